@@ -1,0 +1,95 @@
+# make             build/release/moongate
+# make help        every task
+BUILD   ?= release
+PREFIX  ?= /usr/local
+VERSION ?= 0.1.0
+B     := build/$(BUILD)
+O     := $B/obj
+GEN   := build/gen
+TOOLS ?= build/tools
+
+PKGS := lua5.4 libprotobuf-c libnghttp2 libevent_pthreads openssl rdkafka sqlite3 zlib yaml-0.1
+# Without the packages only the tasks that install them can run.
+ifneq ($(shell pkg-config --exists $(PKGS) && echo yes),yes)
+NEEDS := deps-hint
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wwrite-strings -Wformat=2 -Wno-unknown-warning-option -Wno-format-truncation -Wundef -Wvla -Werror
+OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OPT_cover   := -O0 -g --coverage
+OPT := $(or $(OPT_$(BUILD)),$(error unknown BUILD=$(BUILD)))
+ifeq ($(BUILD),fuzz)
+CC := clang
+endif
+
+override CPPFLAGS += -Igateway -I$(GEN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -D_GNU_SOURCE \
+                     -DGW_VERSION='"$(VERSION)"' -DGW_DATADIR='"$(PREFIX)/share/moongate"'
+override CFLAGS   += -std=c11 $(WARN) $(OPT) -pthread
+override LDFLAGS  += $(OPT)
+LDLIBS            += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lm -lpthread
+
+SRC   := $(filter-out gateway/main.c,$(wildcard gateway/*/*.c))
+PROTO := $(shell find proto -name '*.proto')
+PB    := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(PROTO))
+OBJ   := $(SRC:%.c=$O/%.o) $(PB:$(GEN)/%=$O/gen/%.o) $O/gen/schema_tables.o
+TEST  := $(patsubst %.c,$O/%.o,$(wildcard spec/unit/*/*_test.c))
+FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
+HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/bench/*.c)
+
+.PHONY: all deps-hint unit fuzz-build fmt fmt-check clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $B/moongate
+deps-hint:
+	@echo "Some packages are missing: run 'make deps' first (as root, or with sudo)." >&2; exit 1
+
+$B/moongate: $O/gateway/main.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/libmoongate.a: $(OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# The .proto files are the schema as it is. proto/gen.lua writes them anew for protobuf-c (strings
+# as bytes, maps as repeated entries: the same on the wire) and makes flyte's tables of what was
+# a string or a map, of JSON names, and of the file descriptors for server reflection.
+$(GEN)/stamp: $(PROTO) proto/gen.lua | $(NEEDS)
+	@mkdir -p $(GEN)
+	lua5.4 proto/gen.lua proto $(GEN) $(PROTO)
+	@touch $@
+$(PB:%=%.c) $(PB:%=%.h) $(GEN)/schema_tables.c: $(GEN)/stamp ;
+$O/gen/%.o: $(GEN)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+$O/%.o: %.c $(GEN)/stamp
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# make unit T=arena runs the tests whose names hold "arena".
+unit: $B/unit
+	$B/unit $(T)
+$B/unit: $O/spec/unit/main.o $O/all_tests.o $(TEST) $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$O/all_tests.c: $(TEST) spec/unit/gen.sh
+	spec/unit/gen.sh $(TEST) > $@
+$O/all_tests.o: $O/all_tests.c
+	$(CC) $(CFLAGS) -c -o $@ $<
+$O/spec/%.o: override CPPFLAGS += -Ispec/unit
+
+fuzz-build: $(FUZZ)
+$(FUZZ): $B/%: $O/spec/fuzz/%.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+fmt:
+	clang-format -i $(HAND)
+fmt-check:
+	clang-format --dry-run -Werror $(HAND)
+clean:
+	rm -rf build
+
+-include $(OBJ:.o=.d) $(TEST:.o=.d) $O/gateway/main.d

@@ -1,0 +1,31 @@
+#ifndef GW_BASE_TIME_H
+#define GW_BASE_TIME_H
+
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct gw_buf;
+
+/* A point in time as protobuf's Timestamp has it: nanos count forward, 0 to 999,999,999. */
+struct gw_time {
+    int64_t sec;
+    int32_t nanos;
+};
+
+/* RFC 3339 with any offset and up to 9 digits of fraction (more are cut), year 0001 to 9999, a
+ * leap second :60 becomes the next second. -1: not such a time. */
+int gw_time_parse(struct gw_str s, struct gw_time *out);
+enum { GW_TIME_TEXT = 40 };
+/* UTC with Z and 0, 3, 6 or 9 digits, as protobuf's JSON mapping; returns the length, 0 if it has
+ * no such form (year outside 0001 to 9999, nanos out of range). */
+size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT]);
+static inline struct gw_time gw_time_of_ns(int64_t ns)
+{
+    int64_t sec = ns / 1000000000, rest = ns % 1000000000;
+
+    return rest < 0 ? (struct gw_time){sec - 1, (int32_t)(rest + 1000000000)}
+                    : (struct gw_time){sec, (int32_t)rest};
+}
+
+#endif

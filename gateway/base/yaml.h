@@ -1,0 +1,39 @@
+#ifndef GW_BASE_YAML_H
+#define GW_BASE_YAML_H
+
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct gw_arena;
+struct gw_problems;
+
+/* A YAML document as a tree in an arena; the only user of libyaml. Anchors and aliases work
+ * (bounded, so no bomb grows), several documents and tags are errors. ${NAME}, ${NAME:-default}
+ * and $${ are expanded in values, not in keys; a quoted scalar stays a string. */
+enum gw_yaml_type { GW_YAML_SCALAR = 1, GW_YAML_SEQ, GW_YAML_MAP };
+
+struct gw_yaml {
+    enum gw_yaml_type type;
+    const char *file;
+    int line, column;       /* from 1 */
+    struct gw_str text;     /* scalar; NUL-terminated */
+    int quoted;             /* scalar written with quotes or as a block: never a number or null */
+    struct gw_yaml *keys;   /* map: n keys (scalars, no duplicates) and n values */
+    struct gw_yaml *values; /* map and seq */
+    size_t n;
+};
+
+/* NULL: problems were added. An empty file is an empty map. */
+struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p);
+/* Text that stands inside a file, as a block scalar does: positions start at line, column. */
+struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, int column,
+                              struct gw_problems *p);
+const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key);
+/* null, ~ or nothing, unquoted. */
+int gw_yaml_is_null(const struct gw_yaml *y);
+/* YAML 1.2 core schema: true, false / a decimal integer. 0, or -1 if it is none (or quoted). */
+int gw_yaml_bool(const struct gw_yaml *y, int *out);
+int gw_yaml_int(const struct gw_yaml *y, long long *out);
+
+#endif

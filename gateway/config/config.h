@@ -1,0 +1,40 @@
+#ifndef GW_CONFIG_CONFIG_H
+#define GW_CONFIG_CONFIG_H
+
+#include "admin/admin.h"
+#include "ingest/ingest.h"
+#include "log/log.h"
+#include "pipeline/pipeline.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_arena;
+struct gw_buf;
+struct gw_problems;
+
+/* The whole configuration, assembled from the rooms' field tables. Immutable after load; a reload
+ * builds a new one. */
+struct gw_config {
+    struct gw_arena *mem; /* owns everything here */
+    const char *source;
+    int64_t shutdown_timeout_ms;
+    struct gw_ingest_conf *ingest; /* never NULL after load: defaults when the key is absent */
+    struct gw_admin_conf admin;
+    struct gw_log_conf log;
+    struct gw_list pipelines; /* of struct gw_pipeline_conf; at least one */
+    /* FlyteAdmin's own sections found in the file; run refuses them by name until their styles
+     * exist. */
+    const char *flyteadmin_section; /* "cloudEvents", NULL: none */
+};
+
+/* path NULL: the built-in defaults. Every problem goes into p (p->mem is the configuration's
+ * arena). NULL when there are errors. */
+struct gw_config *gw_config_load(const char *path, struct gw_problems *p);
+void gw_config_free(struct gw_config *c);
+/* The JSON Schema of the configuration. */
+void gw_config_schema(struct gw_buf *out);
+/* Loads every script as a worker would; problems carry the script's file and line. */
+void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p);
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef GW_EVENT_FORMAT_H
+#define GW_EVENT_FORMAT_H
+
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct gw_arena;
+struct gw_buf;
+struct gw_err;
+struct gw_event;
+struct gw_http_header;
+
+/* The forms of a CloudEvent: one file each (event_json.c, event_protobuf.c, event_http.c,
+ * event_kafka.c). Readers check what they read (gw_event_check) and fail with GW_ERR_REJECT that
+ * names the place; writers cannot fail but by the buffer's maximum. Texts of a read event are
+ * borrowed from the input where they can be: the input must outlive it. */
+
+/* application/cloudevents+json. Members in this order: specversion, id, source, type, subject,
+ * time, datacontenttype, dataschema, extensions in their own order, data. */
+void gw_event_json_put(struct gw_buf *out, const struct gw_event *ev);
+int gw_event_json_read(struct gw_event *ev, struct gw_str text, struct gw_err *err);
+/* application/cloudevents-batch+json: calls each with events of mem; an error names the index:
+ * "events[1].time: …". each may fail too. */
+int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
+                        int (*each)(void *ctx, struct gw_event *ev, struct gw_err *err), void *ctx,
+                        struct gw_err *err);
+
+/* application/cloudevents+protobuf (io.cloudevents.v1.CloudEvent). JSON data becomes text_data with
+ * its datacontenttype, byte for byte. Also the form in the log. */
+void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev);
+int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err);
+
+/* HTTP binary mode: `ce-` headers (percent-decoded), content-type as datacontenttype, body as data.
+ * headers as a codec gives them: names in lower case. */
+int gw_event_http_read(struct gw_event *ev, const struct gw_http_header *headers, size_t n,
+                       struct gw_str body, struct gw_err *err);
+/* The value of a `ce-` header: percent-encoded as the HTTP binding says (8.7 of wire.md). */
+struct gw_str gw_event_http_encode(struct gw_arena *mem, struct gw_str text);
+
+/* A header or attribute of a message: name and value in raw UTF-8. */
+struct gw_header {
+    struct gw_str name, value;
+};
+/* Kafka binary mode: ce_id, ce_source, ce_specversion, ce_type, then content-type, then the others
+ * in their order; on mem. *n gets the count. */
+struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_arena *mem,
+                                         size_t *n);
+
+#endif

@@ -1,0 +1,74 @@
+#ifndef GW_FLYTE_FLYTE_H
+#define GW_FLYTE_FLYTE_H
+
+#include "base/str.h"
+#include "base/time.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_arena;
+struct gw_buf;
+struct gw_err;
+struct gw_event;
+
+/* What Flyte sends: event requests as protobuf messages, and the facts every kind of them has.
+ * Requests are decoded into an arena; string fields are compiled as bytes (a NUL would cut a C
+ * string) and their UTF-8 is checked here. */
+enum gw_kind { GW_WORKFLOW, GW_NODE, GW_TASK, GW_ACTION, GW_OTHER, GW_KINDS };
+extern const char *const gw_kind_names[GW_KINDS];         /* workflow node task action other */
+int gw_kind_parse(struct gw_str name, enum gw_kind *out); /* -1: none of them */
+
+struct gw_flyte_request {
+    enum gw_kind kind;
+    struct gw_str bytes;   /* as they came */
+    ProtobufCMessage *msg; /* of gw_flyte_descriptor(kind); may be changed by hooks */
+    int changed;           /* a hook assigned: bytes no longer say what msg says */
+};
+
+/* flyteidl.admin.WorkflowExecutionEventRequest, … NULL for a kind not built yet and for OTHER. */
+const ProtobufCMessageDescriptor *gw_flyte_descriptor(enum gw_kind kind);
+/* Decodes and checks UTF-8 of every string. bytes are kept by reference. Nests at most 100 deep.
+ * GW_ERR_REJECT names the field: "event.execution_id.name: not UTF-8 at byte 3". */
+int gw_flyte_decode(struct gw_arena *mem, enum gw_kind kind, struct gw_str bytes,
+                    struct gw_flyte_request *out, struct gw_err *err);
+/* The same from proto3 JSON, in both spellings of names; unknown fields and enum values are errors
+ * (did you mean …?). bytes get the encoded message. */
+int gw_flyte_decode_json(struct gw_arena *mem, enum gw_kind kind, struct gw_str json,
+                         struct gw_flyte_request *out, struct gw_err *err);
+/* msg's bytes after a change, on mem. */
+struct gw_str gw_flyte_encode(struct gw_arena *mem, const ProtobufCMessage *msg);
+
+/* What scripts see as `flyte`, and what `match` and topic templates read. Texts borrow from the
+ * request or are constants; p NULL: the kind has none. */
+struct gw_flyte {
+    enum gw_kind kind;
+    struct gw_str org, project, domain, execution, node, task;
+    struct gw_str phase; /* "FAILED"; an unknown one is its number */
+    struct gw_str error_code, error_message;
+    int64_t attempt; /* -1: none */
+    int terminal, failed;
+};
+void gw_flyte_facts(struct gw_arena *mem, const struct gw_flyte_request *r, struct gw_flyte *out);
+
+/* project:domain:name, parts percent-encoded: order and partition key. */
+struct gw_str gw_flyte_key(struct gw_arena *mem, const struct gw_flyte_request *r);
+/* The key of another CloudEvent: partitionkey, else source and subject together. */
+struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev);
+
+/* Styles: the event a request becomes, before any hook. */
+enum gw_style { GW_STYLE_DOCUMENTED };
+struct gw_style_conf {
+    enum gw_style style;
+    struct gw_str source; /* configuration `source` */
+    int json;             /* format.data: json */
+};
+/* Fills ev (initialised). GW_ERR_REJECT: the request cannot be told in this style. */
+int gw_style_make(const struct gw_style_conf *conf, const struct gw_flyte_request *r,
+                  struct gw_event *ev, struct gw_err *err);
+/* ev->data anew after a hook changed the request. */
+int gw_style_data(const struct gw_style_conf *conf, const struct gw_flyte_request *r,
+                  struct gw_event *ev, struct gw_err *err);
+
+#endif

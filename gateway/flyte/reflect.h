@@ -1,0 +1,53 @@
+#ifndef GW_FLYTE_REFLECT_H
+#define GW_FLYTE_REFLECT_H
+
+#include "base/str.h"
+#include "base/time.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+
+struct gw_arena;
+struct gw_buf;
+struct gw_err;
+
+/* Messages by their descriptors: for Lua, for JSON, for the UTF-8 check. A string is a bytes field
+ * that the schema calls a string; a map is a repeated field whose entries have key (1) and value
+ * (2). Both come from tables that the build makes from proto/ (flyte/schema.c). */
+enum gw_pb_kind { GW_PB_PLAIN, GW_PB_STRING, GW_PB_MAP };
+enum gw_pb_kind gw_pb_kind(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f);
+/* Camel case of the field: "executionId". */
+const char *gw_pb_json_name(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f);
+/* By proto name, or by either spelling; NULL: none. */
+const ProtobufCFieldDescriptor *gw_pb_field(const ProtobufCMessageDescriptor *d,
+                                            struct gw_str name);
+const ProtobufCFieldDescriptor *gw_pb_field_json(const ProtobufCMessageDescriptor *d,
+                                                 struct gw_str name);
+/* The oneof a field belongs to: its name, NULL if none. */
+const char *gw_pb_oneof(const ProtobufCMessageDescriptor *d, const ProtobufCFieldDescriptor *f);
+/* Set: a message that is there, the oneof's chosen member, any non-default scalar, a non-empty
+ * list. */
+int gw_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+void *gw_pb_member(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* Clears a field; of a oneof only if it is the chosen member. */
+void gw_pb_clear(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* Chooses f in its oneof (clearing another member); nothing for other fields. */
+void gw_pb_choose(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+ProtobufCMessage *gw_pb_new(struct gw_arena *mem, const ProtobufCMessageDescriptor *d);
+int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d);
+struct gw_time gw_pb_time(const ProtobufCMessage *timestamp);
+
+/* proto3 JSON as Google's own library prints it with its defaults, without white space: camelCase,
+ * enums by name, 64-bit in quotes, well-known types. GW_ERR_REJECT: a Timestamp or Duration out of
+ * range. A Value without a kind is null. */
+int gw_pb_json_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err);
+/* Reads it back, strictly. */
+ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                  struct gw_str json, struct gw_err *err);
+
+/* Server reflection: the FileDescriptorProto of a file ("flyteidl/service/admin.proto"), or of the
+ * file that declares a symbol ("flyteidl.service.AdminService"). p NULL: none. */
+struct gw_str gw_schema_file(struct gw_str name);
+struct gw_str gw_schema_symbol(struct gw_str symbol);
+
+#endif

@@ -1,0 +1,96 @@
+#ifndef GW_HOOK_HOOK_H
+#define GW_HOOK_HOOK_H
+
+#include "base/str.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_arena;
+struct gw_err;
+struct gw_event;
+struct gw_flyte;
+struct gw_flyte_request;
+struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload makes a new one */
+struct gw_hooks;   /* the scripts of one worker of one pipeline, in order; one thread */
+struct gw_metrics;
+struct gw_strs;
+struct gw_style_conf;
+struct gw_yaml;
+
+/* Runs a pipeline's rules and scripts on one event. One thread, one Lua state a worker.
+ *
+ * A call starts, may wait, is done: gw_hooks_start calls c->done exactly once, inside it or later.
+ * Other calls may start while one waits.
+ *
+ * Invariants
+ *  H1 done is called exactly once for each start, and is the last use of the call.
+ *  H2 Nothing a script does outlives its budget of instructions, memory and time; a stop is sticky.
+ *  H3 After a stop no new call enters that Lua state; the next start loads the scripts afresh.
+ *  H4 A handle on event, request or flyte kept after done raises on use.
+ *  H5 One script never sees another's globals or modules' locals.
+ *
+ * On paper: a hook that waits two seconds for HTTP: start returns, done comes from gw_hook_wake on
+ * the worker's loop, the pipeline holds back the key meanwhile. moongate.retry: verdict
+ * GW_HOOK_RETRY, the pipeline starts the call again with a fresh event. */
+struct gw_hook_limits {
+    int64_t instructions; /* a call of one script; C loops pay for their length */
+    int64_t memory;       /* bytes of the worker's Lua state */
+    int64_t timeout_ms;   /* a call of one script, waiting included */
+};
+
+struct gw_hooks_conf {
+    const char *pipeline;
+    const struct gw_strs *scripts;
+    const struct gw_yaml *match, *rename, *set, *remove; /* rules; NULL: none */
+    const struct gw_yaml *params;                        /* moongate.params; NULL: empty */
+    struct gw_hook_limits limits;
+    const struct gw_style_conf *style; /* to make `data` anew when request was changed */
+    const char *lua_path;              /* folder that holds moongate/ (lua/ in the source tree) */
+    struct gw_metrics *metrics;        /* may be NULL */
+};
+
+enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };
+enum gw_hook_stop { GW_STOP_NONE, GW_STOP_BUDGET, GW_STOP_MEMORY, GW_STOP_TIMEOUT };
+
+/* One run of all hooks on one record. The caller's memory until done. */
+struct gw_hook_call {
+    /* in */
+    struct gw_arena *mem;             /* the record's: everything the hooks make goes there */
+    struct gw_event *event;           /* in the pipeline's style; changed in place */
+    struct gw_flyte_request *request; /* NULL: not Flyte's */
+    const struct gw_flyte *flyte;     /* NULL likewise */
+    int64_t received_at_ns;
+    uint64_t seed; /* of the record's position: uuid is stable over a crash */
+    int kind;      /* enum gw_kind: hooks with other event_types are skipped */
+    void (*done)(struct gw_hook_call *c);
+    /* out */
+    enum gw_hook_verdict verdict;
+    struct gw_event **events; /* GW_HOOK_PUBLISH: n_events ≥ 1, on mem */
+    size_t n_events;
+    struct gw_event
+        *unchanged;     /* GW_HOOK_FAILED: as it was after the rules, before the first hook */
+    const char *reason; /* filtered: match or hook; failed: hook_error hook_budget hook_memory
+                           hook_timeout */
+    char label[65];     /* filtered by a hook: the script's reason, "" if none */
+    char text[1024]; /* failed: file:line: what, value, event id, traceback; retry: its message */
+    struct gw_hook_run *run; /* the room's own, on mem */
+};
+
+/* Loads everything. NULL: err says file:line. A conf without scripts and rules gives hooks that
+ * publish the event as it is, without a Lua state. */
+struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err);
+/* -1: the old version stays. Calls that wait end in the version they started in. */
+int gw_hooks_reload(struct gw_hooks *h, struct gw_err *err);
+/* No call may be in progress. NULL is fine. */
+void gw_hooks_close(struct gw_hooks *h);
+void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c);
+/* Waiting calls past their deadline end as hook_timeout; returns ms until the next deadline, -1:
+ * none. */
+int64_t gw_hooks_expire(struct gw_hooks *h);
+int64_t gw_hooks_memory(const struct gw_hooks *h); /* bytes of its Lua states */
+
+/* For tests: the clock that budgets are measured with (monotonic ms). */
+extern int64_t (*gw_hook_now_ms)(void);
+
+#endif

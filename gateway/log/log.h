@@ -1,0 +1,146 @@
+#ifndef GW_LOG_LOG_H
+#define GW_LOG_LOG_H
+
+#include "base/err.h"
+#include "base/field.h"
+#include "base/str.h"
+#include "log/record.h"
+#include "net/mailbox.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The durable log between ingest and pipelines. Owner: the process (one handle). Threads: reserve,
+ * release, append, settle and stats from any thread; a reader belongs to its worker. Two writers of
+ * its own: one for records, one for the state (cursors, counts, dead letters).
+ *
+ * Invariants
+ *  L1 An append's mail says "kept" only after its records are durable (fdatasync returned).
+ *  L2 An append is there whole or not at all, after any crash.
+ *  L3 Records are read in the order of their positions; a reader sees only durable ones.
+ *  L4 Room is reserved before a request is taken: an append within its reservation cannot fail for
+ *     want of room.
+ *  L5 A cursor's position moves only over settled records, and a dead letter, the counts and the
+ *     cursor that passes them are one transaction.
+ *  L6 No record is trimmed before every cursor has passed it.
+ *  L7 A failed sync is never tried again: every waiting append fails, and `failed` is called.
+ *  L8 accepted = published + filtered + dead_lettered + lag, in every snapshot.
+ *
+ * On paper: Kafka log: stream is a partition, `revoked` tells a reader to forget one, settles of a
+ * revoked stream are dropped. FlyteAdmin in front: reserve, forward, then append or release. */
+struct gw_log;
+struct gw_loop;
+struct gw_metrics;
+struct gw_arena;
+
+enum gw_log_type { GW_LOG_EMBEDDED, GW_LOG_MEMORY };
+struct gw_log_conf {
+    int type; /* enum gw_log_type */
+    const char *path;
+    int durability; /* 0 fsync, 1 os */
+    int64_t max_bytes, retain_ms, segment_bytes;
+};
+extern const struct gw_field gw_log_fields[];
+
+/* failed(ctx, why) is called once, on a writer's thread, when the log can keep nothing more (L7):
+ * the process is to end with exit 1. The lock is taken here: "another moongate (pid N) uses PATH".
+ */
+struct gw_log *gw_log_open(const struct gw_log_conf *conf, struct gw_metrics *metrics,
+                           void (*failed)(void *ctx, const struct gw_err *why), void *ctx,
+                           struct gw_err *err);
+/* Ends the writers after what they hold; no reader, append or settle may be under way. */
+void gw_log_close(struct gw_log *log);
+/* Written into the `lock` file behind the pid, for commands that look for the running gateway. */
+int gw_log_announce(struct gw_log *log, const char *admin_address, struct gw_err *err);
+
+/* 1. Room. bytes: of the encoded records (gw_record_size). GW_ERR_FULL when there is none. */
+int gw_log_reserve(struct gw_log *log, size_t bytes, struct gw_err *err);
+void gw_log_release(struct gw_log *log, size_t bytes);
+/* No room for a full-size request, or a refusal since then that would still be refused. */
+int gw_log_full(struct gw_log *log);
+
+/* 2. Append: one request, or a whole batch. Lives in the caller's memory, entries included, until
+ * mail.fn runs on reply's thread. The reservation is used up either way. */
+struct gw_log_entry {
+    struct gw_str bytes; /* an encoded record */
+    uint64_t key_hash;
+    int kind; /* enum gw_kind, kept in the header too */
+    int64_t received_at_ns;
+};
+struct gw_append {
+    struct gw_mail mail;
+    struct gw_loop *reply;
+    const struct gw_log_entry *entries;
+    size_t n, reserved;
+    int failed; /* 1: not kept (or nobody knows); err says why */
+    struct gw_err err;
+    struct gw_position first; /* of the first record */
+};
+void gw_log_append(struct gw_log *log, struct gw_append *a);
+
+/* 3. Cursors: a pipeline's place, shared by its workers. */
+struct gw_cursor;
+enum gw_start { GW_START_NEW, GW_START_RETAINED };
+/* Finds the cursor, or makes it (durably) at start. renamed_from may be NULL. */
+struct gw_cursor *gw_log_cursor(struct gw_log *log, const char *pipeline, enum gw_start start,
+                                const char *renamed_from, struct gw_err *err);
+
+/* 4. Readers. wake is posted to loop once after a next that returned 0, when there is more. revoked
+ * (may be NULL) is called from inside next. A record that is settled above the cursor already is
+ * skipped; one that is damaged comes with .damaged set and no payload. */
+struct gw_reader;
+struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, struct gw_mail *wake,
+                                 void (*revoked)(void *ctx, uint32_t stream), void *ctx);
+/* 1: *out is on mem; 0: none yet; -1: the log cannot be read. The first form reads the header only
+ * (position, kind, key_hash, size): a worker skips what is not its own with gw_reader_skip. */
+int gw_reader_peek(struct gw_reader *r, struct gw_record *out, struct gw_err *err);
+int gw_reader_next(struct gw_reader *r, struct gw_arena *mem, struct gw_record *out,
+                   struct gw_err *err);
+void gw_reader_skip(struct gw_reader *r);
+void gw_reader_close(struct gw_reader *r); /* NULL is fine; wake is not posted after it */
+
+/* 5. Settle: some records of one cursor have ended. In the caller's memory until mail.fn runs on
+ * reply's thread, after the commit. */
+enum gw_end { GW_PUBLISHED, GW_FILTERED, GW_DEAD };
+struct gw_dead_letter {
+    const char *reason;                    /* hook_error … undecodable */
+    struct gw_str event_id, error, record; /* record: its encoded bytes */
+    uint32_t attempts;
+    int64_t first_at_ns, last_at_ns;
+};
+struct gw_settled {
+    struct gw_position at;
+    enum gw_end end;
+    const struct gw_dead_letter *dead; /* GW_DEAD */
+};
+struct gw_settle {
+    struct gw_mail mail;
+    struct gw_loop *reply;
+    struct gw_cursor *cursor;
+    const struct gw_settled *items;
+    size_t n;
+    int failed; /* the state could not be written; the log's failed was called */
+};
+void gw_log_settle(struct gw_log *log, struct gw_settle *s);
+
+/* 6. One consistent snapshot (L8). */
+struct gw_cursor_stats {
+    char name[64];
+    uint64_t accepted, published, filtered, dead_lettered, lag;
+    int64_t oldest_ns; /* received_at of the oldest unsettled record; 0: none */
+    int orphan;        /* no pipeline asked for it since the log was opened */
+};
+void gw_cursor_stats(struct gw_cursor *c, struct gw_cursor_stats *out);
+struct gw_log_stats {
+    uint64_t records, bytes; /* kept; bytes of segments in use */
+    uint64_t unsettled;      /* records that some pipeline has not settled */
+    size_t cursors, orphans;
+};
+/* cursors: room for max of them; the count is in out->cursors. */
+void gw_log_stats(struct gw_log *log, struct gw_log_stats *out, struct gw_cursor_stats *cursors,
+                  size_t max);
+
+/* For spec/fault: every sync of the log and its state goes through here. */
+extern int (*gw_log_sync)(int fd);
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef GW_PIPELINE_PIPELINE_H
+#define GW_PIPELINE_PIPELINE_H
+
+#include "base/field.h"
+#include "hook/hook.h"
+#include "publish/publisher.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_err;
+struct gw_log;
+struct gw_loop;
+struct gw_metrics;
+struct gw_pipeline;
+
+/* A pipeline: its cursor and its workers (a thread and a loop each). Pipelines share only the log.
+ *
+ * A worker: reads a record, makes the event, runs the hooks, formats the messages, sends them in
+ * batches, settles the record. window.h has the numbered invariants of what is in flight. */
+enum gw_on_hook_error { GW_DEAD_LETTER, GW_PUBLISH_UNCHANGED, GW_DROP, GW_BLOCK };
+
+struct gw_pipeline_conf {
+    const char *name;
+    int enabled;
+    const char *renamed_from;
+    int start; /* enum gw_start */
+    struct gw_strs event_types;
+    const struct gw_yaml *match, *rename, *set, *remove, *params;
+    struct gw_strs hooks;
+    struct gw_hook_limits hook_limits;
+    int on_hook_error;
+    struct gw_format format;
+    int unordered; /* order_by: none */
+    int64_t workers, max_in_flight, max_in_flight_bytes;
+    struct {
+        int64_t initial_ms, max_ms, give_up_after_ms;
+    } retry;
+    struct gw_union publisher; /* type and its conf */
+    /* set by the configuration after reading */
+    unsigned event_type_mask; /* 1 << enum gw_kind */
+    const char *source;       /* the configuration's */
+    const char *lua_path;
+    const struct gw_yaml *yaml; /* where it stands, for problems */
+};
+extern const struct gw_field gw_pipeline_fields[];
+/* What the table cannot say: event types, match keys, attribute names, publisher and mode, the
+ * name. */
+void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p);
+
+/* Finds or makes the cursor and starts the workers. A script that does not load leaves the pipeline
+ * down (up 0, last_error), not failed: NULL only for what the whole gateway cannot go on with. conf
+ * is borrowed for life. */
+struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                      struct gw_metrics *metrics, struct gw_err *err);
+/* Asks the workers to stop: no new record; hooks end; what is in flight gets until deadline_ms (of
+ * gw_mono_ms). Any thread. */
+void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms);
+/* Waits for the workers of a stopped pipeline and frees it; state is settled in the log. */
+void gw_pipeline_join(struct gw_pipeline *p);
+
+struct gw_pipeline_status {
+    const char *name;
+    int up;
+    char last_error[240];     /* "" if none */
+    struct gw_cursor *cursor; /* gw_cursor_stats has the counts */
+};
+void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out); /* any thread */
+
+#endif
