@@ -1,0 +1,63 @@
+#ifndef GW_FLYTE_SCHEMA_H
+#define GW_FLYTE_SCHEMA_H
+
+#include "flyte/reflect.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What protobuf-c's descriptors do not know of our schemas. proto/gen.lua writes the tables (into
+ * build/gen/schema_tables.c) and hangs each message's on reserved1 of its descriptor. */
+enum gw_known {
+    GW_KNOWN_NONE,
+    GW_KNOWN_TIMESTAMP,
+    GW_KNOWN_DURATION,
+    GW_KNOWN_STRUCT,
+    GW_KNOWN_VALUE,
+    GW_KNOWN_LIST,
+    GW_KNOWN_ANY,
+    GW_KNOWN_WRAPPER
+};
+
+struct gw_schema_field {
+    const char *json;
+    uint8_t json_len, name_len;
+    uint8_t oneof; /* from 1; 0: in none */
+    uint8_t kind;  /* enum gw_pb_kind */
+};
+
+struct gw_schema_message {
+    const struct gw_schema_field *fields; /* as the descriptor's fields: by number */
+    const char *const *oneofs;
+    enum gw_known known;
+    int map_entry;
+};
+
+static inline const struct gw_schema_message *gw_schema_of(const ProtobufCMessageDescriptor *d)
+{
+    return d->reserved1;
+}
+
+static inline const struct gw_schema_field *gw_schema_field(const ProtobufCMessageDescriptor *d,
+                                                            const ProtobufCFieldDescriptor *f)
+{
+    return &gw_schema_of(d)->fields[f - d->fields];
+}
+
+/* Serialized FileDescriptorProtos, by file name; symbols by name, with the file's index. */
+struct gw_schema_file {
+    const char *name;
+    const unsigned char *bytes;
+    size_t len;
+};
+struct gw_schema_symbol {
+    const char *name;
+    size_t file;
+};
+extern const struct gw_schema_file gw_schema_files[];
+extern const size_t gw_schema_n_files;
+extern const struct gw_schema_symbol gw_schema_symbols[];
+extern const size_t gw_schema_n_symbols;
+
+#endif
