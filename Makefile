@@ -42,10 +42,14 @@ FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
 HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/bench/*.c)
 
 .PHONY: all deps-hint unit fuzz-build fmt fmt-check clean
+.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $B/moongate
+all: $B/moongate              ## the gateway, build/release/moongate (BUILD=debug asan tsan …)
+lib: $B/libmoongate.a
+help:                         ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 deps-hint:
 	@echo "Some packages are missing: run 'make deps' first (as root, or with sudo)." >&2; exit 1
 
@@ -84,6 +88,51 @@ $O/spec/%.o: override CPPFLAGS += -Ispec/unit
 fuzz-build: $(FUZZ)
 $(FUZZ): $B/%: $O/spec/fuzz/%.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# ---- what people run -----------------------------------------------------------------------------
+# A task that installs packages starts make anew: pkg-config is asked while the Makefile is read.
+AGAIN = @$(MAKE) --no-print-directory -s -j$(JOBS)
+JOBS ?= $(shell nproc)
+
+deps:                         ## install the Debian packages to build with (as root)
+	@spec/deps build
+test-deps:                    ## install what the tests need: packages, and into TOOLS=build/tools
+	@spec/deps build test
+	@spec/deps tools $(TOOLS)
+
+demo: deps                    ## see real events go in and CloudEvents come out
+	$(AGAIN) demo-run
+demo-run: all
+	@spec/demo/run
+
+test: test-deps               ## every test; the last line has the counts
+	$(AGAIN) test-run
+test-run:
+	@JOBS=$(JOBS) TOOLS=$(TOOLS) spec/run $(SUITES)
+fault: $B/moongate $B/slowsync.so ## kill -9 at random instants: make fault KILLS=200
+	@KILLS=$(or $(KILLS),200) TOOLS=$(TOOLS) spec/run fault
+fuzz:                         ## every fuzz target: make fuzz SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),30) JOBS=$(JOBS) spec/run fuzz
+bench:                        ## our figures beside the baselines' (spec/bench/README.md)
+	@spec/deps build bench
+	$(AGAIN) bench-build
+	spec/bench/run $(BENCH)
+.PHONY: bench-build
+bench-build: $B/moongate $(patsubst spec/bench/%.c,$B/%,$(wildcard spec/bench/*.c))
+$B/%: $O/spec/bench/%.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/slowsync.so: spec/fault/slowsync.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $< -ldl
+
+lint:                         ## formatting, clang-tidy, cppcheck, luacheck, our own rules, gcc and clang
+	@spec/deps build lint
+	@JOBS=$(JOBS) CPPFLAGS='$(CPPFLAGS)' spec/lint
+
+install: $B/moongate          ## make install PREFIX=/usr DESTDIR=…
+	install -D -m 755 $B/moongate $(DESTDIR)$(PREFIX)/bin/moongate
+	set -e; for f in lua/moongate/*.lua scripts/*.lua; do \
+	  install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/moongate/$$f; done
 
 fmt:
 	clang-format -i $(HAND)
