@@ -21,7 +21,7 @@ extern const struct gw_field gw_admin_fields[];
 struct gw_admin_env {
     struct gw_log *log;
     struct gw_metrics *metrics;
-    struct gw_pipeline **pipelines; /* borrowed; may change with gw_admin_set_pipelines */
+    struct gw_pipeline **pipelines; /* borrowed until gw_admin_detach */
     size_t n_pipelines;
 };
 
@@ -31,6 +31,8 @@ struct gw_admin *gw_admin_open(const struct gw_admin_conf *conf, const struct gw
 const char *gw_admin_address(const struct gw_admin *a);
 /* /readyz answers 503 until ready, and again from the moment of shutdown. */
 void gw_admin_set_ready(struct gw_admin *a, int ready);
+/* The pipelines and the log are about to go: their routes and /metrics answer 503 from now on. */
+void gw_admin_detach(struct gw_admin *a);
 void gw_admin_close(struct gw_admin *a); /* NULL is fine */
 
 #endif

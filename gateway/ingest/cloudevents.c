@@ -1,0 +1,113 @@
+#include "ingest/http.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "ingest/pbwire.h"
+
+/* CloudEvents in, records out: each event in its protobuf form, a batch whole or not at all. */
+
+enum { FIRST_ROOM = 16 };
+
+struct batch {
+    struct gw_front *front;
+    struct gw_str traceparent;
+    int64_t now_ns;
+    size_t max; /* of one event's protobuf form */
+    struct gw_record *records;
+    size_t n, room;
+};
+
+static struct gw_record *grow(struct batch *b)
+{
+    struct gw_record *more;
+
+    if (b->n == b->room) {
+        b->room = b->room ? 2 * b->room : FIRST_ROOM;
+        more = gw_arena_alloc(b->front->scratch, b->room * sizeof(*more));
+        if (b->n > 0)
+            memcpy(more, b->records, b->n * sizeof(*more));
+        b->records = more;
+    }
+    return &b->records[b->n++];
+}
+
+static int add_event(void *ctx, struct gw_event *ev, struct gw_err *err)
+{
+    struct batch *b = ctx;
+    struct gw_buf bytes;
+
+    gw_buf_init(&bytes, b->max, b->front->scratch);
+    gw_event_protobuf_put(&bytes, ev);
+    if (bytes.failed)
+        return gw_err_set(err, GW_ERR_TOO_LARGE,
+                          "message too large: more than %zu bytes as a record", b->max);
+    *grow(b) = (struct gw_record){.kind = GW_OTHER,
+                                  .received_at_ns = b->now_ns,
+                                  .ingest = GW_STR("http"),
+                                  .key = gw_event_key(b->front->scratch, ev),
+                                  .traceparent = b->traceparent,
+                                  .payload = gw_buf_str(&bytes)};
+    return 0;
+}
+
+/* io.cloudevents.v1.CloudEventBatch: 1 repeated CloudEvent. */
+static int protobuf_batch(struct batch *b, struct gw_str body, struct gw_err *err)
+{
+    struct gw_pbwire w = {body.p, body.p + body.len};
+    struct gw_pbwire_field field;
+    struct gw_event ev;
+    size_t at = 0;
+    int rc;
+
+    while ((rc = gw_pbwire_next(&w, &field)) == 1) {
+        if (field.number != 1 || field.type != GW_PBWIRE_BYTES)
+            continue;
+        gw_event_init(&ev, b->front->scratch);
+        if (gw_event_protobuf_read(&ev, field.bytes, err) || add_event(b, &ev, err))
+            return gw_err_wrap(err, "events[%zu]", at);
+        at++;
+    }
+    return rc < 0 ? gw_err_set(err, GW_ERR_REJECT, "protobuf: cut short or malformed at byte %zu",
+                               (size_t)(w.at - body.p))
+                  : 0;
+}
+
+static int read_one(struct batch *b, const struct gw_http_stream *s, enum gw_form form,
+                    struct gw_str body, struct gw_err *err)
+{
+    struct gw_event ev;
+    int rc;
+
+    gw_event_init(&ev, b->front->scratch);
+    if (form == GW_FORM_CE_JSON)
+        rc = gw_event_json_read(&ev, body, err);
+    else if (form == GW_FORM_CE_PROTOBUF)
+        rc = gw_event_protobuf_read(&ev, body, err);
+    else
+        rc = gw_event_http_read(&ev, s->headers, s->n_headers, body, err);
+    return rc ? -1 : add_event(b, &ev, err);
+}
+
+struct gw_sub *gw_submit_cloudevents(struct gw_front *f, const struct gw_http_stream *s,
+                                     enum gw_form form, struct gw_str body, enum gw_reason *reason,
+                                     struct gw_err *err)
+{
+    struct batch b = {.front = f,
+                      .traceparent = gw_traceparent(s),
+                      .now_ns = gw_clock_wall_ns(),
+                      .max = 2 * (size_t)f->max_body[GW_HTTP] + 1024};
+    int rc;
+
+    if (form == GW_FORM_CE_BATCH)
+        rc = gw_event_batch_read(f->scratch, body, add_event, &b, err);
+    else if (form == GW_FORM_CE_PROTOBUF_BATCH)
+        rc = protobuf_batch(&b, body, err);
+    else
+        rc = read_one(&b, s, form, body, err);
+    *reason = rc ? gw_reason_of(err) : GW_REASONS;
+    if (rc || b.n == 0)
+        return NULL;
+    return gw_submit(f, GW_HTTP, b.records, b.n, reason, err);
+}

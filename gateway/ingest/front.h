@@ -1,0 +1,88 @@
+#ifndef GW_INGEST_FRONT_H
+#define GW_INGEST_FRONT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "flyte/flyte.h"
+#include "ingest/ingest.h"
+#include "log/log.h"
+#include "net/loop.h"
+
+#include <stdatomic.h>
+
+/* What the files of this room share. A front is one ingest loop: its listeners, and the requests
+ * that wait for the log. All of it belongs to the loop's thread; only `pending` is shared. */
+struct gw_counter;
+struct gw_grpc_call;
+struct gw_histogram;
+struct gw_http_stream;
+
+enum gw_way { GW_GRPC, GW_HTTP, GW_WAYS };
+
+/* Why a request was refused: the closed values of moongate_events_rejected_total's reason. */
+enum gw_reason {
+    GW_R_INVALID,
+    GW_R_TOO_LARGE,
+    GW_R_FULL,
+    GW_R_PENDING,
+    GW_R_UNAVAILABLE,
+    GW_R_UNSUPPORTED,
+    GW_R_DEADLINE,
+    GW_REASONS
+};
+
+struct gw_front {
+    struct gw_loop *loop;
+    struct gw_log *log;
+    struct gw_listener *listeners[GW_WAYS]; /* NULL: not listening */
+    int64_t max_body[GW_WAYS];
+    _Atomic int64_t *pending; /* bytes of unacknowledged requests, of all fronts */
+    int64_t max_pending;
+    struct gw_counter *received[GW_WAYS][GW_KINDS], *rejected[GW_WAYS][GW_REASONS];
+    struct gw_histogram *ack[GW_WAYS];
+    int stopping;
+    int full;                 /* the last reservation was refused; nobody has seen room since */
+    struct gw_arena *scratch; /* of the request being looked at; reset before the next */
+    size_t under_way;         /* appends whose mail has not come */
+    struct gw_sub *idle_subs;
+    size_t n_idle_subs;
+    /* gRPC: calls with a deadline, and calls that stay open until the front stops */
+    struct gw_grpc_call *deadlines, *open_calls;
+    struct gw_timer deadline_timer, health_timer;
+    int64_t deadline_at_ms;              /* what deadline_timer is set to; 0: not set */
+    void (*settled)(struct gw_front *f); /* an append has ended */
+};
+
+/* An append under way. It owns its memory, so a client that goes away takes nothing with it. */
+struct gw_sub {
+    struct gw_append append;
+    struct gw_front *front;
+    struct gw_arena *mem;
+    struct gw_sub *next;
+    struct gw_log_entry one;
+    enum gw_way way;
+    int64_t began_ns;
+    /* The answer: on the front's thread, once, the last use of the submission. err NULL: kept. The
+     * owner clears `owner` when its client is gone; then nothing is called. */
+    void (*answer)(void *owner, const struct gw_err *err);
+    void *owner;
+};
+
+/* Reserves room and appends n records as one append; bytes are copied. NULL: refused, nothing is
+ * left behind; err and reason say why. */
+struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
+                         size_t n, enum gw_reason *reason, struct gw_err *err);
+/* A Flyte request's record; traceparent is s's. */
+struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct gw_http_stream *s,
+                               const struct gw_flyte_request *r, enum gw_reason *reason,
+                               struct gw_err *err);
+void gw_submit_fini(struct gw_front *f); /* frees the idle ones; none may be under way */
+
+void gw_front_reject(struct gw_front *f, enum gw_way way, enum gw_reason reason);
+enum gw_reason gw_reason_of(const struct gw_err *err);
+/* "message too large" stands in front, as clients look for it. */
+void gw_err_too_large(struct gw_err *err);
+/* The traceparent of a request as it came; absent if it has none that could be one. */
+struct gw_str gw_traceparent(const struct gw_http_stream *s);
+
+#endif

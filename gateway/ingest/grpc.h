@@ -1,0 +1,69 @@
+#ifndef GW_INGEST_GRPC_H
+#define GW_INGEST_GRPC_H
+
+#include "base/err.h"
+#include "ingest/front.h"
+#include "net/http.h"
+
+/* gRPC calls over the HTTP handler. A service is a table of methods; each method gets whole
+ * messages, uncompressed, and answers at once or later. On the front's thread. */
+enum gw_grpc_status {
+    GW_GRPC_OK = 0,
+    GW_GRPC_INVALID_ARGUMENT = 3,
+    GW_GRPC_DEADLINE_EXCEEDED = 4,
+    GW_GRPC_NOT_FOUND = 5,
+    GW_GRPC_RESOURCE_EXHAUSTED = 8,
+    GW_GRPC_UNIMPLEMENTED = 12,
+    GW_GRPC_INTERNAL = 13,
+    GW_GRPC_UNAVAILABLE = 14
+};
+
+struct gw_grpc_call;
+
+struct gw_grpc_method {
+    struct gw_str path;
+    /* message is borrowed for the call. A method with `streams` gets each message as it comes, and
+     * the call is finished OK when the client has ended; any other gets exactly one. */
+    void (*message)(struct gw_grpc_call *c, struct gw_str message);
+    enum gw_kind kind; /* the methods that take events; else GW_OTHER */
+    int streams;
+};
+
+struct gw_grpc_call {
+    struct gw_front *front;
+    struct gw_http_stream *stream;
+    const struct gw_grpc_method *method;
+    struct gw_sub *sub;                        /* waits for the log */
+    struct gw_grpc_call *next_due, **due_at;   /* front->deadlines */
+    struct gw_grpc_call *next_open, **open_at; /* front->open_calls */
+    int64_t deadline_ms;                       /* monotonic; 0: none */
+    int gzip;                                  /* grpc-encoding */
+    int responded, done;
+    int watches, status; /* a health watch, and what was said last */
+};
+
+extern const struct gw_http_handler gw_grpc_handler; /* ctx: struct gw_front */
+
+void gw_grpc_init(struct gw_front *f);
+/* Shutting down: calls that stay open are ended. */
+void gw_grpc_stop(struct gw_front *f);
+void gw_grpc_fini(struct gw_front *f);
+
+/* One message of the answer. */
+void gw_grpc_reply(struct gw_grpc_call *c, struct gw_str message);
+/* Ends the answer; message "" for none. */
+void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const char *message);
+void gw_grpc_fail(struct gw_grpc_call *c, const struct gw_err *err);
+/* The call stays open until its client or the front ends it. */
+void gw_grpc_keep_open(struct gw_grpc_call *c);
+
+/* grpc.health.v1.Health: serving when the front can take an event. */
+void gw_health_check(struct gw_grpc_call *c, struct gw_str message);
+void gw_health_watch(struct gw_grpc_call *c, struct gw_str message);
+/* Tells the watchers when it has changed. */
+void gw_health_changed(struct gw_front *f);
+
+/* grpc.reflection.v1 and v1alpha: one message type, two names. */
+void gw_reflection_message(struct gw_grpc_call *c, struct gw_str message);
+
+#endif

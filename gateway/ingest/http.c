@@ -1,0 +1,326 @@
+#include "ingest/http.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "ingest/gzip.h"
+
+#include <strings.h>
+
+/* The HTTP front: what a request is by its path and media type, its body once it has come, its
+ * answer. A request's memory is its stream's; `gone` is its last use. */
+
+struct route {
+    struct gw_str path;
+    enum gw_kind kind; /* GW_OTHER: CloudEvents */
+};
+
+static const struct route routes[] = {
+    {{"/v1/events", 10}, GW_OTHER},
+    {{"/api/v1/events/tasks", 20}, GW_TASK},
+    {{"/api/v1/events/nodes", 20}, GW_NODE},
+    {{"/api/v1/events/workflows", 24}, GW_WORKFLOW},
+};
+
+struct request {
+    struct gw_front *front;
+    struct gw_http_stream *stream;
+    const struct route *route;
+    enum gw_form form;
+    int gzip, done;
+    struct gw_sub *sub; /* waits for the log */
+};
+
+static const struct gw_http_header json_head[] = {
+    {{"content-type", 12}, {"application/json", 16}},
+};
+
+/* ---- answers ---- */
+
+static int grpc_code(int status)
+{
+    static const struct {
+        int status, code;
+    } codes[] = {{400, 3}, {401, 16}, {403, 7},  {404, 5}, {405, 12},
+                 {408, 4}, {413, 8},  {415, 12}, {429, 8}, {503, 14}};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+        if (codes[i].status == status)
+            return codes[i].code;
+    return 2;
+}
+
+void gw_rest_error(struct gw_http_stream *s, int status, const char *message)
+{
+    struct gw_http_header h[2] = {json_head[0]};
+    struct gw_buf b;
+    size_t n = 1;
+
+    gw_buf_init(&b, 8192, s->mem);
+    gw_buf_printf(&b, "{\"code\":%d,\"message\":", grpc_code(status));
+    gw_json_put_string(&b, gw_str_of(message));
+    gw_buf_putc(&b, '}');
+    if (status == 405)
+        h[n++] = (struct gw_http_header){GW_STR("allow"), GW_STR("POST")};
+    if (status == 429 || status == 503)
+        h[n++] = (struct gw_http_header){GW_STR("retry-after"), GW_STR("1")};
+    gw_http_respond_all(s, status, h, n, gw_buf_str(&b));
+}
+
+static int status_of(const struct gw_err *err)
+{
+    switch (err->kind) {
+    case GW_ERR_REJECT:
+        return 400;
+    case GW_ERR_TOO_LARGE:
+        return 413;
+    case GW_ERR_FULL:
+        return 429;
+    case GW_ERR_UNSUPPORTED:
+        return 415;
+    case GW_ERR_RETRY:
+    case GW_ERR_FATAL:
+        break;
+    }
+    return 503;
+}
+
+/* Returns -1, for head. */
+static int refuse(struct request *r, enum gw_reason reason, int status, const char *message)
+{
+    r->done = 1;
+    gw_front_reject(r->front, GW_HTTP, reason);
+    gw_rest_error(r->stream, status, message);
+    return -1;
+}
+
+static void refuse_err(struct request *r, enum gw_reason reason, struct gw_err *err)
+{
+    gw_err_too_large(err);
+    refuse(r, reason, status_of(err), err->msg);
+}
+
+static void accepted(struct request *r)
+{
+    r->done = 1;
+    if (r->route->kind == GW_OTHER)
+        gw_http_respond_all(r->stream, 202, NULL, 0, GW_STR(""));
+    else
+        gw_http_respond_all(r->stream, 200, json_head, 1, GW_STR("{}"));
+}
+
+static void on_answer(void *owner, const struct gw_err *err)
+{
+    struct request *r = owner;
+
+    r->sub = NULL;
+    r->done = 1;
+    if (err)
+        gw_rest_error(r->stream, status_of(err), err->msg);
+    else
+        accepted(r);
+}
+
+/* ---- the head ---- */
+
+/* The media type without parameters. -1: a charset other than UTF-8. */
+static int media_type(struct gw_str value, struct gw_str *type)
+{
+    const char *semicolon = value.len > 0 ? memchr(value.p, ';', value.len) : NULL;
+    struct gw_str rest = {semicolon, semicolon ? (size_t)(value.p + value.len - semicolon) : 0};
+
+    *type = (struct gw_str){value.p, value.len - rest.len};
+    while (type->len > 0 && (type->p[type->len - 1] == ' ' || type->p[type->len - 1] == '\t'))
+        type->len--;
+    for (size_t i = 0; i + 8 <= rest.len; i++) {
+        const char *v = rest.p + i + 8;
+        size_t left = rest.len - i - 8;
+
+        if (strncasecmp(rest.p + i, "charset=", 8) != 0)
+            continue;
+        if (left > 0 && *v == '"') {
+            v++;
+            left--;
+        }
+        return (left >= 5 && !strncasecmp(v, "utf-8", 5)) ||
+                       (left >= 8 && !strncasecmp(v, "us-ascii", 8))
+                   ? 0
+                   : -1;
+    }
+    return 0;
+}
+
+static int type_is(struct gw_str type, const char *s)
+{
+    return type.len == strlen(s) && !strncasecmp(type.p, s, type.len);
+}
+
+static enum gw_form flyte_form(struct gw_str type)
+{
+    if (type_is(type, "application/json"))
+        return GW_FORM_JSON;
+    if (type_is(type, "application/octet-stream") || type_is(type, "application/x-protobuf"))
+        return GW_FORM_PROTOBUF;
+    return GW_FORM_NONE;
+}
+
+static enum gw_form cloudevents_form(struct gw_str type)
+{
+    static const struct {
+        const char *type;
+        enum gw_form form;
+    } forms[] = {{"application/cloudevents+json", GW_FORM_CE_JSON},
+                 {"application/cloudevents-batch+json", GW_FORM_CE_BATCH},
+                 {"application/cloudevents+protobuf", GW_FORM_CE_PROTOBUF},
+                 {"application/cloudevents-batch+protobuf", GW_FORM_CE_PROTOBUF_BATCH}};
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+        if (type_is(type, forms[i].type))
+            return forms[i].form;
+    if (type.len >= 23 && !strncasecmp(type.p, "application/cloudevents", 23))
+        return GW_FORM_NONE;
+    return GW_FORM_CE_BINARY;
+}
+
+static int find_form(struct request *r)
+{
+    const struct gw_str *value = gw_http_get(r->stream, "content-type");
+    struct gw_str type = {0};
+    int bad_charset = media_type(value ? *value : GW_STR(""), &type);
+
+    if (r->route->kind == GW_OTHER) {
+        r->form = cloudevents_form(type);
+        if (r->form == GW_FORM_NONE)
+            return refuse(r, GW_R_UNSUPPORTED, 415,
+                          "content-type: of application/cloudevents only +json, -batch+json, "
+                          "+protobuf and -batch+protobuf are understood");
+    } else {
+        r->form = flyte_form(type);
+        if (r->form == GW_FORM_NONE)
+            return refuse(r, GW_R_UNSUPPORTED, 415,
+                          "content-type: neither application/json nor application/octet-stream "
+                          "nor application/x-protobuf");
+    }
+    if (bad_charset && r->form != GW_FORM_CE_BINARY)
+        return refuse(r, GW_R_UNSUPPORTED, 415, "content-type: the charset is not utf-8");
+    return 0;
+}
+
+static int find_encoding(struct request *r)
+{
+    const struct gw_str *encoding = gw_http_get(r->stream, "content-encoding");
+
+    if (!encoding || type_is(*encoding, "identity") || encoding->len == 0)
+        return 0;
+    r->gzip = type_is(*encoding, "gzip") || type_is(*encoding, "x-gzip");
+    return r->gzip ? 0
+                   : refuse(r, GW_R_UNSUPPORTED, 415,
+                            "content-encoding: only gzip and identity are understood");
+}
+
+static const struct route *find_route(struct gw_str path)
+{
+    const char *query = path.len > 0 ? memchr(path.p, '?', path.len) : NULL;
+
+    if (query)
+        path.len = (size_t)(query - path.p);
+    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
+        if (gw_str_eq(path, routes[i].path))
+            return &routes[i];
+    return NULL;
+}
+
+static int on_head(struct gw_http_stream *s, void *ctx)
+{
+    struct gw_front *f = ctx;
+    const struct route *route = find_route(s->path);
+    struct request *r;
+
+    s->user = NULL;
+    if (!route || !gw_str_is(s->method, "POST")) {
+        gw_rest_error(s, route ? 405 : 404, route ? "only POST is allowed" : "no such path");
+        return -1;
+    }
+    r = gw_arena_zalloc(s->mem, sizeof(*r));
+    *r = (struct request){.front = f, .stream = s, .route = route};
+    s->user = r;
+    s->body_max = (size_t)f->max_body[GW_HTTP];
+    if (f->stopping)
+        return refuse(r, GW_R_UNAVAILABLE, 503, "shutting down");
+    return find_form(r) || find_encoding(r) ? -1 : 0;
+}
+
+/* ---- the body ---- */
+
+static void submit_flyte(struct request *r, struct gw_str body, enum gw_reason *reason,
+                         struct gw_err *err)
+{
+    struct gw_front *f = r->front;
+    enum gw_kind kind = r->route->kind;
+    struct gw_flyte_request request;
+
+    if (r->form == GW_FORM_JSON ? gw_flyte_decode_json(f->scratch, kind, body, &request, err)
+                                : gw_flyte_decode(f->scratch, kind, body, &request, err))
+        *reason = gw_reason_of(err);
+    else
+        r->sub = gw_submit_flyte(f, GW_HTTP, r->stream, &request, reason, err);
+}
+
+static void on_end(struct gw_http_stream *s, void *ctx)
+{
+    struct gw_front *f = ctx;
+    struct request *r = s->user;
+    struct gw_str body = gw_buf_str(&s->body);
+    enum gw_reason reason = GW_R_INVALID;
+    struct gw_err err;
+
+    if (!r || r->done)
+        return;
+    gw_arena_reset(f->scratch);
+    if (r->gzip && gw_gunzip(f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
+        refuse_err(r, gw_reason_of(&err), &err);
+        return;
+    }
+    if (r->route->kind == GW_OTHER)
+        r->sub = gw_submit_cloudevents(f, s, r->form, body, &reason, &err);
+    else
+        submit_flyte(r, body, &reason, &err);
+    if (r->sub) {
+        r->sub->owner = r;
+        r->sub->answer = on_answer;
+    } else if (reason == GW_REASONS) {
+        accepted(r);
+    } else {
+        refuse_err(r, reason, &err);
+    }
+}
+
+static void on_too_large(struct gw_http_stream *s, void *ctx)
+{
+    struct gw_front *f = ctx;
+    struct request *r = s->user;
+
+    if (!r || r->done)
+        return;
+    refuse(r, GW_R_TOO_LARGE, 413,
+           gw_arena_printf(s->mem, "message too large: the body is above max_body_bytes %lld",
+                           (long long)f->max_body[GW_HTTP])
+               .p);
+}
+
+static void on_gone(struct gw_http_stream *s, void *ctx)
+{
+    struct request *r = s->user;
+
+    (void)ctx;
+    if (r && r->sub) {
+        r->sub->owner = NULL;
+        r->sub = NULL;
+    }
+}
+
+const struct gw_http_handler gw_rest_handler = {
+    .head = on_head,
+    .end = on_end,
+    .too_large = on_too_large,
+    .gone = on_gone,
+};

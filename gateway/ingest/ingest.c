@@ -1,0 +1,257 @@
+#include "ingest/ingest.h"
+
+#include "base/diag.h"
+#include "base/metrics.h"
+#include "ingest/grpc.h"
+#include "ingest/http.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* The fronts (a loop and a thread each) and their life: bound and started on the control thread,
+ * stopped by mail, freed by join. A front's loop ends when its listeners are drained or closed and
+ * no append is under way. */
+
+static const char *const way_names[GW_WAYS] = {"grpc", "http"};
+static const char *const component[GW_WAYS] = {"ingest.grpc", "ingest.http"};
+static const char *const reason_names[GW_REASONS] = {
+    "invalid", "too_large", "full", "pending", "unavailable", "unsupported", "deadline"};
+
+struct worker {
+    struct gw_front front;
+    struct gw_mail stop;
+    struct gw_timer deadline;
+    pthread_t thread;
+    struct gw_ingest *in;
+    int open[GW_WAYS]; /* listeners that are not drained yet */
+    int started;
+};
+
+struct gw_ingest {
+    struct worker *workers;
+    size_t n;
+    _Atomic int64_t pending;
+    int64_t deadline_ms; /* set before the stop mails are posted */
+};
+
+/* ---- the end of a front ---- */
+
+static void end_if_idle(struct gw_front *f)
+{
+    struct worker *w = GW_CONTAINER(f, struct worker, front);
+
+    if (f->stopping && f->under_way == 0 && !w->open[GW_GRPC] && !w->open[GW_HTTP])
+        gw_loop_stop(f->loop);
+}
+
+static void on_grpc_idle(void *ctx)
+{
+    struct worker *w = ctx;
+
+    w->open[GW_GRPC] = 0;
+    end_if_idle(&w->front);
+}
+
+static void on_http_idle(void *ctx)
+{
+    struct worker *w = ctx;
+
+    w->open[GW_HTTP] = 0;
+    end_if_idle(&w->front);
+}
+
+static void close_listeners(struct worker *w)
+{
+    for (int way = 0; way < GW_WAYS; way++) {
+        gw_listener_close(w->front.listeners[way]);
+        w->front.listeners[way] = NULL;
+        w->open[way] = 0;
+    }
+}
+
+static void on_stop_deadline(struct gw_timer *t)
+{
+    struct worker *w = GW_CONTAINER(t, struct worker, deadline);
+
+    close_listeners(w);
+    end_if_idle(&w->front);
+}
+
+static void on_stop(struct gw_mail *m)
+{
+    static void (*const idle[GW_WAYS])(void *) = {on_grpc_idle, on_http_idle};
+    struct worker *w = GW_CONTAINER(m, struct worker, stop);
+    struct gw_front *f = &w->front;
+    int64_t left = w->in->deadline_ms - gw_loop_now_ms(f->loop);
+
+    f->stopping = 1;
+    gw_timer_set(&w->deadline, left > 0 ? left : 0);
+    gw_grpc_stop(f);
+    for (int way = 0; way < GW_WAYS; way++)
+        if (f->listeners[way])
+            gw_listener_drain(f->listeners[way], idle[way], w);
+    end_if_idle(f);
+}
+
+/* ---- the start ---- */
+
+static void init_metrics(struct gw_front *f, struct gw_metrics *metrics)
+{
+    for (int way = 0; way < GW_WAYS; way++) {
+        for (int kind = 0; kind < GW_KINDS; kind++)
+            f->received[way][kind] = gw_metrics_counter(metrics, GW_M_EVENTS_RECEIVED,
+                                                        way_names[way], gw_kind_names[kind]);
+        for (int reason = 0; reason < GW_REASONS; reason++)
+            f->rejected[way][reason] = gw_metrics_counter(metrics, GW_M_EVENTS_REJECTED,
+                                                          way_names[way], reason_names[reason]);
+        f->ack[way] = gw_metrics_histogram(metrics, GW_M_ACK_SECONDS, way_names[way], NULL);
+    }
+}
+
+static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_ingest_conf *conf,
+                        struct gw_log *log, struct gw_metrics *metrics)
+{
+    struct gw_front *f = &w->front;
+
+    w->in = in;
+    w->stop.fn = on_stop;
+    f->loop = gw_loop_new();
+    f->log = log;
+    f->pending = &in->pending;
+    f->max_pending = conf->max_pending_bytes;
+    f->scratch = gw_arena_new();
+    f->settled = end_if_idle;
+    init_metrics(f, metrics);
+    gw_timer_init(&w->deadline, f->loop, on_stop_deadline);
+    gw_grpc_init(f);
+}
+
+/* Every front listens on the first one's address, also when the kernel chose its port. */
+static int listen_on(struct gw_ingest *in, struct worker *w, enum gw_way way,
+                     const struct gw_listener_conf *conf, struct gw_err *err)
+{
+    const struct gw_http_handler *handler = way == GW_GRPC ? &gw_grpc_handler : &gw_rest_handler;
+    struct gw_listener *first = in->workers[0].front.listeners[way];
+    struct gw_listener_conf c = *conf;
+
+    c.reuse_port = in->n > 1;
+    if (first)
+        c.listen = gw_listener_address(first);
+    w->front.max_body[way] = conf->max_body_bytes;
+    w->front.listeners[way] = gw_listener_open(w->front.loop, &c, handler, &w->front, err);
+    if (!w->front.listeners[way])
+        return gw_err_wrap(err, "%s", component[way]);
+    w->open[way] = 1;
+    return 0;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+
+    gw_loop_run(w->front.loop);
+    close_listeners(w);
+    return NULL;
+}
+
+static int start_threads(struct gw_ingest *in, struct gw_err *err)
+{
+    for (size_t i = 0; i < in->n; i++) {
+        if (pthread_create(&in->workers[i].thread, NULL, run, &in->workers[i]))
+            return gw_err_set(err, GW_ERR_FATAL, "ingest: cannot start a thread");
+        in->workers[i].started = 1;
+    }
+    return 0;
+}
+
+static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, struct gw_err *err)
+{
+    for (size_t i = 0; i < in->n; i++) {
+        struct worker *w = &in->workers[i];
+
+        if (conf->grpc && listen_on(in, w, GW_GRPC, &conf->grpc->listener, err))
+            return -1;
+        if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))
+            return -1;
+    }
+    return start_threads(in, err);
+}
+
+static void *zalloc(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+
+    if (!p)
+        abort();
+    return p;
+}
+
+struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_log *log,
+                                  struct gw_metrics *metrics, struct gw_err *err)
+{
+    struct gw_ingest *in = zalloc(1, sizeof(*in));
+
+    in->n = (size_t)conf->threads;
+    in->workers = zalloc(in->n, sizeof(*in->workers));
+    for (size_t i = 0; i < in->n; i++)
+        init_worker(in, &in->workers[i], conf, log, metrics);
+    if (open_all(in, conf, err)) {
+        gw_ingest_stop(in, 0);
+        gw_ingest_join(in);
+        return NULL;
+    }
+    for (int way = 0; way < GW_WAYS; way++)
+        if (in->workers[0].front.listeners[way])
+            GW_DIAG(
+                GW_INFO, component[way], gw_msg("listening"),
+                gw_kv_cstr("address", gw_listener_address(in->workers[0].front.listeners[way])));
+    return in;
+}
+
+static const char *address(const struct gw_ingest *in, enum gw_way way)
+{
+    const struct gw_listener *l = in->workers[0].front.listeners[way];
+
+    return l ? gw_listener_address(l) : NULL;
+}
+
+const char *gw_ingest_grpc_address(const struct gw_ingest *in)
+{
+    return address(in, GW_GRPC);
+}
+
+const char *gw_ingest_http_address(const struct gw_ingest *in)
+{
+    return address(in, GW_HTTP);
+}
+
+void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms)
+{
+    in->deadline_ms = deadline_ms;
+    for (size_t i = 0; i < in->n; i++)
+        if (in->workers[i].started)
+            gw_loop_post_mail(in->workers[i].front.loop, &in->workers[i].stop);
+}
+
+static void free_worker(struct worker *w)
+{
+    struct gw_front *f = &w->front;
+
+    if (w->started)
+        pthread_join(w->thread, NULL);
+    close_listeners(w);
+    gw_submit_fini(f);
+    gw_grpc_fini(f);
+    gw_timer_fini(&w->deadline);
+    gw_loop_free(f->loop);
+    gw_arena_free(f->scratch);
+}
+
+void gw_ingest_join(struct gw_ingest *in)
+{
+    for (size_t i = 0; i < in->n; i++)
+        free_worker(&in->workers[i]);
+    free(in->workers);
+    free(in);
+}
