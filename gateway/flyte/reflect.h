@@ -37,6 +37,12 @@ ProtobufCMessage *gw_pb_new(struct gw_arena *mem, const ProtobufCMessageDescript
 int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d);
 struct gw_time gw_pb_time(const ProtobufCMessage *timestamp);
 
+/* Decodes protobuf bytes, checking UTF-8 of every string; the message borrows them. Nests at most
+ * GW_PB_MAX_DEPTH messages deep. NULL: GW_ERR_REJECT that names the field and the byte. */
+enum { GW_PB_MAX_DEPTH = 100 };
+ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                               struct gw_str bytes, struct gw_err *err);
+
 /* proto3 JSON as Google's own library prints it with its defaults, without white space: camelCase,
  * enums by name, 64-bit in quotes, well-known types. GW_ERR_REJECT: a Timestamp or Duration out of
  * range. A Value without a kind is null. */

@@ -1,0 +1,106 @@
+#include "flyte/kinds.h"
+
+#include "base/arena.h"
+
+const Flyteidl__Event__WorkflowExecutionEvent *gw_flyte_workflow(const struct gw_flyte_request *r)
+{
+    static const Flyteidl__Event__WorkflowExecutionEvent none;
+    const Flyteidl__Admin__WorkflowExecutionEventRequest *request = (const void *)r->msg;
+
+    return request->event ? request->event : &none;
+}
+
+const Flyteidl__Event__NodeExecutionEvent *gw_flyte_node(const struct gw_flyte_request *r)
+{
+    static const Flyteidl__Event__NodeExecutionEvent none;
+    const Flyteidl__Admin__NodeExecutionEventRequest *request = (const void *)r->msg;
+
+    return request->event ? request->event : &none;
+}
+
+const Flyteidl__Event__TaskExecutionEvent *gw_flyte_task(const struct gw_flyte_request *r)
+{
+    static const Flyteidl__Event__TaskExecutionEvent none;
+    const Flyteidl__Admin__TaskExecutionEventRequest *request = (const void *)r->msg;
+
+    return request->event ? request->event : &none;
+}
+
+const Google__Protobuf__Timestamp *gw_flyte_occurred_at(const struct gw_flyte_request *r)
+{
+    switch (r->kind) {
+    case GW_WORKFLOW:
+        return gw_flyte_workflow(r)->occurred_at;
+    case GW_NODE:
+        return gw_flyte_node(r)->occurred_at;
+    case GW_TASK:
+        return gw_flyte_task(r)->occurred_at;
+    default:
+        return NULL;
+    }
+}
+
+struct gw_str gw_flyte_phase(struct gw_arena *mem, const ProtobufCEnumDescriptor *d, int32_t phase)
+{
+    /* Phases are numbered from 0 without gaps, so the number is the index. */
+    if (phase >= 0 && (unsigned)phase < d->n_values && d->values[phase].value == phase)
+        return gw_str_of(d->values[phase].name);
+    return gw_arena_printf(mem, "%d", (int)phase);
+}
+
+static struct gw_str text_of(ProtobufCBinaryData b)
+{
+    return (struct gw_str){b.len ? (const char *)b.data : "", b.len};
+}
+
+static void put_execution(struct gw_flyte_names *out,
+                          const Flyteidl__Core__WorkflowExecutionIdentifier *id)
+{
+    if (!id)
+        return;
+    out->org = text_of(id->org);
+    out->project = text_of(id->project);
+    out->domain = text_of(id->domain);
+    out->execution = text_of(id->name);
+}
+
+static void put_node(struct gw_flyte_names *out, const Flyteidl__Core__NodeExecutionIdentifier *id)
+{
+    if (!id)
+        return;
+    out->node = text_of(id->node_id);
+    put_execution(out, id->execution_id);
+}
+
+static void put_task(struct gw_flyte_names *out, const Flyteidl__Event__TaskExecutionEvent *e)
+{
+    put_node(out, e->parent_node_execution_id);
+    if (e->task_id) {
+        out->task = text_of(e->task_id->name);
+        out->version = text_of(e->task_id->version);
+    }
+    out->attempt = e->retry_attempt;
+    out->phase_version = e->phase_version;
+    out->phases = &flyteidl__core__task_execution__phase__descriptor;
+    out->phase = (int32_t)e->phase;
+}
+
+void gw_flyte_names(const struct gw_flyte_request *r, struct gw_flyte_names *out)
+{
+    const struct gw_str empty = GW_STR("");
+
+    *out = (struct gw_flyte_names){empty, empty, empty, empty, empty, empty,
+                                   empty, empty, 0,     0,     NULL,  0};
+    if (r->kind == GW_WORKFLOW) {
+        put_execution(out, gw_flyte_workflow(r)->execution_id);
+        out->phases = &flyteidl__core__workflow_execution__phase__descriptor;
+        out->phase = (int32_t)gw_flyte_workflow(r)->phase;
+    } else if (r->kind == GW_NODE) {
+        put_node(out, gw_flyte_node(r)->id);
+        out->retry_group = text_of(gw_flyte_node(r)->retry_group);
+        out->phases = &flyteidl__core__node_execution__phase__descriptor;
+        out->phase = (int32_t)gw_flyte_node(r)->phase;
+    } else if (r->kind == GW_TASK) {
+        put_task(out, gw_flyte_task(r));
+    }
+}
