@@ -1,0 +1,121 @@
+/* The rules of CloudEvents 1.0.2 for names and values. */
+#include "base/err.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "event/event.h"
+#include "event/parts.h"
+
+#include <string.h>
+#include <strings.h>
+
+int gw_attr_name_ok(struct gw_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9')))
+            return 0;
+    return name.len > 0 && !gw_str_is(name, "data");
+}
+
+const char *gw_attr_text_problem(struct gw_str s)
+{
+    for (size_t at = 0, n; at < s.len; at += n) {
+        unsigned char c = (unsigned char)s.p[at];
+        uint32_t code;
+
+        n = 1;
+        if (c >= 0x20 && c < 0x7f)
+            continue;
+        n = gw_utf8_step(s.p + at, s.len - at);
+        if (!n)
+            return "not UTF-8";
+        code = gw_utf8_get(s.p + at, &n);
+        if (code < 0x20 || (code >= 0x7f && code <= 0x9f))
+            return "has a control character";
+        if ((code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) == 0xfffe)
+            return "has a Unicode noncharacter";
+    }
+    return NULL;
+}
+
+enum gw_known_attr gw_known_attr(struct gw_str name)
+{
+    static const struct gw_str names[GW_KNOWN_ATTRS] = {
+        [GW_A_ID] = GW_STR("id"),
+        [GW_A_SOURCE] = GW_STR("source"),
+        [GW_A_TYPE] = GW_STR("type"),
+        [GW_A_SUBJECT] = GW_STR("subject"),
+        [GW_A_TIME] = GW_STR("time"),
+        [GW_A_DATACONTENTTYPE] = GW_STR("datacontenttype"),
+        [GW_A_DATASCHEMA] = GW_STR("dataschema"),
+    };
+
+    for (int i = 0; i < GW_KNOWN_ATTRS; i++)
+        if (gw_str_eq(name, names[i]))
+            return (enum gw_known_attr)i;
+    return GW_A_EXTENSION;
+}
+
+static int check_attr(const struct gw_attr *a, enum gw_known_attr known, struct gw_err *err)
+{
+    const char *problem = gw_attr_text_problem(a->text);
+    int len = (int)(a->name.len < 64 ? a->name.len : 64);
+    struct gw_time t;
+
+    if (!gw_attr_name_ok(a->name))
+        return gw_err_set(err, GW_ERR_REJECT,
+                          "%.*s: not an attribute name (a to z, 0 to 9, not data)", len, a->name.p);
+    if (problem)
+        return gw_err_set(err, GW_ERR_REJECT, "%.*s: %s", len, a->name.p, problem);
+    if (known == GW_A_EXTENSION)
+        return 0;
+    if (a->type == GW_ATTR_BOOL || a->type == GW_ATTR_INT || a->type == GW_ATTR_BYTES)
+        return gw_err_set(err, GW_ERR_REJECT, "%.*s: not a string", len, a->name.p);
+    if (a->text.len == 0)
+        return gw_err_set(err, GW_ERR_REJECT, "%.*s: empty", len, a->name.p);
+    if (known == GW_A_TIME && gw_time_parse(a->text, &t))
+        return gw_err_set(err, GW_ERR_REJECT, "time: not an RFC 3339 time: %.*s",
+                          (int)(a->text.len < 60 ? a->text.len : 60), a->text.p);
+    return 0;
+}
+
+int gw_event_check(const struct gw_event *ev, struct gw_err *err)
+{
+    unsigned seen = 0;
+
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
+        enum gw_known_attr known = gw_known_attr(a->name);
+
+        if (check_attr(a, known, err))
+            return -1;
+        seen |= 1U << known;
+    }
+    for (int i = GW_A_ID; i <= GW_A_TYPE; i++)
+        if (!(seen & 1U << i))
+            return gw_err_set(err, GW_ERR_REJECT, "%s: missing",
+                              ((const char *const[]){"id", "source", "type"})[i]);
+    return 0;
+}
+
+static int is_json_type(struct gw_str type)
+{
+    const char *slash, *end = memchr(type.p, ';', type.len);
+
+    if (end)
+        type.len = (size_t)(end - type.p);
+    while (type.len && (type.p[type.len - 1] == ' ' || type.p[type.len - 1] == '\t'))
+        type.len--;
+    slash = memchr(type.p, '/', type.len);
+    if (!slash)
+        return 0;
+    end = type.p + type.len;
+    if (end - slash == 5 && !strncasecmp(slash, "/json", 5))
+        return 1;
+    return end - slash > 5 && !strncasecmp(end - 5, "+json", 5);
+}
+
+int gw_event_is_json(const struct gw_event *ev)
+{
+    const struct gw_attr *a = gw_event_get(ev, GW_STR("datacontenttype"));
+
+    return !a || is_json_type(a->text);
+}

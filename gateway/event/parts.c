@@ -1,0 +1,94 @@
+#include "event/parts.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+
+void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev)
+{
+    *l = (struct gw_attr_list){.ev = ev, .end = &ev->attrs};
+}
+
+struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, struct gw_err *err)
+{
+    int len = (int)(name.len < 64 ? name.len : 64);
+    struct gw_attr *a;
+
+    if (gw_event_get(l->ev, name)) {
+        gw_err_set(err, GW_ERR_REJECT, "%.*s: given twice", len, name.p);
+        return NULL;
+    }
+    if (++l->n > GW_ATTRS_MAX) {
+        gw_err_set(err, GW_ERR_REJECT, "%.*s: more than %d attributes", len, name.p, GW_ATTRS_MAX);
+        return NULL;
+    }
+    a = gw_arena_zalloc(l->ev->mem, sizeof(*a));
+    a->name = name;
+    a->type = GW_ATTR_STRING;
+    *l->end = a;
+    l->end = &a->next;
+    return a;
+}
+
+static int scan_json(struct gw_str text, struct gw_err *err)
+{
+    struct gw_json j;
+    struct gw_str all;
+
+    gw_json_init(&j, text, GW_EVENT_JSON_DEPTH);
+    if (gw_json_next(&j) <= GW_JSON_END || gw_json_value(&j, &all) ||
+        gw_json_next(&j) != GW_JSON_END)
+        return gw_json_error(&j, err);
+    return 0;
+}
+
+int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err)
+{
+    int absent = !gw_event_get(ev, GW_STR("datacontenttype"));
+    size_t valid;
+
+    ev->data = text;
+    ev->data_kind = GW_DATA_JSON;
+    if (gw_event_is_json(ev)) {
+        if (!scan_json(text, err))
+            return 0;
+        if (!absent)
+            return gw_err_wrap(err, "data");
+    }
+    ev->data_kind = GW_DATA_TEXT;
+    valid = gw_utf8_valid(text);
+    if (valid < text.len)
+        return gw_err_set(err, GW_ERR_REJECT, "data: not UTF-8 at byte %zu", valid);
+    return 0;
+}
+
+/* Field 2 of a google.protobuf.Any; the whole if it is none. */
+static struct gw_str any_value(struct gw_str any)
+{
+    const unsigned char *p = (const unsigned char *)any.p, *end = p + any.len;
+    struct gw_str value = {"", 0};
+
+    while (p < end) {
+        unsigned tag = *p++, shift = 0;
+        size_t len = 0;
+
+        do {
+            if (p == end || shift > 56)
+                return any;
+            len |= (size_t)(*p & 0x7f) << shift;
+            shift += 7;
+        } while (*p++ >= 0x80);
+        if ((tag & 7) != 2 || len > (size_t)(end - p))
+            return any;
+        if (tag >> 3 == 2)
+            value = (struct gw_str){(const char *)p, len};
+        p += len;
+    }
+    return value;
+}
+
+struct gw_str gw_event_payload(const struct gw_event *ev)
+{
+    return ev->data_kind == GW_DATA_PROTO ? any_value(ev->data) : ev->data;
+}

@@ -1,0 +1,43 @@
+#ifndef GW_EVENT_PARTS_H
+#define GW_EVENT_PARTS_H
+
+#include "event/event.h"
+
+struct gw_err;
+
+/* Inside the room: what the forms share. */
+
+/* The attributes the specification names, in the order the JSON form has them. */
+enum gw_known_attr {
+    GW_A_ID,
+    GW_A_SOURCE,
+    GW_A_TYPE,
+    GW_A_SUBJECT,
+    GW_A_TIME,
+    GW_A_DATACONTENTTYPE,
+    GW_A_DATASCHEMA,
+    GW_KNOWN_ATTRS,
+    GW_A_EXTENSION = GW_KNOWN_ATTRS
+};
+enum gw_known_attr gw_known_attr(struct gw_str name);
+
+/* A reader's list of attributes: refuses a name that comes twice, and more than MAX. */
+enum { GW_ATTRS_MAX = 256 };
+struct gw_attr_list {
+    struct gw_event *ev;
+    struct gw_attr **end;
+    unsigned n;
+};
+void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev);
+/* Zeroed but for its name, in its place in ev; NULL: an error. text is the caller's to lend. */
+struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, struct gw_err *err);
+
+/* Gives ev data that is text: JSON if the datacontenttype says so (or is absent and it is JSON).
+ * -1: it says so and is not. */
+int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err);
+/* The payload as plain bytes, what binary modes carry: of an Any its value. */
+struct gw_str gw_event_payload(const struct gw_event *ev);
+/* JSON nests at most this deep. */
+enum { GW_EVENT_JSON_DEPTH = 100 };
+
+#endif
