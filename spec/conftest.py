@@ -1,0 +1,99 @@
+"""Fixtures of every test of the real program. Each test has its own folder, gateway and topics; the Kafka broker is
+started once a run and shared."""
+import contextlib
+import fcntl
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+import kafka as kafka_server
+from gateway import FILE, Gateway
+from wait import wait_until
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """gateway(config, …) starts one and waits until it is ready; all are gone when the test ends."""
+    running = []
+
+    def start(config=FILE, files=None, started=True, name="gw", **options):
+        g = Gateway(tmp_path / name, config, **options)
+        running.append(g)
+        for path, text in (files or {}).items():
+            g.write(path, text)
+        return g.start() if started else g
+    yield start
+    for g in running:
+        g.kill()
+        report_sanitizer(g)
+
+
+def report_sanitizer(g):
+    """A sanitizer's report fails the test that caused it, wherever it came up."""
+    if os.path.exists(g.log_file):
+        found = re.search(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:).*", g.log(), re.S)
+        assert not found, found.group(0)[:6000]
+
+
+@contextlib.contextmanager
+def shared_state(root):
+    """A JSON file shared by the processes of one run, held while in the block."""
+    path = root / "kafka.json"
+    with open(path, "a+", encoding="utf-8") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        f.seek(0)
+        state = json.loads(f.read() or "{}")
+        yield state
+        f.seek(0)
+        f.truncate()
+        f.write(json.dumps(state))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory, worker_id):
+    """host:port of the run's broker; the last process that uses it ends it."""
+    if not kafka_server.installed():
+        pytest.skip("no Kafka: run `make test-deps`")
+    base = tmp_path_factory.getbasetemp()
+    root = base if worker_id == "master" else base.parent
+    with shared_state(root) as state:
+        if not state.get("users"):
+            started = kafka_server.Broker(root / f"kafka-{time.monotonic_ns()}").start()
+            state.update(pid=started.process.pid, address=started.address, users=0)
+        state["users"] += 1
+        address = state["address"]
+    yield address
+    with shared_state(root) as state:
+        state["users"] -= 1
+        if state["users"] == 0:
+            os.kill(state["pid"], signal.SIGTERM)
+            # The process may be another worker's child, so it is watched from outside.
+            wait_until(lambda: gone(state["pid"]))
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def topic(request):
+    """A topic name of this test alone."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", request.node.name)[:80] + f"-{time.monotonic_ns()}"
+
+
+@pytest.fixture
+def own_broker(tmp_path):
+    """A broker that the test may stop, kill and start again."""
+    if not kafka_server.installed():
+        pytest.skip("no Kafka: run `make test-deps`")
+    b = kafka_server.Broker(tmp_path / "kafka").start()
+    yield b
+    b.stop(signal.SIGKILL)

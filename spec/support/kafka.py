@@ -1,0 +1,137 @@
+"""A real Kafka broker (Java, one node) on free ports of 127.0.0.1; services of its own for tests that break it."""
+import base64
+import glob
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from gateway import ROOT
+from wait import wait_until
+
+TOOLS = os.environ.get("TOOLS") or os.path.join(ROOT, "build/tools")
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:0
+log.dirs=data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+"""
+
+
+def installed():
+    return bool(shutil.which("java") and glob.glob(os.path.join(TOOLS, "kafka/lib/kafka_*.jar")))
+
+
+class Broker:
+    def __init__(self, folder):
+        self.folder, self.port, self.process, self.starts = str(folder), 0, None, 0
+        os.makedirs(self.folder, exist_ok=True)
+        self._write()
+        cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        subprocess.run(self._java("-Xmx256m") + ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "server.properties"],
+                       cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _write(self):
+        with open(os.path.join(self.folder, "server.properties"), "w", encoding="ascii") as f:
+            f.write(PROPERTIES.format(port=self.port))
+
+    @staticmethod
+    def _java(*options):
+        return ["java", *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                "-Dorg.slf4j.simpleLogger.log.kafka.network=info", "-cp", os.path.join(TOOLS, "kafka/lib/*")]
+
+    def start(self):
+        """Ready when it answers; a broker that was started before keeps its port."""
+        self._write()
+        self.starts += 1
+        log = os.path.join(self.folder, f"kafka-{self.starts}.log")
+        with open(log, "wb") as f:
+            self.process = subprocess.Popen(self._java("-Xmx512m") + ["kafka.Kafka", "server.properties"], cwd=self.folder,
+                                            stdout=f, stderr=f, start_new_session=True)
+
+        def text():
+            with open(log, encoding="utf-8", errors="replace") as f:
+                return f.read()
+
+        def ready():
+            assert self.process.poll() is None, text()[-3000:]
+            return "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
+        wait_until(ready, text, 120)
+        self.port = int(re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1])
+        wait_until(self._answers)
+        return self
+
+    def _answers(self):
+        try:
+            return AdminClient({"bootstrap.servers": self.address, "log_level": 0}).list_topics(timeout=5)
+        except KafkaException:
+            return None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+
+    def create(self, topic, partitions=1, **config):
+        for done in AdminClient({"bootstrap.servers": self.address}).create_topics(
+                [NewTopic(topic, partitions, 1, config={k.replace("_", "."): str(v) for k, v in config.items()})]).values():
+            done.result()
+
+
+def topics(address):
+    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=20).topics)
+
+
+def read(address, topic, count, limit_s=60):
+    """Every message of a topic, by partition and offset; waits until there are at least count."""
+    found = []
+
+    def enough():
+        found[:] = read_now(address, topic)
+        return len(found) >= count
+    wait_until(enough, lambda: f"{len(found)} of {count} messages in {topic}", limit_s)
+    return found
+
+
+def read_now(address, topic):
+    """Every message that is in a topic now."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "spec", "enable.auto.commit": False, "auto.offset.reset": "earliest",
+                         "log_level": 0})
+    try:
+        meta = consumer.list_topics(topic, timeout=20).topics[topic]
+        if meta.error:
+            return []
+        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in meta.partitions}
+        todo = {p for p, end in ends.items() if end > 0}
+        consumer.assign([TopicPartition(topic, p, 0) for p in todo])
+        messages = []
+
+        def finished():
+            for m in consumer.consume(1000, 0.2):
+                assert not m.error(), m.error()
+                messages.append(m)
+                if m.offset() + 1 >= ends[m.partition()]:
+                    todo.discard(m.partition())
+            return not todo
+        wait_until(finished, f"reading {topic}")
+        return sorted(messages, key=lambda m: (m.partition(), m.offset()))
+    finally:
+        consumer.close()
