@@ -1,0 +1,183 @@
+"""CloudEvents over HTTP: binary, structured, batch."""
+import json
+
+import pytest
+
+import h2raw
+from gateway import FILE, request
+
+PATH = "/v1/events"
+ONE = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+EVENT = {"specversion": "1.0", "id": "1", "source": "/spec", "type": "com.example.spec"}
+
+
+def event(**more):
+    return json.dumps({**EVENT, **more})
+
+
+def taken(g, body, content_type=ONE, headers=None, count=1):
+    """The events as they came out."""
+    status, _, text = g.post(PATH, body, content_type, headers)
+    assert status == 202, text
+    g.settled(count)
+    return g.lines()
+
+
+def refused(g, body, content_type=ONE, headers=None, status=400):
+    got, _, text = g.post(PATH, body, content_type, headers)
+    assert got == status, text
+    error = json.loads(text)
+    assert error["message"] and "code" in error
+    assert g.pipeline()["accepted"] == 0
+    return error["message"]
+
+
+def test_structured(gateway):
+    out, = taken(gateway(), event(subject="s", time="2026-04-07T06:30:01.5Z", team="ml", level=3, ok=True, data={"a": [1, None, "x"]}))
+    assert out == {**EVENT, "subject": "s", "time": "2026-04-07T06:30:01.5Z", "team": "ml", "level": 3, "ok": True,
+                   "data": {"a": [1, None, "x"]}, **({"datacontenttype": "application/json"} if "datacontenttype" in out else {})}
+
+
+def test_structured_with_a_charset(gateway):
+    assert taken(gateway(), event(), ONE + "; charset=UTF-8")[0]["id"] == "1"
+
+
+def test_json_data_is_kept_byte_for_byte(gateway):
+    data = '{"b":1.50,"a":12345678901234567890123,"e":"\\u00e9\\/","d":{"x":[ ]},"b":2}'
+    g = gateway()
+    taken(g, event()[:-1] + ',"data":' + data + "}")
+    with open(g.path("all.jsonl"), encoding="utf-8") as f:
+        assert data in f.read()
+
+
+def test_a_line_stays_a_line(gateway):
+    """A line feed between JSON tokens becomes a space; inside a string there can be none."""
+    g = gateway()
+    taken(g, event()[:-1] + ',"data":{"a":\r\n\t[1,\n2]}}')
+    with open(g.path("all.jsonl"), "rb") as f:
+        text = f.read()
+    assert text.count(b"\n") == 1 and b"\r" not in text
+    assert json.loads(text)["data"] == {"a": [1, 2]}
+
+
+def test_base64_data_stays_bytes(gateway):
+    out, = taken(gateway(), event(datacontenttype="application/octet-stream", data_base64="AP8="))
+    assert out["data_base64"] == "AP8=" and "data" not in out
+
+
+def test_text_data_stays_text(gateway):
+    out, = taken(gateway(), event(datacontenttype="text/plain", data="é\n"))
+    assert out["data"] == "é\n"
+
+
+def test_a_null_attribute_is_absent(gateway):
+    assert "team" not in taken(gateway(), event(team=None))[0]
+
+
+def binary(**more):
+    return {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/spec", "ce-type": "com.example.spec", **more}
+
+
+def test_binary(gateway):
+    out, = taken(gateway(), '{"a": 1}', "application/json", binary(**{"ce-team": "ml", "ce-time": "2026-04-07T06:30:01Z"}))
+    assert out == {**EVENT, "team": "ml", "time": "2026-04-07T06:30:01Z", "datacontenttype": "application/json", "data": {"a": 1}}
+
+
+def test_binary_headers_are_percent_decoded_once(gateway):
+    out, = taken(gateway(), "{}", "application/json", binary(**{"ce-subject": "Euro%20%E2%82%AC %2541 \"", "ce-Team": "%c3%a9"}))
+    assert (out["subject"], out["team"]) == ('Euro € %41 "', "é")
+
+
+def test_binary_with_bytes(gateway):
+    out, = taken(gateway(), b"\x00\xff", "application/octet-stream", binary())
+    assert out["data_base64"] == "AP8=" and out["datacontenttype"] == "application/octet-stream"
+
+
+def test_binary_without_data(gateway):
+    g = gateway()
+    status, _, text = request(g.http, "POST", PATH, None, {**binary(), "content-length": "0"})
+    assert status == 202, text
+    g.settled(1)
+    assert g.lines() == [EVENT]
+
+
+def test_a_batch(gateway):
+    out = taken(gateway(), json.dumps([{**EVENT, "id": str(i)} for i in range(100)]), BATCH, count=100)
+    assert [e["id"] for e in out] == [str(i) for i in range(100)]
+
+
+def test_an_empty_batch_is_fine(gateway):
+    g = gateway()
+    assert g.post(PATH, "[]", BATCH)[0] == 202
+    assert g.pipeline()["accepted"] == 0
+
+
+def test_a_batch_is_taken_whole_or_not_at_all(gateway):
+    bad = json.dumps([EVENT, {**EVENT, "time": "yesterday"}, EVENT])
+    message = refused(gateway(), bad, BATCH)
+    assert "events[1].time: " in message
+
+
+@pytest.mark.parametrize("text,why", [
+    (event(id=""), "id"), (event(source=""), "source"), (event(type=""), "type"), (event(specversion="0.3"), "specversion"),
+    ('{"specversion":"1.0","source":"/s","type":"t"}', "id"),
+    (event(time="2026-13-07T06:30:01Z"), "time"), (event(id=1), "id"),
+    (event(Team="x"), "Team"), (event(some_name="x"), "some_name"), (event(level=2147483648), "level"), (event(level=1.5), "level"),
+    (event(team="a\u0007b"), "team"), (event(team={"a": 1}), "team"),
+    (event(data=1, data_base64="AP8="), "data"), (event(data_base64="!!"), "data_base64"),
+    (event()[:-1] + ',"id":"2"}', "id"), (event()[:-1], ""), (event() + "x", ""), ("[]", ""), ("", ""),
+    (event()[:-1] + ',"data":' + "[" * 101 + "]" * 101 + "}", ""),
+], ids=["empty id", "empty source", "empty type", "specversion", "no id", "no such month", "id a number", "upper case", "underscore",
+        "33 bits", "a fraction", "a control character", "an object", "data twice", "no base64", "a member twice", "cut short",
+        "more than one", "an array", "nothing", "too deep"])
+def test_an_event_against_the_rules_is_refused_with_its_place(gateway, text, why):
+    assert why in refused(gateway(), text)
+
+
+def test_a_member_twice_inside_data_is_not_looked_at(gateway):
+    taken(gateway(), event()[:-1] + ',"data":{"a":1,"a":2}}')
+
+
+def test_bytes_that_are_not_utf8_are_refused(gateway):
+    refused(gateway(), event(team="X").encode().replace(b"X", b"\xff"))
+
+
+def test_binary_with_a_datacontenttype_header_is_refused(gateway):
+    refused(gateway(), "{}", "application/json", binary(**{"ce-datacontenttype": "application/json"}))
+
+
+def test_binary_with_json_that_is_none_is_refused(gateway):
+    refused(gateway(), '{"a":', "application/json", binary())
+
+
+def test_neither_binary_nor_structured_is_refused(gateway):
+    got, _, text = gateway().post(PATH, "{}", "application/json")
+    assert got == 400 and "specversion" in text
+
+
+def test_over_http2_too(gateway):
+    g = gateway()
+    with h2raw.Connection(g.http) as c:
+        for i in range(3):
+            stream = c.headers(PATH, {"content-type": ONE})
+            c.data(stream, event(id=str(i)).encode(), end=True)
+            assert c.answer(stream).headers[":status"] == "202"
+    g.settled(3)
+    assert g.ids() == ["0", "1", "2"]
+
+
+def test_the_key_is_partitionkey_or_source_and_subject(gateway):
+    g = gateway("pipelines:\n  - {name: all, format: {extensions: [partitionkey]}, publisher: {type: file, path: all.jsonl}}\n")
+    g.post(PATH, json.dumps([{**EVENT, "partitionkey": "k"}, {**EVENT, "subject": "s"}]), BATCH)
+    g.settled(2)
+    keyed, other = g.lines()
+    assert keyed["partitionkey"] == "k"
+    assert "/spec" in other["partitionkey"] and "s" in other["partitionkey"]
+
+
+def test_a_batch_counts_each_event(gateway):
+    g = gateway(FILE)
+    taken(g, json.dumps([{**EVENT, "id": str(i)} for i in range(7)]), BATCH, count=7)
+    assert g.pipeline()["accepted"] == 7
+    assert g.metric("moongate_events_received_total", ingest="http", kind="other") == 7
