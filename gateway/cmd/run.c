@@ -1,0 +1,337 @@
+#include "cmd/cmd.h"
+
+#include "admin/admin.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/metrics.h"
+#include "base/problems.h"
+#include "cmd/option.h"
+#include "cmd/ready.h"
+#include "config/config.h"
+#include "ingest/ingest.h"
+#include "log/log.h"
+#include "net/loop.h"
+#include "pipeline/pipeline.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The gateway's life, on the control thread: everything is started in the order of the data's way
+ * back (log, pipelines, ingest, admin), so that nothing is taken before it can be kept; and stopped
+ * in the order of its way: ingest, pipelines, log. Waiting for threads happens aside, so that the
+ * control loop goes on with signals and admin. A second signal ends the process at once, which
+ * loses nothing that was acknowledged. */
+
+struct run {
+    struct gw_config *config;
+    struct gw_loop *loop;
+    struct gw_metrics *metrics;
+    struct gw_log *log;
+    struct gw_pipeline **pipelines;
+    size_t n_pipelines;
+    struct gw_ingest *ingest;
+    struct gw_admin *admin;
+    struct gw_signal on_term, on_int, on_hup;
+    /* a log that can keep nothing more */
+    atomic_flag failed_once;
+    struct gw_mail failed;
+    struct gw_err failure;
+    /* stopping */
+    int stopping, status;
+    int64_t deadline_ms;
+    pthread_t waiter;
+    struct gw_mail waited;
+};
+
+/* ---- stopping ---- */
+
+static void wait_aside(struct run *r, void *(*wait)(void *), void (*then)(struct gw_mail *))
+{
+    r->waited.fn = then;
+    if (pthread_create(&r->waiter, NULL, wait, r)) {
+        GW_DIAG(GW_ERROR, "run", gw_msg("cannot start a thread"));
+        _exit(1);
+    }
+}
+
+static void *join_pipelines(void *arg)
+{
+    struct run *r = arg;
+
+    for (size_t i = 0; i < r->n_pipelines; i++)
+        gw_pipeline_join(r->pipelines[i]);
+    r->n_pipelines = 0;
+    gw_loop_post_mail(r->loop, &r->waited);
+    return NULL;
+}
+
+static void on_pipelines_done(struct gw_mail *m)
+{
+    struct run *r = GW_CONTAINER(m, struct run, waited);
+
+    pthread_join(r->waiter, NULL);
+    gw_loop_stop(r->loop);
+}
+
+static void *join_ingest(void *arg)
+{
+    struct run *r = arg;
+
+    gw_ingest_join(r->ingest);
+    gw_loop_post_mail(r->loop, &r->waited);
+    return NULL;
+}
+
+static void on_ingest_done(struct gw_mail *m)
+{
+    struct run *r = GW_CONTAINER(m, struct run, waited);
+
+    pthread_join(r->waiter, NULL);
+    r->ingest = NULL;
+    if (r->admin)
+        gw_admin_detach(r->admin);
+    for (size_t i = 0; i < r->n_pipelines; i++)
+        gw_pipeline_stop(r->pipelines[i], r->deadline_ms);
+    wait_aside(r, join_pipelines, on_pipelines_done);
+}
+
+/* Clients get half the time at most, so that deliveries under way have the rest. */
+static void stop(struct run *r, int status, int64_t timeout_ms)
+{
+    int64_t now = gw_mono_ms();
+
+    r->stopping = 1;
+    r->status = status;
+    r->deadline_ms = now + timeout_ms;
+    gw_notify("STOPPING=1");
+    if (r->admin)
+        gw_admin_set_ready(r->admin, 0);
+    gw_ingest_stop(r->ingest, now + timeout_ms / 2);
+    wait_aside(r, join_ingest, on_ingest_done);
+}
+
+static void stop_by_signal(struct run *r, int signo)
+{
+    const char *name = signo == SIGTERM ? "SIGTERM" : "SIGINT";
+
+    if (r->stopping) {
+        GW_DIAG(GW_WARN, "run", gw_msg("stopped at once by a second signal"),
+                gw_kv_cstr("signal", name));
+        _exit(1);
+    }
+    GW_DIAG(GW_INFO, "run", gw_msg("stopping"), gw_kv_cstr("signal", name));
+    stop(r, 0, r->config->shutdown_timeout_ms);
+}
+
+static void on_sigterm(struct gw_signal *s, int signo)
+{
+    stop_by_signal(GW_CONTAINER(s, struct run, on_term), signo);
+}
+
+static void on_sigint(struct gw_signal *s, int signo)
+{
+    stop_by_signal(GW_CONTAINER(s, struct run, on_int), signo);
+}
+
+static void on_sighup(struct gw_signal *s, int signo)
+{
+    (void)s;
+    (void)signo;
+    GW_DIAG(GW_WARN, "run", gw_msg("SIGHUP does nothing: restart to read the configuration again"));
+}
+
+/* ---- a log that failed ---- */
+
+static void on_log_failed(struct gw_mail *m)
+{
+    struct run *r = GW_CONTAINER(m, struct run, failed);
+    enum { GRACE_MS = 2000 };
+
+    GW_DIAG(GW_ERROR, "run", gw_msg("the log can keep nothing more, stopping"),
+            gw_kv_cstr("error", r->failure.msg));
+    r->status = 1;
+    if (!r->stopping)
+        stop(r, 1, GRACE_MS);
+}
+
+/* On a writer's thread. */
+static void log_failed(void *ctx, const struct gw_err *why)
+{
+    struct run *r = ctx;
+
+    if (atomic_flag_test_and_set(&r->failed_once))
+        return;
+    r->failure = *why;
+    gw_loop_post_mail(r->loop, &r->failed);
+}
+
+/* ---- starting ---- */
+
+static int fail(const struct gw_err *err)
+{
+    GW_DIAG(GW_ERROR, "run", gw_msg(err->msg));
+    return 1;
+}
+
+static struct gw_config *load(const char *path)
+{
+    struct gw_problems p = {.mem = gw_arena_new()};
+    struct gw_config *c = gw_config_load(path, &p);
+
+    for (size_t i = 0; i < p.n; i++)
+        GW_DIAG(p.items[i].warning ? GW_WARN : GW_ERROR, "config", gw_msg(p.items[i].text),
+                gw_kv_cstr("file", p.items[i].file ? p.items[i].file : ""),
+                gw_kv_int("line", p.items[i].line), gw_kv_int("column", p.items[i].column));
+    if (!c) {
+        gw_arena_free(p.mem);
+        return NULL;
+    }
+    if (c->flyteadmin_section) {
+        GW_DIAG(GW_ERROR, "config",
+                gw_msg("FlyteAdmin's own section cannot be run in its style: take it out, or "
+                       "write it as a pipeline"),
+                gw_kv_cstr("section", c->flyteadmin_section));
+        gw_config_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit lim;
+
+    if (!getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < lim.rlim_max) {
+        lim.rlim_cur = lim.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &lim);
+    }
+}
+
+static int start_pipelines(struct run *r, struct gw_err *err)
+{
+    struct gw_pipeline_conf *conf = r->config->pipelines.items;
+    size_t n = r->config->pipelines.n;
+
+    r->pipelines = gw_arena_zalloc(r->config->mem, (n + 1) * sizeof(struct gw_pipeline *));
+    for (size_t i = 0; i < n; i++) {
+        struct gw_pipeline *p;
+
+        if (!conf[i].enabled)
+            continue;
+        p = gw_pipeline_start(&conf[i], r->log, r->metrics, err);
+        if (!p)
+            return gw_err_wrap(err, "pipeline %s", conf[i].name);
+        r->pipelines[r->n_pipelines++] = p;
+    }
+    return 0;
+}
+
+static int start_admin(struct run *r, struct gw_err *err)
+{
+    const struct gw_admin_env env = {r->log, r->metrics, r->pipelines, r->n_pipelines};
+
+    if (!strcmp(r->config->admin.listen, "none"))
+        return 0;
+    r->admin = gw_admin_open(&r->config->admin, &env, r->loop, err);
+    return r->admin ? 0 : -1;
+}
+
+static int start(struct run *r, struct gw_err *err)
+{
+    r->log = gw_log_open(&r->config->log, r->metrics, log_failed, r, err);
+    if (!r->log || start_pipelines(r, err))
+        return -1;
+    r->ingest = gw_ingest_start(r->config->ingest, r->log, r->metrics, err);
+    if (!r->ingest || start_admin(r, err))
+        return -1;
+    return gw_log_announce(r->log, r->admin ? gw_admin_address(r->admin) : "", err);
+}
+
+static int say_ready(struct run *r, const char *ready_file, struct gw_err *err)
+{
+    if (r->admin)
+        gw_admin_set_ready(r->admin, 1);
+    GW_DIAG(GW_INFO, "run", gw_msg("ready"), gw_kv_int("pid", getpid()));
+    if (ready_file && gw_ready_file(ready_file, gw_ingest_grpc_address(r->ingest),
+                                    gw_ingest_http_address(r->ingest),
+                                    r->admin ? gw_admin_address(r->admin) : NULL, err))
+        return -1;
+    gw_notify("READY=1");
+    return 0;
+}
+
+/* What a start that failed has left, and what is left after a stop. */
+static void clean_up(struct run *r)
+{
+    if (r->ingest) {
+        gw_ingest_stop(r->ingest, 0);
+        gw_ingest_join(r->ingest);
+    }
+    for (size_t i = 0; i < r->n_pipelines; i++)
+        gw_pipeline_stop(r->pipelines[i], 0);
+    for (size_t i = 0; i < r->n_pipelines; i++)
+        gw_pipeline_join(r->pipelines[i]);
+    gw_admin_close(r->admin);
+    if (r->log)
+        gw_log_close(r->log);
+    gw_signal_fini(&r->on_term);
+    gw_signal_fini(&r->on_int);
+    gw_signal_fini(&r->on_hup);
+    gw_loop_free(r->loop);
+    gw_metrics_free(r->metrics);
+    gw_config_free(r->config);
+}
+
+static int run(struct gw_config *config, const char *ready_file)
+{
+    struct run r = {.config = config, .failed_once = ATOMIC_FLAG_INIT, .failed.fn = on_log_failed};
+    struct gw_err err;
+
+    raise_file_limit();
+    r.loop = gw_loop_new();
+    r.metrics = gw_metrics_new();
+    gw_signal_init(&r.on_term, r.loop, SIGTERM, on_sigterm);
+    gw_signal_init(&r.on_int, r.loop, SIGINT, on_sigint);
+    gw_signal_init(&r.on_hup, r.loop, SIGHUP, on_sighup);
+    if (start(&r, &err) || say_ready(&r, ready_file, &err))
+        r.status = fail(&err);
+    else
+        gw_loop_run(r.loop);
+    clean_up(&r);
+    if (r.status == 0)
+        GW_DIAG(GW_INFO, "run", gw_msg("stopped"));
+    return r.status;
+}
+
+int gw_cmd_run(int argc, char **argv)
+{
+    const char *file = NULL, *ready_file = NULL;
+    const struct gw_option options[] = {
+        {"config", 'c', GW_OPT_STR, &file, "FILE",
+         "the configuration; without it the built-in defaults", 0, 0},
+        {"ready-file", 0, GW_OPT_STR, &ready_file, "FILE",
+         "appears when everything listens: pid and addresses as JSON", 0, 0},
+        {0}};
+    const struct gw_usage usage = {
+        .command = "run",
+        .line = "moongate run [-c FILE] [--ready-file FILE]",
+        .about = "Runs the gateway until SIGTERM or SIGINT. Without -c: gRPC on :8089, HTTP on "
+                 ":8088,\nadmin on :9090, and one pipeline that writes to standard output.",
+        .options = options,
+    };
+    struct gw_config *config;
+    int n_args, rc = gw_options(&usage, argc, argv, &n_args);
+
+    if (rc != GW_OPTIONS_OK)
+        return rc;
+    if (ready_file)
+        (void)unlink(ready_file);
+    config = load(file);
+    return config ? run(config, ready_file) : 1;
+}

@@ -1,0 +1,358 @@
+#include "net/http2_call.h"
+
+#include "base/arena.h"
+
+#include <assert.h>
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+
+enum {
+    WINDOW = 1024 * 1024,
+    MAX_HEADERS = 256,
+    MAX_REQUEST_HEADERS = 64,
+    MAX_OUT = 64 * 1024 * 1024,
+};
+
+struct gw_http2_calls {
+    nghttp2_session *session;
+    struct gw_http2_call *open;          /* started, not ended */
+    struct gw_http2_call *ended, **last; /* waiting for gw_http2_calls_ended */
+    int closing;
+};
+
+/* ---- lists ---- */
+
+static void unlink_call(struct gw_http2_call *call)
+{
+    *call->at = call->next;
+    if (call->next)
+        call->next->at = call->at;
+    call->next = NULL;
+    call->at = NULL;
+}
+
+static void end_call(struct gw_http2_calls *c, struct gw_http2_call *call)
+{
+    unlink_call(call);
+    call->stream = -1;
+    *c->last = call;
+    c->last = &call->next;
+}
+
+static void fail_call(struct gw_http2_call *call, enum gw_err_kind kind, const char *what)
+{
+    if (!call->failed)
+        gw_err_set(&call->err, kind, "%s", what);
+    call->failed = 1;
+}
+
+struct gw_http2_call *gw_http2_calls_ended(struct gw_http2_calls *c)
+{
+    struct gw_http2_call *call = c->ended;
+
+    if (!call)
+        return NULL;
+    c->ended = call->next;
+    if (!c->ended)
+        c->last = &c->ended;
+    call->next = NULL;
+    return call;
+}
+
+void gw_http2_calls_fail(struct gw_http2_calls *c, const struct gw_err *err)
+{
+    c->closing = 1;
+    while (c->open) {
+        fail_call(c->open, err->kind, err->msg);
+        if (c->open->stream > 0)
+            nghttp2_session_set_stream_user_data(c->session, c->open->stream, NULL);
+        end_call(c, c->open);
+    }
+}
+
+/* ---- nghttp2's callbacks: copy into the call, set its state ---- */
+
+static struct gw_http2_call *call_of(nghttp2_session *session, int32_t stream)
+{
+    return nghttp2_session_get_stream_user_data(session, stream);
+}
+
+static void add_header(struct gw_http2_call *call, struct gw_str name, struct gw_str value)
+{
+    struct gw_http_header *more;
+
+    if (call->n_answer_headers == call->room) {
+        call->room = call->room ? 2 * call->room : 16;
+        more = gw_arena_alloc(call->mem, call->room * sizeof(*more));
+        if (call->n_answer_headers > 0)
+            memcpy(more, call->answer_headers, call->n_answer_headers * sizeof(*more));
+        call->answer_headers = more;
+    }
+    call->answer_headers[call->n_answer_headers++] =
+        (struct gw_http_header){gw_arena_str(call->mem, name), gw_arena_str(call->mem, value)};
+}
+
+static int three_digits(const uint8_t *p, size_t len)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        if (i >= len || p[i] < '0' || p[i] > '9')
+            return 0;
+        n = n * 10 + (p[i] - '0');
+    }
+    return n;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *ctx)
+{
+    struct gw_http2_call *call = call_of(session, frame->hd.stream_id);
+
+    (void)flags;
+    (void)ctx;
+    if (!call)
+        return 0;
+    if (name_len > 0 && name[0] == ':')
+        call->status = three_digits(value, value_len);
+    else if (call->n_answer_headers < MAX_HEADERS)
+        add_header(call, (struct gw_str){(const char *)name, name_len},
+                   (struct gw_str){(const char *)value, value_len});
+    return 0;
+}
+
+/* Headers of a 1xx answer are not the answer's. */
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
+{
+    struct gw_http2_call *call = call_of(session, frame->hd.stream_id);
+
+    (void)ctx;
+    if (call && frame->headers.cat != NGHTTP2_HCAT_HEADERS)
+        call->n_answer_headers = 0;
+    else if (call && call->status < 200)
+        call->n_answer_headers = 0;
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
+                   size_t len, void *ctx)
+{
+    struct gw_http2_call *call = call_of(session, stream);
+
+    (void)flags;
+    (void)ctx;
+    if (!call || call->failed)
+        return 0;
+    gw_buf_put(&call->answer, data, len);
+    if (call->answer.failed) {
+        fail_call(call, GW_ERR_TOO_LARGE, "the answer is too large");
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+    }
+    return 0;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
+{
+    struct gw_http2_calls *c = ctx;
+
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        c->closing = 1;
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *ctx)
+{
+    struct gw_http2_calls *c = ctx;
+    struct gw_http2_call *call = call_of(session, stream);
+
+    if (!call)
+        return 0;
+    nghttp2_session_set_stream_user_data(session, stream, NULL);
+    /* NO_ERROR after a whole answer means: the rest of the request is not needed. */
+    if (code != NGHTTP2_NO_ERROR || call->status < 200)
+        fail_call(call, GW_ERR_RETRY,
+                  code == NGHTTP2_NO_ERROR ? "the stream ended without an answer"
+                                           : nghttp2_http2_strerror(code));
+    end_call(c, call);
+    return 0;
+}
+
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int code,
+                             void *ctx)
+{
+    struct gw_http2_calls *c = ctx;
+    struct gw_http2_call *call;
+
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    call = call_of(session, frame->hd.stream_id);
+    if (!call)
+        for (call = c->open; call && call->stream != frame->hd.stream_id;)
+            call = call->next;
+    if (!call)
+        return 0;
+    fail_call(call, GW_ERR_RETRY, nghttp2_strerror(code));
+    end_call(c, call);
+    return 0;
+}
+
+static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *out, size_t len,
+                         uint32_t *flags, nghttp2_data_source *source, void *ctx)
+{
+    struct gw_http2_call *call = call_of(session, stream);
+    size_t left;
+
+    (void)source;
+    (void)ctx;
+    if (!call)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    left = call->body.len - call->sent;
+    if (len > left)
+        len = left;
+    if (len > 0)
+        memcpy(out, call->body.p + call->sent, len);
+    call->sent += len;
+    if (call->sent == call->body.len)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)len;
+}
+
+/* ---- the session ---- */
+
+static nghttp2_session *new_session(struct gw_http2_calls *c)
+{
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
+    };
+    nghttp2_session_callbacks *cb;
+    nghttp2_session *session;
+
+    if (nghttp2_session_callbacks_new(&cb))
+        abort();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(cb, on_frame_not_sent);
+    if (nghttp2_session_client_new(&session, cb, c))
+        abort();
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 2);
+    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, 16 * WINDOW);
+    return session;
+}
+
+struct gw_http2_calls *gw_http2_calls_new(void)
+{
+    struct gw_http2_calls *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->last = &c->ended;
+    c->session = new_session(c);
+    return c;
+}
+
+void gw_http2_calls_free(struct gw_http2_calls *c)
+{
+    if (!c)
+        return;
+    assert(!c->open && !c->ended);
+    nghttp2_session_del(c->session);
+    free(c);
+}
+
+static nghttp2_nv nv(struct gw_str name, struct gw_str value)
+{
+    return (nghttp2_nv){(uint8_t *)(size_t)name.p, (uint8_t *)(size_t)value.p, name.len, value.len,
+                        NGHTTP2_NV_FLAG_NONE};
+}
+
+void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http2_call *call)
+{
+    const nghttp2_data_provider body = {.read_callback = read_body};
+    nghttp2_nv h[4 + MAX_REQUEST_HEADERS];
+    size_t n = 0;
+
+    assert(call->n_headers <= MAX_REQUEST_HEADERS);
+    h[n++] = nv(GW_STR(":method"), call->method);
+    h[n++] = nv(GW_STR(":scheme"), call->scheme);
+    h[n++] = nv(GW_STR(":authority"), call->authority);
+    h[n++] = nv(GW_STR(":path"), call->path);
+    for (size_t i = 0; i < call->n_headers; i++)
+        h[n++] = nv(call->headers[i].name, call->headers[i].value);
+    call->failed = 0;
+    call->status = 0;
+    call->sent = call->room = call->n_answer_headers = 0;
+    gw_buf_init(&call->answer, call->max_answer, call->mem);
+    call->next = c->open;
+    if (call->next)
+        call->next->at = &call->next;
+    call->at = &c->open;
+    c->open = call;
+    call->stream = c->closing ? -1
+                              : nghttp2_submit_request(c->session, NULL, h, n,
+                                                       call->body.len > 0 ? &body : NULL, call);
+    if (call->stream < 0) {
+        fail_call(call, GW_ERR_RETRY, "the connection takes no new calls");
+        end_call(c, call);
+    }
+}
+
+void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http2_call *call)
+{
+    if (!call->at) { /* it has ended, and waits to be handed out */
+        struct gw_http2_call **p = &c->ended;
+
+        while (*p != call)
+            p = &(*p)->next;
+        *p = call->next;
+        if (!*p)
+            c->last = p;
+        return;
+    }
+    unlink_call(call);
+    nghttp2_session_set_stream_user_data(c->session, call->stream, NULL);
+    nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
+}
+
+int gw_http2_calls_feed(struct gw_http2_calls *c, struct gw_str bytes, struct gw_err *err)
+{
+    ssize_t rc = nghttp2_session_mem_recv(c->session, (const uint8_t *)bytes.p, bytes.len);
+
+    if (rc < 0)
+        return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: %s", nghttp2_strerror((int)rc));
+    if (!nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session))
+        return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: the server ended the connection");
+    return 0;
+}
+
+int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_err *err)
+{
+    const uint8_t *p;
+    ssize_t n;
+
+    while (out->len < MAX_OUT && (n = nghttp2_session_mem_send(c->session, &p)) != 0) {
+        if (n < 0)
+            return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: %s", nghttp2_strerror((int)n));
+        gw_buf_put(out, p, (size_t)n);
+    }
+    return 0;
+}
+
+int gw_http2_calls_closing(const struct gw_http2_calls *c)
+{
+    return c->closing;
+}
+
+const struct gw_str *gw_http2_answer(const struct gw_http2_call *call, const char *name)
+{
+    for (size_t i = call->n_answer_headers; i-- > 0;)
+        if (gw_str_is(call->answer_headers[i].name, name))
+            return &call->answer_headers[i].value;
+    return NULL;
+}

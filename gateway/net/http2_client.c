@@ -1,0 +1,252 @@
+#include "net/http2_client.h"
+
+#include "base/err.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The socket under http2_call.c: connects, reads until dry, writes once a turn. Closing is in two
+ * steps, so that done and closed may close the client that calls them. */
+
+enum { READ_SIZE = 64 * 1024, MAX_UNSENT = 128 * 1024 * 1024 };
+
+struct gw_http2_client {
+    struct gw_loop *loop;
+    struct gw_http2_calls *calls;
+    struct gw_watch watch;
+    struct gw_task flush;
+    struct gw_buf out;
+    int fd, connecting, broken;
+    int busy; /* a callback of ours is on the stack: close only marks */
+    int closing;
+    void (*closed)(void *ctx, const struct gw_err *why);
+    void *ctx;
+};
+
+static void destroy(struct gw_http2_client *c)
+{
+    gw_loop_cancel(c->loop, &c->flush);
+    gw_watch_fini(&c->watch);
+    if (c->fd >= 0)
+        close(c->fd);
+    gw_http2_calls_free(c->calls);
+    gw_buf_free(&c->out);
+    free(c);
+}
+
+static void hand_out(struct gw_http2_client *c)
+{
+    struct gw_http2_call *call;
+
+    while ((call = gw_http2_calls_ended(c->calls)))
+        call->done(call);
+}
+
+static void break_down(struct gw_http2_client *c, const struct gw_err *why)
+{
+    if (c->broken)
+        return;
+    c->broken = 1;
+    gw_watch_want(&c->watch, 0);
+    gw_http2_calls_fail(c->calls, why);
+    hand_out(c);
+    if (!c->closing)
+        c->closed(c->ctx, why);
+}
+
+static int write_out(struct gw_http2_client *c, struct gw_err *err)
+{
+    ssize_t n;
+
+    if (c->connecting)
+        return 0;
+    if (gw_http2_calls_take(c->calls, &c->out, err))
+        return -1;
+    if (c->out.failed)
+        return gw_err_set(err, GW_ERR_RETRY, "too much to send");
+    while (c->out.len > 0) {
+        n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0)
+            return gw_err_errno(err, GW_ERR_RETRY, "send");
+        gw_buf_drop(&c->out, (size_t)n);
+    }
+    gw_watch_want(&c->watch, c->out.len > 0 ? GW_READABLE | GW_WRITABLE : GW_READABLE);
+    return 0;
+}
+
+/* 0: dry; -1: over. */
+static int read_in(struct gw_http2_client *c, struct gw_err *err)
+{
+    static _Thread_local char bytes[READ_SIZE];
+    ssize_t n;
+
+    for (;;) {
+        n = recv(c->fd, bytes, sizeof(bytes), 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? 0 : gw_err_errno(err, GW_ERR_RETRY, "receive");
+        if (n == 0)
+            return gw_err_set(err, GW_ERR_RETRY, "the server closed the connection");
+        if (gw_http2_calls_feed(c->calls, (struct gw_str){bytes, (size_t)n}, err))
+            return -1;
+        if ((size_t)n < sizeof(bytes))
+            return 0;
+    }
+}
+
+static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
+{
+    socklen_t len = sizeof(errno);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errno, &len) || errno)
+        return gw_err_errno(err, GW_ERR_RETRY, "connect");
+    c->connecting = 0;
+    return 0;
+}
+
+static void after_callback(struct gw_http2_client *c, int rc, const struct gw_err *err)
+{
+    hand_out(c);
+    if (rc)
+        break_down(c, err);
+    c->busy = 0;
+    if (c->closing)
+        destroy(c);
+}
+
+static void on_ready(struct gw_watch *w, int what)
+{
+    struct gw_http2_client *c = GW_CONTAINER(w, struct gw_http2_client, watch);
+    struct gw_err err;
+    int rc = 0;
+
+    if (c->broken)
+        return;
+    c->busy = 1;
+    if (c->connecting)
+        rc = finish_connect(c, &err);
+    if (!rc && !c->connecting && (what & GW_READABLE))
+        rc = read_in(c, &err);
+    hand_out(c);
+    if (!rc && !c->closing)
+        rc = write_out(c, &err);
+    after_callback(c, rc, &err);
+}
+
+static void on_flush(struct gw_task *t)
+{
+    struct gw_http2_client *c = GW_CONTAINER(t, struct gw_http2_client, flush);
+    struct gw_err err;
+    int rc;
+
+    c->busy = 1;
+    rc = c->broken ? 0 : write_out(c, &err);
+    after_callback(c, rc, &err);
+}
+
+static int split_address(const char *address, char *host, size_t size, const char **port,
+                         struct gw_err *err)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : 0;
+
+    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
+        address++;
+        len -= 2;
+    }
+    if (!colon || len >= size || !colon[1])
+        return gw_err_set(err, GW_ERR_REJECT, "\"%s\" is not host:port", address);
+    memcpy(host, address, len);
+    host[len] = '\0';
+    *port = colon + 1;
+    return 0;
+}
+
+static int connect_to(struct gw_http2_client *c, const char *address, struct gw_err *err)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    const char *port;
+    char host[256];
+    int rc, one = 1;
+
+    if (split_address(address, host, sizeof(host), &port, err))
+        return -1;
+    rc = getaddrinfo(host, port, &hints, &found);
+    if (rc)
+        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", address, gai_strerror(rc));
+    c->fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    rc = c->fd < 0 ? -1 : connect(c->fd, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    if (rc && errno != EINPROGRESS)
+        return gw_err_errno(err, GW_ERR_RETRY, "%s", address);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->connecting = 1;
+    return 0;
+}
+
+struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
+                                             void (*closed)(void *ctx, const struct gw_err *why),
+                                             void *ctx, struct gw_err *err)
+{
+    struct gw_http2_client *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->loop = loop;
+    c->fd = -1;
+    c->closed = closed;
+    c->ctx = ctx;
+    c->flush.fn = on_flush;
+    if (connect_to(c, address, err)) {
+        if (c->fd >= 0)
+            close(c->fd);
+        free(c);
+        return NULL;
+    }
+    gw_buf_init(&c->out, MAX_UNSENT, NULL);
+    c->calls = gw_http2_calls_new();
+    gw_watch_init(&c->watch, loop, c->fd, on_ready);
+    gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+    return c;
+}
+
+void gw_http2_client_start(struct gw_http2_client *c, struct gw_http2_call *call)
+{
+    gw_http2_calls_start(c->calls, call);
+    gw_loop_post(c->loop, &c->flush);
+}
+
+void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http2_call *call)
+{
+    gw_http2_calls_cancel(c->calls, call);
+    gw_loop_post(c->loop, &c->flush);
+}
+
+void gw_http2_client_close(struct gw_http2_client *c)
+{
+    struct gw_err err;
+
+    if (!c || c->closing)
+        return;
+    c->closing = 1;
+    gw_err_set(&err, GW_ERR_RETRY, "the connection was closed");
+    if (c->busy) {
+        gw_http2_calls_fail(c->calls, &err); /* handed out by the callback on the stack */
+        return;
+    }
+    break_down(c, &err);
+    destroy(c);
+}

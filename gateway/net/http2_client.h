@@ -1,0 +1,22 @@
+#ifndef GW_NET_HTTP2_CLIENT_H
+#define GW_NET_HTTP2_CLIENT_H
+
+#include "net/http2_call.h"
+
+struct gw_err;
+struct gw_http2_client;
+struct gw_loop;
+
+/* One connection to an HTTP/2 server with prior knowledge, on a loop: calls share it, all that is
+ * started on one turn leaves in one write. When it breaks, every call ends with GW_ERR_RETRY and
+ * `closed` runs once; the owner closes it and may open another. */
+struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
+                                             void (*closed)(void *ctx, const struct gw_err *why),
+                                             void *ctx, struct gw_err *err);
+/* call->done runs on a later turn. */
+void gw_http2_client_start(struct gw_http2_client *c, struct gw_http2_call *call);
+void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http2_call *call);
+/* Calls under way end first, with an error. May be called from done and closed. NULL is fine. */
+void gw_http2_client_close(struct gw_http2_client *c);
+
+#endif
