@@ -26,16 +26,27 @@ struct gw_http2_client {
     int fd, connecting, broken;
     int busy; /* a callback of ours is on the stack: close only marks */
     int closing;
+    char *address;
+    struct addrinfo *found, *left; /* those not tried yet */
     void (*closed)(void *ctx, const struct gw_err *why);
     void *ctx;
 };
 
+static void free_address(struct gw_http2_client *c)
+{
+    if (c->found)
+        freeaddrinfo(c->found);
+    free(c->address);
+}
+
 static void destroy(struct gw_http2_client *c)
 {
     gw_loop_cancel(c->loop, &c->flush);
-    gw_watch_fini(&c->watch);
-    if (c->fd >= 0)
+    if (c->fd >= 0) {
+        gw_watch_fini(&c->watch);
         close(c->fd);
+    }
+    free_address(c);
     gw_http2_calls_free(c->calls);
     gw_buf_free(&c->out);
     free(c);
@@ -54,7 +65,8 @@ static void break_down(struct gw_http2_client *c, const struct gw_err *why)
     if (c->broken)
         return;
     c->broken = 1;
-    gw_watch_want(&c->watch, 0);
+    if (c->fd >= 0)
+        gw_watch_want(&c->watch, 0);
     gw_http2_calls_fail(c->calls, why);
     hand_out(c);
     if (!c->closing)
@@ -85,6 +97,8 @@ static int write_out(struct gw_http2_client *c, struct gw_err *err)
     return 0;
 }
 
+static int finish_connect(struct gw_http2_client *c, struct gw_err *err);
+
 /* 0: dry; -1: over. */
 static int read_in(struct gw_http2_client *c, struct gw_err *err)
 {
@@ -104,16 +118,6 @@ static int read_in(struct gw_http2_client *c, struct gw_err *err)
         if ((size_t)n < sizeof(bytes))
             return 0;
     }
-}
-
-static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
-{
-    socklen_t len = sizeof(errno);
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errno, &len) || errno)
-        return gw_err_errno(err, GW_ERR_RETRY, "connect");
-    c->connecting = 0;
-    return 0;
 }
 
 static void after_callback(struct gw_http2_client *c, int rc, const struct gw_err *err)
@@ -156,8 +160,8 @@ static void on_flush(struct gw_task *t)
     after_callback(c, rc, &err);
 }
 
-static int split_address(const char *address, char *host, size_t size, const char **port,
-                         struct gw_err *err)
+/* host:port or [v6]:port; the port is what is behind the last colon. NULL: none. */
+static const char *split_address(const char *address, char *host, size_t size)
 {
     const char *colon = strrchr(address, ':');
     size_t len = colon ? (size_t)(colon - address) : 0;
@@ -167,34 +171,75 @@ static int split_address(const char *address, char *host, size_t size, const cha
         len -= 2;
     }
     if (!colon || len >= size || !colon[1])
-        return gw_err_set(err, GW_ERR_REJECT, "\"%s\" is not host:port", address);
+        return NULL;
     memcpy(host, address, len);
     host[len] = '\0';
-    *port = colon + 1;
+    return colon + 1;
+}
+
+/* The next address that a connection can be begun to. */
+static int begin(struct gw_http2_client *c, struct gw_err *err)
+{
+    int rc, one = 1;
+
+    for (; c->left; c->left = c->left->ai_next) {
+        c->fd = socket(c->left->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        rc = c->fd < 0 ? -1 : connect(c->fd, c->left->ai_addr, c->left->ai_addrlen);
+        if (!rc || (c->fd >= 0 && errno == EINPROGRESS)) {
+            setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+            c->left = c->left->ai_next;
+            return 0;
+        }
+        gw_err_errno(err, GW_ERR_RETRY, "%s: connect", c->address);
+        if (c->fd >= 0)
+            close(c->fd);
+        c->fd = -1;
+    }
+    return -1;
+}
+
+static void watch(struct gw_http2_client *c)
+{
+    c->connecting = 1;
+    gw_watch_init(&c->watch, c->loop, c->fd, on_ready);
+    gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+}
+
+/* 0: connected, or another address is being tried. */
+static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
+{
+    socklen_t len = sizeof(errno);
+
+    if (!getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errno, &len) && !errno) {
+        c->connecting = 0;
+        return 0;
+    }
+    gw_err_errno(err, GW_ERR_RETRY, "%s: connect", c->address);
+    if (!c->left)
+        return -1;
+    gw_watch_fini(&c->watch);
+    close(c->fd);
+    c->fd = -1;
+    if (begin(c, err))
+        return -1;
+    watch(c);
     return 0;
 }
 
-static int connect_to(struct gw_http2_client *c, const char *address, struct gw_err *err)
+static int resolve(struct gw_http2_client *c, struct gw_err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    const char *port;
     char host[256];
-    int rc, one = 1;
+    const char *port = split_address(c->address, host, sizeof(host));
+    int rc;
 
-    if (split_address(address, host, sizeof(host), &port, err))
-        return -1;
-    rc = getaddrinfo(host, port, &hints, &found);
+    if (!port)
+        return gw_err_set(err, GW_ERR_REJECT, "\"%s\" is not host:port", c->address);
+    rc = getaddrinfo(host, port, &hints, &c->found);
     if (rc)
-        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", address, gai_strerror(rc));
-    c->fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    rc = c->fd < 0 ? -1 : connect(c->fd, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    if (rc && errno != EINPROGRESS)
-        return gw_err_errno(err, GW_ERR_RETRY, "%s", address);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    c->connecting = 1;
-    return 0;
+        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", c->address, gai_strerror(rc));
+    c->left = c->found;
+    return begin(c, err);
 }
 
 struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
@@ -210,16 +255,15 @@ struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *a
     c->closed = closed;
     c->ctx = ctx;
     c->flush.fn = on_flush;
-    if (connect_to(c, address, err)) {
-        if (c->fd >= 0)
-            close(c->fd);
+    c->address = strdup(address);
+    if (resolve(c, err)) {
+        free_address(c);
         free(c);
         return NULL;
     }
     gw_buf_init(&c->out, MAX_UNSENT, NULL);
     c->calls = gw_http2_calls_new();
-    gw_watch_init(&c->watch, loop, c->fd, on_ready);
-    gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+    watch(c);
     return c;
 }
 
