@@ -1,0 +1,362 @@
+/* The pull reader: a small state machine over the text; a bit a level says object or array. */
+#include "base/json.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+
+/* What may come next. */
+enum state { VALUE, FIRST_KEY, AFTER_KEY, FIRST_ELEMENT, AFTER_VALUE };
+
+void gw_json_init(struct gw_json *j, struct gw_str text, unsigned max_depth)
+{
+    *j =
+        (struct gw_json){.start = text.p,
+                         .at = text.p,
+                         .end = text.p + text.len,
+                         .max_depth = max_depth < GW_JSON_MAX_DEPTH ? max_depth : GW_JSON_MAX_DEPTH,
+                         .state = VALUE};
+}
+
+static enum gw_json_token fail(struct gw_json *j, const char *why)
+{
+    if (!j->why)
+        j->why = why;
+    return j->token = GW_JSON_ERROR;
+}
+
+static void skip_space(struct gw_json *j)
+{
+    while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
+        j->at++;
+}
+
+static int in_object(const struct gw_json *j)
+{
+    unsigned level = j->depth - 1;
+
+    return (int)(j->is_object[level / 64] >> (level % 64) & 1);
+}
+
+static enum gw_json_token open(struct gw_json *j, int object)
+{
+    uint64_t bit = (uint64_t)1 << (j->depth % 64);
+
+    if (j->depth == j->max_depth)
+        return fail(j, "nested too deep");
+    if (object)
+        j->is_object[j->depth / 64] |= bit;
+    else
+        j->is_object[j->depth / 64] &= ~bit;
+    j->depth++;
+    j->at++;
+    j->state = object ? FIRST_KEY : FIRST_ELEMENT;
+    return j->token = object ? GW_JSON_OBJECT : GW_JSON_ARRAY;
+}
+
+static enum gw_json_token close(struct gw_json *j)
+{
+    int object = in_object(j);
+
+    j->at++;
+    j->depth--;
+    j->state = AFTER_VALUE;
+    return j->token = object ? GW_JSON_OBJECT_END : GW_JSON_ARRAY_END;
+}
+
+static int is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Behind a backslash. */
+static int scan_escape(struct gw_json *j)
+{
+    j->escaped = 1;
+    if (j->at == j->end)
+        return -1;
+    if (*j->at != 'u')
+        return strchr("\"\\/bfnrt", *j->at) && *j->at ? (j->at++, 0) : -1;
+    j->at++;
+    for (int i = 0; i < 4; i++, j->at++)
+        if (j->at == j->end || !is_hex(*j->at))
+            return -1;
+    return 0;
+}
+
+/* Plain bytes up to a quote, a backslash, a control or a byte above 0x7f, eight at a time. */
+static const char *plain(const char *p, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+
+    while (end - p >= 8) {
+        uint64_t w, quote, slash;
+
+        memcpy(&w, p, 8);
+        quote = w ^ (ones * '"');
+        slash = w ^ (ones * '\\');
+        if ((w | ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            tops)
+            break;
+        p += 8;
+    }
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 &&
+           (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+/* At the opening quote; -1 after fail. */
+static int scan_string(struct gw_json *j)
+{
+    const char *from = ++j->at;
+
+    j->escaped = 0;
+    for (;;) {
+        size_t n;
+
+        j->at = plain(j->at, j->end);
+        if (j->at == j->end)
+            return fail(j, "the string does not end");
+        if (*j->at == '"')
+            break;
+        if (*j->at == '\\') {
+            j->at++;
+            if (scan_escape(j))
+                return fail(j, "not an escape");
+            continue;
+        }
+        if ((unsigned char)*j->at < 0x20)
+            return fail(j, "a control character in a string");
+        n = gw_utf8_step(j->at, (size_t)(j->end - j->at));
+        if (!n)
+            return fail(j, "not UTF-8");
+        j->at += n;
+    }
+    j->raw = (struct gw_str){from, (size_t)(j->at - from)};
+    j->at++;
+    return 0;
+}
+
+static int digits(struct gw_json *j)
+{
+    const char *from = j->at;
+
+    while (j->at < j->end && *j->at >= '0' && *j->at <= '9')
+        j->at++;
+    return j->at > from ? 0 : -1;
+}
+
+static int one_of(struct gw_json *j, char a, char b)
+{
+    if (j->at == j->end || (*j->at != a && *j->at != b))
+        return 0;
+    j->at++;
+    return 1;
+}
+
+static enum gw_json_token scan_number(struct gw_json *j)
+{
+    const char *from = j->at;
+
+    one_of(j, '-', '-');
+    if (!one_of(j, '0', '0') && digits(j))
+        return fail(j, "not a number");
+    if (one_of(j, '.', '.') && digits(j))
+        return fail(j, "not a number");
+    if (one_of(j, 'e', 'E')) {
+        one_of(j, '+', '-');
+        if (digits(j))
+            return fail(j, "not a number");
+    }
+    j->raw = (struct gw_str){from, (size_t)(j->at - from)};
+    return j->token = GW_JSON_NUMBER;
+}
+
+static enum gw_json_token word(struct gw_json *j, const char *text, enum gw_json_token token)
+{
+    size_t n = strlen(text);
+
+    if ((size_t)(j->end - j->at) < n || memcmp(j->at, text, n) != 0)
+        return fail(j, "not a JSON value");
+    j->raw = (struct gw_str){j->at, n};
+    j->at += n;
+    return j->token = token;
+}
+
+static enum gw_json_token value(struct gw_json *j)
+{
+    if (j->at == j->end)
+        return fail(j, "a value is missing");
+    if (*j->at == '{' || *j->at == '[')
+        return open(j, *j->at == '{');
+    j->state = AFTER_VALUE;
+    switch (*j->at) {
+    case '"':
+        return scan_string(j) ? GW_JSON_ERROR : (j->token = GW_JSON_STRING);
+    case 't':
+        return word(j, "true", GW_JSON_TRUE);
+    case 'f':
+        return word(j, "false", GW_JSON_FALSE);
+    case 'n':
+        return word(j, "null", GW_JSON_NULL);
+    default:
+        return scan_number(j);
+    }
+}
+
+static enum gw_json_token key(struct gw_json *j)
+{
+    if (j->at == j->end || *j->at != '"')
+        return fail(j, "a member's name is missing");
+    if (scan_string(j))
+        return GW_JSON_ERROR;
+    j->state = AFTER_KEY;
+    return j->token = GW_JSON_KEY;
+}
+
+static enum gw_json_token after_value(struct gw_json *j)
+{
+    if (j->depth == 0)
+        return j->at == j->end ? (j->token = GW_JSON_END) : fail(j, "text after the value");
+    if (j->at == j->end)
+        return fail(j, in_object(j) ? "the object does not end" : "the array does not end");
+    if (*j->at == (in_object(j) ? '}' : ']'))
+        return close(j);
+    if (*j->at != ',')
+        return fail(j, in_object(j) ? "expected , or }" : "expected , or ]");
+    j->at++;
+    skip_space(j);
+    return in_object(j) ? key(j) : value(j);
+}
+
+enum gw_json_token gw_json_next(struct gw_json *j)
+{
+    if (j->token == GW_JSON_ERROR)
+        return GW_JSON_ERROR;
+    skip_space(j);
+    switch ((enum state)j->state) {
+    case FIRST_KEY:
+        return j->at < j->end && *j->at == '}' ? close(j) : key(j);
+    case FIRST_ELEMENT:
+        return j->at < j->end && *j->at == ']' ? close(j) : value(j);
+    case AFTER_KEY:
+        if (j->at == j->end || *j->at != ':')
+            return fail(j, "expected :");
+        j->at++;
+        skip_space(j);
+        return value(j);
+    case AFTER_VALUE:
+        return after_value(j);
+    case VALUE:
+        break;
+    }
+    return value(j);
+}
+
+int gw_json_value(struct gw_json *j, struct gw_str *raw)
+{
+    const char *from;
+    unsigned depth;
+
+    if (j->token == GW_JSON_KEY && gw_json_next(j) == GW_JSON_ERROR)
+        return -1;
+    from = j->raw.p;
+    if (j->token == GW_JSON_STRING)
+        from--;
+    if (j->token == GW_JSON_OBJECT || j->token == GW_JSON_ARRAY) {
+        from = j->at - 1;
+        depth = j->depth;
+        while (j->depth >= depth)
+            if (gw_json_next(j) == GW_JSON_ERROR)
+                return -1;
+    }
+    *raw = (struct gw_str){from, (size_t)(j->at - from)};
+    return 0;
+}
+
+static unsigned hex4(const char *p)
+{
+    unsigned v = 0;
+
+    for (int i = 0; i < 4; i++)
+        v = v << 4 | (unsigned)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+    return v;
+}
+
+/* At the u of an escape; moves behind it, and behind a low surrogate that belongs to it. */
+static uint32_t code_point(const char **p, const char *end)
+{
+    unsigned c = hex4(*p + 1), low;
+
+    *p += 5;
+    if (c < 0xd800 || c > 0xdfff)
+        return c;
+    if (c >= 0xdc00 || end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u')
+        return 0xfffd;
+    low = hex4(*p + 2);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0xfffd;
+    *p += 6;
+    return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+}
+
+static void unescape(struct gw_buf *out, struct gw_str raw)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    const char *p = raw.p, *end = raw.p + raw.len;
+
+    while (p < end) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p)), *name;
+
+        gw_buf_put(out, p, (size_t)((slash ? slash : end) - p));
+        if (!slash)
+            return;
+        p = slash + 1;
+        if (*p == 'u') {
+            gw_utf8_put(out, code_point(&p, end));
+            continue;
+        }
+        name = strchr(from, *p);
+        gw_buf_putc(out, name ? to[name - from] : *p);
+        p++;
+    }
+}
+
+struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem)
+{
+    struct gw_buf out;
+
+    if (!j->escaped)
+        return j->raw;
+    gw_buf_init(&out, j->raw.len, mem); /* an escape is never shorter than what it stands for */
+    unescape(&out, j->raw);
+    return gw_buf_str(&out);
+}
+
+int gw_json_is(const struct gw_json *j, const char *s)
+{
+    char small[256];
+    struct gw_buf out;
+
+    if (!j->escaped)
+        return gw_str_is(j->raw, s);
+    out = (struct gw_buf){.p = small, .cap = sizeof(small), .max = sizeof(small)};
+    if (j->raw.len > sizeof(small))
+        return 0;
+    unescape(&out, j->raw);
+    return gw_str_is(gw_buf_str(&out), s);
+}
+
+int gw_json_error(const struct gw_json *j, struct gw_err *err)
+{
+    int line = 1, column = 1;
+
+    for (const char *p = j->start; p < j->at; p++) {
+        column = *p == '\n' ? 1 : column + 1;
+        line += *p == '\n';
+    }
+    return gw_err_set(err, GW_ERR_REJECT, "JSON: line %d, column %d: %s", line, column,
+                      j->why ? j->why : "unexpected token");
+}

@@ -1,0 +1,250 @@
+/* Text and bytes: UTF-8, base64, hashes, checksums, globs. */
+#include "base/text.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#include <stdio.h>
+
+size_t gw_utf8_step(const char *s, size_t left)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *u = (const unsigned char *)s;
+    uint32_t c;
+    size_t n = 0;
+
+    while (n < 8 && ((u[0] << n) & 0x80))
+        n++;
+    if (n == 0)
+        return 1;
+    if (n == 1 || n > 4 || n > left)
+        return 0;
+    c = u[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (u[i] & 0x3fU);
+    }
+    return c < least[n] || c > 0x10ffff || c >> 11 == 0x1b ? 0 : n;
+}
+
+size_t gw_utf8_valid(struct gw_str s)
+{
+    size_t i = 0;
+
+    while (i < s.len) {
+        uint64_t word;
+        size_t n;
+
+        if (s.len - i >= sizeof(word)) {
+            memcpy(&word, s.p + i, sizeof(word));
+            if (!(word & 0x8080808080808080U)) {
+                i += sizeof(word);
+                continue;
+            }
+        }
+        n = gw_utf8_step(s.p + i, s.len - i);
+        if (!n)
+            return i;
+        i += n;
+    }
+    return s.len;
+}
+
+uint32_t gw_utf8_get(const char *s, size_t *step)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+    uint32_t c = n == 1 ? u[0] : u[0] & (0x7fU >> n);
+
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (u[i] & 0x3fU);
+    *step = n;
+    return c;
+}
+
+void gw_utf8_put(struct gw_buf *b, uint32_t code)
+{
+    char out[4];
+    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    out[0] = (char)(lead[n] | code);
+    gw_buf_put(b, out, n);
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void gw_base64_put(struct gw_buf *b, struct gw_str bytes)
+{
+    const unsigned char *u = (const unsigned char *)bytes.p;
+    size_t len = (bytes.len + 2) / 3 * 4, i = 0;
+    char *to = gw_buf_room(b, len);
+
+    if (!to)
+        return;
+    for (; i + 2 < bytes.len; i += 3, to += 4) {
+        uint32_t v = (uint32_t)u[i] << 16 | (uint32_t)u[i + 1] << 8 | u[i + 2];
+
+        to[0] = base64_digits[v >> 18];
+        to[1] = base64_digits[v >> 12 & 63];
+        to[2] = base64_digits[v >> 6 & 63];
+        to[3] = base64_digits[v & 63];
+    }
+    if (i < bytes.len) {
+        uint32_t v = (uint32_t)u[i] << 16 | (i + 1 < bytes.len ? (uint32_t)u[i + 1] << 8 : 0);
+
+        to[0] = base64_digits[v >> 18];
+        to[1] = base64_digits[v >> 12 & 63];
+        to[2] = i + 1 < bytes.len ? base64_digits[v >> 6 & 63] : '=';
+        to[3] = '=';
+    }
+    gw_buf_added(b, len);
+}
+
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '+' || c == '-')
+        return 62;
+    return c == '/' || c == '_' ? 63 : -1;
+}
+
+struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text)
+{
+    const struct gw_str bad = {NULL, 0};
+    size_t n = 0, pad = 0;
+    uint32_t v = 0;
+    char *out;
+
+    while (pad < 2 && text.len > 0 && text.p[text.len - 1] == '=') {
+        text.len--;
+        pad++;
+    }
+    if (text.len % 4 == 1 || (pad && (text.len + pad) % 4 != 0))
+        return bad;
+    out = gw_arena_alloc(mem, text.len / 4 * 3 + 3);
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = base64_value(text.p[i]);
+
+        if (digit < 0)
+            return bad;
+        v = v << 6 | (uint32_t)digit;
+        if (i % 4 != 0)
+            out[n++] = (char)(v >> (6 - 2 * (i % 4)));
+    }
+    return (struct gw_str){out, n};
+}
+
+void gw_hex_put(struct gw_buf *b, struct gw_str bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *to = gw_buf_room(b, bytes.len * 2);
+
+    if (!to)
+        return;
+    for (size_t i = 0; i < bytes.len; i++) {
+        to[2 * i] = digits[(unsigned char)bytes.p[i] >> 4];
+        to[2 * i + 1] = digits[(unsigned char)bytes.p[i] & 15];
+    }
+    gw_buf_added(b, bytes.len * 2);
+}
+
+uint64_t gw_hash64(struct gw_str s)
+{
+    uint64_t h = 0xcbf29ce484222325U;
+
+    for (size_t i = 0; i < s.len; i++)
+        h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3U;
+    return h;
+}
+
+/* Optimal string alignment, given up when every way costs more than 2. */
+enum { LONGEST = 64, FAR = 3 };
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+int gw_edit_distance(struct gw_str a, struct gw_str b)
+{
+    int rows[3][LONGEST + 1], *before = rows[0], *last = rows[1], *now = rows[2];
+
+    if (a.len > LONGEST || b.len > LONGEST)
+        return FAR;
+    for (size_t j = 0; j <= b.len; j++)
+        last[j] = (int)j;
+    for (size_t i = 1; i <= a.len; i++) {
+        int *old = before;
+
+        now[0] = (int)i;
+        for (size_t j = 1; j <= b.len; j++) {
+            now[j] =
+                least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a.p[i - 1] != b.p[j - 1]));
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1])
+                now[j] = least(now[j], before[j - 2] + 1);
+        }
+        before = last;
+        last = now;
+        now = old;
+    }
+    return least(last[b.len], FAR);
+}
+
+void gw_nearest_offer(struct gw_nearest *n, struct gw_str candidate)
+{
+    int d = gw_edit_distance(n->wanted, candidate);
+
+    /* A name of one or two characters is not "nearly" another one of that length. */
+    if (d >= FAR || (size_t)d >= n->wanted.len || (n->best.p && d >= n->distance))
+        return;
+    n->best = candidate;
+    n->distance = d;
+}
+
+const char *gw_nearest_hint(const struct gw_nearest *n, char *out, size_t size)
+{
+    if (!n->best.p)
+        return "";
+    snprintf(out, size, " (did you mean \"%.*s\"?)", (int)n->best.len, n->best.p);
+    return out;
+}
+
+int gw_glob(struct gw_str pattern, struct gw_str text)
+{
+    size_t p = 0, t = 0, star = (size_t)-1, mark = 0;
+
+    while (t < text.len) {
+        if (p < pattern.len && pattern.p[p] == '*') {
+            star = p++;
+            mark = t;
+        } else if (p < pattern.len && pattern.p[p] == '?') {
+            size_t n = gw_utf8_step(text.p + t, text.len - t);
+
+            p++;
+            t += n ? n : 1;
+        } else if (p < pattern.len && pattern.p[p] == text.p[t]) {
+            p++;
+            t++;
+        } else if (star != (size_t)-1) {
+            p = star + 1;
+            t = ++mark;
+        } else {
+            return 0;
+        }
+    }
+    while (p < pattern.len && pattern.p[p] == '*')
+        p++;
+    return p == pattern.len;
+}

@@ -1,0 +1,136 @@
+/* RFC 3339 in both directions, without the C library's zones and locales. */
+#include "base/time.h"
+
+#include <stdio.h>
+
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
+static int64_t days_of(int64_t y, int m, int d)
+{
+    int64_t era, doe;
+    int doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+
+    y -= m <= 2;
+    era = (y >= 0 ? y : y - 399) / 400;
+    doe = y - era * 400;
+    return era * 146097 + doe * 365 + doe / 4 - doe / 100 + doy - 719468;
+}
+
+static void date_of(int64_t days, int64_t *y, int *m, int *d)
+{
+    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int doy = (int)(doe - (365 * yoe + yoe / 4 - yoe / 100)), mp = (5 * doy + 2) / 153;
+
+    *d = doy - (153 * mp + 2) / 5 + 1;
+    *m = mp < 10 ? mp + 3 : mp - 9;
+    *y = yoe + era * 400 + (*m <= 2);
+}
+
+/* n digits at s->p; -1 if there are not so many. Moves on. */
+static int digits(struct gw_str *s, int n)
+{
+    int v = 0;
+
+    if (s->len < (size_t)n)
+        return -1;
+    for (int i = 0; i < n; i++) {
+        if (s->p[i] < '0' || s->p[i] > '9')
+            return -1;
+        v = v * 10 + s->p[i] - '0';
+    }
+    s->p += n;
+    s->len -= (size_t)n;
+    return v;
+}
+
+static int one_of(struct gw_str *s, const char *set)
+{
+    int c;
+
+    if (s->len == 0 || !(c = (unsigned char)*s->p) || !strchr(set, c))
+        return 0;
+    s->p++;
+    s->len--;
+    return c;
+}
+
+static int days_in(int64_t y, int m)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+    return m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) ? 29 : days[m - 1];
+}
+
+/* -1: no fraction that is one. */
+static int fraction(struct gw_str *s)
+{
+    int nanos = 0, n = 0, digit;
+
+    if (!one_of(s, "."))
+        return 0;
+    for (; (digit = digits(s, 1)) >= 0; n++)
+        nanos = n < 9 ? nanos * 10 + digit : nanos;
+    if (n == 0)
+        return -1;
+    for (; n < 9; n++)
+        nanos *= 10;
+    return nanos;
+}
+
+static int zone(struct gw_str *s, int64_t *offset)
+{
+    int sign, h, m;
+
+    *offset = 0;
+    if (one_of(s, "Zz"))
+        return 0;
+    sign = one_of(s, "+-");
+    if (!sign || (h = digits(s, 2)) < 0 || h > 23 || !one_of(s, ":") || (m = digits(s, 2)) < 0 ||
+        m > 59)
+        return -1;
+    *offset = (sign == '-' ? -60 : 60) * (int64_t)(h * 60 + m);
+    return 0;
+}
+
+int gw_time_parse(struct gw_str s, struct gw_time *out)
+{
+    int y, mo, d, h, mi, sec, nanos;
+    int64_t offset;
+
+    if ((y = digits(&s, 4)) < 1 || !one_of(&s, "-") || (mo = digits(&s, 2)) < 1 || mo > 12 ||
+        !one_of(&s, "-") || (d = digits(&s, 2)) < 1 || d > days_in(y, mo) || !one_of(&s, "Tt"))
+        return -1;
+    if ((h = digits(&s, 2)) < 0 || h > 23 || !one_of(&s, ":") || (mi = digits(&s, 2)) < 0 ||
+        mi > 59 || !one_of(&s, ":") || (sec = digits(&s, 2)) < 0 || sec > 60)
+        return -1;
+    if ((nanos = fraction(&s)) < 0 || zone(&s, &offset) || s.len > 0)
+        return -1;
+    out->sec = days_of(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - offset;
+    out->nanos = nanos;
+    return 0;
+}
+
+size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
+{
+    int64_t days = t.sec / 86400, y;
+    int rest = (int)(t.sec % 86400), m, d, n;
+
+    if (rest < 0) {
+        rest += 86400;
+        days--;
+    }
+    if (t.nanos < 0 || t.nanos > 999999999 || days < -719162 || days > 2932896)
+        return 0;
+    date_of(days, &y, &m, &d);
+    n = snprintf(out, GW_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, m, d, rest / 3600,
+                 rest / 60 % 60, rest % 60);
+    if (t.nanos % 1000)
+        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%09d", t.nanos);
+    else if (t.nanos % 1000000)
+        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%06d", t.nanos / 1000);
+    else if (t.nanos)
+        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%03d", t.nanos / 1000000);
+    out[n++] = 'Z';
+    out[n] = '\0';
+    return (size_t)n;
+}

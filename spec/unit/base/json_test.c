@@ -1,0 +1,149 @@
+#include "base/json.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <string.h>
+
+static int accepts(struct gw_str text, unsigned depth)
+{
+    struct gw_json j;
+
+    gw_json_init(&j, text, depth);
+    while (gw_json_next(&j) > GW_JSON_END)
+        ;
+    return j.token == GW_JSON_END;
+}
+
+static struct gw_str read_file(struct gw_arena *mem, const char *path)
+{
+    static char bytes[1 << 20];
+    FILE *f = fopen(path, "r");
+    size_t n;
+
+    CHECK(f);
+    n = fread(bytes, 1, sizeof(bytes), f);
+    fclose(f);
+    return gw_arena_str(mem, (struct gw_str){bytes, n});
+}
+
+TEST(test_json_reads_the_public_vectors_as_they_say)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_str folder =
+        gw_arena_printf(mem, "%s/../shared/vectors/json", spec_root());
+    DIR *d = opendir(folder.p);
+    int n = 0;
+
+    if (!d)
+        SKIP("no vectors");
+    for (struct dirent *e; (e = readdir(d));) {
+        struct gw_str text;
+
+        if (e->d_name[0] == '.')
+            continue;
+        text = read_file(mem, gw_arena_printf(mem, "%s/%s", folder.p, e->d_name).p);
+        if (e->d_name[0] != 'i' && accepts(text, GW_JSON_MAX_DEPTH) != (e->d_name[0] == 'y')) {
+            fprintf(stderr, "%s\n", e->d_name);
+            exit(1);
+        }
+        n++;
+    }
+    closedir(d);
+    CHECK(n > 300);
+}
+
+TEST(test_json_gives_tokens_in_order_with_their_text)
+{
+    static const enum gw_json_token tokens[] = {
+        GW_JSON_OBJECT, GW_JSON_KEY,  GW_JSON_ARRAY, GW_JSON_NUMBER,    GW_JSON_STRING,
+        GW_JSON_TRUE,   GW_JSON_NULL, GW_JSON_ARRAY_END, GW_JSON_OBJECT_END, GW_JSON_END};
+    struct gw_json j;
+
+    gw_json_init(&j, GW_STR("{ \"a\" : [ -1.5e3 , \"x\" , true , null ] }"), 10);
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+        CHECK(gw_json_next(&j) == tokens[i]);
+        if (i == 1)
+            CHECK(gw_json_is(&j, "a"));
+        if (i == 3)
+            CHECK(gw_str_is(j.raw, "-1.5e3"));
+    }
+}
+
+TEST(test_json_value_gives_the_exact_text_and_goes_on_behind_it)
+{
+    struct gw_str raw;
+    struct gw_json j;
+
+    gw_json_init(&j, GW_STR("{\"d\":{ \"x\":[1, {}] } ,\"e\":\"\\u00e9\",\"n\":12}"), 10);
+    CHECK(gw_json_next(&j) == GW_JSON_OBJECT && gw_json_next(&j) == GW_JSON_KEY);
+    CHECK(gw_json_value(&j, &raw) == 0 && gw_str_is(raw, "{ \"x\":[1, {}] }"));
+    CHECK(gw_json_next(&j) == GW_JSON_KEY && gw_json_is(&j, "e"));
+    CHECK(gw_json_value(&j, &raw) == 0 && gw_str_is(raw, "\"\\u00e9\""));
+    CHECK(gw_json_next(&j) == GW_JSON_KEY && gw_json_value(&j, &raw) == 0 && gw_str_is(raw, "12"));
+    CHECK(gw_json_next(&j) == GW_JSON_OBJECT_END && gw_json_next(&j) == GW_JSON_END);
+}
+
+TEST(test_json_unescapes_surrogates_and_replaces_lone_ones)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_json j;
+
+    gw_json_init(&j, GW_STR("\"a\\n\\u00e9\\ud83d\\ude00\\ud800x\\udc00\\u0000\""), 10);
+    CHECK(gw_json_next(&j) == GW_JSON_STRING);
+    CHECK(gw_str_eq(gw_json_string(&j, mem),
+                    GW_STR("a\n\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd\0")));
+    gw_arena_free(mem);
+}
+
+TEST(test_json_error_says_line_and_column)
+{
+    struct gw_json j;
+    struct gw_err err;
+
+    gw_json_init(&j, GW_STR("{\n  \"a\": tru\n}"), 10);
+    while (gw_json_next(&j) > GW_JSON_END)
+        ;
+    gw_json_error(&j, &err);
+    CHECK(!strcmp(err.msg, "JSON: line 2, column 8: not a JSON value"));
+}
+
+TEST(test_json_depth_is_bounded)
+{
+    CHECK(accepts(GW_STR("[[[]]]"), 3) && !accepts(GW_STR("[[[[]]]]"), 3));
+}
+
+static void check_double(double d, const char *text)
+{
+    struct gw_buf b;
+
+    gw_buf_init(&b, 100, NULL);
+    gw_json_put_double(&b, d);
+    if (!gw_str_is(gw_buf_str(&b), text)) {
+        fprintf(stderr, "%.*s instead of %s\n", (int)b.len, b.p, text);
+        exit(1);
+    }
+    gw_buf_free(&b);
+}
+
+TEST(test_json_doubles_are_the_shortest_that_read_back)
+{
+    check_double(0.1, "0.1");
+    check_double(1.0 / 3, "0.3333333333333333");
+    check_double(5e-324, "4.94065645841247e-324");
+    check_double(1e300 * 1e300, "\"Infinity\"");
+    check_double(123456789012345680.0, "1.2345678901234568e+17");
+}
+
+TEST(test_json_strings_are_escaped_and_bad_bytes_replaced)
+{
+    struct gw_buf b;
+
+    gw_buf_init(&b, 100, NULL);
+    gw_json_put_string(&b, GW_STR("a\"\\\n\x01\xc3\xa9\xff\x7f"));
+    CHECK(gw_str_is(gw_buf_str(&b), "\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\x7f\""));
+    gw_buf_free(&b);
+}

@@ -1,0 +1,116 @@
+#include "base/text.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/time.h"
+#include "test.h"
+
+#include <string.h>
+
+TEST(test_text_utf8_refuses_what_is_cut_overlong_or_a_surrogate)
+{
+    CHECK(gw_utf8_valid(GW_STR("abcdefghij\xc3\xa9\xf0\x9f\x98\x80")) == 16);
+    CHECK(gw_utf8_valid(GW_STR("abcdefghij\xc3")) == 10);
+    CHECK(gw_utf8_valid(GW_STR("\xc0\xaf")) == 0);
+    CHECK(gw_utf8_valid(GW_STR("\xed\xa0\x80")) == 0);
+    CHECK(gw_utf8_valid(GW_STR("\xf4\x90\x80\x80")) == 0);
+    CHECK(gw_utf8_valid(GW_STR("a\0b")) == 3);
+}
+
+static void check_base64(struct gw_str bytes, const char *text)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_buf b;
+
+    gw_buf_init(&b, 100, mem);
+    gw_base64_put(&b, bytes);
+    CHECK(gw_str_is(gw_buf_str(&b), text));
+    CHECK(gw_str_eq(gw_base64_decode(mem, gw_buf_str(&b)), bytes));
+    gw_arena_free(mem);
+}
+
+TEST(test_text_base64_goes_both_ways)
+{
+    struct gw_arena *mem = gw_arena_new();
+
+    check_base64(GW_STR(""), "");
+    check_base64(GW_STR("f"), "Zg==");
+    check_base64(GW_STR("fo"), "Zm8=");
+    check_base64(GW_STR("foo"), "Zm9v");
+    check_base64(GW_STR("\xff\xfe\xfd\xfc"), "//79/A==");
+    CHECK(gw_str_is(gw_base64_decode(mem, GW_STR("__79_A")), "\xff\xfe\xfd\xfc"));
+    CHECK(!gw_base64_decode(mem, GW_STR("Zg=")).p && !gw_base64_decode(mem, GW_STR("Z")).p);
+    CHECK(!gw_base64_decode(mem, GW_STR("Zg=a")).p && !gw_base64_decode(mem, GW_STR("Z g=")).p);
+    gw_arena_free(mem);
+}
+
+TEST(test_text_crc32c_is_the_one_of_iscsi)
+{
+    char zeros[32] = {0};
+
+    CHECK(gw_crc32c(0, zeros, 32) == 0x8a9136aa);
+    CHECK(gw_crc32c(0, "123456789", 9) == 0xe3069283);
+    CHECK(gw_crc32c(gw_crc32c(0, "1234", 4), "56789", 5) == 0xe3069283);
+}
+
+TEST(test_text_nearest_is_within_two_edits)
+{
+    struct gw_nearest n = {.wanted = GW_STR("projct")};
+    char hint[64];
+
+    gw_nearest_offer(&n, GW_STR("domain"));
+    CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), ""));
+    gw_nearest_offer(&n, GW_STR("project"));
+    CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), " (did you mean \"project\"?)"));
+    CHECK(gw_edit_distance(GW_STR("ab"), GW_STR("ba")) == 1);
+    CHECK(gw_edit_distance(GW_STR("kitten"), GW_STR("sitting")) == 3);
+}
+
+TEST(test_text_glob_matches_the_whole_text)
+{
+    CHECK(gw_glob(GW_STR("ml-*"), GW_STR("ml-team")) && gw_glob(GW_STR("*"), GW_STR("")));
+    CHECK(!gw_glob(GW_STR("ml-*"), GW_STR("xml-team")) && !gw_glob(GW_STR("a?c"), GW_STR("ac")));
+    CHECK(gw_glob(GW_STR("a?c*x"), GW_STR("a\xc3\xa9"
+                                         "cyyx")));
+}
+
+static void check_time(const char *in, const char *out)
+{
+    struct gw_time t;
+    char text[GW_TIME_TEXT];
+
+    if (!out) {
+        CHECK(gw_time_parse(gw_str_of(in), &t) == -1);
+        return;
+    }
+    CHECK(gw_time_parse(gw_str_of(in), &t) == 0);
+    CHECK(gw_time_format(t, text) == strlen(out) && !strcmp(text, out));
+}
+
+TEST(test_text_time_is_rfc3339_in_utc)
+{
+    check_time("2026-04-07T06:30:01.223940031Z", "2026-04-07T06:30:01.223940031Z");
+    check_time("2026-04-07T06:30:01.2+02:30", "2026-04-07T04:00:01.200Z");
+    check_time("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z");
+    check_time("9999-12-31t23:59:59.9999999999z", "9999-12-31T23:59:59.999999999Z");
+    check_time("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z");
+    check_time("2024-02-29T00:00:00-00:00", "2024-02-29T00:00:00Z");
+    check_time("2023-02-29T00:00:00Z", NULL);
+    check_time("2023-02-28 00:00:00Z", NULL);
+    check_time("2023-02-28T00:00:00", NULL);
+    check_time("2023-02-28T00:00:00.Z", NULL);
+    check_time("2023-02-28T24:00:00Z", NULL);
+}
+
+TEST(test_text_buf_fails_once_past_its_maximum_and_stays_failed)
+{
+    struct gw_buf b;
+
+    gw_buf_init(&b, 10, NULL);
+    gw_buf_puts(&b, "12345678");
+    gw_buf_puts(&b, "9ab");
+    CHECK(b.failed && b.len == 8);
+    gw_buf_puts(&b, "9");
+    CHECK(b.len == 8);
+    gw_buf_free(&b);
+}
