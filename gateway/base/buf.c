@@ -48,6 +48,8 @@ static int grow(struct gw_buf *b, size_t len)
         b->failed = 1;
         return -1;
     }
+    if (cap > b->max)
+        cap = b->max;
     while (cap - b->len < len)
         cap = cap > b->max / 2 ? b->max : cap * 2;
     b->p = grown(b, cap);
@@ -99,27 +101,26 @@ void gw_buf_putc(struct gw_buf *b, char c)
 
 void gw_buf_printf(struct gw_buf *b, const char *fmt, ...)
 {
-    char *to = gw_buf_room(b, FIRST / 2);
+    char small[FIRST], *to;
     va_list ap;
     int n;
 
-    if (!to)
-        return;
     va_start(ap, fmt);
-    n = vsnprintf(to, b->cap - b->len, fmt, ap);
+    n = vsnprintf(small, sizeof(small), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n >= b->cap - b->len) {
-        to = gw_buf_room(b, (size_t)n + 1);
-        if (!to)
-            return;
-        va_start(ap, fmt);
-        n = vsnprintf(to, b->cap - b->len, fmt, ap);
-        va_end(ap);
+    if (n >= 0 && (size_t)n < sizeof(small)) {
+        gw_buf_put(b, small, (size_t)n);
+        return;
     }
-    if (n < 0)
+    to = n < 0 ? NULL : gw_buf_room(b, (size_t)n + 1);
+    if (!to) {
         b->failed = 1;
-    else
-        b->len += (size_t)n;
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(to, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->len += (size_t)n;
 }
 
 void gw_buf_put_u64(struct gw_buf *b, uint64_t n)

@@ -33,13 +33,12 @@ static struct gw_str read_file(struct gw_arena *mem, const char *path)
 TEST(test_json_reads_the_public_vectors_as_they_say)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_str folder =
-        gw_arena_printf(mem, "%s/../shared/vectors/json", spec_root());
+    struct gw_str folder = gw_arena_printf(mem, "%s/../shared/vectors/json", spec_root());
     DIR *d = opendir(folder.p);
     int n = 0;
 
     if (!d)
-        SKIP("no vectors");
+        spec_skip("no vectors in ../shared");
     for (struct dirent *e; (e = readdir(d));) {
         struct gw_str text;
 
@@ -59,7 +58,7 @@ TEST(test_json_reads_the_public_vectors_as_they_say)
 TEST(test_json_gives_tokens_in_order_with_their_text)
 {
     static const enum gw_json_token tokens[] = {
-        GW_JSON_OBJECT, GW_JSON_KEY,  GW_JSON_ARRAY, GW_JSON_NUMBER,    GW_JSON_STRING,
+        GW_JSON_OBJECT, GW_JSON_KEY,  GW_JSON_ARRAY,     GW_JSON_NUMBER,     GW_JSON_STRING,
         GW_JSON_TRUE,   GW_JSON_NULL, GW_JSON_ARRAY_END, GW_JSON_OBJECT_END, GW_JSON_END};
     struct gw_json j;
 

@@ -71,7 +71,7 @@ TEST(test_text_glob_matches_the_whole_text)
     CHECK(gw_glob(GW_STR("ml-*"), GW_STR("ml-team")) && gw_glob(GW_STR("*"), GW_STR("")));
     CHECK(!gw_glob(GW_STR("ml-*"), GW_STR("xml-team")) && !gw_glob(GW_STR("a?c"), GW_STR("ac")));
     CHECK(gw_glob(GW_STR("a?c*x"), GW_STR("a\xc3\xa9"
-                                         "cyyx")));
+                                          "cyyx")));
 }
 
 static void check_time(const char *in, const char *out)
