@@ -1,8 +1,8 @@
 #include "ingest/grpc.h"
 
 #include "base/buf.h"
+#include "base/gzip.h"
 #include "ingest/grpc_frame.h"
-#include "ingest/gzip.h"
 
 #include <string.h>
 
@@ -170,8 +170,7 @@ static void event_message(struct gw_grpc_call *c, struct gw_str message)
     c->sub->answer = on_answer;
 }
 
-#define ADMIN   "/flyteidl.service.AdminService/"
-#define REFLECT "/ServerReflection/ServerReflectionInfo"
+#define ADMIN "/flyteidl.service.AdminService/"
 static const struct gw_grpc_method methods[] = {
     {{ADMIN "CreateTaskEvent", sizeof(ADMIN "CreateTaskEvent") - 1}, event_message, GW_TASK, 0},
     {{ADMIN "CreateNodeEvent", sizeof(ADMIN "CreateNodeEvent") - 1}, event_message, GW_NODE, 0},
@@ -189,6 +188,14 @@ static const struct gw_grpc_method methods[] = {
      gw_reflection_message,
      GW_OTHER,
      1},
+};
+
+const char *const gw_grpc_services[] = {
+    "flyteidl.service.AdminService",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+    NULL,
 };
 
 static const struct gw_grpc_method *find_method(struct gw_str path)

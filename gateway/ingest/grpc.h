@@ -42,6 +42,7 @@ struct gw_grpc_call {
     int watches, status; /* a health watch, and what was said last */
 };
 
+extern const char *const gw_grpc_services[];         /* what is served here; ends with NULL */
 extern const struct gw_http_handler gw_grpc_handler; /* ctx: struct gw_front */
 
 void gw_grpc_init(struct gw_front *f);

@@ -15,7 +15,12 @@ static int serving(const struct gw_front *f)
 
 static int known(struct gw_str service)
 {
-    return service.len == 0 || gw_str_is(service, "flyteidl.service.AdminService");
+    if (service.len == 0)
+        return 1;
+    for (size_t i = 0; gw_grpc_services[i]; i++)
+        if (gw_str_is(service, gw_grpc_services[i]))
+            return 1;
+    return 0;
 }
 
 static int read_service(struct gw_str message, struct gw_str *service, struct gw_err *err)

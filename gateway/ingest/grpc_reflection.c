@@ -13,13 +13,6 @@
 
 enum { MAX_FILES = 256, MAX_ANSWER = 4 * 1024 * 1024, MAX_UNSENT = MAX_ANSWER, DEPENDENCY = 3 };
 
-static const char *const services[] = {
-    "flyteidl.service.AdminService",
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-};
-
 static void put_error(struct gw_buf *out, struct gw_arena *mem, enum gw_grpc_status code,
                       const char *what)
 {
@@ -81,9 +74,9 @@ static void put_services(struct gw_buf *out, struct gw_arena *mem)
     struct gw_buf list, one;
 
     gw_buf_init(&list, MAX_ANSWER, mem);
-    for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
+    for (size_t i = 0; gw_grpc_services[i]; i++) {
         gw_buf_init(&one, 256, mem);
-        gw_pbwire_put_bytes(&one, 1, gw_str_of(services[i]));
+        gw_pbwire_put_bytes(&one, 1, gw_str_of(gw_grpc_services[i]));
         gw_pbwire_put_bytes(&list, 1, gw_buf_str(&one));
     }
     gw_pbwire_put_bytes(out, 6, gw_buf_str(&list));

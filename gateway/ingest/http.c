@@ -1,8 +1,8 @@
 #include "ingest/http.h"
 
 #include "base/buf.h"
+#include "base/gzip.h"
 #include "base/json.h"
-#include "ingest/gzip.h"
 
 #include <strings.h>
 

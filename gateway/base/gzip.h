@@ -1,5 +1,5 @@
-#ifndef GW_INGEST_GZIP_H
-#define GW_INGEST_GZIP_H
+#ifndef GW_BASE_GZIP_H
+#define GW_BASE_GZIP_H
 
 #include "base/str.h"
 

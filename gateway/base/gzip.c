@@ -1,4 +1,4 @@
-#include "ingest/gzip.h"
+#include "base/gzip.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
