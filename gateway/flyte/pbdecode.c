@@ -173,11 +173,21 @@ static int read_bytes(const struct decoder *dec, struct place *p, ProtobufCBinar
 
 static int read_message(const struct decoder *dec, struct place *p, ProtobufCMessage *m);
 
+/* Depth is counted as JSON has it, so that what was read from JSON (100 deep as well) can always
+ * be read back from its bytes: a level of a Struct is three messages, and counts once. */
+static unsigned counts(const ProtobufCMessageDescriptor *outer,
+                       const ProtobufCMessageDescriptor *inner)
+{
+    return gw_schema_of(outer)->known != GW_KNOWN_STRUCT &&
+           gw_schema_of(inner)->known != GW_KNOWN_VALUE;
+}
+
 static int read_nested(const struct decoder *dec, struct place *p, ProtobufCMessage **slot)
 {
-    struct place inner = {.up = p, .d = p->f->descriptor, .depth = p->depth + 1};
+    struct place inner = {.up = p, .d = p->f->descriptor};
     size_t len;
 
+    inner.depth = p->depth + counts(p->d, inner.d);
     if (read_length(dec, p, &len))
         return -1;
     if (inner.depth > GW_PB_MAX_DEPTH)
@@ -198,41 +208,6 @@ static int read_value(const struct decoder *dec, struct place *p, void *slot)
     return read_number(dec, p, p->f->type, slot);
 }
 
-static size_t item_size(ProtobufCType type)
-{
-    if (type == PROTOBUF_C_TYPE_BYTES)
-        return sizeof(ProtobufCBinaryData);
-    if (type == PROTOBUF_C_TYPE_MESSAGE || type == PROTOBUF_C_TYPE_INT64 ||
-        type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_SINT64)
-        return 8;
-    return wire_of(type) == FIXED64 ? 8 : 4;
-}
-
-/* A zeroed place behind the list's last item. Room grows when the count is a power of two. */
-static void *next_item(const struct decoder *dec, const struct place *p, ProtobufCMessage *m)
-{
-    size_t *n = (size_t *)((char *)m + p->f->quantifier_offset);
-    void **list = gw_pb_member(m, p->f);
-    size_t size = item_size(p->f->type);
-
-    if ((*n & (*n - 1)) == 0) {
-        void *grown = gw_arena_alloc(dec->mem, (*n ? 2 * *n : 1) * size);
-
-        if (*n)
-            memcpy(grown, *list, *n * size);
-        *list = grown;
-    }
-    return memset((char *)*list + *n * size, 0, size);
-}
-
-static int read_item(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
-{
-    if (read_value(dec, p, next_item(dec, p, m)))
-        return -1;
-    ++*(size_t *)((char *)m + p->f->quantifier_offset);
-    return 0;
-}
-
 static int read_packed(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
 {
     const uint8_t *end = p->end;
@@ -242,7 +217,7 @@ static int read_packed(const struct decoder *dec, struct place *p, ProtobufCMess
         return -1;
     p->end = p->at + len;
     while (p->at < p->end)
-        if (read_item(dec, p, m))
+        if (read_value(dec, p, gw_pb_add(dec->mem, m, p->f)))
             return -1;
     p->end = end;
     return 0;
@@ -258,7 +233,7 @@ static int read_field(const struct decoder *dec, struct place *p, ProtobufCMessa
         if (wire == LENGTH && own != LENGTH)
             return read_packed(dec, p, m);
         if (wire == own)
-            return read_item(dec, p, m);
+            return read_value(dec, p, gw_pb_add(dec->mem, m, p->f));
     } else if (wire == own) {
         gw_pb_choose(m, f);
         return read_value(dec, p, gw_pb_member(m, f));

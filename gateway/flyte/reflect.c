@@ -55,6 +55,26 @@ static size_t *count_of(const ProtobufCMessage *m, const ProtobufCFieldDescripto
     return (size_t *)((char *)m + f->quantifier_offset);
 }
 
+size_t gw_pb_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    return *count_of(m, f);
+}
+
+void *gw_pb_add(struct gw_arena *mem, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    size_t n = (*count_of(m, f))++, size = gw_pb_size(f);
+    void **list = gw_pb_member(m, f);
+
+    if ((n & (n - 1)) == 0) {
+        void *grown = gw_arena_alloc(mem, (n ? 2 * n : 1) * size);
+
+        if (n)
+            memcpy(grown, *list, n * size);
+        *list = grown;
+    }
+    return memset((char *)*list + n * size, 0, size);
+}
+
 /* The chosen member's number of a oneof. */
 static uint32_t *case_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
@@ -66,9 +86,9 @@ static int in_oneof(const ProtobufCFieldDescriptor *f)
     return (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
 }
 
-static size_t scalar_size(ProtobufCType type)
+size_t gw_pb_size(const ProtobufCFieldDescriptor *f)
 {
-    switch (type) {
+    switch (f->type) {
     case PROTOBUF_C_TYPE_BYTES:
         return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_INT64:
@@ -101,15 +121,15 @@ int gw_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
     case PROTOBUF_C_TYPE_BYTES:
         return ((const ProtobufCBinaryData *)member)->len > 0;
     default: /* by its bits, as -0.0 is a value */
-        return scalar_size(f->type) == sizeof(uint64_t) ? *(const uint64_t *)member != 0
-                                                        : *(const uint32_t *)member != 0;
+        return gw_pb_size(f) == sizeof(uint64_t) ? *(const uint64_t *)member != 0
+                                                 : *(const uint32_t *)member != 0;
     }
 }
 
 static void zero_member(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     memset(gw_pb_member(m, f), 0,
-           f->label == PROTOBUF_C_LABEL_REPEATED ? sizeof(void *) : scalar_size(f->type));
+           f->label == PROTOBUF_C_LABEL_REPEATED ? sizeof(void *) : gw_pb_size(f));
 }
 
 void gw_pb_clear(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)

@@ -29,6 +29,13 @@ const char *gw_pb_oneof(const ProtobufCMessageDescriptor *d, const ProtobufCFiel
  * list. */
 int gw_pb_has(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 void *gw_pb_member(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* Bytes one value of the field takes in memory. */
+size_t gw_pb_size(const ProtobufCFieldDescriptor *f);
+/* Items of a repeated field. */
+size_t gw_pb_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
+/* Room for one more item, zeroed and counted. Only for lists that were decoded or begun by it: it
+ * takes the room for the next power of two as there. */
+void *gw_pb_add(struct gw_arena *mem, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 /* Clears a field; of a oneof only if it is the chosen member. */
 void gw_pb_clear(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 /* Chooses f in its oneof (clearing another member); nothing for other fields. */

@@ -1,0 +1,75 @@
+#include "flyte/pbjson.h"
+#include "flyte/reflect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+    size_t len = a->len < b->len ? a->len : b->len;
+    int c = len ? memcmp(a->data, b->data, len) : 0;
+
+    return c ? c : (a->len > b->len) - (a->len < b->len);
+}
+
+#define COMPARE(type, a, b)                                                                        \
+    ((*(const type *)(a) > *(const type *)(b)) - (*(const type *)(a) < *(const type *)(b)))
+
+static int compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+    const ProtobufCFieldDescriptor *f = &a->descriptor->fields[GW_PB_ENTRY_KEY];
+    const void *x = gw_pb_member(a, f), *y = gw_pb_member(b, f);
+
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_BYTES:
+        return compare_bytes(x, y);
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+        return COMPARE(int64_t, x, y);
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64:
+        return COMPARE(uint64_t, x, y);
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
+        return COMPARE(uint32_t, x, y);
+    default:
+        return COMPARE(int32_t, x, y);
+    }
+}
+
+int gw_pb_same_key(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+    return compare_keys(a, b) == 0;
+}
+
+struct ranked {
+    ProtobufCMessage *m;
+    size_t rank;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    int c = compare_keys(x->m, y->m);
+
+    return c ? c : (x->rank < y->rank) - (x->rank > y->rank);
+}
+
+ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n)
+{
+    struct ranked *ranked = malloc(n * sizeof(*ranked) + 1);
+    ProtobufCMessage **out = (ProtobufCMessage **)ranked;
+
+    if (!ranked)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        ranked[i] = (struct ranked){entries[i], i};
+    qsort(ranked, n, sizeof(*ranked), by_key);
+    for (size_t i = 0; i < n; i++) {
+        ProtobufCMessage *m = ranked[i].m; /* out runs behind ranked in the same memory */
+
+        memcpy(&out[i], &m, sizeof(m));
+    }
+    return out;
+}
