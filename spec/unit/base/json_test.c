@@ -52,6 +52,7 @@ TEST(test_json_reads_the_public_vectors_as_they_say)
         n++;
     }
     closedir(d);
+    gw_arena_free(mem);
     CHECK(n > 300);
 }
 
