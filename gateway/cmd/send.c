@@ -31,6 +31,7 @@ struct slot {
     struct gw_http2_call call;
     struct send *send;
     struct gw_arena *mem;
+    struct gw_send_item item;
     struct slot *next;
 };
 
@@ -62,34 +63,46 @@ static const char *const rest_paths[] = {"/api/v1/events/workflows", "/api/v1/ev
 
 /* ---- the end of a request ---- */
 
-static void finish(struct send *s, const char *problem, struct gw_str detail)
+static void report(struct send *s, const struct gw_send_item *item, const char *problem,
+                   struct gw_str detail)
 {
-    s->ended++;
-    if (!problem) {
-        s->ok++;
+    char where[300] = "-";
+
+    if (++s->failed > MAX_REPORTED)
         return;
-    }
-    s->failed++;
-    if (s->failed <= MAX_REPORTED)
-        GW_DIAG(GW_ERROR, "send", gw_msg("not delivered"), gw_kv_cstr("error", problem),
-                gw_kv_str("detail", detail));
+    if (item && item->path)
+        snprintf(where, sizeof(where), "%s:%zu", item->path, item->line);
+    GW_DIAG(GW_ERROR, "send", gw_msg("not delivered"), gw_kv_cstr("request", where),
+            gw_kv_cstr("error", problem), gw_kv_str("detail", detail));
     if (s->failed == MAX_REPORTED)
         GW_DIAG(GW_ERROR, "send", gw_msg("further failures are only counted"));
 }
 
-static void judge_grpc(struct send *s, const struct gw_http2_call *call)
+/* problem NULL: delivered. */
+static void finish(struct send *s, const struct gw_send_item *item, const char *problem,
+                   struct gw_str detail)
 {
+    s->ended++;
+    if (problem)
+        report(s, item, problem, detail);
+    else
+        s->ok++;
+}
+
+static void judge_grpc(struct slot *slot)
+{
+    const struct gw_http2_call *call = &slot->call;
     const struct gw_str *status = gw_http2_answer(call, "grpc-status");
     const struct gw_str *message = gw_http2_answer(call, "grpc-message");
+    const char *problem;
 
-    if (!status)
-        finish(s, "the answer is not gRPC's",
-               gw_arena_printf(call->mem, "HTTP status %d", call->status));
-    else if (gw_str_is(*status, "0"))
-        finish(s, NULL, GW_STR(""));
-    else
-        finish(s, gw_arena_printf(call->mem, "grpc-status %.*s", (int)status->len, status->p).p,
-               message ? *message : GW_STR(""));
+    if (status && gw_str_is(*status, "0")) {
+        finish(slot->send, NULL, NULL, GW_STR(""));
+        return;
+    }
+    problem = status ? gw_arena_printf(slot->mem, "grpc-status %.*s", (int)status->len, status->p).p
+                     : gw_arena_printf(slot->mem, "HTTP status %d, not gRPC", call->status).p;
+    finish(slot->send, &slot->item, problem, message ? *message : GW_STR(""));
 }
 
 static void on_done(struct gw_http2_call *call)
@@ -98,13 +111,13 @@ static void on_done(struct gw_http2_call *call)
     struct send *s = slot->send;
 
     if (call->failed)
-        finish(s, call->err.msg, GW_STR(""));
+        finish(s, &slot->item, call->err.msg, GW_STR(""));
     else if (s->grpc)
-        judge_grpc(s, call);
+        judge_grpc(slot);
     else if (call->status >= 200 && call->status <= 299)
-        finish(s, NULL, GW_STR(""));
+        finish(s, NULL, NULL, GW_STR(""));
     else
-        finish(s, gw_arena_printf(call->mem, "HTTP status %d", call->status).p,
+        finish(s, &slot->item, gw_arena_printf(slot->mem, "HTTP status %d", call->status).p,
                gw_buf_str(&call->answer));
     gw_arena_reset(slot->mem);
     slot->next = s->idle;
@@ -139,9 +152,9 @@ static struct gw_send_item next_item(const struct send *s, struct gw_arena *mem)
     return item;
 }
 
-static int fill_grpc(struct send *s, struct slot *slot, const struct gw_send_item *item,
-                     struct gw_err *err)
+static int fill_grpc(struct send *s, struct slot *slot, struct gw_err *err)
 {
+    const struct gw_send_item *item = &slot->item;
     static const struct gw_http_header headers[] = {
         {{"content-type", 12}, {"application/grpc", 16}},
         {{"te", 2}, {"trailers", 8}},
@@ -158,8 +171,9 @@ static int fill_grpc(struct send *s, struct slot *slot, const struct gw_send_ite
     return 0;
 }
 
-static void fill_rest(struct send *s, struct slot *slot, const struct gw_send_item *item)
+static void fill_rest(struct send *s, struct slot *slot)
 {
+    const struct gw_send_item *item = &slot->item;
     static const struct gw_http_header json[] = {{{"content-type", 12}, {"application/json", 16}}};
     static const struct gw_http_header bytes[] = {
         {{"content-type", 12}, {"application/octet-stream", 24}}};
@@ -174,22 +188,22 @@ static void fill_rest(struct send *s, struct slot *slot, const struct gw_send_it
 static void start_one(struct send *s)
 {
     struct slot *slot = s->idle;
-    struct gw_send_item item = next_item(s, slot->mem);
     struct gw_err err;
 
+    slot->item = next_item(s, slot->mem);
     s->started++;
     slot->call = (struct gw_http2_call){.method = GW_STR("POST"),
                                         .scheme = GW_STR("http"),
                                         .max_answer = MAX_ANSWER,
                                         .mem = slot->mem,
                                         .done = on_done};
-    if (s->grpc && fill_grpc(s, slot, &item, &err)) {
-        finish(s, err.msg, GW_STR(""));
+    if (s->grpc && fill_grpc(s, slot, &err)) {
+        finish(s, &slot->item, err.msg, GW_STR(""));
         gw_arena_reset(slot->mem);
         return;
     }
     if (!s->grpc)
-        fill_rest(s, slot, &item);
+        fill_rest(s, slot);
     s->idle = slot->next;
     gw_http2_client_start(s->client, &slot->call);
 }
@@ -223,7 +237,7 @@ static void give_up(struct send *s)
 {
     while (s->started < s->count) {
         s->started++;
-        finish(s, s->broken.msg, GW_STR(""));
+        finish(s, NULL, s->broken.msg, GW_STR(""));
     }
 }
 

@@ -14,6 +14,8 @@ struct gw_err;
 struct gw_send_item {
     enum gw_kind kind;
     struct gw_str json, bytes; /* one is absent */
+    const char *path;          /* where it stands; NULL: a sample */
+    size_t line;
 };
 
 struct gw_send_items {
@@ -26,7 +28,7 @@ struct gw_send_items {
 int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
                  struct gw_send_items *out, struct gw_err *err);
 /* The same from text that is there already. */
-int gw_send_parse(struct gw_arena *mem, struct gw_str text, enum gw_kind kind,
+int gw_send_parse(struct gw_arena *mem, const char *path, struct gw_str text, enum gw_kind kind,
                   struct gw_send_items *out, struct gw_err *err);
 /* A built-in sample as JSON; run and i make its execution's name, so that all ids differ. */
 struct gw_str gw_send_sample(struct gw_arena *mem, enum gw_kind kind, uint64_t run, int64_t i);

@@ -63,7 +63,7 @@ int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
         fclose(f); /* NOLINT(cert-err33-c): only read */
     if (rc)
         return -1;
-    return gw_send_parse(mem, text, kind, out, err) ? gw_err_wrap(err, "%s", path) : 0;
+    return gw_send_parse(mem, path, text, kind, out, err);
 }
 
 /* ---- JSON ---- */
@@ -155,20 +155,21 @@ static size_t object_len(struct gw_str s)
     return s.len;
 }
 
-static int parse_objects(struct gw_arena *mem, struct gw_str text, enum gw_kind kind,
-                         struct gw_send_items *out, struct gw_err *err)
+static int parse_objects(struct gw_arena *mem, const char *path, struct gw_str text,
+                         enum gw_kind kind, struct gw_send_items *out, struct gw_err *err)
 {
-    const char *start = text.p;
+    const char *counted = text.p;
+    size_t line = 1;
 
     for (text = skip_space(text); text.len > 0; text = skip_space(text)) {
         struct gw_str object = {text.p, object_len(text)};
-        size_t line = 1;
 
-        if (add_object(mem, object, kind, out, err)) {
-            for (const char *p = start; p < text.p; p++)
-                line += *p == '\n';
-            return gw_err_wrap(err, "line %zu", line);
-        }
+        for (; counted < text.p; counted++)
+            line += *counted == '\n';
+        if (add_object(mem, object, kind, out, err))
+            return gw_err_wrap(err, "%s:%zu", path, line);
+        out->items[out->n - 1].path = path;
+        out->items[out->n - 1].line = line;
         text.p += object.len;
         text.len -= object.len;
     }
@@ -183,23 +184,23 @@ static int is_protobuf(struct gw_arena *mem, struct gw_str bytes, enum gw_kind k
     return kind != GW_KINDS && gw_flyte_decode(mem, kind, bytes, &r, &err) == 0;
 }
 
-int gw_send_parse(struct gw_arena *mem, struct gw_str text, enum gw_kind kind,
+int gw_send_parse(struct gw_arena *mem, const char *path, struct gw_str text, enum gw_kind kind,
                   struct gw_send_items *out, struct gw_err *err)
 {
     struct gw_str first = trim_end(skip_space(text));
     struct gw_send_item *item;
 
     if (first.len > 0 && *first.p == '{' && first.p[first.len - 1] == '}')
-        return parse_objects(mem, text, kind, out, err);
+        return parse_objects(mem, path, text, kind, out, err);
     if (kind == GW_KINDS)
         return gw_err_set(err, GW_ERR_REJECT,
-                          "neither JSON nor, without --kind, a request as protobuf bytes");
+                          "%s: neither JSON nor, without --kind, a request as protobuf bytes",
+                          path);
     if (!is_protobuf(mem, text, kind))
-        return gw_err_set(err, GW_ERR_REJECT, "neither JSON nor a %s request as protobuf bytes",
-                          gw_kind_names[kind]);
+        return gw_err_set(err, GW_ERR_REJECT, "%s: neither JSON nor a %s request as protobuf bytes",
+                          path, gw_kind_names[kind]);
     item = add(mem, out);
-    item->kind = kind;
-    item->bytes = text;
+    *item = (struct gw_send_item){.kind = kind, .bytes = text, .path = path, .line = 1};
     return 0;
 }
 

@@ -16,6 +16,7 @@ struct gw_counter;
 struct gw_grpc_call;
 struct gw_histogram;
 struct gw_http_stream;
+struct gw_metrics;
 
 enum gw_way { GW_GRPC, GW_HTTP, GW_WAYS };
 
@@ -52,6 +53,13 @@ struct gw_front {
     int64_t deadline_at_ms;              /* what deadline_timer is set to; 0: not set */
     void (*settled)(struct gw_front *f); /* an append has ended */
 };
+
+/* max_pending and pending are shared by the fronts of one gateway; settled is called after each
+ * append has ended. */
+void gw_front_init(struct gw_front *f, struct gw_log *log, struct gw_metrics *metrics,
+                   _Atomic int64_t *pending, int64_t max_pending);
+/* No append may be under way. The listeners are closed already. */
+void gw_front_fini(struct gw_front *f);
 
 /* An append under way. It owns its memory, so a client that goes away takes nothing with it. */
 struct gw_sub {

@@ -1,7 +1,6 @@
 #include "ingest/ingest.h"
 
 #include "base/diag.h"
-#include "base/metrics.h"
 #include "ingest/grpc.h"
 #include "ingest/http.h"
 
@@ -13,11 +12,7 @@
  * stopped by mail, freed by join. A front's loop ends when its listeners are drained or closed and
  * no append is under way. */
 
-static const char *const way_names[GW_WAYS] = {"grpc", "http"};
 static const char *const component[GW_WAYS] = {"ingest.grpc", "ingest.http"};
-static const char *const reason_names[GW_REASONS] = {
-    "invalid", "too_large", "full", "pending", "unavailable", "unsupported", "deadline"};
-
 struct worker {
     struct gw_front front;
     struct gw_mail stop;
@@ -96,35 +91,14 @@ static void on_stop(struct gw_mail *m)
 
 /* ---- the start ---- */
 
-static void init_metrics(struct gw_front *f, struct gw_metrics *metrics)
-{
-    for (int way = 0; way < GW_WAYS; way++) {
-        for (int kind = 0; kind < GW_KINDS; kind++)
-            f->received[way][kind] = gw_metrics_counter(metrics, GW_M_EVENTS_RECEIVED,
-                                                        way_names[way], gw_kind_names[kind]);
-        for (int reason = 0; reason < GW_REASONS; reason++)
-            f->rejected[way][reason] = gw_metrics_counter(metrics, GW_M_EVENTS_REJECTED,
-                                                          way_names[way], reason_names[reason]);
-        f->ack[way] = gw_metrics_histogram(metrics, GW_M_ACK_SECONDS, way_names[way], NULL);
-    }
-}
-
 static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_ingest_conf *conf,
                         struct gw_log *log, struct gw_metrics *metrics)
 {
-    struct gw_front *f = &w->front;
-
     w->in = in;
     w->stop.fn = on_stop;
-    f->loop = gw_loop_new();
-    f->log = log;
-    f->pending = &in->pending;
-    f->max_pending = conf->max_pending_bytes;
-    f->scratch = gw_arena_new();
-    f->settled = end_if_idle;
-    init_metrics(f, metrics);
-    gw_timer_init(&w->deadline, f->loop, on_stop_deadline);
-    gw_grpc_init(f);
+    gw_front_init(&w->front, log, metrics, &in->pending, conf->max_pending_bytes);
+    w->front.settled = end_if_idle;
+    gw_timer_init(&w->deadline, w->front.loop, on_stop_deadline);
 }
 
 /* Every front listens on the first one's address, also when the kernel chose its port. */
@@ -236,16 +210,11 @@ void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms)
 
 static void free_worker(struct worker *w)
 {
-    struct gw_front *f = &w->front;
-
     if (w->started)
         pthread_join(w->thread, NULL);
     close_listeners(w);
-    gw_submit_fini(f);
-    gw_grpc_fini(f);
     gw_timer_fini(&w->deadline);
-    gw_loop_free(f->loop);
-    gw_arena_free(f->scratch);
+    gw_front_fini(&w->front);
 }
 
 void gw_ingest_join(struct gw_ingest *in)

@@ -169,11 +169,6 @@ struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct
     return gw_submit(f, way, &record, 1, reason, err);
 }
 
-void gw_front_reject(struct gw_front *f, enum gw_way way, enum gw_reason reason)
-{
-    gw_count(f->rejected[way][reason], 1);
-}
-
 enum gw_reason gw_reason_of(const struct gw_err *err)
 {
     switch (err->kind) {
