@@ -326,13 +326,12 @@ int gw_http2_calls_feed(struct gw_http2_calls *c, struct gw_str bytes, struct gw
 
     if (rc < 0)
         return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: %s", nghttp2_strerror((int)rc));
-    if (!nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session))
-        return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: the server ended the connection");
     return 0;
 }
 
 int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_err *err)
 {
+    size_t before = out->len;
     const uint8_t *p;
     ssize_t n;
 
@@ -341,6 +340,9 @@ int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_
             return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: %s", nghttp2_strerror((int)n));
         gw_buf_put(out, p, (size_t)n);
     }
+    if (out->len == before && !nghttp2_session_want_read(c->session) &&
+        !nghttp2_session_want_write(c->session))
+        return gw_err_set(err, GW_ERR_RETRY, "HTTP/2: the connection has ended");
     return 0;
 }
 

@@ -46,7 +46,8 @@ void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http2_call *call);
 void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http2_call *call);
 /* -1: the connection is of no use any more; fail is to follow. */
 int gw_http2_calls_feed(struct gw_http2_calls *c, struct gw_str bytes, struct gw_err *err);
-/* Appends what is to be sent. -1: as feed. */
+/* Appends what is to be sent. -1: as feed; said of a connection that is over once there is nothing
+ * left to send, so take again after a write. */
 int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_err *err);
 /* Every call that has not ended ends with err. */
 void gw_http2_calls_fail(struct gw_http2_calls *c, const struct gw_err *err);

@@ -73,25 +73,38 @@ static void break_down(struct gw_http2_client *c, const struct gw_err *why)
         c->closed(c->ctx, why);
 }
 
-static int write_out(struct gw_http2_client *c, struct gw_err *err)
+/* 0: all that the socket takes is written. */
+static int send_bytes(struct gw_http2_client *c, struct gw_err *err)
 {
-    ssize_t n;
-
-    if (c->connecting)
-        return 0;
-    if (gw_http2_calls_take(c->calls, &c->out, err))
-        return -1;
-    if (c->out.failed)
-        return gw_err_set(err, GW_ERR_RETRY, "too much to send");
     while (c->out.len > 0) {
-        n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
-            break;
+            return 0;
         if (n < 0)
             return gw_err_errno(err, GW_ERR_RETRY, "send");
         gw_buf_drop(&c->out, (size_t)n);
+    }
+    return 0;
+}
+
+static int write_out(struct gw_http2_client *c, struct gw_err *err)
+{
+    if (c->connecting)
+        return 0;
+    for (;;) {
+        if (gw_http2_calls_take(c->calls, &c->out, err))
+            return -1;
+        if (c->out.failed)
+            return gw_err_set(err, GW_ERR_RETRY, "too much to send");
+        if (c->out.len == 0)
+            break;
+        if (send_bytes(c, err))
+            return -1;
+        if (c->out.len > 0)
+            break;
     }
     gw_watch_want(&c->watch, c->out.len > 0 ? GW_READABLE | GW_WRITABLE : GW_READABLE);
     return 0;
