@@ -78,7 +78,7 @@ def test_nothing_acknowledged_is_lost_and_order_is_kept(gateway, broker, topic):
     seed = int(os.environ.get("SEED") or time.time_ns() % 1000000)
     print(f"SEED={seed} KILLS={KILLS}")
     chance = random.Random(seed)
-    kafka.Broker.create(type("B", (), {"address": broker}), topic)
+    kafka.create(broker, topic)
     port = free_port()
     g = gateway(CONFIG.format(port=port, broker=broker, topic=topic), files={"half.lua": HALF}, started=False)
     stop = threading.Event()

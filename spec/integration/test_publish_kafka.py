@@ -122,7 +122,7 @@ def test_an_unknown_setting_is_an_error(tmp_path):
 
 
 def test_the_order_of_a_key_over_partitions(gateway, broker, topic):
-    kafka.Broker.create(type("B", (), {"address": broker}), topic, partitions=4)
+    kafka.create(broker, topic, partitions=4)
     g = gateway(config(broker, topic))
     requests = [flyte.task(name=f"f{i % 10}", node_id=f"n{i}") for i in range(300)]
     send(g, requests)
@@ -135,7 +135,7 @@ def test_the_order_of_a_key_over_partitions(gateway, broker, topic):
 
 
 def test_a_message_the_broker_finds_too_large_is_a_dead_letter(gateway, broker, topic):
-    kafka.Broker.create(type("B", (), {"address": broker}), topic, max_message_bytes=2000)
+    kafka.create(broker, topic, max_message_bytes=2000)
     g = gateway(config(broker, topic))
     send(g, [flyte.workflow(name="before"), flyte.workflow(name="x" * 5000), flyte.workflow(name="after")])
     state = g.settled(3)["k"]

@@ -90,14 +90,11 @@ class Broker:
             self.process.send_signal(how)
             self.process.wait(60)
 
-    def create(self, topic, partitions=1, **config):
-        for done in AdminClient({"bootstrap.servers": self.address}).create_topics(
-                [NewTopic(topic, partitions, 1, config={k.replace("_", "."): str(v) for k, v in config.items()})]).values():
-            done.result()
-
-
-def topics(address):
-    return set(AdminClient({"bootstrap.servers": address}).list_topics(timeout=20).topics)
+def create(address, topic, partitions=1, **config):
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): str(v) for k, v in config.items()})
+    for done in admin.create_topics([new]).values():
+        done.result()
 
 
 def read(address, topic, count, limit_s=60):
