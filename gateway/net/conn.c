@@ -1,0 +1,268 @@
+/* Reads until dry, feeds the codec, and writes once a turn what the codec has to say. A peer that
+ * does not read its answers is not read from either. TLS will sit in receive and transmit. */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 64 << 10,
+    READS_A_TURN = 4,     /* then the other connections have their turn */
+    MAX_UNSENT = 1 << 20, /* beyond: not read from until it is sent */
+    MAX_HELD = 256 << 10,
+    KEPT_OUT = 64 << 10,
+    LINGER_MS = 2000
+};
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+enum { PREFACE = sizeof(preface) - 1 };
+
+static ssize_t receive(struct gw_conn *c, void *p, size_t len)
+{
+    return recv(c->watch.fd, p, len, 0);
+}
+
+static ssize_t transmit(struct gw_conn *c, const void *p, size_t len)
+{
+    return send(c->watch.fd, p, len, MSG_NOSIGNAL);
+}
+
+static size_t unsent(const struct gw_conn *c)
+{
+    return c->codec ? c->codec->out.len : 0;
+}
+
+static void want(struct gw_conn *c, int blocked)
+{
+    int reads = !c->closing && unsent(c) <= MAX_UNSENT && (!c->codec || c->codec->held <= MAX_HELD);
+
+    gw_watch_want(&c->watch,
+                  (reads || c->lingering ? GW_READABLE : 0) | (blocked ? GW_WRITABLE : 0));
+}
+
+static int64_t timeout_of(const struct gw_conn *c, enum gw_codec_wait wait)
+{
+    const struct gw_listener_conf *conf = &c->listener->conf;
+
+    if (wait == GW_WAIT_HEAD)
+        return conf->header_timeout_ms;
+    if (wait == GW_WAIT_BODY)
+        return conf->body_timeout_ms;
+    return wait == GW_WAIT_REQUEST ? conf->idle_timeout_ms : 0;
+}
+
+/* A head has one deadline in all; the others start anew with every byte. */
+static void set_deadline(struct gw_conn *c)
+{
+    enum gw_codec_wait wait = c->codec ? c->codec->ops->wait(c->codec) : GW_WAIT_HEAD;
+    int64_t timeout = timeout_of(c, wait);
+
+    if (c->closing || (wait == GW_WAIT_HEAD && c->waits == GW_WAIT_HEAD && c->deadline_ms))
+        return;
+    c->waits = wait;
+    c->deadline_ms = timeout ? gw_loop_now_ms(c->listener->loop) + timeout : 0;
+    gw_listener_deadline(c->listener, c->deadline_ms);
+}
+
+void gw_conn_close(struct gw_conn *c)
+{
+    struct gw_listener *l = c->listener;
+    int fd = c->watch.fd;
+
+    if (c->on_stack) {
+        c->closing = 1;
+        return;
+    }
+    if (c->codec) {
+        struct gw_codec *codec = c->codec;
+
+        codec->conf.wake = NULL;
+        codec->ops->close(codec);
+    }
+    gw_loop_cancel(l->loop, &c->flush);
+    gw_watch_fini(&c->watch);
+    close(fd);
+    if (c->next)
+        c->next->prev = c->prev;
+    *(c->prev ? &c->prev->next : &l->conns) = c->next;
+    gw_buf_free(&c->first);
+    free(c);
+    gw_listener_gone(l);
+}
+
+/* All is said: shut our side and wait a little for the peer's end, for a close with unread bytes
+ * would reset the connection and take the answer with it. */
+static void linger(struct gw_conn *c)
+{
+    if (c->lingering)
+        return;
+    c->lingering = 1;
+    if (shutdown(c->watch.fd, SHUT_WR)) {
+        gw_conn_close(c);
+        return;
+    }
+    c->deadline_ms = gw_loop_now_ms(c->listener->loop) + LINGER_MS;
+    gw_listener_deadline(c->listener, c->deadline_ms);
+    want(c, 0);
+}
+
+/* 0; 1: the socket takes no more now; -1: broken. */
+static int send_out(struct gw_conn *c)
+{
+    struct gw_buf *out = &c->codec->out;
+    size_t sent = 0;
+    int rc = 0;
+
+    while (sent < out->len) {
+        ssize_t n = transmit(c, out->p + sent, out->len - sent);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            rc = errno == EAGAIN || errno == EWOULDBLOCK ? 1 : -1;
+            break;
+        }
+        sent += (size_t)n;
+    }
+    gw_buf_drop(out, sent);
+    if (out->len == 0 && out->cap > KEPT_OUT)
+        gw_buf_free(out);
+    return rc;
+}
+
+static void on_flush(struct gw_task *t)
+{
+    struct gw_conn *c = GW_CONTAINER(t, struct gw_conn, flush);
+    int blocked = 0;
+
+    if (c->codec) {
+        c->codec->ops->fill(c->codec);
+        blocked = send_out(c);
+    }
+    if (blocked < 0 || (c->codec && c->codec->out.failed)) {
+        gw_conn_close(c);
+        return;
+    }
+    if (c->codec && c->codec->ops->done(c->codec))
+        c->closing = 1;
+    if (c->closing && !blocked) {
+        linger(c);
+        return;
+    }
+    set_deadline(c);
+    want(c, blocked);
+}
+
+static void wake(void *ctx)
+{
+    struct gw_conn *c = ctx;
+
+    gw_loop_post(c->listener->loop, &c->flush);
+}
+
+static void choose_codec(struct gw_conn *c, const struct gw_codec_ops *ops)
+{
+    const struct gw_listener *l = c->listener;
+    const struct gw_codec_conf conf = {.handler = l->handler,
+                                       .ctx = l->ctx,
+                                       .conn = c,
+                                       .max_header_bytes = (size_t)l->conf.max_header_bytes,
+                                       .max_body_bytes = (size_t)l->conf.max_body_bytes,
+                                       .wake = wake,
+                                       .wake_ctx = c};
+
+    c->codec = ops->open(&conf);
+    if (l->draining)
+        c->codec->ops->drain(c->codec);
+}
+
+/* 0: take bytes; 1: not enough came to know. */
+static int recognise(struct gw_conn *c, struct gw_str *bytes)
+{
+    size_t n;
+
+    gw_buf_put_str(&c->first, *bytes);
+    *bytes = gw_buf_str(&c->first);
+    n = bytes->len < PREFACE ? bytes->len : PREFACE;
+    if (memcmp(bytes->p, preface, n) != 0)
+        choose_codec(c, &gw_http1);
+    else if (n == PREFACE)
+        choose_codec(c, &gw_http2);
+    return c->codec ? 0 : 1;
+}
+
+static void feed(struct gw_conn *c, struct gw_str bytes)
+{
+    c->on_stack = 1;
+    if ((c->codec || !recognise(c, &bytes)) && c->codec->ops->feed(c->codec, bytes))
+        c->closing = 1;
+    if (c->codec)
+        gw_buf_free(&c->first);
+    c->on_stack = 0;
+}
+
+/* Nothing came, or the peer is away: 0; -1: c is closed. */
+static int no_bytes(struct gw_conn *c, ssize_t n)
+{
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    gw_conn_close(c);
+    return -1;
+}
+
+static void on_ready(struct gw_watch *w, int what)
+{
+    static _Thread_local char bytes[READ_BYTES];
+    struct gw_conn *c = GW_CONTAINER(w, struct gw_conn, watch);
+
+    if (what & GW_WRITABLE)
+        wake(c);
+    if (!(what & GW_READABLE))
+        return;
+    for (int i = 0; i < READS_A_TURN; i++) {
+        ssize_t n = receive(c, bytes, sizeof(bytes));
+
+        if (n <= 0) {
+            if (no_bytes(c, n))
+                return;
+            break;
+        }
+        if (!c->closing)
+            feed(c, (struct gw_str){bytes, (size_t)n});
+        if ((size_t)n < sizeof(bytes) || (c->closing && !c->lingering))
+            break;
+    }
+    if (!c->lingering)
+        wake(c);
+}
+
+void gw_conn_open(struct gw_listener *l, int fd)
+{
+    struct gw_conn *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->listener = l;
+    c->flush.fn = on_flush;
+    gw_buf_init(&c->first, READ_BYTES + PREFACE, NULL);
+    gw_watch_init(&c->watch, l->loop, fd, on_ready);
+    c->next = l->conns;
+    if (l->conns)
+        l->conns->prev = c;
+    l->conns = c;
+    l->n_conns++;
+    set_deadline(c);
+    want(c, 0);
+}
+
+void gw_conn_drain(struct gw_conn *c)
+{
+    if (c->codec)
+        c->codec->ops->drain(c->codec);
+    else
+        c->closing = 1;
+    wake(c);
+}

@@ -1,0 +1,399 @@
+/* HTTP/1.x, server role. One request at a time: while one is being answered, what comes behind it
+ * waits in `in` (bounded: the connection stops reading when feed has more than it can use). */
+#include "base/arena.h"
+#include "base/json.h"
+#include "net/codec.h"
+#include "net/http1_chunks.h"
+#include "net/http1_head.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IN = 1 << 30 };
+enum phase { HEAD, BODY, ANSWER, CLOSING };
+
+struct http1 {
+    struct gw_codec base;
+    struct gw_buf in; /* a head that is not complete, or pipelined requests */
+    size_t scanned;   /* of in: no end of a head before it */
+    enum phase phase;
+    struct gw_stream *stream; /* the request in progress; freed when answered and ended */
+    struct gw_http1_head head;
+    struct gw_http1_chunks chunks;
+    int64_t body_left;
+    int ended, draining, close_after, head_sent, busy;
+};
+
+static struct http1 *of(struct gw_codec *c)
+{
+    return (struct http1 *)c;
+}
+
+static struct gw_codec *http1_open(const struct gw_codec_conf *conf)
+{
+    struct http1 *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        abort();
+    gw_codec_init(&h->base, &gw_http1, conf);
+    gw_buf_init(&h->in, MAX_IN, NULL);
+    return &h->base;
+}
+
+static const char *phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } phrases[] = {{200, "OK"},
+                   {202, "Accepted"},
+                   {204, "No Content"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
+                   {408, "Request Timeout"},
+                   {413, "Content Too Large"},
+                   {415, "Unsupported Media Type"},
+                   {429, "Too Many Requests"},
+                   {431, "Request Header Fields Too Large"},
+                   {500, "Internal Server Error"},
+                   {501, "Not Implemented"},
+                   {503, "Service Unavailable"},
+                   {504, "Gateway Timeout"}};
+
+    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+        if (phrases[i].status == status)
+            return phrases[i].text;
+    return "Status";
+}
+
+/* Before there is a stream to answer: the peer broke HTTP itself. */
+static int refuse(struct http1 *h, int status, int code, const char *why)
+{
+    struct gw_buf body;
+
+    gw_buf_init(&body, 1024, NULL);
+    gw_buf_printf(&body, "{\"code\":%d,\"message\":", code);
+    gw_json_put_string(&body, gw_str_of(why));
+    gw_buf_putc(&body, '}');
+    gw_buf_printf(&h->base.out,
+                  "HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n"
+                  "connection: close\r\n\r\n%.*s",
+                  status, phrase(status), body.len, (int)body.len, body.p);
+    gw_buf_free(&body);
+    h->phase = CLOSING;
+    return -1;
+}
+
+static void drop_stream(struct http1 *h)
+{
+    struct gw_stream *s = h->stream;
+
+    h->stream = NULL;
+    if (s)
+        gw_codec_gone(&h->base, s);
+}
+
+/* The request has ended on both sides: on to the next, or away. */
+static void next_request(struct http1 *h)
+{
+    int stays = h->head.keep_alive && !h->close_after && !h->draining;
+
+    drop_stream(h);
+    h->phase = stays ? HEAD : CLOSING;
+}
+
+static void put_body(struct http1 *h, struct gw_stream *s)
+{
+    if (s->out.len == 0)
+        return;
+    if (!h->head.is_head) {
+        if (!s->whole && h->head.version == 11)
+            gw_buf_printf(&h->base.out, "%zx\r\n", s->out.len);
+        gw_buf_put(&h->base.out, s->out.p, s->out.len);
+        if (!s->whole && h->head.version == 11)
+            gw_buf_put(&h->base.out, "\r\n", 2);
+    }
+    gw_buf_clear(&s->out);
+}
+
+static void put_head(struct http1 *h, struct gw_stream *s)
+{
+    struct gw_buf *out = &h->base.out;
+    int no_body = s->status == 204 || s->status == 304;
+
+    /* An answer before the request has ended, or without a length the peer can know: close. */
+    if (!h->ended || h->draining || (!s->whole && h->head.version == 10))
+        h->close_after = 1;
+    gw_buf_puts(out, "HTTP/1.1 ");
+    gw_buf_put_i64(out, s->status);
+    gw_buf_putc(out, ' ');
+    gw_buf_puts(out, phrase(s->status));
+    for (size_t i = 0; i < s->n_answer; i++) {
+        gw_buf_put(out, "\r\n", 2);
+        gw_buf_put_str(out, s->answer[i].name);
+        gw_buf_put(out, ": ", 2);
+        gw_buf_put_str(out, s->answer[i].value);
+    }
+    if (s->whole && !no_body) {
+        gw_buf_puts(out, "\r\ncontent-length: ");
+        gw_buf_put_u64(out, s->out.len);
+    } else if (!s->whole && h->head.version == 11) {
+        gw_buf_puts(out, "\r\ntransfer-encoding: chunked");
+    }
+    if (h->close_after || !h->head.keep_alive)
+        gw_buf_puts(out, "\r\nconnection: close");
+    else if (h->head.version == 10)
+        gw_buf_puts(out, "\r\nconnection: keep-alive");
+    gw_buf_put(out, "\r\n\r\n", 4);
+    s->submitted = 1;
+}
+
+/* Writes what the handler gave; 1: the answer is complete. */
+static int answer(struct http1 *h, struct gw_stream *s)
+{
+    if (s->reset) {
+        h->close_after = 1;
+        h->phase = CLOSING;
+        return 1;
+    }
+    if (!s->submitted)
+        put_head(h, s);
+    put_body(h, s);
+    if (!s->finished)
+        return 0;
+    if (!s->whole && h->head.version == 11 && !h->head.is_head)
+        gw_buf_puts(&h->base.out, "0\r\n\r\n");
+    s->sent = 1;
+    return 1;
+}
+
+static int parse(struct http1 *h, struct gw_str *in);
+
+static void http1_fill(struct gw_codec *c)
+{
+    struct http1 *h = of(c);
+    struct gw_stream *s;
+
+    if (h->busy) /* feed goes on itself */
+        return;
+    h->busy = 1;
+    while ((s = gw_codec_next_pending(c))) {
+        if (!answer(h, s))
+            continue;
+        if (!h->ended)
+            h->close_after = 1;
+        next_request(h);
+        if (h->phase == HEAD && h->in.len > 0) {
+            struct gw_buf pipelined = h->in;
+            struct gw_str rest = gw_buf_str(&pipelined);
+
+            gw_buf_init(&h->in, MAX_IN, NULL);
+            h->scanned = 0;
+            if (!parse(h, &rest) && rest.len)
+                gw_buf_put_str(&h->in, rest);
+            gw_buf_free(&pipelined);
+        }
+    }
+    h->busy = 0;
+    c->held = h->phase == ANSWER ? h->in.len : 0;
+}
+
+static void end_request(struct http1 *h)
+{
+    h->ended = 1;
+    h->phase = ANSWER;
+    gw_stream_end(h->stream);
+}
+
+static int start_body(struct http1 *h)
+{
+    struct gw_stream *s = h->stream;
+
+    h->body_left = s->pub.content_length > 0 ? s->pub.content_length : 0;
+    if (h->head.chunked || h->body_left > 0) {
+        h->phase = BODY;
+        if (h->head.expect && !s->discard && h->head.version == 11)
+            gw_buf_puts(&h->base.out, "HTTP/1.1 100 Continue\r\n\r\n");
+        return 0;
+    }
+    end_request(h);
+    return 0;
+}
+
+/* At a complete head; in moves behind it. */
+static int start_request(struct http1 *h, struct gw_str *in, size_t length)
+{
+    struct gw_stream *s = gw_codec_stream(&h->base);
+    const char *why = gw_http1_head_read((struct gw_str){in->p, length}, s, &h->head);
+
+    in->p += length;
+    in->len -= length;
+    h->ended = 0;
+    h->chunks = (struct gw_http1_chunks){0};
+    h->stream = s;
+    if (why || gw_stream_head(s)) {
+        drop_stream(h);
+        return refuse(h, 400, 3, why ? why : "Content-Length: not one plain number");
+    }
+    return start_body(h);
+}
+
+static int parse_head(struct http1 *h, struct gw_str *in)
+{
+    size_t length, max = h->base.conf.max_header_bytes;
+
+    /* RFC 9112, 2.2: an empty line before the request line is read over. */
+    while (in->len >= 2 && in->p[0] == '\r' && in->p[1] == '\n' && h->scanned == 0) {
+        in->p += 2;
+        in->len -= 2;
+    }
+    length = gw_http1_head_length(*in, h->scanned);
+    if ((length ? length : in->len) > max)
+        return refuse(h, 431, 8, "the head of the request is too large");
+    if (length) {
+        h->scanned = 0;
+        return start_request(h, in, length);
+    }
+    h->scanned = in->len;
+    return 1; /* needs more */
+}
+
+static int parse_chunks(struct http1 *h, struct gw_str *in)
+{
+    struct gw_str data;
+
+    switch (gw_http1_chunks_next(&h->chunks, in, &data)) {
+    case GW_CHUNKS_DATA:
+        gw_stream_data(h->stream, data);
+        return 0;
+    case GW_CHUNKS_END:
+        end_request(h);
+        return 0;
+    case GW_CHUNKS_BAD:
+        if (h->stream->responded) {
+            h->phase = CLOSING;
+            return -1;
+        }
+        drop_stream(h);
+        return refuse(h, 400, 3, "the chunked body is malformed");
+    case GW_CHUNKS_MORE:
+        break;
+    }
+    return 1;
+}
+
+static int parse_body(struct http1 *h, struct gw_str *in)
+{
+    struct gw_str piece = {in->p, in->len};
+
+    if (h->head.chunked)
+        return parse_chunks(h, in);
+    if ((int64_t)piece.len > h->body_left)
+        piece.len = (size_t)h->body_left;
+    in->p += piece.len;
+    in->len -= piece.len;
+    h->body_left -= (int64_t)piece.len;
+    gw_stream_data(h->stream, piece);
+    if (h->body_left == 0)
+        end_request(h);
+    return 0;
+}
+
+/* Goes on as far as it can: 0; -1: the connection is to be closed. What is left in *in waits. */
+static int parse(struct http1 *h, struct gw_str *in)
+{
+    int rc = 0;
+
+    while (rc == 0 && in->len > 0) {
+        struct gw_stream *s;
+
+        if (h->phase == HEAD)
+            rc = parse_head(h, in);
+        else if (h->phase == BODY)
+            rc = parse_body(h, in);
+        else
+            break;
+        /* An answer given at once makes room for the next request. */
+        while (h->phase != HEAD && (s = gw_codec_next_pending(&h->base)))
+            if (answer(h, s) && h->phase != CLOSING)
+                next_request(h);
+    }
+    return rc < 0 || h->phase == CLOSING ? -1 : 0;
+}
+
+static int http1_feed(struct gw_codec *c, struct gw_str bytes)
+{
+    struct http1 *h = of(c);
+    struct gw_str rest = bytes;
+    int rc;
+
+    if (h->phase == CLOSING)
+        return -1;
+    if (h->in.len > 0) {
+        gw_buf_put_str(&h->in, bytes);
+        rest = gw_buf_str(&h->in);
+    }
+    h->busy = 1;
+    rc = parse(h, &rest);
+    h->busy = 0;
+    if (rest.p >= h->in.p && h->in.len > 0 && rest.p <= h->in.p + h->in.len)
+        gw_buf_drop(&h->in, h->in.len - rest.len);
+    else if (rest.len > 0 && rc == 0)
+        gw_buf_put_str(&h->in, rest);
+    c->held = h->phase == ANSWER ? h->in.len : 0;
+    return rc;
+}
+
+static void http1_drain(struct gw_codec *c)
+{
+    struct http1 *h = of(c);
+
+    h->draining = 1;
+    if (h->phase == HEAD && h->in.len == 0)
+        h->phase = CLOSING;
+}
+
+static int http1_done(const struct gw_codec *c)
+{
+    const struct http1 *h = (const struct http1 *)c;
+
+    return h->phase == CLOSING;
+}
+
+static enum gw_codec_wait http1_wait(const struct gw_codec *c)
+{
+    const struct http1 *h = (const struct http1 *)c;
+
+    switch (h->phase) {
+    case HEAD:
+        return h->in.len ? GW_WAIT_HEAD : GW_WAIT_REQUEST;
+    case BODY:
+        return GW_WAIT_BODY;
+    case ANSWER:
+    case CLOSING:
+        break;
+    }
+    return GW_WAIT_ANSWER;
+}
+
+static void http1_close(struct gw_codec *c)
+{
+    struct http1 *h = of(c);
+
+    h->stream = NULL;
+    gw_codec_fini(c);
+    gw_buf_free(&h->in);
+    free(h);
+}
+
+const struct gw_codec_ops gw_http1 = {.open = http1_open,
+                                      .feed = http1_feed,
+                                      .fill = http1_fill,
+                                      .drain = http1_drain,
+                                      .done = http1_done,
+                                      .wait = http1_wait,
+                                      .close = http1_close};

@@ -1,0 +1,27 @@
+#ifndef GW_NET_HTTP1_HEAD_H
+#define GW_NET_HTTP1_HEAD_H
+
+#include "base/str.h"
+
+#include <stddef.h>
+
+struct gw_stream;
+
+/* The head of an HTTP/1.x request, read strictly (RFC 9112, and contract.md's list of refusals).
+ * The check has to look at every line, name and value anyway, so it hands them over itself: a
+ * lenient parser behind it would only read the same bytes again. */
+struct gw_http1_head {
+    int version;    /* 10 or 11 */
+    int chunked;    /* the one Transfer-Encoding there is */
+    int keep_alive; /* the peer expects the connection to stay */
+    int expect;     /* 100-continue */
+    int is_head;    /* HEAD: no body in the answer */
+};
+
+/* Length of the head at bytes, its empty line included; 0: not all there yet. */
+size_t gw_http1_head_length(struct gw_str bytes, size_t from);
+/* Reads a whole head into s (method, path, authority, headers; all on its arena). NULL, or why it
+ * is refused. */
+const char *gw_http1_head_read(struct gw_str head, struct gw_stream *s, struct gw_http1_head *out);
+
+#endif

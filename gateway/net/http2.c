@@ -1,0 +1,334 @@
+/* HTTP/2, server role: nghttp2 behind feed and fill. Its callbacks only copy into the stream and
+ * call the handler; answers are submitted in fill, so that nothing of nghttp2 runs inside a
+ * handler's call. Windows are given back as data comes: what a stream may hold is bounded by its
+ * body_max. */
+#include "base/arena.h"
+#include "net/codec.h"
+#include "net/loop.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_STREAMS = 256,
+    STREAM_WINDOW = 1 << 20,
+    CONNECTION_WINDOW = 16 << 20,
+    MAX_ANSWER_HEADERS = 16,
+    MAX_RESETS = 1000 /* more than the answers finished: the peer only opens and resets */
+};
+
+struct http2 {
+    struct gw_codec base;
+    nghttp2_session *session;
+    size_t n_streams, finished, resets;
+    int draining;
+};
+
+static struct http2 *of(struct gw_codec *c)
+{
+    return (struct http2 *)c;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct http2 *h = user;
+    struct gw_stream *s;
+
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    s = gw_codec_stream(&h->base);
+    s->id = frame->hd.stream_id;
+    s->pub.http2 = 1;
+    h->n_streams++;
+    nghttp2_session_set_stream_user_data(session, s->id, s);
+    return 0;
+}
+
+static void pseudo_header(struct gw_http_stream *s, struct gw_str name, struct gw_str value)
+{
+    if (gw_str_is(name, ":method"))
+        s->method = value;
+    else if (gw_str_is(name, ":path"))
+        s->path = value;
+    else if (gw_str_is(name, ":authority"))
+        s->authority = value;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *user)
+{
+    struct http2 *h = user;
+    struct gw_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct gw_str n = {(const char *)name, name_len}, v = {(const char *)value, value_len};
+
+    (void)flags;
+    if (!s || s->head_done) /* trailers of a request say nothing to us */
+        return 0;
+    s->header_bytes += name_len + value_len + 32;
+    if (s->header_bytes > h->base.conf.max_header_bytes)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    v = gw_arena_str(s->pub.mem, v);
+    if (name_len > 0 && name[0] == ':') {
+        pseudo_header(&s->pub, n, v);
+        return 0;
+    }
+    if (gw_str_is(n, "host") && !s->pub.authority.p)
+        s->pub.authority = v;
+    gw_stream_add_header(s, gw_arena_str(s->pub.mem, n), v);
+    return 0;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct http2 *h = user;
+    struct gw_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM && ++h->resets > h->finished + MAX_RESETS)
+        nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && !s->head_done && gw_stream_head(s)) {
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
+        return 0;
+    }
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        gw_stream_end(s);
+    return 0;
+}
+
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                    size_t len, void *user)
+{
+    struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
+
+    (void)flags;
+    (void)user;
+    if (s && s->head_done)
+        gw_stream_data(s, (struct gw_str){(const char *)data, len});
+    return 0;
+}
+
+static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
+{
+    struct http2 *h = user;
+    struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
+
+    (void)code;
+    if (!s)
+        return 0;
+    h->n_streams--;
+    h->finished += s->sent;
+    gw_codec_gone(&h->base, s);
+    return 0;
+}
+
+static nghttp2_session_callbacks *callbacks(void)
+{
+    nghttp2_session_callbacks *cb;
+
+    if (nghttp2_session_callbacks_new(&cb))
+        abort();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
+    return cb;
+}
+
+static void http2_fill(struct gw_codec *c);
+
+static struct gw_codec *http2_open(const struct gw_codec_conf *conf)
+{
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->max_header_bytes}};
+    nghttp2_session_callbacks *cb = callbacks();
+    struct http2 *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        abort();
+    gw_codec_init(&h->base, &gw_http2, conf);
+    if (nghttp2_session_server_new(&h->session, cb, h))
+        abort();
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
+                            sizeof(settings) / sizeof(settings[0]));
+    nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+    http2_fill(&h->base);
+    return &h->base;
+}
+
+static int http2_feed(struct gw_codec *c, struct gw_str bytes)
+{
+    struct http2 *h = of(c);
+    ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.p, bytes.len);
+
+    http2_fill(c);
+    return n < 0 || !nghttp2_session_want_read(h->session) ? -1 : 0;
+}
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    struct gw_stream *s = source->ptr;
+    size_t n = s->out.len < len ? s->out.len : len;
+
+    (void)user;
+    if (n)
+        memcpy(buf, s->out.p, n);
+    gw_buf_drop(&s->out, n);
+    if (n == 0 && !s->finished) {
+        s->deferred = 1;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (!s->finished || s->out.len > 0)
+        return (ssize_t)n;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    s->sent = 1;
+    if (s->n_trailers) {
+        nghttp2_nv nv[MAX_ANSWER_HEADERS];
+
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        for (size_t i = 0; i < s->n_trailers && i < MAX_ANSWER_HEADERS; i++)
+            nv[i] =
+                (nghttp2_nv){(uint8_t *)s->trailers[i].name.p, (uint8_t *)s->trailers[i].value.p,
+                             s->trailers[i].name.len, s->trailers[i].value.len,
+                             NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+        nghttp2_submit_trailer(session, id, nv, s->n_trailers);
+    }
+    return (ssize_t)n;
+}
+
+static void submit(struct http2 *h, struct gw_stream *s)
+{
+    nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_body};
+    nghttp2_nv nv[MAX_ANSWER_HEADERS + 1];
+    char *status = gw_arena_alloc(s->pub.mem, 4);
+    size_t n = 1;
+
+    snprintf(status, 4, "%03d", s->status % 1000);
+    nv[0] = (nghttp2_nv){(uint8_t *)":status", (uint8_t *)status, 7, 3,
+                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    for (size_t i = 0; i < s->n_answer && n <= MAX_ANSWER_HEADERS; i++)
+        nv[n++] = (nghttp2_nv){(uint8_t *)s->answer[i].name.p, (uint8_t *)s->answer[i].value.p,
+                               s->answer[i].name.len, s->answer[i].value.len,
+                               NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    s->submitted = 1;
+    if (s->finished && s->out.len == 0 && s->n_trailers == 0)
+        s->sent = 1;
+    nghttp2_submit_response(h->session, s->id, nv, n, s->sent ? NULL : &body);
+}
+
+static void answer(struct http2 *h, struct gw_stream *s)
+{
+    if (s->reset) {
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, s->reset_code);
+    } else if (!s->submitted) {
+        submit(h, s);
+    } else if (s->deferred) {
+        s->deferred = 0;
+        nghttp2_session_resume_data(h->session, s->id);
+    }
+    /* The answer is complete and the peer still sends: it need not. */
+    if (s->finished && !s->ended && !s->reset)
+        s->reset_code = 1;
+}
+
+/* After the answer's last frame is out: a stream whose request goes on is closed by us. */
+static void stop_requests(struct http2 *h)
+{
+    for (struct gw_stream *s = h->base.streams, *next; s; s = next) {
+        next = s->next;
+        if (s->sent && s->reset_code == 1 && !s->ended && !s->reset) {
+            s->reset = 1;
+            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+        }
+    }
+}
+
+static void take_output(struct http2 *h)
+{
+    const uint8_t *p;
+    ssize_t n;
+
+    while ((n = nghttp2_session_mem_send(h->session, &p)) > 0)
+        gw_buf_put(&h->base.out, p, (size_t)n);
+}
+
+static void http2_fill(struct gw_codec *c)
+{
+    struct http2 *h = of(c);
+    struct gw_stream *s;
+    int unread = 0;
+
+    while ((s = gw_codec_next_pending(c))) {
+        answer(h, s);
+        unread |= s->finished && !s->ended;
+    }
+    take_output(h);
+    if (unread) {
+        stop_requests(h);
+        take_output(h);
+    }
+}
+
+static void http2_drain(struct gw_codec *c)
+{
+    struct http2 *h = of(c);
+
+    if (h->draining)
+        return;
+    h->draining = 1;
+    nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+    http2_fill(c);
+}
+
+static int http2_done(const struct gw_codec *c)
+{
+    const struct http2 *h = (const struct http2 *)c;
+
+    return h->draining && h->n_streams == 0;
+}
+
+static enum gw_codec_wait http2_wait(const struct gw_codec *c)
+{
+    const struct http2 *h = (const struct http2 *)c;
+    enum gw_codec_wait wait = GW_WAIT_ANSWER;
+
+    if (h->n_streams == 0)
+        return GW_WAIT_REQUEST;
+    for (const struct gw_stream *s = c->streams; s; s = s->next) {
+        if (!s->head_done)
+            return GW_WAIT_HEAD;
+        if (!s->ended && !s->responded)
+            wait = GW_WAIT_BODY;
+        else
+            return GW_WAIT_ANSWER; /* something else keeps the connection busy */
+    }
+    return wait;
+}
+
+static void http2_close(struct gw_codec *c)
+{
+    struct http2 *h = of(c);
+
+    /* No callback of nghttp2 may run: the streams go first. */
+    gw_codec_fini(c);
+    nghttp2_session_del(h->session);
+    free(h);
+}
+
+const struct gw_codec_ops gw_http2 = {.open = http2_open,
+                                      .feed = http2_feed,
+                                      .fill = http2_fill,
+                                      .drain = http2_drain,
+                                      .done = http2_done,
+                                      .wait = http2_wait,
+                                      .close = http2_close};
