@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "cmd/option.h"
 #include "cmd/send.h"
+#include "net/http1_client.h"
 #include "net/http2_client.h"
 #include "net/loop.h"
 
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* `send`: a client of one connection, with so many requests under way at once. The loop is the
- * process's only one. Every request ends in exactly one count, ok or failed. */
+/* `send`: so many requests under way at once: over gRPC on one connection, over HTTP/1.1 on one
+ * each. The loop is the process's only one. Every request ends in exactly one count, ok or failed.
+ */
 
 enum {
     MAX_CONCURRENCY = 10000,
@@ -28,7 +30,8 @@ enum {
 };
 
 struct slot {
-    struct gw_http2_call call;
+    struct gw_http_call call;
+    struct gw_http1_client *http; /* --http: a connection each */
     struct send *send;
     struct gw_arena *mem;
     struct gw_send_item item;
@@ -91,9 +94,9 @@ static void finish(struct send *s, const struct gw_send_item *item, const char *
 
 static void judge_grpc(struct slot *slot)
 {
-    const struct gw_http2_call *call = &slot->call;
-    const struct gw_str *status = gw_http2_answer(call, "grpc-status");
-    const struct gw_str *message = gw_http2_answer(call, "grpc-message");
+    const struct gw_http_call *call = &slot->call;
+    const struct gw_str *status = gw_http_answer(call, "grpc-status");
+    const struct gw_str *message = gw_http_answer(call, "grpc-message");
     const char *problem;
 
     if (status && gw_str_is(*status, "0")) {
@@ -105,7 +108,7 @@ static void judge_grpc(struct slot *slot)
     finish(slot->send, &slot->item, problem, message ? *message : GW_STR(""));
 }
 
-static void on_done(struct gw_http2_call *call)
+static void on_done(struct gw_http_call *call)
 {
     struct slot *slot = GW_CONTAINER(call, struct slot, call);
     struct send *s = slot->send;
@@ -192,11 +195,11 @@ static void start_one(struct send *s)
 
     slot->item = next_item(s, slot->mem);
     s->started++;
-    slot->call = (struct gw_http2_call){.method = GW_STR("POST"),
-                                        .scheme = GW_STR("http"),
-                                        .max_answer = MAX_ANSWER,
-                                        .mem = slot->mem,
-                                        .done = on_done};
+    slot->call = (struct gw_http_call){.method = GW_STR("POST"),
+                                       .scheme = GW_STR("http"),
+                                       .max_answer = MAX_ANSWER,
+                                       .mem = slot->mem,
+                                       .done = on_done};
     if (s->grpc && fill_grpc(s, slot, &err)) {
         finish(s, &slot->item, err.msg, GW_STR(""));
         gw_arena_reset(slot->mem);
@@ -205,7 +208,10 @@ static void start_one(struct send *s)
     if (!s->grpc)
         fill_rest(s, slot);
     s->idle = slot->next;
-    gw_http2_client_start(s->client, &slot->call);
+    if (s->grpc)
+        gw_http2_client_start(s->client, &slot->call);
+    else
+        gw_http1_client_start(slot->http, &slot->call);
 }
 
 /* ---- the connection ---- */
@@ -223,7 +229,7 @@ static void on_closed(void *ctx, const struct gw_err *why)
 /* A connection that brought nothing is not tried again: what is left counts as failed. */
 static int connect_again(struct send *s)
 {
-    if (s->client)
+    if (s->client || !s->grpc)
         return 0;
     if (s->connected && s->ok == s->ok_at_open)
         return -1;
@@ -256,7 +262,7 @@ static void on_pump(struct gw_task *t)
 
     if (s->started < s->count && connect_again(s))
         give_up(s);
-    while (s->client && s->idle && s->started < s->count && s->started < may)
+    while ((s->client || !s->grpc) && s->idle && s->started < s->count && s->started < may)
         start_one(s);
     if (s->ended == s->count)
         gw_loop_stop(s->loop);
@@ -298,6 +304,8 @@ static int run_send(struct send *s)
     s->slots = gw_arena_zalloc(s->mem, (size_t)s->concurrency * sizeof(*s->slots));
     for (int64_t i = 0; i < s->concurrency; i++) {
         s->slots[i] = (struct slot){.send = s, .mem = gw_arena_new(), .next = s->idle};
+        if (!s->grpc)
+            s->slots[i].http = gw_http1_client_new(s->loop, s->address);
         s->idle = &s->slots[i];
     }
     s->pump.fn = on_pump;
@@ -314,11 +322,13 @@ static int run_send(struct send *s)
     printf("sent=%lld ok=%lld failed=%lld seconds=%.3f\n", (long long)s->started, (long long)s->ok,
            (long long)s->failed, (double)(gw_clock_mono_ns() - s->begin_ns) / 1e9);
     gw_http2_client_close(s->client);
+    for (int64_t i = 0; i < s->concurrency; i++) {
+        gw_http1_client_close(s->slots[i].http);
+        gw_arena_free(s->slots[i].mem);
+    }
     gw_timer_fini(&s->rate_timer);
     gw_timer_fini(&s->progress_timer);
     gw_loop_free(s->loop);
-    for (int64_t i = 0; i < s->concurrency; i++)
-        gw_arena_free(s->slots[i].mem);
     return s->ok == s->count ? 0 : 1;
 }
 
@@ -383,8 +393,8 @@ int gw_cmd_send(int argc, char **argv)
     const struct gw_option options[] = {
         {"grpc", 0, GW_OPT_STR, &s.grpc, "HOST:PORT", "over gRPC; the default, 127.0.0.1:8089", 0,
          0},
-        {"http", 0, GW_OPT_STR, &s.url, "URL", "over HTTP/2 to FlyteAdmin's REST paths below URL",
-         0, 0},
+        {"http", 0, GW_OPT_STR, &s.url, "URL",
+         "to FlyteAdmin's REST paths below URL, over HTTP/1.1", 0, 0},
         {"kind", 0, GW_OPT_STR, &kind, "KIND",
          "workflow, node or task: of requests that do not say, of samples", 0, 0},
         {"count", 0, GW_OPT_INT, &s.count, "N",

@@ -8,21 +8,20 @@
 
 enum {
     WINDOW = 1024 * 1024,
-    MAX_HEADERS = 256,
     MAX_REQUEST_HEADERS = 64,
     MAX_OUT = 64 * 1024 * 1024,
 };
 
 struct gw_http2_calls {
     nghttp2_session *session;
-    struct gw_http2_call *open;          /* started, not ended */
-    struct gw_http2_call *ended, **last; /* waiting for gw_http2_calls_ended */
+    struct gw_http_call *open;          /* started, not ended */
+    struct gw_http_call *ended, **last; /* waiting for gw_http2_calls_ended */
     int closing;
 };
 
 /* ---- lists ---- */
 
-static void unlink_call(struct gw_http2_call *call)
+static void unlink_call(struct gw_http_call *call)
 {
     *call->at = call->next;
     if (call->next)
@@ -31,7 +30,7 @@ static void unlink_call(struct gw_http2_call *call)
     call->at = NULL;
 }
 
-static void end_call(struct gw_http2_calls *c, struct gw_http2_call *call)
+static void end_call(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     unlink_call(call);
     call->stream = -1;
@@ -39,16 +38,9 @@ static void end_call(struct gw_http2_calls *c, struct gw_http2_call *call)
     c->last = &call->next;
 }
 
-static void fail_call(struct gw_http2_call *call, enum gw_err_kind kind, const char *what)
+struct gw_http_call *gw_http2_calls_ended(struct gw_http2_calls *c)
 {
-    if (!call->failed)
-        gw_err_set(&call->err, kind, "%s", what);
-    call->failed = 1;
-}
-
-struct gw_http2_call *gw_http2_calls_ended(struct gw_http2_calls *c)
-{
-    struct gw_http2_call *call = c->ended;
+    struct gw_http_call *call = c->ended;
 
     if (!call)
         return NULL;
@@ -63,7 +55,7 @@ void gw_http2_calls_fail(struct gw_http2_calls *c, const struct gw_err *err)
 {
     c->closing = 1;
     while (c->open) {
-        fail_call(c->open, err->kind, err->msg);
+        gw_http_call_fail(c->open, err->kind, err->msg);
         if (c->open->stream > 0)
             nghttp2_session_set_stream_user_data(c->session, c->open->stream, NULL);
         end_call(c, c->open);
@@ -72,24 +64,9 @@ void gw_http2_calls_fail(struct gw_http2_calls *c, const struct gw_err *err)
 
 /* ---- nghttp2's callbacks: copy into the call, set its state ---- */
 
-static struct gw_http2_call *call_of(nghttp2_session *session, int32_t stream)
+static struct gw_http_call *call_of(nghttp2_session *session, int32_t stream)
 {
     return nghttp2_session_get_stream_user_data(session, stream);
-}
-
-static void add_header(struct gw_http2_call *call, struct gw_str name, struct gw_str value)
-{
-    struct gw_http_header *more;
-
-    if (call->n_answer_headers == call->room) {
-        call->room = call->room ? 2 * call->room : 16;
-        more = gw_arena_alloc(call->mem, call->room * sizeof(*more));
-        if (call->n_answer_headers > 0)
-            memcpy(more, call->answer_headers, call->n_answer_headers * sizeof(*more));
-        call->answer_headers = more;
-    }
-    call->answer_headers[call->n_answer_headers++] =
-        (struct gw_http_header){gw_arena_str(call->mem, name), gw_arena_str(call->mem, value)};
 }
 
 static int three_digits(const uint8_t *p, size_t len)
@@ -108,7 +85,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *ctx)
 {
-    struct gw_http2_call *call = call_of(session, frame->hd.stream_id);
+    struct gw_http_call *call = call_of(session, frame->hd.stream_id);
 
     (void)flags;
     (void)ctx;
@@ -116,16 +93,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     if (name_len > 0 && name[0] == ':')
         call->status = three_digits(value, value_len);
-    else if (call->n_answer_headers < MAX_HEADERS)
-        add_header(call, (struct gw_str){(const char *)name, name_len},
-                   (struct gw_str){(const char *)value, value_len});
+    else
+        gw_http_call_header(call, (struct gw_str){(const char *)name, name_len},
+                            (struct gw_str){(const char *)value, value_len});
     return 0;
 }
 
 /* Headers of a 1xx answer are not the answer's. */
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
-    struct gw_http2_call *call = call_of(session, frame->hd.stream_id);
+    struct gw_http_call *call = call_of(session, frame->hd.stream_id);
 
     (void)ctx;
     if (call && frame->headers.cat != NGHTTP2_HCAT_HEADERS)
@@ -138,7 +115,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
                    size_t len, void *ctx)
 {
-    struct gw_http2_call *call = call_of(session, stream);
+    struct gw_http_call *call = call_of(session, stream);
 
     (void)flags;
     (void)ctx;
@@ -146,7 +123,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
         return 0;
     gw_buf_put(&call->answer, data, len);
     if (call->answer.failed) {
-        fail_call(call, GW_ERR_TOO_LARGE, "the answer is too large");
+        gw_http_call_fail(call, GW_ERR_TOO_LARGE, "the answer is too large");
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
     }
     return 0;
@@ -165,16 +142,16 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *ctx)
 {
     struct gw_http2_calls *c = ctx;
-    struct gw_http2_call *call = call_of(session, stream);
+    struct gw_http_call *call = call_of(session, stream);
 
     if (!call)
         return 0;
     nghttp2_session_set_stream_user_data(session, stream, NULL);
     /* NO_ERROR after a whole answer means: the rest of the request is not needed. */
     if (code != NGHTTP2_NO_ERROR || call->status < 200)
-        fail_call(call, GW_ERR_RETRY,
-                  code == NGHTTP2_NO_ERROR ? "the stream ended without an answer"
-                                           : nghttp2_http2_strerror(code));
+        gw_http_call_fail(call, GW_ERR_RETRY,
+                          code == NGHTTP2_NO_ERROR ? "the stream ended without an answer"
+                                                   : nghttp2_http2_strerror(code));
     end_call(c, call);
     return 0;
 }
@@ -183,7 +160,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
                              void *ctx)
 {
     struct gw_http2_calls *c = ctx;
-    struct gw_http2_call *call;
+    struct gw_http_call *call;
 
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
@@ -193,7 +170,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
             call = call->next;
     if (!call)
         return 0;
-    fail_call(call, GW_ERR_RETRY, nghttp2_strerror(code));
+    gw_http_call_fail(call, GW_ERR_RETRY, nghttp2_strerror(code));
     end_call(c, call);
     return 0;
 }
@@ -201,7 +178,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
 static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *out, size_t len,
                          uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
-    struct gw_http2_call *call = call_of(session, stream);
+    struct gw_http_call *call = call_of(session, stream);
     size_t left;
 
     (void)source;
@@ -272,7 +249,7 @@ static nghttp2_nv nv(struct gw_str name, struct gw_str value)
                         NGHTTP2_NV_FLAG_NONE};
 }
 
-void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http2_call *call)
+void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     const nghttp2_data_provider body = {.read_callback = read_body};
     nghttp2_nv h[4 + MAX_REQUEST_HEADERS];
@@ -285,10 +262,7 @@ void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http2_call *call)
     h[n++] = nv(GW_STR(":path"), call->path);
     for (size_t i = 0; i < call->n_headers; i++)
         h[n++] = nv(call->headers[i].name, call->headers[i].value);
-    call->failed = 0;
-    call->status = 0;
-    call->sent = call->room = call->n_answer_headers = 0;
-    gw_buf_init(&call->answer, call->max_answer, call->mem);
+    gw_http_call_begin(call);
     call->next = c->open;
     if (call->next)
         call->next->at = &call->next;
@@ -298,15 +272,15 @@ void gw_http2_calls_start(struct gw_http2_calls *c, struct gw_http2_call *call)
                               : nghttp2_submit_request(c->session, NULL, h, n,
                                                        call->body.len > 0 ? &body : NULL, call);
     if (call->stream < 0) {
-        fail_call(call, GW_ERR_RETRY, "the connection takes no new calls");
+        gw_http_call_fail(call, GW_ERR_RETRY, "the connection takes no new calls");
         end_call(c, call);
     }
 }
 
-void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http2_call *call)
+void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     if (!call->at) { /* it has ended, and waits to be handed out */
-        struct gw_http2_call **p = &c->ended;
+        struct gw_http_call **p = &c->ended;
 
         while (*p != call)
             p = &(*p)->next;
@@ -349,12 +323,4 @@ int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_
 int gw_http2_calls_closing(const struct gw_http2_calls *c)
 {
     return c->closing;
-}
-
-const struct gw_str *gw_http2_answer(const struct gw_http2_call *call, const char *name)
-{
-    for (size_t i = call->n_answer_headers; i-- > 0;)
-        if (gw_str_is(call->answer_headers[i].name, name))
-            return &call->answer_headers[i].value;
-    return NULL;
 }

@@ -1,12 +1,10 @@
 #include "net/http2_client.h"
 
 #include "base/err.h"
+#include "net/dial.h"
 #include "net/loop.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,30 +21,22 @@ struct gw_http2_client {
     struct gw_watch watch;
     struct gw_task flush;
     struct gw_buf out;
-    int fd, connecting, broken;
+    struct gw_dial dial;
+    int connecting, watching, broken;
     int busy; /* a callback of ours is on the stack: close only marks */
     int closing;
-    char *address;
-    struct addrinfo *found, *left; /* those not tried yet */
     void (*closed)(void *ctx, const struct gw_err *why);
     void *ctx;
 };
 
-static void free_address(struct gw_http2_client *c)
-{
-    if (c->found)
-        freeaddrinfo(c->found);
-    free(c->address);
-}
-
 static void destroy(struct gw_http2_client *c)
 {
     gw_loop_cancel(c->loop, &c->flush);
-    if (c->fd >= 0) {
+    if (c->watching)
         gw_watch_fini(&c->watch);
-        close(c->fd);
-    }
-    free_address(c);
+    if (c->dial.fd >= 0)
+        close(c->dial.fd);
+    gw_dial_fini(&c->dial);
     gw_http2_calls_free(c->calls);
     gw_buf_free(&c->out);
     free(c);
@@ -54,7 +44,7 @@ static void destroy(struct gw_http2_client *c)
 
 static void hand_out(struct gw_http2_client *c)
 {
-    struct gw_http2_call *call;
+    struct gw_http_call *call;
 
     while ((call = gw_http2_calls_ended(c->calls)))
         call->done(call);
@@ -65,7 +55,7 @@ static void break_down(struct gw_http2_client *c, const struct gw_err *why)
     if (c->broken)
         return;
     c->broken = 1;
-    if (c->fd >= 0)
+    if (c->watching)
         gw_watch_want(&c->watch, 0);
     gw_http2_calls_fail(c->calls, why);
     hand_out(c);
@@ -77,7 +67,7 @@ static void break_down(struct gw_http2_client *c, const struct gw_err *why)
 static int send_bytes(struct gw_http2_client *c, struct gw_err *err)
 {
     while (c->out.len > 0) {
-        ssize_t n = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+        ssize_t n = send(c->dial.fd, c->out.p, c->out.len, MSG_NOSIGNAL);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -119,7 +109,7 @@ static int read_in(struct gw_http2_client *c, struct gw_err *err)
     ssize_t n;
 
     for (;;) {
-        n = recv(c->fd, bytes, sizeof(bytes), 0);
+        n = recv(c->dial.fd, bytes, sizeof(bytes), 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -173,86 +163,26 @@ static void on_flush(struct gw_task *t)
     after_callback(c, rc, &err);
 }
 
-/* host:port or [v6]:port; the port is what is behind the last colon. NULL: none. */
-static const char *split_address(const char *address, char *host, size_t size)
-{
-    const char *colon = strrchr(address, ':');
-    size_t len = colon ? (size_t)(colon - address) : 0;
-
-    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
-        address++;
-        len -= 2;
-    }
-    if (!colon || len >= size || !colon[1])
-        return NULL;
-    memcpy(host, address, len);
-    host[len] = '\0';
-    return colon + 1;
-}
-
-/* The next address that a connection can be begun to. */
-static int begin(struct gw_http2_client *c, struct gw_err *err)
-{
-    int rc, one = 1;
-
-    for (; c->left; c->left = c->left->ai_next) {
-        c->fd = socket(c->left->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        rc = c->fd < 0 ? -1 : connect(c->fd, c->left->ai_addr, c->left->ai_addrlen);
-        if (!rc || (c->fd >= 0 && errno == EINPROGRESS)) {
-            setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-            c->left = c->left->ai_next;
-            return 0;
-        }
-        gw_err_errno(err, GW_ERR_RETRY, "%s: connect", c->address);
-        if (c->fd >= 0)
-            close(c->fd);
-        c->fd = -1;
-    }
-    return -1;
-}
-
 static void watch(struct gw_http2_client *c)
 {
-    c->connecting = 1;
-    gw_watch_init(&c->watch, c->loop, c->fd, on_ready);
+    gw_watch_init(&c->watch, c->loop, c->dial.fd, on_ready);
+    c->watching = 1;
     gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
 }
 
 /* 0: connected, or another address is being tried. */
 static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
 {
-    socklen_t len = sizeof(errno);
-
-    if (!getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errno, &len) && !errno) {
-        c->connecting = 0;
-        return 0;
-    }
-    gw_err_errno(err, GW_ERR_RETRY, "%s: connect", c->address);
-    if (!c->left)
-        return -1;
-    gw_watch_fini(&c->watch);
-    close(c->fd);
-    c->fd = -1;
-    if (begin(c, err))
-        return -1;
-    watch(c);
-    return 0;
-}
-
-static int resolve(struct gw_http2_client *c, struct gw_err *err)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    char host[256];
-    const char *port = split_address(c->address, host, sizeof(host));
     int rc;
 
-    if (!port)
-        return gw_err_set(err, GW_ERR_REJECT, "\"%s\" is not host:port", c->address);
-    rc = getaddrinfo(host, port, &hints, &c->found);
-    if (rc)
-        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", c->address, gai_strerror(rc));
-    c->left = c->found;
-    return begin(c, err);
+    gw_watch_fini(&c->watch); /* the descriptor may become another */
+    c->watching = 0;
+    rc = gw_dial_finish(&c->dial, err);
+    if (rc < 0)
+        return -1;
+    watch(c);
+    c->connecting = rc;
+    return 0;
 }
 
 struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
@@ -264,29 +194,28 @@ struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *a
     if (!c)
         abort();
     c->loop = loop;
-    c->fd = -1;
     c->closed = closed;
     c->ctx = ctx;
     c->flush.fn = on_flush;
-    c->address = strdup(address);
-    if (resolve(c, err)) {
-        free_address(c);
+    if (gw_dial_open(&c->dial, address, err)) {
+        gw_dial_fini(&c->dial);
         free(c);
         return NULL;
     }
     gw_buf_init(&c->out, MAX_UNSENT, NULL);
     c->calls = gw_http2_calls_new();
+    c->connecting = 1;
     watch(c);
     return c;
 }
 
-void gw_http2_client_start(struct gw_http2_client *c, struct gw_http2_call *call)
+void gw_http2_client_start(struct gw_http2_client *c, struct gw_http_call *call)
 {
     gw_http2_calls_start(c->calls, call);
     gw_loop_post(c->loop, &c->flush);
 }
 
-void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http2_call *call)
+void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http_call *call)
 {
     gw_http2_calls_cancel(c->calls, call);
     gw_loop_post(c->loop, &c->flush);

@@ -14,8 +14,8 @@ struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *a
                                              void (*closed)(void *ctx, const struct gw_err *why),
                                              void *ctx, struct gw_err *err);
 /* call->done runs on a later turn. */
-void gw_http2_client_start(struct gw_http2_client *c, struct gw_http2_call *call);
-void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http2_call *call);
+void gw_http2_client_start(struct gw_http2_client *c, struct gw_http_call *call);
+void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http_call *call);
 /* Calls under way end first, with an error. May be called from done and closed. NULL is fine. */
 void gw_http2_client_close(struct gw_http2_client *c);
 

@@ -139,17 +139,17 @@ static int carry(size_t piece)
     return rc;
 }
 
-static void on_done(struct gw_http2_call *call)
+static void on_done(struct gw_http_call *call)
 {
     (void)call;
     done_count++;
 }
 
-static struct gw_http2_call new_call(struct gw_arena *mem, struct gw_str body)
+static struct gw_http_call new_call(struct gw_arena *mem, struct gw_str body)
 {
     static const struct gw_http_header h[] = {{{"te", 2}, {"trailers", 8}}};
 
-    return (struct gw_http2_call){.method = GW_STR("POST"),
+    return (struct gw_http_call){.method = GW_STR("POST"),
                                   .scheme = GW_STR("http"),
                                   .authority = GW_STR("a:1"),
                                   .path = GW_STR("/x"),
@@ -163,7 +163,7 @@ static struct gw_http2_call new_call(struct gw_arena *mem, struct gw_str body)
 
 static void hand_out(void)
 {
-    struct gw_http2_call *call;
+    struct gw_http_call *call;
 
     while ((call = gw_http2_calls_ended(calls)))
         call->done(call);
@@ -172,7 +172,7 @@ static void hand_out(void)
 TEST(test_http2_call_brings_body_headers_and_trailers)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call call = new_call(mem, GW_STR("hello"));
+    struct gw_http_call call = new_call(mem, GW_STR("hello"));
 
     setup(ECHO);
     gw_http2_calls_start(calls, &call);
@@ -180,9 +180,9 @@ TEST(test_http2_call_brings_body_headers_and_trailers)
     hand_out();
     CHECK(done_count == 1 && !call.failed && call.status == 200);
     CHECK(gw_str_is(gw_buf_str(&call.answer), "hello"));
-    CHECK(gw_str_is(*gw_http2_answer(&call, "x-a"), "1"));
-    CHECK(gw_str_is(*gw_http2_answer(&call, "grpc-status"), "0"));
-    CHECK(!gw_http2_answer(&call, "x-b"));
+    CHECK(gw_str_is(*gw_http_answer(&call, "x-a"), "1"));
+    CHECK(gw_str_is(*gw_http_answer(&call, "grpc-status"), "0"));
+    CHECK(!gw_http_answer(&call, "x-b"));
     teardown();
     gw_arena_free(mem);
 }
@@ -190,7 +190,7 @@ TEST(test_http2_call_brings_body_headers_and_trailers)
 TEST(test_http2_call_works_one_byte_at_a_time_both_ways)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call call = new_call(mem, GW_STR("hello"));
+    struct gw_http_call call = new_call(mem, GW_STR("hello"));
 
     setup(ECHO);
     gw_http2_calls_start(calls, &call);
@@ -205,14 +205,14 @@ TEST(test_http2_call_sends_a_body_larger_than_a_window)
 {
     struct gw_arena *mem = gw_arena_new();
     char *body = gw_arena_zalloc(mem, 90000);
-    struct gw_http2_call call = new_call(mem, (struct gw_str){body, 90000});
+    struct gw_http_call call = new_call(mem, (struct gw_str){body, 90000});
 
     setup(TRAILERS_ONLY);
     gw_http2_calls_start(calls, &call);
     CHECK(carry(100000) == 0);
     hand_out();
     CHECK(peer.len == 90000 && !call.failed && call.answer.len == 0);
-    CHECK(gw_str_is(*gw_http2_answer(&call, "grpc-status"), "14"));
+    CHECK(gw_str_is(*gw_http_answer(&call, "grpc-status"), "14"));
     teardown();
     gw_arena_free(mem);
 }
@@ -221,7 +221,7 @@ TEST(test_http2_call_fails_when_the_answer_is_too_large)
 {
     struct gw_arena *mem = gw_arena_new();
     char *body = gw_arena_zalloc(mem, 70001);
-    struct gw_http2_call call = new_call(mem, (struct gw_str){body, 70001});
+    struct gw_http_call call = new_call(mem, (struct gw_str){body, 70001});
 
     setup(ECHO);
     gw_http2_calls_start(calls, &call);
@@ -235,7 +235,7 @@ TEST(test_http2_call_fails_when_the_answer_is_too_large)
 TEST(test_http2_call_that_is_reset_fails_and_may_be_tried_again)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call call = new_call(mem, GW_STR("x"));
+    struct gw_http_call call = new_call(mem, GW_STR("x"));
 
     setup(RESET);
     gw_http2_calls_start(calls, &call);
@@ -255,14 +255,14 @@ TEST(test_http2_call_that_is_reset_fails_and_may_be_tried_again)
 TEST(test_http2_call_forgets_headers_of_an_early_answer)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call call = new_call(mem, GW_STR("x"));
+    struct gw_http_call call = new_call(mem, GW_STR("x"));
 
     setup(NO_STATUS_YET);
     gw_http2_calls_start(calls, &call);
     CHECK(carry(100000) == 0);
     hand_out();
-    CHECK(call.status == 200 && gw_http2_answer(&call, "x-a") &&
-          !gw_http2_answer(&call, "x-early"));
+    CHECK(call.status == 200 && gw_http_answer(&call, "x-a") &&
+          !gw_http_answer(&call, "x-early"));
     teardown();
     gw_arena_free(mem);
 }
@@ -270,7 +270,7 @@ TEST(test_http2_call_forgets_headers_of_an_early_answer)
 TEST(test_http2_calls_that_fail_end_once_each_and_no_new_ones_start)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call a = new_call(mem, GW_STR("x")), b = a, c = a;
+    struct gw_http_call a = new_call(mem, GW_STR("x")), b = a, c = a;
 
     setup(NEVER);
     gw_http2_calls_start(calls, &a);
@@ -288,7 +288,7 @@ TEST(test_http2_calls_that_fail_end_once_each_and_no_new_ones_start)
 TEST(test_http2_call_that_is_cancelled_is_reset_and_never_done)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call a = new_call(mem, GW_STR("x")), b = a;
+    struct gw_http_call a = new_call(mem, GW_STR("x")), b = a;
 
     setup(NEVER);
     gw_http2_calls_start(calls, &a);
@@ -309,7 +309,7 @@ TEST(test_http2_call_that_is_cancelled_is_reset_and_never_done)
 TEST(test_http2_calls_see_that_the_server_goes_away)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http2_call a = new_call(mem, GW_STR("x"));
+    struct gw_http_call a = new_call(mem, GW_STR("x"));
 
     setup(GOAWAY);
     gw_http2_calls_start(calls, &a);

@@ -1,0 +1,44 @@
+#ifndef GW_NET_HTTP_CALL_H
+#define GW_NET_HTTP_CALL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/http.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A request we make, and its answer, the same for both clients. The caller's memory from start
+ * until its `done`, which runs once, on a later turn than start, and is the last use of it there.
+ */
+struct gw_http_call {
+    struct gw_str method, scheme, authority, path;
+    const struct gw_http_header *headers; /* names in lower case; borrowed until done */
+    size_t n_headers;
+    struct gw_str body;   /* borrowed until done */
+    size_t max_answer;    /* bytes of the answer's body; beyond: the call fails */
+    struct gw_arena *mem; /* the answer goes here */
+    void (*done)(struct gw_http_call *call);
+    /* the answer */
+    int failed; /* no whole answer; err says why */
+    struct gw_err err;
+    int status;
+    struct gw_http_header *answer_headers; /* trailers behind them, in the order they came */
+    size_t n_answer_headers;
+    struct gw_buf answer;
+    /* the client's own */
+    struct gw_http_call *next, **at;
+    int32_t stream;
+    size_t sent, room;
+};
+
+/* For the clients. */
+void gw_http_call_begin(struct gw_http_call *call);
+void gw_http_call_fail(struct gw_http_call *call, enum gw_err_kind kind, const char *what);
+/* Keeps copies; what is beyond a sane number is left out. */
+void gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct gw_str value);
+
+/* A header or trailer of the answer; the last of that name. NULL: none. */
+const struct gw_str *gw_http_answer(const struct gw_http_call *call, const char *name);
+
+#endif

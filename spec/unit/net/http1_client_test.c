@@ -1,0 +1,205 @@
+#include "net/http1_client.h"
+
+#include "base/arena.h"
+#include "net/loop.h"
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Against a socket of the test's own: it accepts when there is somebody, reads what came and writes
+ * what it is told. */
+static struct gw_loop *loop;
+static struct gw_arena *mem;
+static struct gw_http1_client *client;
+static int listener, peer = -1, done_count;
+static char address[64], request[10000];
+static size_t request_len;
+
+static void on_done(struct gw_http_call *call)
+{
+    (void)call;
+    done_count++;
+}
+
+static struct gw_http_call new_call(struct gw_str body)
+{
+    static const struct gw_http_header h[] = {{{"content-type", 12}, {"text/plain", 10}}};
+
+    return (struct gw_http_call){.method = GW_STR("POST"),
+                                 .authority = GW_STR("a:1"),
+                                 .path = GW_STR("/x"),
+                                 .headers = h,
+                                 .n_headers = 1,
+                                 .body = body,
+                                 .max_answer = 1000,
+                                 .mem = mem,
+                                 .done = on_done};
+}
+
+static void setup(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(!bind(listener, (struct sockaddr *)&a, sizeof(a)) && !listen(listener, 10));
+    CHECK(!getsockname(listener, (struct sockaddr *)&a, &len));
+    snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(a.sin_port));
+    loop = gw_loop_new();
+    mem = gw_arena_new();
+    client = gw_http1_client_new(loop, address);
+}
+
+static void teardown(void)
+{
+    gw_http1_client_close(client);
+    gw_loop_free(loop);
+    gw_arena_free(mem);
+    close(listener);
+    if (peer >= 0)
+        close(peer);
+}
+
+/* The client connects with the kernel's help alone; then the request is read up to its last byte.
+ */
+static void serve(int accept_new, const char *last)
+{
+    if (accept_new) {
+        gw_loop_turn(loop, 0);
+        peer = accept(listener, NULL, NULL);
+        CHECK(peer >= 0);
+    }
+    request_len = 0;
+    do {
+        ssize_t n;
+
+        gw_loop_turn(loop, 0);
+        n = recv(peer, request + request_len, sizeof(request) - 1 - request_len, MSG_DONTWAIT);
+        request_len += n > 0 ? (size_t)n : 0;
+        request[request_len] = '\0';
+    } while (!strstr(request, last));
+}
+
+static void reply(const char *text)
+{
+    CHECK(write(peer, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+static void finish(int calls)
+{
+    while (done_count < calls)
+        gw_loop_turn(loop, 1);
+}
+
+TEST(test_http1_client_sends_a_request_and_reads_its_answer)
+{
+    struct gw_http_call call;
+
+    setup();
+    call = new_call(GW_STR("hello"));
+    gw_http1_client_start(client, &call);
+    serve(1, "hello");
+    CHECK(!strcmp(request, "POST /x HTTP/1.1\r\nhost: a:1\r\ncontent-type: text/plain\r\n"
+                           "content-length: 5\r\n\r\nhello"));
+    CHECK(done_count == 0);
+    reply("HTTP/1.1 202 Accepted\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok");
+    finish(1);
+    CHECK(!call.failed && call.status == 202 && gw_str_is(gw_buf_str(&call.answer), "ok"));
+    CHECK(gw_str_is(*gw_http_answer(&call, "x-a"), "1"));
+    teardown();
+}
+
+TEST(test_http1_client_keeps_the_connection_for_the_next_call)
+{
+    struct gw_http_call call;
+
+    setup();
+    for (int i = 1; i <= 3; i++) {
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        serve(i == 1, "one");
+        reply("HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        finish(i);
+        CHECK(call.status == 200 && gw_str_is(gw_buf_str(&call.answer), "abc"));
+        CHECK(!gw_http_answer(&call, "x-early"));
+    }
+    teardown();
+}
+
+TEST(test_http1_client_opens_anew_when_a_kept_connection_broke)
+{
+    struct gw_http_call call;
+
+    setup();
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    serve(1, "one");
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    finish(1);
+    close(peer);
+    call = new_call(GW_STR("two"));
+    gw_http1_client_start(client, &call);
+    gw_loop_turn(loop, 1);
+    serve(1, "two");
+    reply("HTTP/1.0 200 OK\r\n\r\nuntil the end");
+    close(peer);
+    peer = -1;
+    finish(2);
+    CHECK(!call.failed && gw_str_is(gw_buf_str(&call.answer), "until the end"));
+    teardown();
+}
+
+TEST(test_http1_client_fails_on_what_is_no_answer)
+{
+    static const char *const bad[] = {"SSH-2.0-x\r\n",
+                                      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", ""};
+    struct gw_http_call call;
+
+    setup();
+    for (int i = 0; i < 3; i++) {
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        serve(1, "one");
+        reply(bad[i]);
+        close(peer);
+        peer = -1;
+        finish(i + 1);
+        CHECK(call.failed && call.err.kind == GW_ERR_RETRY && call.err.msg[0]);
+    }
+    teardown();
+}
+
+TEST(test_http1_client_fails_when_the_answer_is_too_large)
+{
+    struct gw_http_call call;
+    char text[2000];
+
+    setup();
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    serve(1, "one");
+    snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n%01001d", 0);
+    reply(text);
+    finish(1);
+    CHECK(call.failed && call.err.kind == GW_ERR_TOO_LARGE);
+    teardown();
+}
+
+TEST(test_http1_client_fails_when_nobody_listens)
+{
+    struct gw_http_call call;
+
+    setup();
+    close(listener);
+    listener = -1;
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    CHECK(done_count == 0);
+    finish(1);
+    CHECK(call.failed && strstr(call.err.msg, address));
+    teardown();
+}
