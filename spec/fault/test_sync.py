@@ -7,6 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import flyte
+import h2raw
 from gateway import BINARY, FILE
 from wait import wait_until
 
@@ -190,6 +191,35 @@ def test_a_failed_sync_of_a_file_is_tried_again(gateway, disk):
     d.mend()
     g.settled(3)
     assert g.ids() == [flyte.id_of(flyte.task(node_id=f"n{i}")) for i in range(3)]
+
+
+def test_a_deadline_that_passes_while_waiting_is_told(gateway, disk):
+    d = disk("segments/")
+    g = gateway(env=d.env)
+    d.hold()
+    with h2raw.Connection(g.grpc) as c:
+        stream = c.grpc("CreateTaskEvent", **{"grpc-timeout": "50m"})
+        c.data(stream, h2raw.message(flyte.task().SerializeToString()), end=True)
+        assert c.answer(stream).status == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+        d.release()
+    g.settled(1)                                             # the record may be kept; here nothing hinders it
+
+
+def test_a_client_that_left_while_waiting_disturbs_nobody(gateway, disk):
+    d = disk("segments/")
+    g = gateway(env=d.env)
+    d.hold()
+    with h2raw.Connection(g.grpc) as c:
+        for _ in range(20):
+            stream = c.grpc("CreateTaskEvent")
+            c.data(stream, h2raw.message(flyte.task().SerializeToString()), end=True)
+        d.wait_until_held()
+        c.send(h2raw.frame(h2raw.RST_STREAM, 0, 1, b"\0\0\0\x08"))
+    d.release()
+    with g.channel() as channel:
+        flyte.send(channel, flyte.task(name="after"))
+    g.settled(1)
+    wait_until(lambda: flyte.id_of(flyte.task(name="after")) in g.ids())
 
 
 def test_durability_os_does_not_wait_for_the_disk(gateway, disk):

@@ -259,6 +259,14 @@ def test_a_full_log_refuses_and_takes_again_when_there_is_room(gateway, topic):
     assert len(g.lines()) == accepted + 1
 
 
+def test_what_is_settled_gives_its_room_back(gateway):
+    g = gateway("log: {max_bytes: 8MiB, segment_bytes: 1MiB}\n" + FILE)
+    send(g, [flyte.task(name=f"f{i}", node_id="n" * 200000) for i in range(100)])
+    g.settled(100)
+    wait_until(lambda: g.metric("moongate_log_bytes") <= 2 * 1024 * 1024, lambda: g.metric("moongate_log_bytes"))
+    assert len(g.lines()) == 100
+
+
 def test_too_much_pending_is_refused_not_queued(gateway):
     g = gateway("ingest: {max_pending_bytes: 64KiB, grpc: {listen: 127.0.0.1:0}, http: {listen: 127.0.0.1:0}}\n" + FILE)
     with g.channel() as channel:

@@ -32,14 +32,48 @@ broker.heartbeat.interval.ms=500
 """
 
 
+# Added for a broker that asks who is there: SASL over TLS, and TLS with a client's certificate.
+SECURE = """\
+listeners=SASL_SSL://127.0.0.1:0,SSL://127.0.0.1:0,PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0
+listener.security.protocol.map=SASL_SSL:SASL_SSL,SSL:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_gw="pw";
+listener.name.ssl.ssl.client.auth=required
+ssl.keystore.type=PEM
+ssl.keystore.location=keystore.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=ca.pem
+"""
+
+
+def certificates(folder):
+    """ca.pem, a server's and a client's certificate in a folder: s.key s.pem c.key c.pem keystore.pem."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=test-ca")
+    for name, subject in (("s", "/CN=localhost"), ("c", "/CN=gw")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject, "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy",
+                "-days", "30", "-out", f"{name}.pem")
+    with open(os.path.join(folder, "keystore.pem"), "w", encoding="ascii") as out:
+        for name in ("s.key", "s.pem"):
+            with open(os.path.join(folder, name), encoding="ascii") as f:
+                out.write(f.read())
+
+
 def installed():
     return bool(shutil.which("java") and glob.glob(os.path.join(TOOLS, "kafka/lib/kafka_*.jar")))
 
 
 class Broker:
-    def __init__(self, folder):
-        self.folder, self.port, self.process, self.starts = str(folder), 0, None, 0
+    def __init__(self, folder, secure=False):
+        self.folder, self.port, self.process, self.starts, self.secure = str(folder), 0, None, 0, secure
+        self.ports = []                                # of the listeners as listed, CONTROLLER's left out
         os.makedirs(self.folder, exist_ok=True)
+        if secure:
+            certificates(self.folder)
         self._write()
         cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
         subprocess.run(self._java("-Xmx256m") + ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "server.properties"],
@@ -47,7 +81,7 @@ class Broker:
 
     def _write(self):
         with open(os.path.join(self.folder, "server.properties"), "w", encoding="ascii") as f:
-            f.write(PROPERTIES.format(port=self.port))
+            f.write(PROPERTIES.format(port=self.port) + (SECURE.format(port=self.port) if self.secure else ""))
 
     @staticmethod
     def _java(*options):
@@ -71,7 +105,8 @@ class Broker:
             assert self.process.poll() is None, text()[-3000:]
             return "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
         wait_until(ready, text, 120)
-        self.port = int(re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1])
+        self.ports = [int(p) for p in re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1:]]
+        self.port = self.ports[-1]
         wait_until(self._answers)
         return self
 

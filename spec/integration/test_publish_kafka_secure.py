@@ -1,0 +1,66 @@
+"""Kafka that asks who is there: passwords, certificates, and what a wrong one looks like."""
+import re
+
+import pytest
+
+import flyte
+import kafka
+from wait import wait_until
+
+RETRY = "retry: {initial: 50ms, max: 500ms}"
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    if not kafka.installed():
+        pytest.skip("no Kafka: run `make test-deps`")
+    b = kafka.Broker(tmp_path_factory.mktemp("secure"), secure=True).start()
+    yield b
+    b.stop()
+
+
+def config(broker, listener, topic, more):
+    return (f"pipelines:\n  - {{name: k, {RETRY}, publisher: {{type: kafka, brokers: '127.0.0.1:{broker.ports[listener]}', topic: {topic}, "
+            f"{more.format(d=broker.folder)}}}}}\n")
+
+
+SASL, SSL = 0, 1
+GOOD = {
+    "password over TLS": (SASL, "sasl: {{mechanism: PLAIN, username: gw, password: pw}}, tls: {{ca: {d}/ca.pem}}"),
+    "a client certificate": (SSL, "tls: {{ca: {d}/ca.pem, cert: {d}/c.pem, key: {d}/c.key}}"),
+}
+BAD = {
+    "a wrong password": (SASL, "sasl: {{mechanism: PLAIN, username: gw, password: no}}, tls: {{ca: {d}/ca.pem}}", "uthenticat"),
+    "an unknown authority": (SASL, "sasl: {{mechanism: PLAIN, username: gw, password: pw}}, tls: {{}}", "certificate|SSL|ssl"),
+    "no client certificate": (SSL, "tls: {{ca: {d}/ca.pem}}", "certificate|SSL|ssl"),
+    "no TLS": (SASL, "sasl: {{mechanism: PLAIN, username: gw, password: pw}}", "."),
+}
+
+
+@pytest.mark.parametrize("listener,more", GOOD.values(), ids=GOOD.keys())
+def test_let_in(gateway, secure, topic, listener, more):
+    g = gateway(config(secure, listener, topic, more))
+    with g.channel() as channel:
+        flyte.send(channel, flyte.workflow())
+    g.settled(1)
+    assert len(kafka.read(secure.address, topic, 1)) == 1
+
+
+def test_a_password_from_a_file(gateway, secure, topic):
+    g = gateway(config(secure, SASL, topic, "sasl: {{mechanism: PLAIN, username: gw, password_file: secret}}, tls: {{ca: {d}/ca.pem}}"),
+                files={"secret": "pw\n"})
+    with g.channel() as channel:
+        flyte.send(channel, flyte.workflow())
+    g.settled(1)
+
+
+@pytest.mark.parametrize("listener,more,why", BAD.values(), ids=BAD.keys())
+def test_kept_out_keeps_the_events_and_says_why(gateway, secure, topic, listener, more, why):
+    g = gateway(config(secure, listener, topic, more))
+    with g.channel() as channel:
+        flyte.send(channel, flyte.workflow())
+    wait_until(lambda: not g.pipeline("k")["up"] and g.pipeline("k")["last_error"], lambda: f"{g.pipelines()}\n{g.log()[-2000:]}")
+    state = g.pipeline("k")
+    assert (state["lag"], state["dead_lettered"]) == (1, 0)
+    assert re.search(why, state["last_error"]), state["last_error"]
+    assert "pw" not in re.findall(r"[a-z]+", g.log())
