@@ -10,7 +10,8 @@ struct gw_problems;
 
 /* A YAML document as a tree in an arena; the only user of libyaml. Anchors and aliases work
  * (bounded, so no bomb grows), several documents and tags are errors. ${NAME}, ${NAME:-default}
- * and $${ are expanded in values, not in keys; a quoted scalar stays a string. */
+ * and $${ are expanded in values, not in keys; a quoted scalar stays a string. A block scalar whose
+ * key ends in `.yaml` is a file of its own: it is expanded when it is parsed. */
 enum gw_yaml_type { GW_YAML_SCALAR = 1, GW_YAML_SEQ, GW_YAML_MAP };
 
 struct gw_yaml {
@@ -18,6 +19,7 @@ struct gw_yaml {
     const char *file;
     int line, column;       /* from 1 */
     struct gw_str text;     /* scalar; NUL-terminated */
+    int block_column;       /* of a block scalar's lines in the file; 0: written otherwise */
     int quoted;             /* scalar written with quotes or as a block: never a number or null */
     struct gw_yaml *keys;   /* map: n keys (scalars, no duplicates) and n values */
     struct gw_yaml *values; /* map and seq */
@@ -26,7 +28,7 @@ struct gw_yaml {
 
 /* NULL: problems were added. An empty file is an empty map. */
 struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p);
-/* Text that stands inside a file, as a block scalar does: positions start at line, column. */
+/* Text that stands inside a file, as a block scalar does: its lines start at line, column. */
 struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, int column,
                               struct gw_problems *p);
 const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key);

@@ -1,0 +1,18 @@
+#ifndef GW_BASE_ENV_H
+#define GW_BASE_ENV_H
+
+#include "base/str.h"
+
+struct gw_arena;
+
+/* Environment variables in text: ${NAME}, ${NAME:-default} (also when NAME is empty), $${ for ${.
+ */
+struct gw_env_error {
+    struct gw_str name; /* of the variable, or what stands in its place */
+    char text[160];
+};
+
+/* 0: *text is expanded, on mem if it changed, with a NUL behind it. -1: *text is left alone. */
+int gw_env_expand(struct gw_arena *mem, struct gw_str *text, struct gw_env_error *e);
+
+#endif

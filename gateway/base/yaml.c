@@ -1,0 +1,476 @@
+#include "base/yaml.h"
+
+#include "base/arena.h"
+#include "base/env.h"
+#include "base/problems.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <yaml.h>
+
+/* libyaml's events become a tree: one pass, each node with its place. A node that an alias names
+ * shares its children, so memory does not grow; what a walk over the tree would meet is counted and
+ * bounded instead. An anchor is known behind its node, so no tree holds itself. */
+enum { MAX_DEPTH = 100, MAX_NODES = 200000, MAX_FILE = 16 * 1024 * 1024, MAX_ANCHORS = 1000 };
+
+static const struct gw_yaml no_expansion; /* given as the key of a key */
+
+struct anchor {
+    const char *name;
+    struct gw_yaml node;
+};
+
+struct reader {
+    yaml_parser_t parser;
+    struct gw_problems *p;
+    struct gw_arena *mem;
+    const char *file;
+    struct gw_str text;
+    int line, column; /* in the file where the text and its lines start */
+    unsigned depth;
+    size_t nodes; /* that a walk would meet, so far */
+    struct anchor *anchors;
+    size_t n_anchors;
+};
+
+static void place(const struct reader *r, yaml_mark_t mark, int *line, int *column)
+{
+    *line = r->line + (int)mark.line;
+    *column = r->column + (int)mark.column;
+}
+
+static int fail(struct reader *r, yaml_mark_t mark, const char *text)
+{
+    int line, column;
+
+    place(r, mark, &line, &column);
+    gw_problems_add(r->p, 0, r->file, line, column, "%s", text);
+    return -1;
+}
+
+/* What libyaml says of bytes that are no text comes with an offset alone. */
+static yaml_mark_t mark_of_offset(struct gw_str text, size_t offset)
+{
+    yaml_mark_t mark = {0};
+
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        mark.column = text.p[i] == '\n' ? 0 : mark.column + 1;
+        mark.line += text.p[i] == '\n';
+    }
+    return mark;
+}
+
+static int parse_failed(struct reader *r)
+{
+    const yaml_parser_t *y = &r->parser;
+    yaml_mark_t mark = y->problem_mark;
+    char text[300];
+
+    if (y->error == YAML_MEMORY_ERROR)
+        abort();
+    if (y->error == YAML_READER_ERROR)
+        mark = mark_of_offset(r->text, y->problem_offset);
+    snprintf(text, sizeof(text), "not YAML: %s%s%s", y->problem ? y->problem : "cannot be read",
+             y->context ? ", " : "", y->context ? y->context : "");
+    return fail(r, mark, text);
+}
+
+static int next(struct reader *r, yaml_event_t *ev)
+{
+    return yaml_parser_parse(&r->parser, ev) ? 0 : parse_failed(r);
+}
+
+/* Up to limit: the nodes of a tree. */
+static size_t weigh(const struct gw_yaml *y, size_t limit)
+{
+    size_t sum = 1;
+
+    if (y->type == GW_YAML_SCALAR)
+        return 1;
+    for (size_t i = 0; i < y->n && sum <= limit; i++)
+        sum += weigh(&y->values[i], limit - sum) + (y->type == GW_YAML_MAP);
+    return sum;
+}
+
+static int count(struct reader *r, yaml_mark_t mark, size_t nodes)
+{
+    r->nodes += nodes;
+    return r->nodes > MAX_NODES ? fail(r, mark, "too many values, aliases included") : 0;
+}
+
+static int read_alias(struct reader *r, const yaml_event_t *ev, struct gw_yaml *out)
+{
+    const char *name = (const char *)ev->data.alias.anchor;
+    char text[200];
+
+    for (size_t i = r->n_anchors; i-- > 0;)
+        if (!strcmp(r->anchors[i].name, name)) {
+            *out = r->anchors[i].node;
+            return count(r, ev->start_mark, weigh(out, MAX_NODES));
+        }
+    snprintf(text, sizeof(text), "*%s: no anchor of this name stands before it", name);
+    return fail(r, ev->start_mark, text);
+}
+
+static int remember(struct reader *r, yaml_mark_t mark, const char *name,
+                    const struct gw_yaml *node)
+{
+    if (r->n_anchors == MAX_ANCHORS)
+        return fail(r, mark, "too many anchors");
+    if (!r->anchors)
+        r->anchors = gw_arena_alloc(r->mem, MAX_ANCHORS * sizeof(*r->anchors));
+    r->anchors[r->n_anchors++] = (struct anchor){name, *node};
+    return 0;
+}
+
+/* Where the lines of a block scalar start: the indentation in the file less what the text kept. */
+static int block_column(const struct reader *r, size_t line, struct gw_str text)
+{
+    const char *p = r->text.p, *end = p + r->text.len;
+    size_t indent = 0, kept = 0;
+
+    for (size_t skip = line + 1; p && p < end && skip; skip--) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : end;
+    }
+    while (p && p + indent < end && p[indent] == ' ')
+        indent++;
+    while (kept < text.len && text.p[kept] == ' ')
+        kept++;
+    return r->column + (int)(indent > kept ? indent - kept : 0);
+}
+
+static const char *next_character(const char *p, const char *end)
+{
+    size_t step = gw_utf8_step(p, (size_t)(end - p));
+
+    return p + (step ? step : 1);
+}
+
+/* Where ${name stands, as exactly as the text that was read can tell. */
+static void fail_variable(struct reader *r, yaml_mark_t mark, const struct gw_env_error *e)
+{
+    const char *p = r->text.p, *end = p + r->text.len, *at;
+    char opening[80];
+
+    for (size_t line = mark.line; line && p < end; line--) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : end;
+    }
+    for (size_t i = mark.column; i && p < end; i--)
+        p = next_character(p, end);
+    snprintf(opening, sizeof(opening), "${%.*s", (int)e->name.len, e->name.p);
+    at = memmem(p, (size_t)(end - p), opening, strlen(opening));
+    for (; at && p < at; p = next_character(p, end)) {
+        mark.column = *p == '\n' ? 0 : mark.column + 1;
+        mark.line += *p == '\n';
+    }
+    fail(r, mark, e->text);
+}
+
+static void expand(struct reader *r, yaml_mark_t mark, struct gw_str *text)
+{
+    struct gw_env_error e;
+
+    if (gw_env_expand(r->mem, text, &e))
+        fail_variable(r, mark, &e);
+}
+
+static int is_file_of_its_own(const struct gw_yaml *key, const struct gw_yaml *value)
+{
+    static const char end[] = ".yaml";
+    size_t len = sizeof(end) - 1;
+
+    return key && value->block_column && key->text.len > len &&
+           !memcmp(key->text.p + key->text.len - len, end, len);
+}
+
+static int read_scalar(struct reader *r, const yaml_event_t *ev, struct gw_yaml *out)
+{
+    struct gw_str text = {(const char *)ev->data.scalar.value, ev->data.scalar.length};
+    yaml_scalar_style_t style = ev->data.scalar.style;
+
+    out->type = GW_YAML_SCALAR;
+    out->text = gw_arena_str(r->mem, text);
+    out->quoted = style != YAML_PLAIN_SCALAR_STYLE;
+    if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
+        out->block_column = block_column(r, ev->start_mark.line, text);
+    if (memchr(text.p, '\0', text.len))
+        return fail(r, ev->start_mark, "a NUL character");
+    return 0;
+}
+
+static int read_node(struct reader *r, yaml_event_t *ev, const struct gw_yaml *key,
+                     struct gw_yaml *out);
+
+/* Children grow in the arena: doubled, so no more than twice what they need. */
+static void *grown(struct reader *r, void *items, size_t n, size_t size)
+{
+    void *to;
+
+    if (n && (n & (n - 1)))
+        return items;
+    to = gw_arena_alloc(r->mem, (n ? n * 2 : 1) * size);
+    if (n)
+        memcpy(to, items, n * size);
+    return to;
+}
+
+static int read_seq(struct reader *r, struct gw_yaml *out)
+{
+    yaml_event_t ev;
+    int failed = 0;
+
+    for (;;) {
+        if (next(r, &ev))
+            return -1;
+        if (ev.type == YAML_SEQUENCE_END_EVENT)
+            break;
+        out->values = grown(r, out->values, out->n, sizeof(*out->values));
+        failed = read_node(r, &ev, NULL, &out->values[out->n]);
+        yaml_event_delete(&ev);
+        if (failed)
+            return -1;
+        out->n++;
+    }
+    yaml_event_delete(&ev);
+    return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct gw_yaml *const *x = a, *const *y = b;
+    int d = strcmp((*x)->text.p, (*y)->text.p);
+
+    if (d)
+        return d;
+    return (*x)->line != (*y)->line ? (*x)->line - (*y)->line : (*x)->column - (*y)->column;
+}
+
+/* Sorted, so that a long map does not take the square of its length. */
+static int check_duplicates(struct reader *r, const struct gw_yaml *map)
+{
+    const struct gw_yaml **keys;
+    size_t errors = r->p->errors;
+
+    if (map->n < 2)
+        return 0;
+    keys = malloc(map->n * sizeof(*keys));
+    if (!keys)
+        abort();
+    for (size_t i = 0; i < map->n; i++)
+        keys[i] = &map->keys[i];
+    qsort(keys, map->n, sizeof(*keys), by_text);
+    for (size_t i = 1; i < map->n; i++)
+        if (gw_str_eq(keys[i]->text, keys[i - 1]->text))
+            gw_problems_add(r->p, 0, r->file, keys[i]->line, keys[i]->column,
+                            "duplicate key \"%s\", first on line %d", keys[i]->text.p,
+                            keys[i - 1]->line);
+    free(keys);
+    return r->p->errors > errors ? -1 : 0;
+}
+
+static int read_key(struct reader *r, yaml_event_t *ev, struct gw_yaml *out)
+{
+    if (read_node(r, ev, &no_expansion, out))
+        return -1;
+    return out->type == GW_YAML_SCALAR ? 0 : fail(r, ev->start_mark, "a key has to be plain text");
+}
+
+static int read_map(struct reader *r, struct gw_yaml *out)
+{
+    yaml_event_t ev;
+    int failed;
+
+    for (;;) {
+        if (next(r, &ev))
+            return -1;
+        if (ev.type == YAML_MAPPING_END_EVENT)
+            break;
+        out->keys = grown(r, out->keys, out->n, sizeof(*out->keys));
+        out->values = grown(r, out->values, out->n, sizeof(*out->values));
+        failed = read_key(r, &ev, &out->keys[out->n]);
+        yaml_event_delete(&ev);
+        if (failed || next(r, &ev))
+            return -1;
+        failed = read_node(r, &ev, &out->keys[out->n], &out->values[out->n]);
+        yaml_event_delete(&ev);
+        if (failed)
+            return -1;
+        out->n++;
+    }
+    yaml_event_delete(&ev);
+    /* the problems are kept; the rest of the file is read for more of them */
+    check_duplicates(r, out);
+    return 0;
+}
+
+/* key: of the value that is read; NULL for an item; no_expansion when it is a key itself. */
+static int read_value(struct reader *r, yaml_event_t *ev, const struct gw_yaml *key,
+                      struct gw_yaml *out)
+{
+    if (ev->type == YAML_SEQUENCE_START_EVENT) {
+        out->type = GW_YAML_SEQ;
+        return read_seq(r, out);
+    }
+    if (ev->type == YAML_MAPPING_START_EVENT) {
+        out->type = GW_YAML_MAP;
+        return read_map(r, out);
+    }
+    if (read_scalar(r, ev, out))
+        return -1;
+    if (key != &no_expansion && !is_file_of_its_own(key, out))
+        expand(r, ev->start_mark, &out->text);
+    return 0;
+}
+
+static const yaml_char_t *tag_of(const yaml_event_t *ev)
+{
+    if (ev->type == YAML_SCALAR_EVENT)
+        return ev->data.scalar.tag;
+    return ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.tag
+                                                 : ev->data.mapping_start.tag;
+}
+
+static const yaml_char_t *anchor_of(const yaml_event_t *ev)
+{
+    if (ev->type == YAML_SCALAR_EVENT)
+        return ev->data.scalar.anchor;
+    return ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor
+                                                 : ev->data.mapping_start.anchor;
+}
+
+static int read_node(struct reader *r, yaml_event_t *ev, const struct gw_yaml *key,
+                     struct gw_yaml *out)
+{
+    const char *anchor;
+
+    *out = (struct gw_yaml){.file = r->file};
+    place(r, ev->start_mark, &out->line, &out->column);
+    if (ev->type == YAML_ALIAS_EVENT)
+        return read_alias(r, ev, out);
+    if (tag_of(ev))
+        return fail(r, ev->start_mark, "tags are not supported");
+    if (count(r, ev->start_mark, 1))
+        return -1;
+    if (r->depth == MAX_DEPTH)
+        return fail(r, ev->start_mark, "nested too deep");
+    anchor = (const char *)anchor_of(ev);
+    if (anchor)
+        anchor = gw_arena_strndup(r->mem, anchor, strlen(anchor));
+    r->depth++;
+    if (read_value(r, ev, key, out))
+        return -1;
+    r->depth--;
+    return anchor ? remember(r, ev->start_mark, anchor, out) : 0;
+}
+
+static struct gw_yaml *empty_map(struct reader *r)
+{
+    struct gw_yaml *y = gw_arena_zalloc(r->mem, sizeof(*y));
+
+    *y = (struct gw_yaml){
+        .type = GW_YAML_MAP, .file = r->file, .line = r->line, .column = r->column};
+    return y;
+}
+
+/* One event of the outer frame: stream and document starts and ends, or the root. */
+static int read_outer(struct reader *r, yaml_event_t *ev, struct gw_yaml **root)
+{
+    switch (ev->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        return *root ? fail(r, ev->start_mark, "more than one document in a file") : 0;
+    case YAML_SCALAR_EVENT:
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+    case YAML_ALIAS_EVENT:
+        *root = gw_arena_alloc(r->mem, sizeof(**root));
+        if (read_node(r, ev, NULL, *root))
+            return -1;
+        if (gw_yaml_is_null(*root))
+            *root = empty_map(r);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static struct gw_yaml *read_all(struct reader *r)
+{
+    size_t errors = r->p->errors;
+    struct gw_yaml *root = NULL;
+    int failed, ended = 0;
+    yaml_event_t ev;
+
+    if (!yaml_parser_initialize(&r->parser))
+        abort();
+    yaml_parser_set_input_string(&r->parser, (const unsigned char *)r->text.p, r->text.len);
+    yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+    while (!ended) {
+        if (next(r, &ev))
+            break;
+        ended = ev.type == YAML_STREAM_END_EVENT;
+        failed = read_outer(r, &ev, &root);
+        yaml_event_delete(&ev);
+        if (failed)
+            break;
+    }
+    yaml_parser_delete(&r->parser);
+    if (r->p->errors > errors)
+        return NULL;
+    return root ? root : empty_map(r);
+}
+
+struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, int column,
+                              struct gw_problems *p)
+{
+    struct reader r = {
+        .p = p, .mem = p->mem, .file = file, .text = text, .line = line, .column = column};
+
+    return read_all(&r);
+}
+
+/* The whole file on the arena; 0 or an errno. */
+static int read_file(const char *path, struct gw_arena *mem, struct gw_str *out)
+{
+    FILE *f = fopen(path, "re");
+    struct stat st;
+    size_t len = 0, cap;
+    char *text;
+    int e = 0;
+
+    if (!f)
+        return errno;
+    if (fstat(fileno(f), &st))
+        e = errno;
+    else if (S_ISDIR(st.st_mode))
+        e = EISDIR;
+    cap = e == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 65536;
+    if (cap > MAX_FILE)
+        e = EFBIG;
+    if (!e) {
+        text = gw_arena_alloc(mem, cap + 1);
+        len = fread(text, 1, cap + 1, f);
+        *out = (struct gw_str){text, len};
+        e = ferror(f) ? EIO : len > cap ? EFBIG : 0;
+    }
+    (void)fclose(f);
+    return e;
+}
+
+struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p)
+{
+    const char *file = gw_arena_strndup(p->mem, path, strlen(path));
+    struct gw_str text = {0};
+    char why[100];
+    int e = read_file(path, p->mem, &text);
+
+    if (e) {
+        gw_problems_add(p, 0, file, 1, 1, "cannot be read: %s", strerror_r(e, why, sizeof(why)));
+        return NULL;
+    }
+    return gw_yaml_parse(file, text, 1, 1, p);
+}
