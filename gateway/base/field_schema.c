@@ -1,0 +1,167 @@
+#include "base/buf.h"
+#include "base/field.h"
+#include "base/json.h"
+
+/* JSON Schema 2020-12 of field tables, for editors. A value may be left empty (null), and a number
+ * or a choice may come from the environment. */
+
+#define ENV_PATTERN "{\"type\":\"string\",\"pattern\":\"[$][{]\"}"
+
+static void put_fields(struct gw_buf *b, const struct gw_field *fields, const char *type);
+
+static void put_member(struct gw_buf *b, const char *name, const char *value)
+{
+    gw_json_put_key(b, 0, gw_str_of(name));
+    gw_json_put_string(b, gw_str_of(value));
+}
+
+static void put_bounds(struct gw_buf *b, const struct gw_field *f)
+{
+    if (!f->min && !f->max)
+        return;
+    gw_buf_puts(b, ",\"minimum\":");
+    gw_buf_put_i64(b, f->min);
+    gw_buf_puts(b, ",\"maximum\":");
+    gw_buf_put_i64(b, f->max);
+}
+
+static void put_choices(struct gw_buf *b, const struct gw_field *f)
+{
+    gw_buf_puts(b, "\"anyOf\":[{\"enum\":[");
+    for (size_t i = 0; f->choices[i]; i++) {
+        if (i)
+            gw_buf_putc(b, ',');
+        gw_json_put_string(b, gw_str_of(f->choices[i]));
+    }
+    gw_buf_puts(b, ",null]}," ENV_PATTERN "]");
+}
+
+static void put_union(struct gw_buf *b, const struct gw_field *f)
+{
+    const struct gw_variant *v;
+
+    gw_buf_puts(b, "\"oneOf\":[");
+    for (size_t i = 0; (v = f->variant(i)); i++) {
+        gw_buf_puts(b, i ? ",{" : "{");
+        put_fields(b, v->fields, v->name);
+        if (v->help)
+            put_member(b, "description", v->help);
+        gw_buf_putc(b, '}');
+    }
+    gw_buf_putc(b, ']');
+}
+
+static void put_scalar(struct gw_buf *b, const struct gw_field *f)
+{
+    switch (f->type) {
+    case GW_F_BOOL:
+        gw_buf_puts(b, "\"anyOf\":[{\"type\":[\"boolean\",\"null\"]}," ENV_PATTERN "]");
+        break;
+    case GW_F_INT:
+        gw_buf_puts(b, "\"anyOf\":[{\"type\":[\"integer\",\"null\"]");
+        put_bounds(b, f);
+        gw_buf_puts(b, "}," ENV_PATTERN "]");
+        break;
+    case GW_F_SIZE:
+        gw_buf_puts(b, "\"anyOf\":[{\"type\":[\"integer\",\"null\"]");
+        put_bounds(b, f);
+        gw_buf_puts(b, "},{\"type\":\"string\",\"pattern\":"
+                       "\"^[0-9]+(B|[kKMGT]B|[KMGT]iB)?$|[$][{]\"}]");
+        break;
+    case GW_F_DURATION:
+        gw_buf_puts(b, "\"type\":[\"string\",\"integer\",\"null\"],\"pattern\":"
+                       "\"^([0-9]+(ms|s|m|h))+$|^0$|[$][{]\",\"maximum\":0");
+        break;
+    case GW_F_CHOICE:
+        put_choices(b, f);
+        break;
+    default:
+        gw_buf_puts(b, "\"type\":[\"string\",\"number\",\"boolean\",\"null\"]");
+    }
+}
+
+static void put_type(struct gw_buf *b, const struct gw_field *f)
+{
+    static const char text[] = "{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}";
+
+    switch (f->type) {
+    case GW_F_STRS:
+        gw_buf_printf(b, "\"anyOf\":[%s,{\"type\":\"array\",\"items\":%s}]", text, text);
+        break;
+    case GW_F_MAP:
+        gw_buf_printf(b, "\"type\":[\"object\",\"null\"],\"additionalProperties\":%s", text);
+        break;
+    case GW_F_VALUE:
+        gw_buf_puts(b,
+                    "\"type\":[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"]");
+        break;
+    case GW_F_TABLE:
+        put_fields(b, f->fields, NULL);
+        break;
+    case GW_F_TABLES:
+        gw_buf_puts(b, "\"type\":[\"array\",\"null\"],\"items\":{");
+        put_fields(b, f->fields, NULL);
+        gw_buf_putc(b, '}');
+        break;
+    case GW_F_UNION:
+        put_union(b, f);
+        break;
+    default:
+        put_scalar(b, f);
+    }
+}
+
+static void put_property(struct gw_buf *b, const struct gw_field *f, const char *suffix, int *first)
+{
+    if (!*first)
+        gw_buf_putc(b, ',');
+    *first = 0;
+    gw_buf_printf(b, "\"%s%s\":{", f->name, suffix);
+    if (*suffix)
+        gw_buf_puts(b, "\"type\":[\"string\",\"null\"]");
+    else
+        put_type(b, f);
+    if (f->help)
+        put_member(b, "description", f->help);
+    if (f->def && !*suffix)
+        put_member(b, "default", f->def);
+    gw_buf_putc(b, '}');
+}
+
+/* The members of an object's schema; type: of the variant of a union. */
+static void put_fields(struct gw_buf *b, const struct gw_field *fields, const char *type)
+{
+    int first = 1;
+
+    gw_buf_puts(b, type ? "\"type\":\"object\"" : "\"type\":[\"object\",\"null\"]");
+    gw_buf_puts(b, ",\"additionalProperties\":false,\"properties\":{");
+    if (type) {
+        gw_buf_puts(b, "\"type\":{\"enum\":[");
+        gw_json_put_string(b, gw_str_of(type));
+        /* publisher: {type: null} */
+        gw_buf_puts(b, strcmp(type, "null") != 0 ? "]}" : ",null]}");
+        first = 0;
+    }
+    for (const struct gw_field *f = fields; f->name; f++) {
+        put_property(b, f, "", &first);
+        if (f->secret)
+            put_property(b, f, "_file", &first);
+    }
+    gw_buf_puts(b, "},\"required\":[");
+    if (type)
+        gw_buf_puts(b, "\"type\"");
+    first = !type;
+    for (const struct gw_field *f = fields; f->name; f++)
+        if (f->required && !f->secret) {
+            gw_buf_printf(b, "%s\"%s\"", first ? "" : ",", f->name);
+            first = 0;
+        }
+    gw_buf_putc(b, ']');
+}
+
+void gw_fields_schema(const struct gw_field *fields, struct gw_buf *out)
+{
+    gw_buf_putc(out, '{');
+    put_fields(out, fields, NULL);
+    gw_buf_putc(out, '}');
+}
