@@ -1,0 +1,250 @@
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "google/protobuf/any.pb-c.h"
+#include "io/cloudevents/v1/cloudevents.pb-c.h"
+#include "test.h"
+
+#include <string.h>
+
+#define REQUIRED "\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\""
+
+static struct gw_str json_of(struct gw_arena *mem, const struct gw_event *ev)
+{
+    struct gw_buf b;
+
+    gw_buf_init(&b, 1 << 20, mem);
+    gw_event_json_put(&b, ev);
+    return gw_buf_str(&b);
+}
+
+static struct gw_str bytes_of(struct gw_arena *mem, const struct gw_event *ev)
+{
+    struct gw_buf b;
+
+    gw_buf_init(&b, 1 << 20, mem);
+    gw_event_protobuf_put(&b, ev);
+    return gw_buf_str(&b);
+}
+
+/* JSON through the protobuf form comes out as it went in: the log keeps events so. */
+static int survives(const char *json)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_event ev, again;
+    struct gw_str bytes, got;
+    struct gw_err err = {0};
+
+    gw_event_init(&ev, mem);
+    gw_event_init(&again, mem);
+    if (!gw_event_json_read(&ev, gw_str_of(json), &err)) {
+        bytes = bytes_of(mem, &ev);
+        if (!gw_event_protobuf_read(&again, bytes, &err)) {
+            got = json_of(mem, &again);
+            if (gw_str_is(got, json))
+                return 1;
+            fprintf(stderr, "%.*s\n", (int)got.len, got.p);
+        }
+    }
+    fprintf(stderr, "%s\n%s\n", json, err.msg);
+    return 0;
+}
+
+TEST(test_event_protobuf_loses_nothing)
+{
+    CHECK(survives("{" REQUIRED "}"));
+    CHECK(survives("{" REQUIRED ",\"subject\":\"s\",\"time\":\"2026-01-02T03:04:05.100Z\","
+                   "\"datacontenttype\":\"text/plain\",\"dataschema\":\"http://x/\",\"a\":true,"
+                   "\"b\":false,\"c\":-2147483648,\"d\":0,\"e\":\"\",\"data\":\"\xc3\xa4\\\"\"}"));
+    /* spellings of the same instant that a Timestamp cannot tell apart */
+    CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05+01:00\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05.1Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"1970-01-01T00:00:00Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"1969-12-31T23:59:59.000000001Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"0001-01-01T00:00:00Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"data\":{\"a\" :\t1.0,\"a\":2}}"));
+    CHECK(survives("{" REQUIRED ",\"data\":null}"));
+    CHECK(survives("{" REQUIRED ",\"datacontenttype\":\"a/b+json\",\"data\":\"x\"}"));
+    CHECK(survives("{" REQUIRED ",\"data_base64\":\"AP/+\"}"));
+    CHECK(survives("{" REQUIRED ",\"datacontenttype\":\"application/json\","
+                   "\"data_base64\":\"e30=\"}"));
+    CHECK(survives("{" REQUIRED ",\"datacontenttype\":\"text/plain\",\"data\":\"\"}"));
+}
+
+static void *put(struct gw_arena *mem, Io__Cloudevents__V1__CloudEvent *m, size_t *n)
+{
+    uint8_t *p = gw_arena_alloc(mem, io__cloudevents__v1__cloud_event__get_packed_size(m) + 1);
+
+    *n = io__cloudevents__v1__cloud_event__pack(m, p);
+    return p;
+}
+
+static ProtobufCBinaryData text(const char *s)
+{
+    return (ProtobufCBinaryData){strlen(s), (uint8_t *)s};
+}
+
+typedef Io__Cloudevents__V1__CloudEvent__AttributesEntry Entry;
+typedef Io__Cloudevents__V1__CloudEvent__CloudEventAttributeValue Value;
+#define CASE(x) IO__CLOUDEVENTS__V1__CLOUD_EVENT__CLOUD_EVENT_ATTRIBUTE_VALUE__ATTR_##x
+
+TEST(test_event_protobuf_reads_what_protobuf_c_writes)
+{
+    struct gw_arena *mem = gw_arena_new();
+    Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+    Io__Cloudevents__V1__CloudEvent m;
+    Entry entries[7], *list[7];
+    Value values[7];
+    static const char *const names[] = {"b", "i", "s", "y", "u", "r", "time"};
+    struct gw_event ev;
+    struct gw_err err;
+    size_t n;
+    void *p;
+
+    io__cloudevents__v1__cloud_event__init(&m);
+    for (int i = 0; i < 7; i++) {
+        io__cloudevents__v1__cloud_event__attributes_entry__init(&entries[i]);
+        io__cloudevents__v1__cloud_event__cloud_event_attribute_value__init(&values[i]);
+        entries[i].key = text(names[i]);
+        entries[i].value = &values[i];
+        list[i] = &entries[i];
+    }
+    values[0].attr_case = CASE(CE_BOOLEAN);
+    values[0].ce_boolean = 1;
+    values[1].attr_case = CASE(CE_INTEGER);
+    values[1].ce_integer = -7;
+    values[2].attr_case = CASE(CE_STRING);
+    values[2].ce_string = text("");
+    values[3].attr_case = CASE(CE_BYTES);
+    values[3].ce_bytes = text("\xff\xfe");
+    values[4].attr_case = CASE(CE_URI);
+    values[4].ce_uri = text("http://u");
+    values[5].attr_case = CASE(CE_URI_REF);
+    values[5].ce_uri_ref = text("/r");
+    values[6].attr_case = CASE(CE_TIMESTAMP);
+    time.seconds = 1;
+    time.nanos = 500000000;
+    values[6].ce_timestamp = &time;
+    any.type_url = text("type.example/T");
+    any.value = text("abc");
+    m.id = text("1");
+    m.source = text("/s");
+    m.spec_version = text("1.0");
+    m.type = text("t");
+    m.n_attributes = 7;
+    m.attributes = list;
+    m.data_case = IO__CLOUDEVENTS__V1__CLOUD_EVENT__DATA_PROTO_DATA;
+    m.proto_data = &any;
+    p = put(mem, &m, &n);
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, (struct gw_str){p, n}, &err));
+    CHECK(gw_str_is(json_of(mem, &ev),
+                    "{" REQUIRED ",\"time\":\"1970-01-01T00:00:01.500Z\",\"b\":true,\"i\":-7,"
+                    "\"s\":\"\",\"y\":\"//4=\",\"u\":\"http://u\",\"r\":\"/r\","
+                    "\"data_base64\":\"YWJj\"}"));
+    /* and out again to the same bytes: the types are kept */
+    CHECK(gw_str_eq(bytes_of(mem, &ev), (struct gw_str){p, n}));
+}
+
+static const char *error_of(const char *bytes, size_t n)
+{
+    static struct gw_err err;
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_event ev;
+
+    err.msg[0] = 0;
+    gw_event_init(&ev, mem);
+    if (gw_event_protobuf_read(&ev, (struct gw_str){bytes, n}, &err))
+        CHECK(err.kind == GW_ERR_REJECT);
+    return err.msg;
+}
+
+#define HEAD                                                                                       \
+    "\x0a\x01"                                                                                     \
+    "1"                                                                                            \
+    "\x12\x02/s"                                                                                   \
+    "\x1a\x03"                                                                                     \
+    "1.0"                                                                                          \
+    "\x22\x01t"
+#define ERROR_OF(bytes) error_of(bytes, sizeof(bytes) - 1)
+
+TEST(test_event_protobuf_refuses_what_is_no_event)
+{
+    CHECK(!*ERROR_OF(HEAD));
+    CHECK(!*ERROR_OF(HEAD "\x48\x01\x52\x01x")); /* unknown fields */
+    CHECK(strstr(ERROR_OF(""), "specversion: missing"));
+    CHECK(strstr(ERROR_OF("\x1a\x03"
+                          "1.1"),
+                 "specversion: not"));
+    CHECK(strstr(ERROR_OF("\x1a\x03"
+                          "1.0"),
+                 "id: missing"));
+    CHECK(strstr(ERROR_OF(HEAD HEAD), "id: given twice"));
+    CHECK(strstr(ERROR_OF(HEAD "\x1a\x03"
+                               "1.0"),
+                 "specversion: given twice"));
+    CHECK(strstr(ERROR_OF(HEAD "\x32\x01x\x3a\x01x"), "data: given twice"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x03\x0a\x01"
+                               "a"),
+                 "a: has no value"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x05\x0a\x01"
+                               "a\x12\x00"),
+                 "a: has no value"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x07\x0a\x01"
+                               "a\x12\x02\x08\x01\x2a\x07\x0a\x01"
+                               "a\x12\x02\x08\x01"),
+                 "a: given twice"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x07\x0a\x01"
+                               "A\x12\x02\x08\x01"),
+                 "A: not an attribute name"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x08\x0a\x02id\x12\x02\x08\x01"), "id: given twice"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x09\x0a\x03"
+                               "abc"
+                               "\x12\x02\x1a\x01"),
+                 "malformed protobuf at byte"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x0a\x0a\x04time\x12\x02\x08\x01"), "time: not a string"));
+    CHECK(strstr(ERROR_OF(HEAD "\x3a\x02\xc3("), "data: not UTF-8 at byte 0"));
+    CHECK(strstr(ERROR_OF(HEAD "\x32\x05x"), "malformed protobuf at byte"));
+    CHECK(strstr(ERROR_OF("\x08\x01"), "malformed protobuf"));
+    CHECK(strstr(ERROR_OF("\xff"), "malformed protobuf"));
+}
+
+TEST(test_event_protobuf_tells_json_text_by_its_type)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_event ev;
+    struct gw_err err;
+
+#define JSON_TYPE                                                                                  \
+    "\x2a\x1b\x0a\x0f"                                                                             \
+    "datacontenttype"                                                                              \
+    "\x12\x08\x1a\x06"                                                                             \
+    "a/json"
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, GW_STR(HEAD "\x3a\x02{}" JSON_TYPE), &err));
+    CHECK(ev.data_kind == GW_DATA_JSON);
+    gw_event_init(&ev, mem);
+    CHECK(gw_event_protobuf_read(&ev, GW_STR(HEAD JSON_TYPE "\x3a\x01{"), &err));
+    CHECK(strstr(err.msg, "data: JSON: line 1"));
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, GW_STR(HEAD "\x3a\x01{"), &err));
+    CHECK(ev.data_kind == GW_DATA_TEXT);
+}
+
+TEST(test_event_protobuf_survives_what_is_cut_anywhere)
+{
+    static const char whole[] =
+        HEAD "\x2a\x0c\x0a\x04time\x12\x04\x3a\x02\x08\x01" JSON_TYPE "\x3a\x02{}";
+
+    CHECK(!*ERROR_OF(whole));
+    for (size_t n = 0; n < sizeof(whole) - 1; n++) {
+        char *exact = malloc(n + 1);
+
+        memcpy(exact, whole, n);
+        error_of(exact, n);
+        free(exact);
+    }
+}
