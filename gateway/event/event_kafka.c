@@ -10,7 +10,9 @@ static struct gw_header header(struct gw_arena *mem, const struct gw_attr *a)
 {
     char *name = gw_arena_alloc(mem, a->name.len + 3);
 
-    memcpy(name, "ce_", 3);
+    name[0] = 'c';
+    name[1] = 'e';
+    name[2] = '_';
     memcpy(name + 3, a->name.p, a->name.len);
     return (struct gw_header){{name, a->name.len + 3}, a->text};
 }

@@ -91,7 +91,7 @@ static int read_fixed(const struct decoder *dec, struct place *p, void *out, siz
 
 static int read_length(const struct decoder *dec, struct place *p, size_t *len)
 {
-    uint64_t n;
+    uint64_t n = 0;
 
     if (read_varint(dec, p, &n))
         return -1;
@@ -124,7 +124,7 @@ static enum wire wire_of(ProtobufCType type)
 static int read_number(const struct decoder *dec, struct place *p, ProtobufCType type, void *slot)
 {
     enum wire wire = wire_of(type);
-    uint64_t v;
+    uint64_t v = 0;
 
     if (wire != VARINT)
         return read_fixed(dec, p, slot, wire == FIXED64 ? 8 : 4);
@@ -152,7 +152,7 @@ static int read_number(const struct decoder *dec, struct place *p, ProtobufCType
 
 static int read_bytes(const struct decoder *dec, struct place *p, ProtobufCBinaryData *slot)
 {
-    size_t len, valid;
+    size_t len = 0, valid;
 
     if (read_length(dec, p, &len))
         return -1;
@@ -185,7 +185,7 @@ static unsigned counts(const ProtobufCMessageDescriptor *outer,
 static int read_nested(const struct decoder *dec, struct place *p, ProtobufCMessage **slot)
 {
     struct place inner = {.up = p, .d = p->f->descriptor};
-    size_t len;
+    size_t len = 0;
 
     inner.depth = p->depth + counts(p->d, inner.d);
     if (read_length(dec, p, &len))
@@ -211,7 +211,7 @@ static int read_value(const struct decoder *dec, struct place *p, void *slot)
 static int read_packed(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
 {
     const uint8_t *end = p->end;
-    size_t len;
+    size_t len = 0;
 
     if (read_length(dec, p, &len))
         return -1;
@@ -248,8 +248,8 @@ static int keep_unknown(const struct decoder *dec, struct place *p, ProtobufCMes
     ProtobufCMessageUnknownField *grown;
     const uint8_t *from = p->at;
     unsigned n = m->n_unknown_fields;
-    uint64_t skipped;
-    size_t len;
+    uint64_t skipped = 0;
+    size_t len = 0;
     int bad;
 
     switch (tag & 7) {
@@ -295,7 +295,7 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 
 static int read_message(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
 {
-    uint64_t tag;
+    uint64_t tag = 0;
 
     while (p->at < p->end) {
         if (read_varint(dec, p, &tag))

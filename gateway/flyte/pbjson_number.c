@@ -7,32 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t skip_digits(const char **p, const char *end)
+{
+    const char *start = *p;
+
+    while (*p < end && **p >= '0' && **p <= '9')
+        ++*p;
+    return (size_t)(*p - start);
+}
+
 /* RFC 8259's grammar: the text may come out of a string, where nobody checked it. */
 static int is_number(struct gw_str s)
 {
-    const char *p = s.p, *end = s.p + s.len;
-    const char *digits;
+    const char *p = s.p, *end = s.p + s.len, *start;
 
     p += p < end && *p == '-';
-    digits = p;
-    while (p < end && *p >= '0' && *p <= '9')
-        p++;
-    if (p == digits || (*digits == '0' && p - digits > 1))
+    start = p;
+    if (!skip_digits(&p, end) || (*start == '0' && p - start > 1))
         return 0;
     if (p < end && *p == '.') {
-        digits = ++p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
+        p++;
+        if (!skip_digits(&p, end))
             return 0;
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
         p++;
         p += p < end && (*p == '-' || *p == '+');
-        digits = p;
-        while (p < end && *p >= '0' && *p <= '9')
-            p++;
-        if (p == digits)
+        if (!skip_digits(&p, end))
             return 0;
     }
     return p == end;

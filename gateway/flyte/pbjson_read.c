@@ -124,7 +124,7 @@ static int read_double(struct reader *r, const struct place *p, double *out)
 
 static int read_float(struct reader *r, const struct place *p, float *out)
 {
-    double d;
+    double d = 0;
 
     if (read_double(r, p, &d))
         return -1;

@@ -58,18 +58,15 @@ static int by_key(const void *a, const void *b)
 
 ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n)
 {
-    struct ranked *ranked = malloc(n * sizeof(*ranked) + 1);
-    ProtobufCMessage **out = (ProtobufCMessage **)ranked;
+    ProtobufCMessage **out = malloc(n * (sizeof(out[0]) + sizeof(struct ranked)) + 1);
+    struct ranked *ranked = (struct ranked *)(out + n); /* behind it, for a while */
 
-    if (!ranked)
+    if (!out)
         abort();
     for (size_t i = 0; i < n; i++)
         ranked[i] = (struct ranked){entries[i], i};
     qsort(ranked, n, sizeof(*ranked), by_key);
-    for (size_t i = 0; i < n; i++) {
-        ProtobufCMessage *m = ranked[i].m; /* out runs behind ranked in the same memory */
-
-        memcpy(&out[i], &m, sizeof(m));
-    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = ranked[i].m;
     return out;
 }

@@ -5,6 +5,7 @@
 #include "event/format.h"
 #include "net/http.h"
 #include "test.h"
+#include "test_arena.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ static int read_http(struct gw_event *ev, const char *const *pairs, const char *
                                         {GW_STR("ce-type"), GW_STR("t")}};
     size_t n = 4;
 
-    gw_event_init(ev, gw_arena_new());
+    gw_event_init(ev, test_arena());
     for (; *pairs; pairs += 2)
         h[n++] = (struct gw_http_header){gw_str_of(pairs[0]), gw_str_of(pairs[1])};
     return gw_event_http_read(ev, h, n, gw_str_of(body), err);
@@ -93,14 +94,14 @@ TEST(test_event_http_refuses_what_is_no_event)
     CHECK(refuses(HEADERS("ce-subject", ""), "", "subject: empty"));
     CHECK(refuses(HEADERS("ce-subject", "\"\""), "", "subject: empty"));
     CHECK(refuses(HEADERS("content-type", "application/json"), "{\"a\"", "data: JSON: line 1"));
-    gw_event_init(&ev, gw_arena_new());
+    gw_event_init(&ev, test_arena());
     CHECK(gw_event_http_read(&ev, NULL, 0, GW_STR(""), &err));
     CHECK(strstr(err.msg, "specversion: missing"));
 }
 
 TEST(test_event_http_encodes_as_the_binding_says)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     CHECK(gw_str_is(gw_event_http_encode(mem, GW_STR("Euro \xe2\x82\xac \"%\"~!")),
                     "Euro%20%E2%82%AC%20%22%25%22~!"));
@@ -116,7 +117,7 @@ static int header_is(const struct gw_header *h, const char *name, const char *va
 
 TEST(test_event_kafka_headers_in_their_order)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_header *h;
     struct gw_event ev;
     struct gw_err err;

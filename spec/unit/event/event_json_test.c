@@ -4,6 +4,7 @@
 #include "event/event.h"
 #include "event/format.h"
 #include "test.h"
+#include "test_arena.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static struct gw_str write_event(struct gw_arena *mem, const struct gw_event *ev
 /* in is an event; out what becomes of it. */
 static int becomes(const char *in, const char *out)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_str got = write_event(mem, read_event(mem, in));
 
     if (gw_str_is(got, out))
@@ -46,7 +47,7 @@ static int becomes(const char *in, const char *out)
 
 static int refuses(const char *json, const char *what)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_err err = {0};
     struct gw_event ev;
 
@@ -152,7 +153,7 @@ TEST(test_event_json_refuses_members_given_twice)
 
 TEST(test_event_json_bounds_attributes_and_depth)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_buf b;
 
     for (int n = 253; n <= 254; n++) {
@@ -195,7 +196,7 @@ static const char *batch(const char *json, int *n)
 
     err.msg[0] = 0;
     *n = 0;
-    gw_event_batch_read(gw_arena_new(), gw_str_of(json), count, n, &err);
+    gw_event_batch_read(test_arena(), gw_str_of(json), count, n, &err);
     return err.msg;
 }
 

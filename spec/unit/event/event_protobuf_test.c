@@ -6,6 +6,7 @@
 #include "google/protobuf/any.pb-c.h"
 #include "io/cloudevents/v1/cloudevents.pb-c.h"
 #include "test.h"
+#include "test_arena.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static struct gw_str bytes_of(struct gw_arena *mem, const struct gw_event *ev)
 /* JSON through the protobuf form comes out as it went in: the log keeps events so. */
 static int survives(const char *json)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev, again;
     struct gw_str bytes, got;
     struct gw_err err = {0};
@@ -92,7 +93,7 @@ typedef Io__Cloudevents__V1__CloudEvent__CloudEventAttributeValue Value;
 
 TEST(test_event_protobuf_reads_what_protobuf_c_writes)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
     Io__Cloudevents__V1__CloudEvent m;
@@ -152,7 +153,7 @@ TEST(test_event_protobuf_reads_what_protobuf_c_writes)
 static const char *error_of(const char *bytes, size_t n)
 {
     static struct gw_err err;
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev;
 
     err.msg[0] = 0;
@@ -214,7 +215,7 @@ TEST(test_event_protobuf_refuses_what_is_no_event)
 
 TEST(test_event_protobuf_tells_json_text_by_its_type)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev;
     struct gw_err err;
 

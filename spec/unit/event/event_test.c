@@ -3,10 +3,11 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "test.h"
+#include "test_arena.h"
 
 TEST(test_event_keeps_the_place_of_an_attribute)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev;
     char name[] = "one", text[] = "1";
 
@@ -29,7 +30,7 @@ TEST(test_event_keeps_the_place_of_an_attribute)
 
 TEST(test_event_copy_is_independent)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev, *copy;
 
     gw_event_init(&ev, mem);
@@ -65,7 +66,7 @@ static int is_json(const char *type)
 {
     struct gw_event ev;
 
-    gw_event_init(&ev, gw_arena_new());
+    gw_event_init(&ev, test_arena());
     if (type)
         gw_event_set(&ev, GW_STR("datacontenttype"), gw_str_of(type));
     return gw_event_is_json(&ev);

@@ -103,7 +103,7 @@ TEST(test_decode_nests_a_hundred_deep)
 
 TEST(test_decode_survives_what_is_cut_anywhere)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_str text = golden_file(mem, "protojson/random.jsonl"), line;
     int cut_short = 0;
 
@@ -124,7 +124,7 @@ TEST(test_decode_survives_what_is_cut_anywhere)
 
 TEST(test_decode_gives_what_protobuf_c_gives)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_str text = golden_file(mem, "protojson/random.jsonl");
 
     for (struct gw_str line; (line = golden_line(&text)).p;) {
@@ -160,7 +160,7 @@ static struct gw_str encoded_again(struct gw_arena *mem, const char *bytes, size
 
 TEST(test_decode_keeps_fields_it_does_not_know)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     /* 100: varint, 101: fixed64, 102: bytes, 103: fixed32 */
 #define UNKNOWN                                                                                    \
@@ -176,7 +176,7 @@ TEST(test_decode_keeps_fields_it_does_not_know)
 
 TEST(test_decode_merges_as_protobuf_says)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     /* request_id twice: the last; event twice: merged; output_uri then error: error alone */
     CHECK(AGAIN("\x0a\x01"
@@ -201,7 +201,7 @@ static struct gw_str attr(struct gw_arena *mem, const char *json, enum gw_kind k
 
 TEST(test_key_is_the_execution_with_its_parts_encoded)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     CHECK(gw_str_is(attr(mem, "{}", GW_WORKFLOW), "::"));
     CHECK(gw_str_is(attr(mem, "{}", GW_NODE), "::"));
@@ -233,7 +233,7 @@ TEST(test_facts_tell_failed_and_terminal_by_kind)
                  {GW_NODE, "DYNAMIC_RUNNING", 0, 0}, {GW_TASK, "RETRYABLE_FAILED", 1, 0},
                  {GW_TASK, "FAILED", 1, 1},          {GW_TASK, "ABORTED", 0, 1},
                  {GW_TASK, "UNDEFINED", 0, 0},       {GW_TASK, "SUCCEEDED", 0, 1}};
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_str json = gw_arena_printf(mem, "{\"event\":{\"phase\":\"%s\"}}", cases[i].phase);
@@ -250,7 +250,7 @@ TEST(test_facts_tell_failed_and_terminal_by_kind)
 
 TEST(test_facts_name_what_a_kind_has)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_flyte f;
     struct gw_err err;

@@ -9,6 +9,7 @@
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
 #include "test.h"
+#include "test_arena.h"
 
 #include <string.h>
 

@@ -34,7 +34,7 @@ static struct gw_flyte_request read_json(struct gw_arena *mem, enum gw_kind kind
 
 TEST(test_pbjson_says_of_the_streams_what_they_say)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     int n = 0;
 
     for (int i = 0; i < GOLDEN_STREAMS; i++) {
@@ -55,7 +55,7 @@ TEST(test_pbjson_says_of_the_streams_what_they_say)
 
 TEST(test_pbjson_is_what_googles_library_prints)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_str text = golden_file(mem, "protojson/random.jsonl");
     int n = 0;
 
@@ -87,7 +87,7 @@ static void check_flyteadmin(struct gw_arena *mem, const char *name, enum gw_kin
 
 TEST(test_pbjson_means_what_gos_library_prints)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     check_flyteadmin(mem, "flyteadmin/task-custom-info-numbers.json", GW_TASK);
     check_flyteadmin(mem, "flyteadmin/task-running-logs.json", GW_TASK);
@@ -111,7 +111,7 @@ static const char *error_of(struct gw_arena *mem, enum gw_kind kind, const char 
 
 static int refuses(const char *json, const char *what)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     const char *got = error_of(mem, GW_TASK, json);
 
     if (!strstr(got, what) || !*got) {
@@ -170,7 +170,7 @@ static struct gw_str both_ways(struct gw_arena *mem, const char *json)
 
 TEST(test_pbjson_takes_every_spelling)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
 #define SAME(in, out) CHECK(golden_same(mem, both_ways(mem, in), GW_STR(out)))
     SAME("{\"event\":{\"producer_id\":\"p\",\"retry_attempt\":\"3\",\"phase\":4}}",
@@ -202,7 +202,7 @@ TEST(test_pbjson_takes_every_spelling)
 
 TEST(test_pbjson_writes_the_text_of_the_mapping)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_str s = both_ways(mem, SCALAR("{\"primitive\":{\"floatValue\":0.1}}"));
 
     CHECK(gw_str_is(s, SCALAR("{\"primitive\":{\"floatValue\":0.1}}")));
@@ -229,7 +229,7 @@ static int times_out_of_range(struct gw_arena *mem, const char *field, const cha
 
 TEST(test_pbjson_refuses_times_out_of_range)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     /* event.occurred_at{nanos: -1}; event.logs{ttl{seconds: 1, nanos: -1}} */
     CHECK(times_out_of_range(mem, "occurred_at",
@@ -244,7 +244,7 @@ TEST(test_pbjson_refuses_times_out_of_range)
 
 TEST(test_pbjson_gives_a_maps_key_once)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_err err;
     /* event.custom_info{fields{"k": 1}, fields{"j"}, fields{"k": null}}: the last "k" counts. */
@@ -262,7 +262,7 @@ TEST(test_pbjson_gives_a_maps_key_once)
 
 TEST(test_pbjson_reads_back_what_nests_a_hundred_deep)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     for (int deep = 99; deep <= 101; deep++) {
         struct gw_flyte_request r, again;
@@ -322,7 +322,7 @@ TEST(test_duration_text_is_protobufs)
 
 TEST(test_numbers_keep_their_ranges)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     int64_t i;
     uint64_t u;
     double d;

@@ -32,7 +32,7 @@ TEST(test_reflect_knows_what_the_schema_says)
 
 TEST(test_reflect_has_is_presence)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     ProtobufCMessage *m = gw_pb_new(mem, D);
 
     for (unsigned i = 0; i < D->n_fields; i++)

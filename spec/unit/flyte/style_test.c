@@ -40,7 +40,7 @@ static int has(const struct gw_event *ev, const char *name, const char *value)
 
 TEST(test_style_documented_is_the_table)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event *ev = of_json(mem, GW_WORKFLOW,
                                   "{\"event\":{" EXECUTION ",\"phase\":\"FAILED\","
                                   "\"occurredAt\":\"2026-01-02T03:04:05.5Z\"}}");
@@ -75,7 +75,7 @@ TEST(test_style_documented_is_the_table)
 
 TEST(test_style_tells_an_empty_request)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     CHECK(has(of_json(mem, GW_WORKFLOW, "{}"), "id", ":::UNDEFINED"));
     CHECK(has(of_json(mem, GW_NODE, "{}"), "id", ":::::UNDEFINED"));
@@ -85,7 +85,7 @@ TEST(test_style_tells_an_empty_request)
 TEST(test_style_refuses_a_time_nobody_can_write)
 {
     struct gw_style_conf conf = {GW_STYLE_DOCUMENTED, GW_STR("s"), 0};
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_event ev;
     struct gw_err err;
@@ -100,7 +100,7 @@ TEST(test_style_refuses_a_time_nobody_can_write)
 
 TEST(test_style_json_data_is_protojson)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_event *ev;
     struct gw_err err;
@@ -115,7 +115,7 @@ TEST(test_style_json_data_is_protojson)
 TEST(test_style_data_follows_a_changed_request)
 {
     struct gw_style_conf conf = {GW_STYLE_DOCUMENTED, GW_STR("s"), 0};
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_event *ev;
     struct gw_err err;
@@ -138,7 +138,7 @@ static int compare(const void *a, const void *b)
 
 TEST(test_style_ids_are_unique_in_each_stream)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     for (int i = 0; i < GOLDEN_STREAMS; i++) {
         struct gw_str text = golden_file(mem, golden_streams[i]), first_key = {0};
@@ -167,7 +167,7 @@ TEST(test_style_ids_are_unique_in_each_stream)
 
 TEST(test_event_key_is_partitionkey_or_source_and_subject)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_event ev;
 
     gw_event_init(&ev, mem);

@@ -7,6 +7,7 @@
 #include "flyte/flyte.h"
 #include "record.pb-c.h"
 #include "test.h"
+#include "test_arena.h"
 
 #include <string.h>
 
@@ -34,7 +35,7 @@ static struct gw_record sample(int kind)
 
 TEST(test_record_is_what_protobuf_c_makes_of_it)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     for (int kind = 0; kind < GW_KINDS; kind++) {
         struct gw_record r = sample(kind);
@@ -54,7 +55,7 @@ TEST(test_record_is_what_protobuf_c_makes_of_it)
 
 TEST(test_record_reads_back_what_was_put)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
 
     for (int kind = 0; kind < GW_KINDS; kind++) {
         struct gw_record r = sample(kind), got;
@@ -73,7 +74,7 @@ TEST(test_record_reads_back_what_was_put)
 
 TEST(test_record_tells_absent_from_empty)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_record r = {.kind = GW_TASK, .payload = GW_STR("")}, got;
     struct gw_err err;
 
@@ -112,7 +113,7 @@ TEST(test_record_refuses_what_it_cannot_know)
 
 TEST(test_record_survives_what_is_cut_anywhere)
 {
-    struct gw_arena *mem = gw_arena_new();
+    struct gw_arena *mem = test_arena();
     struct gw_record r = sample(GW_NODE);
     struct gw_str bytes = put(mem, &r);
 
