@@ -319,7 +319,7 @@ static void unescape(struct gw_buf *out, struct gw_str raw)
             continue;
         }
         name = strchr(from, *p);
-        gw_buf_putc(out, name ? to[name - from] : *p);
+        gw_buf_put(out, name ? to + (name - from) : p, 1);
         p++;
     }
 }

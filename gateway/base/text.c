@@ -101,8 +101,9 @@ void gw_base64_put(struct gw_buf *b, struct gw_str bytes)
 
         to[0] = base64_digits[v >> 18];
         to[1] = base64_digits[v >> 12 & 63];
-        to[2] = i + 1 < bytes.len ? base64_digits[v >> 6 & 63] : '=';
-        to[3] = '=';
+        to[2] = to[3] = '=';
+        if (i + 1 < bytes.len)
+            to[2] = base64_digits[v >> 6 & 63];
     }
     gw_buf_added(b, len);
 }

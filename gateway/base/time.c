@@ -105,7 +105,7 @@ int gw_time_parse(struct gw_str s, struct gw_time *out)
         return -1;
     if ((nanos = fraction(&s)) < 0 || zone(&s, &offset) || s.len > 0)
         return -1;
-    out->sec = days_of(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec - offset;
+    out->sec = days_of(y, mo, d) * 86400 + h * INT64_C(3600) + mi * INT64_C(60) + sec - offset;
     out->nanos = nanos;
     return 0;
 }

@@ -36,8 +36,10 @@ static void stream_free(struct gw_stream *s)
 
 void gw_codec_fini(struct gw_codec *c)
 {
-    while (c->streams)
-        gw_codec_gone(c, c->streams);
+    for (struct gw_stream *s; (s = c->streams);) {
+        gw_codec_gone(c, s);
+        assert(c->streams != s);
+    }
     while (c->free) {
         struct gw_stream *next = c->free->next;
 
@@ -265,58 +267,57 @@ static struct gw_http_header *copy_headers(struct gw_stream *s, const struct gw_
     return copy;
 }
 
-void gw_http_respond(struct gw_http_stream *pub, int status, const struct gw_http_header *h,
-                     size_t n)
+void gw_http_respond(struct gw_http_stream *s, int status, const struct gw_http_header *h, size_t n)
 {
-    struct gw_stream *s = of(pub);
+    struct gw_stream *st = of(s);
 
-    assert(!s->responded);
-    s->responded = 1;
-    s->status = status;
-    s->answer = copy_headers(s, h, n);
-    s->n_answer = n;
-    mark_pending(s);
+    assert(!st->responded);
+    st->responded = 1;
+    st->status = status;
+    st->answer = copy_headers(st, h, n);
+    st->n_answer = n;
+    mark_pending(st);
 }
 
-void gw_http_write(struct gw_http_stream *pub, struct gw_str body)
+void gw_http_write(struct gw_http_stream *s, struct gw_str body)
 {
-    struct gw_stream *s = of(pub);
+    struct gw_stream *st = of(s);
 
-    assert(s->responded && !s->finished);
-    gw_buf_put_str(&s->out, body);
-    mark_pending(s);
+    assert(st->responded && !st->finished);
+    gw_buf_put_str(&st->out, body);
+    mark_pending(st);
 }
 
-void gw_http_finish(struct gw_http_stream *pub, const struct gw_http_header *trailers, size_t n)
+void gw_http_finish(struct gw_http_stream *s, const struct gw_http_header *trailers, size_t n)
 {
-    struct gw_stream *s = of(pub);
+    struct gw_stream *st = of(s);
 
-    assert(s->responded && !s->finished);
-    s->trailers = copy_headers(s, trailers, n);
-    s->n_trailers = n;
-    s->whole = !s->submitted;
-    s->finished = 1;
-    mark_pending(s);
+    assert(st->responded && !st->finished);
+    st->trailers = copy_headers(st, trailers, n);
+    st->n_trailers = n;
+    st->whole = !st->submitted;
+    st->finished = 1;
+    mark_pending(st);
 }
 
-void gw_http_respond_all(struct gw_http_stream *pub, int status, const struct gw_http_header *h,
+void gw_http_respond_all(struct gw_http_stream *s, int status, const struct gw_http_header *h,
                          size_t n, struct gw_str body)
 {
-    gw_http_respond(pub, status, h, n);
-    gw_http_write(pub, body);
-    gw_http_finish(pub, NULL, 0);
+    gw_http_respond(s, status, h, n);
+    gw_http_write(s, body);
+    gw_http_finish(s, NULL, 0);
 }
 
-void gw_http_reset(struct gw_http_stream *pub, uint32_t code)
+void gw_http_reset(struct gw_http_stream *s, uint32_t code)
 {
-    struct gw_stream *s = of(pub);
+    struct gw_stream *st = of(s);
 
-    s->reset = 1;
-    s->reset_code = code;
-    mark_pending(s);
+    st->reset = 1;
+    st->reset_code = code;
+    mark_pending(st);
 }
 
-size_t gw_http_unsent(const struct gw_http_stream *pub)
+size_t gw_http_unsent(const struct gw_http_stream *s)
 {
-    return of(pub)->out.len + of(pub)->codec->out.len;
+    return of(s)->out.len + of(s)->codec->out.len;
 }

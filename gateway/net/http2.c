@@ -56,6 +56,7 @@ static void pseudo_header(struct gw_http_stream *s, struct gw_str name, struct g
         s->authority = value;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2 dictates the parameters */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *user)
@@ -172,6 +173,7 @@ static int http2_feed(struct gw_codec *c, struct gw_str bytes)
     return n < 0 || !nghttp2_session_want_read(h->session) ? -1 : 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2 dictates the parameters */
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
                          uint32_t *flags, nghttp2_data_source *source, void *user)
 {
