@@ -153,10 +153,11 @@ def test_a_flood_is_bounded_and_disturbs_nobody(gateway, flood):
     g = gateway()
     with h2raw.Connection(g.grpc) as other:
         with h2raw.Connection(g.grpc) as c:
+            c.socket.settimeout(5)
             try:
                 flood(c)
             except OSError:
-                pass                                       # closed on us, which is fine
+                pass                                       # closed on us, or no longer read: both bound it
         assert still_works(other)
     assert g.metric("process_resident_memory_bytes") < 300e6
     g.settled(1)
