@@ -55,7 +55,7 @@ int gw_env_expand(struct gw_arena *mem, struct gw_str *text, struct gw_env_error
 {
     const char *p = text->p, *end = p + text->len, *dollar;
     struct gw_buf out;
-    size_t len;
+    size_t len = 0;
 
     if (!memmem(p, text->len, "${", 2))
         return 0;
