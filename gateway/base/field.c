@@ -85,10 +85,42 @@ static void read_str(const struct at *a, const char **out)
         *out = resolve(a->r, a->f, a->y->text.p);
 }
 
+/* What Go's ParseBool and mapstructure take for a boolean beside YAML's own. */
+static int weak_bool(const struct gw_yaml *y, int *out)
+{
+    static const char *const names[] = {"",  "0", "f", "F",    "false", "False", "FALSE",
+                                        "1", "t", "T", "true", "True",  "TRUE"};
+    long long n;
+
+    for (int i = 0; y->type == GW_YAML_SCALAR && i < 13; i++)
+        if (gw_str_is(y->text, names[i])) {
+            *out = i >= 7;
+            return 0;
+        }
+    if (gw_yaml_int(y, &n))
+        return -1;
+    *out = n != 0;
+    return 0;
+}
+
 static void read_bool(const struct at *a, int *out)
 {
-    if (gw_yaml_bool(a->y, out))
+    if (a->f->weak ? weak_bool(a->y, out) : gw_yaml_bool(a->y, out))
         fail_type(a, "true or false");
+}
+
+static int weak_int(const struct gw_yaml *y, long long *out)
+{
+    struct gw_yaml plain = *y;
+    int truth;
+
+    plain.quoted = 0;
+    if (!gw_yaml_int(&plain, out))
+        return 0;
+    if (gw_yaml_bool(y, &truth))
+        return -1;
+    *out = truth;
+    return 0;
 }
 
 static void read_number(const struct at *a, int64_t *out)
@@ -99,7 +131,7 @@ static void read_number(const struct at *a, int64_t *out)
     int64_t v = 0;
 
     if (f->type == GW_F_INT) {
-        if (gw_yaml_int(a->y, &n)) {
+        if (f->weak ? weak_int(a->y, &n) : gw_yaml_int(a->y, &n)) {
             fail_type(a, "a whole number");
             return;
         }

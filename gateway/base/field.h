@@ -79,7 +79,9 @@ struct gw_field {
     unsigned secret : 1;  /* never shown; a twin NAME_file takes a path whose content it is */
     unsigned comma : 1;   /* GW_F_STRS: a scalar is split at commas */
     unsigned pointer : 1; /* GW_F_TABLE: see above */
-    unsigned path : 1;    /* GW_F_STR, GW_F_STRS: relative to the file it stands in */
+    unsigned
+        weak : 1; /* GW_F_BOOL, GW_F_INT: as FlyteAdmin reads them, "1" is true and true is 1 */
+    unsigned path : 1; /* GW_F_STR, GW_F_STRS: relative to the file it stands in */
 };
 
 /* Fills conf (zeroed by the caller) from a mapping, or with defaults when map is NULL. Every

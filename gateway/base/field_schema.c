@@ -55,9 +55,17 @@ static void put_scalar(struct gw_buf *b, const struct gw_field *f)
 {
     switch (f->type) {
     case GW_F_BOOL:
+        if (f->weak) {
+            gw_buf_puts(b, "\"type\":[\"boolean\",\"string\",\"integer\",\"null\"]");
+            break;
+        }
         gw_buf_puts(b, "\"anyOf\":[{\"type\":[\"boolean\",\"null\"]}," ENV_PATTERN "]");
         break;
     case GW_F_INT:
+        if (f->weak) {
+            gw_buf_puts(b, "\"type\":[\"integer\",\"string\",\"boolean\",\"null\"]");
+            break;
+        }
         gw_buf_puts(b, "\"anyOf\":[{\"type\":[\"integer\",\"null\"]");
         put_bounds(b, f);
         gw_buf_puts(b, "}," ENV_PATTERN "]");
@@ -111,12 +119,13 @@ static void put_type(struct gw_buf *b, const struct gw_field *f)
     }
 }
 
-static void put_property(struct gw_buf *b, const struct gw_field *f, const char *suffix, int *first)
+static void put_property(struct gw_buf *b, const struct gw_field *f, const char *name,
+                         const char *suffix, int *first)
 {
     if (!*first)
         gw_buf_putc(b, ',');
     *first = 0;
-    gw_buf_printf(b, "\"%s%s\":{", f->name, suffix);
+    gw_buf_printf(b, "\"%s%s\":{", name, suffix);
     if (*suffix)
         gw_buf_puts(b, "\"type\":[\"string\",\"null\"]");
     else
@@ -143,9 +152,11 @@ static void put_fields(struct gw_buf *b, const struct gw_field *fields, const ch
         first = 0;
     }
     for (const struct gw_field *f = fields; f->name; f++) {
-        put_property(b, f, "", &first);
+        put_property(b, f, f->name, "", &first);
+        if (f->alias)
+            put_property(b, f, f->alias, "", &first);
         if (f->secret)
-            put_property(b, f, "_file", &first);
+            put_property(b, f, f->name, "_file", &first);
     }
     gw_buf_puts(b, "},\"required\":[");
     if (type)

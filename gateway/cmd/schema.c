@@ -1,0 +1,32 @@
+#include "base/buf.h"
+#include "base/diag.h"
+#include "cmd/cmd.h"
+#include "cmd/option.h"
+#include "config/config.h"
+
+#include <stdio.h>
+
+enum { MAX_SCHEMA = 4 * 1024 * 1024 };
+
+int gw_cmd_schema(int argc, char **argv)
+{
+    const struct gw_option options[] = {{0}};
+    const struct gw_usage usage = {
+        .command = "schema",
+        .line = "moongate schema",
+        .about = "Prints the JSON Schema of the configuration: editors complete and check with it.",
+        .options = options};
+    int n_args, status = gw_options(&usage, argc, argv, &n_args);
+    struct gw_buf b;
+
+    if (status != GW_OPTIONS_OK)
+        return status;
+    gw_buf_init(&b, MAX_SCHEMA, NULL);
+    gw_config_schema(&b);
+    gw_buf_putc(&b, '\n');
+    status = b.failed || fwrite(b.p, 1, b.len, stdout) != b.len || fflush(stdout);
+    gw_buf_free(&b);
+    if (status)
+        GW_DIAG(GW_ERROR, "schema", gw_msg("standard output cannot be written"));
+    return status;
+}

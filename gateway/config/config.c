@@ -1,0 +1,277 @@
+#include "config/config.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/problems.h"
+#include "base/yaml.h"
+#include "config/flyteadmin.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* The configuration as one table over the rooms' tables. What a file leaves out is put in as if the
+ * file had said so: defaults and files are read by the same code. */
+
+enum { MAX_PATH = 4096 };
+
+struct sections {
+    struct gw_flyteadmin_conf *cloud, *external;
+};
+
+struct file {
+    struct gw_config conf;
+    struct sections sections;
+    const struct gw_yaml *cloud_yaml; /* sections as the text of a file of their own */
+};
+
+static const char built_in[] = "ingest: {grpc: {}, http: {}}\n"
+                               "pipelines: [{name: default, publisher: {type: file, path: '-'}}]\n";
+
+#define SECTIONS(offset)                                                                           \
+    {"cloudEvents",                                                                                \
+     GW_F_TABLE,                                                                                   \
+     (offset) + offsetof(struct sections, cloud),                                                  \
+     .help = "FlyteAdmin's own section: its cloud events.",                                        \
+     .fields = gw_cloud_events_fields,                                                             \
+     .size = sizeof(struct gw_flyteadmin_conf),                                                    \
+     .alias = "cloud_events",                                                                      \
+     .pointer = 1},                                                                                \
+    {                                                                                              \
+        "externalEvents", GW_F_TABLE, (offset) + offsetof(struct sections, external),              \
+            .help = "FlyteAdmin's own section: the raw requests.",                                 \
+            .fields = gw_external_events_fields, .size = sizeof(struct gw_flyteadmin_conf),        \
+            .alias = "external_events", .pointer = 1                                               \
+    }
+
+static const struct gw_field section_fields[] = {SECTIONS(0), {0}};
+
+static const struct gw_field fields[] = {
+    {"source", GW_F_STR, offsetof(struct file, conf.source),
+     .def = "https://github.com/flyteorg/flyteadmin",
+     .help = "The CloudEvents attribute source of Flyte's events."},
+    {"shutdown_timeout", GW_F_DURATION, offsetof(struct file, conf.shutdown_timeout_ms),
+     .def = "25s", .help = "What is in flight at a stop has this long to end.", .max = 3600000},
+    {"ingest", GW_F_TABLE, offsetof(struct file, conf.ingest),
+     .help = "Where events come in. Absent: gRPC and HTTP on their defaults; else what it lists.",
+     .fields = gw_ingest_fields, .size = sizeof(struct gw_ingest_conf), .pointer = 1},
+    {"admin", GW_F_TABLE, offsetof(struct file, conf.admin), .help = "Health, metrics and the API.",
+     .fields = gw_admin_fields, .size = sizeof(struct gw_admin_conf)},
+    {"log", GW_F_TABLE, offsetof(struct file, conf.log),
+     .help = "Keeps events until every pipeline is done with them.", .fields = gw_log_fields,
+     .size = sizeof(struct gw_log_conf)},
+    {"pipelines", GW_F_TABLES, offsetof(struct file, conf.pipelines),
+     .help = "Where events go, a pipeline for each team or purpose. None: one, default, to "
+             "standard output.",
+     .fields = gw_pipeline_fields, .size = sizeof(struct gw_pipeline_conf)},
+    SECTIONS(offsetof(struct file, sections)),
+    {"cloud_events.yaml", GW_F_VALUE, offsetof(struct file, cloud_yaml),
+     .help = "FlyteAdmin's sections as Helm writes them: the text of a file."},
+    {0}};
+
+/* ---- what the file leaves out ---- */
+
+static void append(struct gw_arena *mem, struct gw_yaml *map, struct gw_yaml key,
+                   struct gw_yaml value)
+{
+    struct gw_yaml *keys = gw_arena_alloc(mem, (map->n + 1) * sizeof(*keys));
+    struct gw_yaml *values = gw_arena_alloc(mem, (map->n + 1) * sizeof(*values));
+
+    if (map->n) {
+        memcpy(keys, map->keys, map->n * sizeof(*keys));
+        memcpy(values, map->values, map->n * sizeof(*values));
+    }
+    keys[map->n] = key;
+    values[map->n] = value;
+    map->keys = keys;
+    map->values = values;
+    map->n++;
+}
+
+static size_t find(const struct gw_yaml *map, const char *key)
+{
+    size_t i = 0;
+
+    while (i < map->n && strcasecmp(map->keys[i].text.p, key) != 0)
+        i++;
+    return i;
+}
+
+/* An empty `pipelines:` is none, an empty `ingest:` was never filled in. */
+static void complete(struct gw_yaml *root, struct gw_problems *p)
+{
+    struct gw_yaml *more = gw_yaml_parse("(built in)", gw_str_of(built_in), 1, 1, p);
+
+    for (size_t i = 0; i < more->n; i++) {
+        size_t at = find(root, more->keys[i].text.p);
+
+        if (at == root->n)
+            append(p->mem, root, more->keys[i], more->values[i]);
+        else if (gw_yaml_is_null(&root->values[at]) ||
+                 (root->values[at].type == GW_YAML_SEQ && root->values[at].n == 0))
+            root->values[at] = more->values[i];
+    }
+}
+
+/* ---- FlyteAdmin's sections ---- */
+
+static void check_section(struct gw_config *c, const struct gw_flyteadmin_conf *conf,
+                          const struct gw_yaml *in, const char *const names[2],
+                          struct gw_problems *p)
+{
+    size_t i = find(in, names[0]);
+    const char *name;
+
+    if (!conf)
+        return;
+    if (i == in->n)
+        i = find(in, names[1]);
+    name = in->keys[i].text.p;
+    if (!gw_flyteadmin_check(conf, &in->values[i], p, name))
+        return;
+    gw_problems_add(p, 1, in->keys[i].file, in->keys[i].line, in->keys[i].column,
+                    "%s: FlyteAdmin's style is not part of this build: `run` refuses this file",
+                    name);
+    if (!c->flyteadmin_section)
+        c->flyteadmin_section = name;
+}
+
+static void check_sections(struct gw_config *c, const struct sections *s, const struct gw_yaml *in,
+                           struct gw_problems *p)
+{
+    static const char *const cloud[] = {"cloudEvents", "cloud_events"};
+    static const char *const external[] = {"externalEvents", "external_events"};
+
+    check_section(c, s->cloud, in, cloud, p);
+    check_section(c, s->external, in, external, p);
+}
+
+/* cloud_events.yaml: the text of a file, or (written without the |) the mapping itself. */
+static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, struct gw_problems *p)
+{
+    struct sections s = {0};
+    const struct gw_yaml *in = y;
+
+    if (y->type == GW_YAML_SCALAR && y->block_column)
+        in = gw_yaml_parse(y->file, y->text, y->line + 1, y->block_column, p);
+    else if (y->type == GW_YAML_SCALAR)
+        in = gw_yaml_parse(y->file, y->text, y->line, y->column, p);
+    if (!in)
+        return;
+    gw_fields_read(section_fields, in, &s, p, "cloud_events.yaml");
+    if (in->type == GW_YAML_MAP)
+        check_sections(c, &s, in, p);
+}
+
+/* ---- pipelines ---- */
+
+static const char *lua_path(struct gw_arena *mem)
+{
+    static const char installed[] = GW_DATADIR "/lua";
+    const char *env = getenv("MOONGATE_LUA");
+    char exe[MAX_PATH];
+    ssize_t len;
+    int up;
+
+    if (env && *env)
+        return gw_arena_strndup(mem, env, strlen(env));
+    if (!access(installed, R_OK))
+        return installed;
+    /* in the source tree: build/release/moongate */
+    len = readlink("/proc/self/exe", exe, sizeof(exe));
+    for (up = 0; len > 0 && up < 3; len--)
+        up += exe[len - 1] == '/';
+    return gw_arena_printf(mem, "%.*s/lua", len > 0 ? (int)len : 0, exe).p;
+}
+
+static void check_name(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)
+{
+    const struct gw_yaml *name = gw_yaml_get(all[i].yaml, "name");
+
+    if (!all[i].name)
+        return;
+    for (size_t k = 0; k < i; k++)
+        if (all[k].name && !strcmp(all[k].name, all[i].name)) {
+            name = name ? name : all[i].yaml;
+            gw_problems_add(p, 0, name->file, name->line, name->column,
+                            "pipelines.%s: two pipelines have this name", all[i].name);
+            return;
+        }
+}
+
+static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, struct gw_problems *p)
+{
+    const struct gw_yaml *list = &root->values[find(root, "pipelines")];
+    struct gw_pipeline_conf *all = c->pipelines.items;
+    const char *lua = lua_path(p->mem);
+
+    for (size_t i = 0; i < c->pipelines.n; i++) {
+        all[i].source = c->source;
+        all[i].lua_path = lua;
+        all[i].yaml = &list->values[i];
+        check_name(all, i, p);
+        gw_pipeline_check(&all[i], p);
+    }
+}
+
+/* ---- the whole ---- */
+
+/* By place: they were found table by table. */
+static int by_place(const void *a, const void *b)
+{
+    const struct gw_problem *x = a, *y = b;
+    int files = x->file && y->file ? strcmp(x->file, y->file) : 0;
+
+    if (files)
+        return files;
+    return x->line != y->line ? x->line - y->line : x->column - y->column;
+}
+
+static struct gw_yaml *read_root(const char *path, struct gw_problems *p)
+{
+    if (path)
+        return gw_yaml_read(path, p);
+    return gw_yaml_parse("", GW_STR(""), 1, 1, p);
+}
+
+struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
+{
+    struct gw_yaml *root = read_root(path, p);
+    struct file *f = gw_arena_zalloc(p->mem, sizeof(*f));
+
+    if (root && root->type == GW_YAML_MAP)
+        complete(root, p);
+    if (root)
+        gw_fields_read(fields, root, f, p, "");
+    if (root && root->type == GW_YAML_MAP) {
+        check_pipelines(&f->conf, root, p);
+        check_sections(&f->conf, &f->sections, root, p);
+        if (f->cloud_yaml)
+            read_sections_file(&f->conf, f->cloud_yaml, p);
+    }
+    if (p->n)
+        qsort(p->items, p->n, sizeof(*p->items), by_place);
+    f->conf.mem = p->mem;
+    return p->errors ? NULL : &f->conf;
+}
+
+void gw_config_free(struct gw_config *c)
+{
+    if (c)
+        gw_arena_free(c->mem);
+}
+
+void gw_config_schema(struct gw_buf *out)
+{
+    struct gw_buf rest;
+
+    gw_buf_init(&rest, out->max, NULL);
+    gw_fields_schema(fields, &rest);
+    gw_buf_puts(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+                     "\"title\":\"Moongate's configuration\",");
+    if (rest.failed || rest.len == 0)
+        out->failed = 1;
+    else
+        gw_buf_put(out, rest.p + 1, rest.len - 1);
+    gw_buf_free(&rest);
+}

@@ -1,0 +1,104 @@
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/problems.h"
+#include "base/yaml.h"
+#include "config/config.h"
+#include "flyte/flyte.h"
+#include "hook/hook.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Loads scripts for `check`. Each has a Lua state of its own, so every broken one is told and not
+ * the first alone. */
+
+/* "FILE:LINE: what" as Lua says it; 0 when msg has another form. */
+static int split_place(const char *msg, const char *script, int *line, const char **what)
+{
+    size_t len = strlen(script);
+    char *end;
+    long n;
+
+    if (strncmp(msg, script, len) != 0 || msg[len] != ':')
+        return 0;
+    n = strtol(msg + len + 1, &end, 10);
+    if (end == msg + len + 1 || *end != ':' || n < 1 || n > INT32_MAX)
+        return 0;
+    *line = (int)n;
+    *what = end + 1 + (end[1] == ' ');
+    return 1;
+}
+
+static void load(struct gw_hooks_conf *conf, const struct gw_yaml *at, struct gw_problems *p)
+{
+    struct gw_err err = {0};
+    struct gw_hooks *h = gw_hooks_open(conf, &err);
+    const char *what, *script = conf->scripts->n ? conf->scripts->items[0] : NULL;
+    int line;
+
+    if (h)
+        gw_hooks_close(h);
+    else if (script && split_place(err.msg, script, &line, &what))
+        gw_problems_add(p, 0, script, line, 1, "%s", what);
+    else
+        gw_problems_add(p, 0, at->file, at->line, at->column, "pipelines.%s: %s", conf->pipeline,
+                        err.msg);
+}
+
+/* The item of `hooks` that names script i. */
+static const struct gw_yaml *place_of(const struct gw_pipeline_conf *c, size_t i)
+{
+    const struct gw_yaml *hooks = gw_yaml_get(c->yaml, "hooks");
+
+    if (hooks && hooks->type == GW_YAML_SEQ && i < hooks->n)
+        return &hooks->values[i];
+    return hooks ? hooks : c->yaml;
+}
+
+static int readable(const struct gw_pipeline_conf *c, size_t i, struct gw_problems *p)
+{
+    const struct gw_yaml *at = place_of(c, i);
+    char why[100];
+
+    if (!access(c->hooks.items[i], R_OK))
+        return 1;
+    gw_problems_add(p, 0, at->file, at->line, at->column, "pipelines.%s.hooks: %s: %s", c->name,
+                    c->hooks.items[i], strerror_r(errno, why, sizeof(why)));
+    return 0;
+}
+
+static void check_pipeline(const struct gw_pipeline_conf *c, struct gw_problems *p)
+{
+    const struct gw_style_conf style = {.style = (enum gw_style)c->format.style,
+                                        .source = gw_str_of(c->source),
+                                        .json = c->format.json};
+    struct gw_strs one = {0};
+    struct gw_hooks_conf conf = {.pipeline = c->name,
+                                 .scripts = &one,
+                                 .match = c->match,
+                                 .rename = c->rename,
+                                 .set = c->set,
+                                 .remove = c->remove,
+                                 .params = c->params,
+                                 .limits = c->hook_limits,
+                                 .style = &style,
+                                 .lua_path = c->lua_path};
+
+    load(&conf, c->yaml, p);
+    conf.match = conf.rename = conf.set = conf.remove = NULL;
+    for (size_t i = 0; i < c->hooks.n; i++) {
+        one = (struct gw_strs){&c->hooks.items[i], 1};
+        if (readable(c, i, p))
+            load(&conf, place_of(c, i), p);
+    }
+}
+
+void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p)
+{
+    const struct gw_pipeline_conf *all = c->pipelines.items;
+
+    for (size_t i = 0; i < c->pipelines.n; i++)
+        check_pipeline(&all[i], p);
+}
