@@ -59,7 +59,8 @@ static int grow(struct gw_buf *b, size_t len)
 
 char *gw_buf_room(struct gw_buf *b, size_t len)
 {
-    if (b->failed || (b->cap - b->len < len && grow(b, len)))
+    /* Room for nothing is room too: NULL means failed. */
+    if (b->failed || ((b->cap - b->len < len || !b->p) && grow(b, len)))
         return NULL;
     return b->p + b->len;
 }
