@@ -16,6 +16,21 @@ static void put_value(struct gw_buf *out, const struct gw_attr *a)
         gw_json_put_string(out, a->text);
 }
 
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* What stands around the value is not part of it. */
+static struct gw_str trimmed(struct gw_str s)
+{
+    while (s.len && is_space(s.p[s.len - 1]))
+        s.len--;
+    while (s.len && is_space(*s.p))
+        s = (struct gw_str){s.p + 1, s.len - 1};
+    return s;
+}
+
 static void put_data(struct gw_buf *out, const struct gw_event *ev)
 {
     switch (ev->data_kind) {
@@ -34,7 +49,7 @@ static void put_data(struct gw_buf *out, const struct gw_event *ev)
     case GW_DATA_JSON:
         gw_buf_puts(out, ",\"data\":");
         if (gw_event_is_json(ev))
-            gw_buf_put_str(out, ev->data);
+            gw_buf_put_str(out, trimmed(ev->data));
         else /* a hook gave it another type: then data is a string */
             gw_json_put_string(out, ev->data);
         break;

@@ -58,7 +58,7 @@ static int by_key(const void *a, const void *b)
 
 ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n)
 {
-    ProtobufCMessage **out = malloc(n * (sizeof(out[0]) + sizeof(struct ranked)) + 1);
+    ProtobufCMessage **out = malloc(n * (sizeof(void *) + sizeof(struct ranked)) + 1);
     struct ranked *ranked = (struct ranked *)(out + n); /* behind it, for a while */
 
     if (!out)
