@@ -52,6 +52,12 @@ __attribute__((format(printf, 2, 3))) static void fail(const struct at *a, const
     gw_problems_add(a->r->p, 0, a->y->file, a->y->line, a->y->column, "%s: %s", a->name, text);
 }
 
+/* How much of a value a message shows. */
+static int shown(struct gw_str s)
+{
+    return s.len < SHOWN ? (int)s.len : SHOWN;
+}
+
 /* What stands there instead of what was wanted. */
 static void fail_type(const struct at *a, const char *wanted)
 {
@@ -60,8 +66,8 @@ static void fail_type(const struct at *a, const char *wanted)
     if (y->type == GW_YAML_SCALAR && a->f && a->f->secret)
         fail(a, "expected %s", wanted);
     else if (y->type == GW_YAML_SCALAR)
-        fail(a, "expected %s, not %s\"%.*s\"", wanted, y->quoted ? "the text " : "",
-             y->text.len < SHOWN ? (int)y->text.len : SHOWN, y->text.p);
+        fail(a, "expected %s, not %s\"%.*s\"", wanted, y->quoted ? "the text " : "", shown(y->text),
+             y->text.p);
     else
         fail(a, "expected %s, not a %s", wanted, y->type == GW_YAML_SEQ ? "list" : "mapping");
 }
@@ -179,8 +185,8 @@ static void read_choice(const struct at *a, int *out)
         gw_nearest_offer(&near, gw_str_of(a->f->choices[i]));
     }
     list_choices(a->f->choices, all, sizeof(all));
-    fail(a, "\"%.*s\" is none of %s%s", a->y->text.len < SHOWN ? (int)a->y->text.len : SHOWN,
-         a->y->text.p, all, gw_nearest_hint(&near, hint, sizeof(hint)));
+    fail(a, "\"%.*s\" is none of %s%s", shown(a->y->text), a->y->text.p, all,
+         gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
 /* ---- lists and maps ---- */
@@ -287,29 +293,45 @@ static const struct gw_yaml *get_fold(const struct gw_yaml *map, const char *key
     return NULL;
 }
 
-static const struct gw_variant *find_variant(const struct at *a, const struct gw_yaml *type)
+/* The variants' names, for a message; what is wanted is looked up on the way. */
+static const struct gw_variant *find_variant(const struct gw_field *f, struct gw_nearest *near,
+                                             char *all, size_t size)
 {
-    struct gw_nearest near = {.wanted = type->text};
+    const struct gw_variant *v, *found = NULL;
+    size_t len = 0;
+
+    for (size_t i = 0; (v = f->variant(i)); i++) {
+        if (gw_str_is(near->wanted, v->name))
+            found = v;
+        gw_nearest_offer(near, gw_str_of(v->name));
+        if (len < size)
+            len += (size_t)snprintf(all + len, size - len, "%s%s", len ? ", " : "", v->name);
+    }
+    return found;
+}
+
+/* An unquoted null is a name here: publisher: {type: null}. */
+static const struct gw_variant *read_type(const struct at *a)
+{
+    const struct gw_yaml *type = get_fold(a->y, "type");
+    struct gw_nearest near = {0};
     const struct gw_variant *v;
     char hint[120], all[300] = "";
     struct at here = *a;
-    size_t len = 0;
 
-    /* an unquoted null is a name here: publisher: {type: null} */
-    for (size_t i = 0; (v = a->f->variant(i)); i++) {
-        if (type->type == GW_YAML_SCALAR && gw_str_is(type->text, v->name))
-            return v;
-        gw_nearest_offer(&near, gw_str_of(v->name));
-        if (len < sizeof(all))
-            len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len ? ", " : "", v->name);
-    }
+    if (type && type->type == GW_YAML_SCALAR)
+        near.wanted = type->text;
+    v = find_variant(a->f, &near, all, sizeof(all));
+    if (v)
+        return v;
     here.y = type;
     join(here.name, a->name, "type");
-    if (type->type != GW_YAML_SCALAR)
+    if (!type)
+        fail(a, "type is required, one of %s", all);
+    else if (type->type != GW_YAML_SCALAR)
         fail_type(&here, all);
     else
-        fail(&here, "\"%.*s\" is none of %s%s",
-             type->text.len < SHOWN ? (int)type->text.len : SHOWN, type->text.p, all,
+        fail(&here, "\"%.*s\" is none of %s%s", shown(type->text), type->text.p, all,
              gw_nearest_hint(&near, hint, sizeof(hint)));
     return NULL;
 }
@@ -317,18 +339,12 @@ static const struct gw_variant *find_variant(const struct at *a, const struct gw
 static void read_union(const struct at *a, struct gw_union *out)
 {
     const struct gw_variant *v;
-    const struct gw_yaml *type;
 
     if (a->y->type != GW_YAML_MAP) {
         fail_type(a, "a mapping");
         return;
     }
-    type = get_fold(a->y, "type");
-    if (!type) {
-        fail(a, "type is required");
-        return;
-    }
-    v = find_variant(a, type);
+    v = read_type(a);
     if (!v)
         return;
     out->type = v->name;
@@ -391,16 +407,25 @@ static void read_field(const struct at *a, void *conf)
     }
 }
 
-static void read_default(struct reader *r, const struct gw_field *f, void *conf, const char *where)
+/* map: where the field is missing; NULL: nowhere. */
+static void read_default(struct reader *r, const struct gw_field *f, const struct gw_yaml *map,
+                         void *conf, const char *where)
 {
-    struct gw_yaml y = {.type = GW_YAML_SCALAR, .file = r->file, .text = gw_str_of(f->def)};
-    struct at a = {.r = r, .f = f, .y = &y};
+    struct gw_yaml text = {.type = GW_YAML_SCALAR, .file = r->file, .text = gw_str_of(f->def)};
+    struct gw_yaml empty = {.type = GW_YAML_MAP};
+    struct at a = {.r = r, .f = f, .y = &text};
 
     join(a.name, where, f->name);
-    if (f->type == GW_F_TABLE && !f->pointer)
-        read_table(r, f->fields, NULL, (char *)conf + f->offset, a.name);
-    else if (f->def)
+    if (f->type == GW_F_TABLE && !f->pointer) {
+        if (map) {
+            empty.file = map->file;
+            empty.line = map->line;
+            empty.column = map->column;
+        }
+        read_table(r, f->fields, map ? &empty : NULL, (char *)conf + f->offset, a.name);
+    } else if (f->def) {
         read_field(&a, conf);
+    }
 }
 
 /* ---- keys ---- */
@@ -476,8 +501,7 @@ static void unknown_key(const struct table *t, const struct gw_yaml *key, struct
     if (t->in_union)
         gw_nearest_offer(near, GW_STR("type"));
     gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s%sunknown key \"%.*s\"%s",
-                    t->where, *t->where ? ": " : "",
-                    key->text.len < SHOWN ? (int)key->text.len : SHOWN, key->text.p,
+                    t->where, *t->where ? ": " : "", shown(key->text), key->text.p,
                     gw_nearest_hint(near, hint, sizeof(hint)));
 }
 
@@ -521,7 +545,7 @@ static void read_keys(struct table *t)
             gw_problems_add(t->r->p, 0, t->map->file, t->map->line, t->map->column,
                             "%s%s%s is required", t->where, *t->where ? "." : "",
                             t->fields[i].name);
-        read_default(t->r, &t->fields[i], t->conf, t->where);
+        read_default(t->r, &t->fields[i], t->map, t->conf, t->where);
     }
 }
 

@@ -132,6 +132,8 @@ static int block_column(const struct reader *r, size_t line, struct gw_str text)
     const char *p = r->text.p, *end = p + r->text.len;
     size_t indent = 0, kept = 0;
 
+    for (; text.len && *text.p == '\n'; text.p++, text.len--)
+        line++;
     for (size_t skip = line + 1; p && p < end && skip; skip--) {
         p = memchr(p, '\n', (size_t)(end - p));
         p = p ? p + 1 : end;
