@@ -35,6 +35,7 @@ void gw_front_init(struct gw_front *f, struct gw_log *log, struct gw_metrics *me
     f->scratch = gw_arena_new();
     f->settled = nothing;
     init_metrics(f, metrics);
+    gw_submit_init(f);
     gw_grpc_init(f);
 }
 

@@ -13,6 +13,7 @@
 /* What the files of this room share. A front is one ingest loop: its listeners, and the requests
  * that wait for the log. All of it belongs to the loop's thread; only `pending` is shared. */
 struct gw_counter;
+struct gw_group;
 struct gw_grpc_call;
 struct gw_histogram;
 struct gw_http_stream;
@@ -44,9 +45,11 @@ struct gw_front {
     int stopping;
     int full;                 /* the last reservation was refused; nobody has seen room since */
     struct gw_arena *scratch; /* of the request being looked at; reset before the next */
-    size_t under_way;         /* appends whose mail has not come */
-    struct gw_sub *idle_subs;
-    size_t n_idle_subs;
+    size_t under_way;         /* appends whose mail has not come, and the open one */
+    /* Requests of one turn make one append: one message to the log's writer and one back. */
+    struct gw_group *open, *idle;
+    size_t n_idle;
+    struct gw_task append_task;
     /* gRPC: calls with a deadline, and calls that stay open until the front stops */
     struct gw_grpc_call *deadlines, *open_calls;
     struct gw_timer deadline_timer, health_timer;
@@ -61,30 +64,29 @@ void gw_front_init(struct gw_front *f, struct gw_log *log, struct gw_metrics *me
 /* No append may be under way. The listeners are closed already. */
 void gw_front_fini(struct gw_front *f);
 
-/* An append under way. It owns its memory, so a client that goes away takes nothing with it. */
+/* A request that waits for the log, in its group's memory, so a client that goes away takes nothing
+ * with it. */
 struct gw_sub {
-    struct gw_append append;
-    struct gw_front *front;
-    struct gw_arena *mem;
     struct gw_sub *next;
-    struct gw_log_entry one;
+    size_t n; /* records */
     enum gw_way way;
     int64_t began_ns;
-    /* The answer: on the front's thread, once, the last use of the submission. err NULL: kept. The
-     * owner clears `owner` when its client is gone; then nothing is called. */
+    /* The answer: on the front's thread, once, on a later turn; the last use of the submission. err
+     * NULL: kept. The owner clears `owner` when its client is gone; then nothing is called. */
     void (*answer)(void *owner, const struct gw_err *err);
     void *owner;
 };
 
-/* Reserves room and appends n records as one append; bytes are copied. NULL: refused, nothing is
- * left behind; err and reason say why. */
+/* Reserves room and appends n records, whole or not at all; bytes are copied. NULL: refused,
+ * nothing is left behind; err and reason say why. */
 struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
                          size_t n, enum gw_reason *reason, struct gw_err *err);
 /* A Flyte request's record; traceparent is s's. */
 struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct gw_http_stream *s,
                                const struct gw_flyte_request *r, enum gw_reason *reason,
                                struct gw_err *err);
-void gw_submit_fini(struct gw_front *f); /* frees the idle ones; none may be under way */
+void gw_submit_init(struct gw_front *f);
+void gw_submit_fini(struct gw_front *f); /* nothing may be under way */
 
 void gw_front_reject(struct gw_front *f, enum gw_way way, enum gw_reason reason);
 enum gw_reason gw_reason_of(const struct gw_err *err);

@@ -20,7 +20,7 @@ struct gw_metrics;
  *  I1 OK (200, 202) is sent only after the append's mail said "kept".
  *  I2 What is refused leaves nothing in the log.
  *  I3 A refusal costs no append and no sync.
- *  I4 A batch is appended as one append. */
+ *  I4 A batch is kept whole or not at all. */
 struct gw_ingest_grpc_conf {
     struct gw_listener_conf listener; /* max_body_bytes: max_message_bytes */
 };

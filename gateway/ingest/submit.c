@@ -10,78 +10,139 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From a checked request to its answer: room, append, mail (I1 to I4). On the front's thread. */
+/* From a checked request to its answer: room, append, mail (I1 to I4). On the front's thread.
+ *
+ * What the requests of one turn bring goes into one group and is appended as one at the turn's end,
+ * or when the group is large: the writer is woken once, and answers once. A group is whole or not
+ * at all in the log, and so is each request of it. */
 
-enum { MAX_IDLE_SUBS = 1024, MAX_TRACEPARENT = 512 };
+enum {
+    MAX_IDLE_GROUPS = 8,
+    GROUP_RECORDS = 1024,
+    GROUP_BYTES = 1024 * 1024,
+    MAX_TRACEPARENT = 512
+};
 
-static struct gw_sub *take_sub(struct gw_front *f)
+struct gw_group {
+    struct gw_append append;
+    struct gw_front *front;
+    struct gw_group *next;
+    struct gw_arena *mem; /* records and submissions */
+    struct gw_log_entry *entries;
+    size_t n, room;
+    struct gw_sub *first, **last;
+};
+
+static void on_kept(struct gw_mail *m);
+
+static struct gw_group *take_group(struct gw_front *f)
 {
-    struct gw_sub *sub = f->idle_subs;
+    struct gw_group *g = f->idle;
 
-    if (sub) {
-        f->idle_subs = sub->next;
-        f->n_idle_subs--;
-        return sub;
+    if (g) {
+        f->idle = g->next;
+        f->n_idle--;
+    } else {
+        g = calloc(1, sizeof(*g));
+        if (!g)
+            abort();
+        g->front = f;
+        g->mem = gw_arena_new();
     }
-    sub = calloc(1, sizeof(*sub));
-    if (!sub)
-        abort();
-    sub->front = f;
-    sub->mem = gw_arena_new();
-    return sub;
+    g->append = (struct gw_append){.mail.fn = on_kept, .reply = f->loop};
+    g->n = 0;
+    g->first = NULL;
+    g->last = &g->first;
+    f->under_way++;
+    return g;
 }
 
-static void free_sub(struct gw_sub *sub)
+static void free_group(struct gw_group *g)
 {
-    gw_arena_free(sub->mem);
-    free(sub);
+    gw_arena_free(g->mem);
+    free(g->entries);
+    free(g);
 }
 
-static void give_sub(struct gw_sub *sub)
+static void give_group(struct gw_group *g)
 {
-    struct gw_front *f = sub->front;
+    struct gw_front *f = g->front;
 
-    if (f->n_idle_subs >= MAX_IDLE_SUBS) {
-        free_sub(sub);
+    f->under_way--;
+    if (f->n_idle >= MAX_IDLE_GROUPS || g->room > GROUP_RECORDS) {
+        free_group(g);
         return;
     }
-    gw_arena_reset(sub->mem);
-    sub->owner = NULL;
-    sub->next = f->idle_subs;
-    f->idle_subs = sub;
-    f->n_idle_subs++;
+    gw_arena_reset(g->mem);
+    g->next = f->idle;
+    f->idle = g;
+    f->n_idle++;
+}
+
+static void append_open(struct gw_front *f)
+{
+    struct gw_group *g = f->open;
+
+    f->open = NULL;
+    g->append.entries = g->entries;
+    g->append.n = g->n;
+    gw_log_append(f->log, &g->append);
+}
+
+static void on_turn_end(struct gw_task *t)
+{
+    struct gw_front *f = GW_CONTAINER(t, struct gw_front, append_task);
+
+    if (f->open)
+        append_open(f);
+}
+
+void gw_submit_init(struct gw_front *f)
+{
+    f->append_task.fn = on_turn_end;
 }
 
 void gw_submit_fini(struct gw_front *f)
 {
-    struct gw_sub *next;
+    struct gw_group *next;
 
     assert(f->under_way == 0);
-    for (struct gw_sub *sub = f->idle_subs; sub; sub = next) {
-        next = sub->next;
-        free_sub(sub);
+    gw_loop_cancel(f->loop, &f->append_task);
+    for (struct gw_group *g = f->idle; g; g = next) {
+        next = g->next;
+        free_group(g);
     }
-    f->idle_subs = NULL;
-    f->n_idle_subs = 0;
+    f->idle = NULL;
+    f->n_idle = 0;
+}
+
+static void count_kept(struct gw_front *f, const struct gw_sub *sub,
+                       const struct gw_log_entry *entries, int64_t now_ns)
+{
+    for (size_t i = 0; i < sub->n; i++)
+        gw_count(f->received[sub->way][entries[i].kind], 1);
+    gw_histogram_add(f->ack[sub->way], now_ns - sub->began_ns);
 }
 
 static void on_kept(struct gw_mail *m)
 {
-    struct gw_sub *sub = GW_CONTAINER(m, struct gw_sub, append.mail);
-    struct gw_front *f = sub->front;
+    struct gw_group *g = GW_CONTAINER(m, struct gw_group, append.mail);
+    struct gw_front *f = g->front;
+    const struct gw_err *err = g->append.failed ? &g->append.err : NULL;
+    const struct gw_log_entry *entries = g->entries;
+    int64_t now_ns = gw_clock_mono_ns();
 
-    atomic_fetch_sub_explicit(f->pending, (int64_t)sub->append.reserved, memory_order_relaxed);
-    f->under_way--;
-    if (sub->append.failed) {
-        gw_front_reject(f, sub->way, GW_R_UNAVAILABLE);
-    } else {
-        for (size_t i = 0; i < sub->append.n; i++)
-            gw_count(f->received[sub->way][sub->append.entries[i].kind], 1);
-        gw_histogram_add(f->ack[sub->way], gw_clock_mono_ns() - sub->began_ns);
+    atomic_fetch_sub_explicit(f->pending, (int64_t)g->append.reserved, memory_order_relaxed);
+    for (struct gw_sub *sub = g->first; sub; sub = sub->next) {
+        if (err)
+            gw_front_reject(f, sub->way, GW_R_UNAVAILABLE);
+        else
+            count_kept(f, sub, entries, now_ns);
+        entries += sub->n;
+        if (sub->owner)
+            sub->answer(sub->owner, err);
     }
-    if (sub->owner)
-        sub->answer(sub->owner, sub->append.failed ? &sub->append.err : NULL);
-    give_sub(sub);
+    give_group(g);
     f->settled(f);
 }
 
@@ -111,27 +172,34 @@ static int take_room(struct gw_front *f, size_t bytes, enum gw_reason *reason, s
     return -1;
 }
 
-static void encode(struct gw_sub *sub, const struct gw_record *records, size_t n, size_t bytes)
+static void need_room(struct gw_group *g, size_t n)
 {
-    struct gw_log_entry *entries = &sub->one;
+    if (g->n + n <= g->room)
+        return;
+    g->room = g->n + n < 64 ? 64 : 2 * (g->n + n);
+    g->entries = realloc(g->entries, g->room * sizeof(*g->entries));
+    if (!g->entries)
+        abort();
+}
+
+static void encode(struct gw_group *g, const struct gw_record *records, size_t n, size_t bytes)
+{
     struct gw_buf b;
     size_t at = 0;
 
-    if (n > 1)
-        entries = gw_arena_alloc(sub->mem, n * sizeof(*entries));
-    gw_buf_init(&b, bytes, sub->mem);
+    need_room(g, n);
+    gw_buf_init(&b, bytes, g->mem);
     (void)gw_buf_room(&b, bytes); /* one allocation: slices of it stay where they are */
     for (size_t i = 0; i < n; i++) {
         gw_record_put(&b, &records[i]);
         assert(!b.failed);
-        entries[i] = (struct gw_log_entry){.bytes = {b.p + at, b.len - at},
-                                           .key_hash = gw_hash64(records[i].key),
-                                           .kind = records[i].kind,
-                                           .received_at_ns = records[i].received_at_ns};
+        g->entries[g->n++] = (struct gw_log_entry){.bytes = {b.p + at, b.len - at},
+                                                   .key_hash = gw_hash64(records[i].key),
+                                                   .kind = records[i].kind,
+                                                   .received_at_ns = records[i].received_at_ns};
         at = b.len;
     }
-    sub->append.entries = entries;
-    sub->append.n = n;
+    g->append.reserved += bytes;
 }
 
 struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
@@ -145,13 +213,17 @@ struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_re
         bytes += gw_record_size(&records[i]);
     if (take_room(f, bytes, reason, err))
         return NULL;
-    sub = take_sub(f);
-    sub->way = way;
-    sub->began_ns = gw_clock_mono_ns();
-    sub->append = (struct gw_append){.mail.fn = on_kept, .reply = f->loop, .reserved = bytes};
-    encode(sub, records, n, bytes);
-    f->under_way++;
-    gw_log_append(f->log, &sub->append);
+    if (!f->open)
+        f->open = take_group(f);
+    encode(f->open, records, n, bytes);
+    sub = gw_arena_alloc(f->open->mem, sizeof(*sub));
+    *sub = (struct gw_sub){.way = way, .n = n, .began_ns = gw_clock_mono_ns()};
+    *f->open->last = sub;
+    f->open->last = &sub->next;
+    if (f->open->n >= GROUP_RECORDS || f->open->append.reserved >= GROUP_BYTES)
+        append_open(f);
+    else
+        gw_loop_post(f->loop, &f->append_task);
     return sub;
 }
 
