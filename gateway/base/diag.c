@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 16384 };
+enum { MAX_LINE = 65536, MAX_VALUE = 4096 };
 
 enum gw_level gw_diag_level = GW_INFO;
 void (*gw_diag_sink)(const char *text, size_t len);
@@ -49,6 +49,8 @@ static int needs_quotes(struct gw_str s)
 
 static void put_text(struct gw_buf *b, const char *key, struct gw_str s)
 {
+    if (s.len > MAX_VALUE)
+        s.len = MAX_VALUE;
     if (as_json || !strcmp(key, "msg") || needs_quotes(s))
         gw_json_put_string(b, s);
     else

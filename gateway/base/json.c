@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_scan.h"
 #include "base/text.h"
 
 /* What may come next. */
@@ -85,28 +86,6 @@ static int scan_escape(struct gw_json *j)
     return 0;
 }
 
-/* Plain bytes up to a quote, a backslash, a control or a byte above 0x7f, eight at a time. */
-static const char *plain(const char *p, const char *end)
-{
-    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
-
-    while (end - p >= 8) {
-        uint64_t w, quote, slash;
-
-        memcpy(&w, p, 8);
-        quote = w ^ (ones * '"');
-        slash = w ^ (ones * '\\');
-        if ((w | ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
-            tops)
-            break;
-        p += 8;
-    }
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 &&
-           (unsigned char)*p < 0x80)
-        p++;
-    return p;
-}
-
 /* At the opening quote; -1 after fail. */
 static int scan_string(struct gw_json *j)
 {
@@ -116,7 +95,7 @@ static int scan_string(struct gw_json *j)
     for (;;) {
         size_t n;
 
-        j->at = plain(j->at, j->end);
+        j->at = gw_json_skip_plain(j->at, j->end);
         if (j->at == j->end)
             return fail(j, "the string does not end");
         if (*j->at == '"')

@@ -1,8 +1,10 @@
 /* Writers of JSON text. */
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,20 +25,13 @@ static void put_escape(struct gw_buf *b, unsigned char c)
 /* Bytes before the next that cannot stand as it is. */
 static size_t plain(const char *p, size_t len)
 {
-    size_t i = 0;
+    const char *from = p, *end = p + len;
+    size_t n;
 
-    while (i < len) {
-        unsigned char c = (unsigned char)p[i];
-        size_t n;
-
-        if (c < 0x20 || c == '"' || c == '\\')
-            break;
-        n = c < 0x80 ? 1 : gw_utf8_step(p + i, len - i);
-        if (!n)
-            break;
-        i += n;
-    }
-    return i;
+    while ((p = gw_json_skip_plain(p, end)) < end && (unsigned char)*p >= 0x80 &&
+           (n = gw_utf8_step(p, (size_t)(end - p))))
+        p += n;
+    return (size_t)(p - from);
 }
 
 void gw_json_put_string(struct gw_buf *b, struct gw_str s)
@@ -66,13 +61,15 @@ static int put_special(struct gw_buf *b, double d)
     return 1;
 }
 
+/* A normal number keeps any 15 decimal digits (a float: 6), so fewer need no try; a subnormal one
+ * holds less. */
 void gw_json_put_double(struct gw_buf *b, double d)
 {
     char text[32];
 
     if (put_special(b, d))
         return;
-    for (int precision = 15; precision <= 17; precision++) {
+    for (int precision = fabs(d) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         snprintf(text, sizeof(text), "%.*g", precision, d);
         if (strtod(text, NULL) == d)
             break;
@@ -86,7 +83,7 @@ void gw_json_put_float(struct gw_buf *b, float f)
 
     if (put_special(b, (double)f))
         return;
-    for (int precision = 6; precision <= 9; precision++) {
+    for (int precision = fabsf(f) < FLT_MIN ? 1 : 6; precision <= 9; precision++) {
         snprintf(text, sizeof(text), "%.*g", precision, (double)f);
         if (strtof(text, NULL) == f)
             break;

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -165,6 +166,24 @@ void gw_metrics_on_scrape(struct gw_metrics *m, void (*fn)(void *ctx), void *ctx
     pthread_mutex_unlock(&m->lock);
 }
 
+/* A value may be a script's: whatever bytes it has, the scrape stays readable. */
+static void put_value(struct gw_buf *b, const char *p)
+{
+    for (size_t left = strlen(p), n; left; p += n, left -= n) {
+        n = gw_utf8_step(p, left);
+        if (!n) {
+            gw_utf8_put(b, 0xfffd);
+            n = 1;
+        } else if (*p == '\n') {
+            gw_buf_puts(b, "\\n");
+        } else {
+            if (*p == '"' || *p == '\\')
+                gw_buf_putc(b, '\\');
+            gw_buf_put(b, p, n);
+        }
+    }
+}
+
 /* {pipeline="lineage",le="0.1"}; nothing without labels. */
 static void put_labels(struct gw_buf *b, const struct family *f, const struct series *s,
                        const char *le)
@@ -172,16 +191,8 @@ static void put_labels(struct gw_buf *b, const struct family *f, const struct se
     int n = 0;
 
     for (size_t i = 0; i < 2 && f->labels[i]; i++) {
-        gw_buf_printf(b, "%c%s=", n++ ? ',' : '{', f->labels[i]);
-        gw_buf_putc(b, '"');
-        for (const char *p = s->values[i]; *p; p++) {
-            if (*p == '\n')
-                gw_buf_puts(b, "\\n");
-            else if (*p == '"' || *p == '\\')
-                gw_buf_printf(b, "\\%c", *p);
-            else
-                gw_buf_putc(b, *p);
-        }
+        gw_buf_printf(b, "%c%s=\"", n++ ? ',' : '{', f->labels[i]);
+        put_value(b, s->values[i]);
         gw_buf_putc(b, '"');
     }
     if (le)

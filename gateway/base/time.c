@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+/* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z. */
+static const int64_t MIN_SEC = -62135596800, MAX_SEC = 253402300799;
+
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
 static int64_t days_of(int64_t y, int m, int d)
 {
@@ -107,7 +110,8 @@ int gw_time_parse(struct gw_str s, struct gw_time *out)
         return -1;
     out->sec = days_of(y, mo, d) * 86400 + h * INT64_C(3600) + mi * INT64_C(60) + sec - offset;
     out->nanos = nanos;
-    return 0;
+    /* an offset may lead out of the years that there are */
+    return out->sec < MIN_SEC || out->sec > MAX_SEC ? -1 : 0;
 }
 
 size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
@@ -119,7 +123,7 @@ size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
         rest += 86400;
         days--;
     }
-    if (t.nanos < 0 || t.nanos > 999999999 || days < -719162 || days > 2932896)
+    if (t.nanos < 0 || t.nanos > 999999999 || t.sec < MIN_SEC || t.sec > MAX_SEC)
         return 0;
     date_of(days, &y, &m, &d);
     n = snprintf(out, GW_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, m, d, rest / 3600,

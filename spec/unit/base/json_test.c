@@ -133,7 +133,9 @@ TEST(test_json_doubles_are_the_shortest_that_read_back)
 {
     check_double(0.1, "0.1");
     check_double(1.0 / 3, "0.3333333333333333");
-    check_double(5e-324, "4.94065645841247e-324");
+    check_double(5e-324, "5e-324");
+    check_double(-0.0, "-0");
+    check_double(2.5e-310, "2.5e-310");
     check_double(1e300 * 1e300, "\"Infinity\"");
     check_double(123456789012345680.0, "1.2345678901234568e+17");
 }
@@ -145,5 +147,9 @@ TEST(test_json_strings_are_escaped_and_bad_bytes_replaced)
     gw_buf_init(&b, 100, NULL);
     gw_json_put_string(&b, GW_STR("a\"\\\n\x01\xc3\xa9\xff\x7f"));
     CHECK(gw_str_is(gw_buf_str(&b), "\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\x7f\""));
+    gw_buf_clear(&b);
+    gw_json_put_string(&b, GW_STR("twelve bytes\x1fof text, then\xc3 and the rest of it"));
+    CHECK(gw_str_is(gw_buf_str(&b),
+                    "\"twelve bytes\\u001fof text, then\xef\xbf\xbd and the rest of it\""));
     gw_buf_free(&b);
 }

@@ -96,6 +96,8 @@ TEST(test_text_time_is_rfc3339_in_utc)
     check_time("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z");
     check_time("2024-02-29T00:00:00-00:00", "2024-02-29T00:00:00Z");
     check_time("2023-02-29T00:00:00Z", NULL);
+    check_time("0001-01-01T00:00:00+00:01", NULL);
+    check_time("9999-12-31T23:59:60Z", NULL);
     check_time("2023-02-28 00:00:00Z", NULL);
     check_time("2023-02-28T00:00:00", NULL);
     check_time("2023-02-28T00:00:00.Z", NULL);
