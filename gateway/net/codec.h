@@ -23,6 +23,8 @@ struct gw_codec_conf {
     void *wake_ctx;
 };
 
+/* For the rest of a head; for more of a body, or for the peer to take an answer; for the handler;
+ * for the next request. */
 enum gw_codec_wait { GW_WAIT_HEAD, GW_WAIT_BODY, GW_WAIT_ANSWER, GW_WAIT_REQUEST };
 
 struct gw_codec_ops {
@@ -33,6 +35,7 @@ struct gw_codec_ops {
     /* Writes the answers that are pending into out. */
     void (*fill)(struct gw_codec *c);
     void (*drain)(struct gw_codec *c); /* no new requests */
+    void (*eof)(struct gw_codec *c);   /* nothing more will be fed */
     int (*done)(
         const struct gw_codec *c); /* nothing in progress, and the connection may be closed */
     /* What it waits for, for the deadlines. */
@@ -63,7 +66,8 @@ struct gw_codec {
     struct gw_stream *streams, *free;          /* open ones; closed ones for the next request */
     struct gw_stream *pending, **pending_last; /* an answer has something new */
     size_t n_free;
-    size_t held; /* bytes fed that wait for an answer: the connection stops reading */
+    size_t heads; /* complete ones so far: each has a deadline of its own */
+    size_t held;  /* bytes fed that wait for an answer: the connection stops reading */
 };
 
 void gw_codec_init(struct gw_codec *c, const struct gw_codec_ops *ops,

@@ -37,7 +37,8 @@ static size_t unsent(const struct gw_conn *c)
 
 static void want(struct gw_conn *c, int blocked)
 {
-    int reads = !c->closing && unsent(c) <= MAX_UNSENT && (!c->codec || c->codec->held <= MAX_HELD);
+    int reads = !c->closing && !c->eof && unsent(c) <= MAX_UNSENT &&
+                (!c->codec || c->codec->held <= MAX_HELD);
 
     gw_watch_want(&c->watch,
                   (reads || c->lingering ? GW_READABLE : 0) | (blocked ? GW_WRITABLE : 0));
@@ -55,14 +56,19 @@ static int64_t timeout_of(const struct gw_conn *c, enum gw_codec_wait wait)
 }
 
 /* A head has one deadline in all; the others start anew with every byte. */
-static void set_deadline(struct gw_conn *c)
+static void set_deadline(struct gw_conn *c, int blocked)
 {
     enum gw_codec_wait wait = c->codec ? c->codec->ops->wait(c->codec) : GW_WAIT_HEAD;
-    int64_t timeout = timeout_of(c, wait);
+    size_t heads = c->codec ? c->codec->heads : 0;
+    int64_t timeout;
 
-    if (c->closing || (wait == GW_WAIT_HEAD && c->waits == GW_WAIT_HEAD && c->deadline_ms))
+    if (blocked)
+        wait = GW_WAIT_BODY;
+    if (wait == GW_WAIT_HEAD && c->waits == GW_WAIT_HEAD && c->heads == heads && c->deadline_ms)
         return;
+    timeout = timeout_of(c, wait);
     c->waits = wait;
+    c->heads = heads;
     c->deadline_ms = timeout ? gw_loop_now_ms(c->listener->loop) + timeout : 0;
     gw_listener_deadline(c->listener, c->deadline_ms);
 }
@@ -152,7 +158,7 @@ static void on_flush(struct gw_task *t)
         linger(c);
         return;
     }
-    set_deadline(c);
+    set_deadline(c, blocked);
     want(c, blocked);
 }
 
@@ -204,11 +210,16 @@ static void feed(struct gw_conn *c, struct gw_str bytes)
     c->on_stack = 0;
 }
 
-/* Nothing came, or the peer is away: 0; -1: c is closed. */
+/* Nothing came, or no more will: 0; -1: c is closed. */
 static int no_bytes(struct gw_conn *c, ssize_t n)
 {
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return 0;
+    if (n == 0 && c->codec && !c->lingering) {
+        c->eof = 1;
+        c->codec->ops->eof(c->codec);
+        return 0;
+    }
     gw_conn_close(c);
     return -1;
 }
@@ -254,7 +265,7 @@ void gw_conn_open(struct gw_listener *l, int fd)
         l->conns->prev = c;
     l->conns = c;
     l->n_conns++;
-    set_deadline(c);
+    set_deadline(c, 0);
     want(c, 0);
 }
 

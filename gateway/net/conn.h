@@ -19,6 +19,8 @@ struct gw_conn {
     struct gw_buf first;    /* what came before that */
     int64_t deadline_ms;    /* 0: none */
     enum gw_codec_wait waits;
+    size_t heads;  /* the codec's, when the deadline was set */
+    int eof;       /* the peer has shut its side */
     int closing;   /* nothing more is read; closed once out is sent */
     int lingering; /* our side is shut; what comes is thrown away, so that the answer arrives */
     int on_stack;  /* inside feed: closed afterwards */
@@ -30,6 +32,7 @@ struct gw_listener {
     const struct gw_http_handler *handler;
     void *ctx;
     struct gw_watch watch;
+    struct gw_timer again; /* no descriptors left: accepting rests for a moment */
     struct gw_timer sweep; /* at the earliest deadline, or earlier */
     int64_t sweep_at_ms;   /* 0: not set */
     struct gw_conn *conns;

@@ -214,6 +214,7 @@ int gw_stream_head(struct gw_stream *s)
     if (read_content_length(&s->pub))
         return -1;
     s->head_done = 1;
+    s->codec->heads++;
     if (conf->handler->head && conf->handler->head(&s->pub, conf->ctx))
         s->discard = 1;
     else if (s->pub.content_length > (int64_t)s->pub.body_max)

@@ -1,5 +1,5 @@
 /* HTTP/1.x, server role. One request at a time: while one is being answered, what comes behind it
- * waits in `in` (bounded: the connection stops reading when feed has more than it can use). */
+ * waits in `in` (bounded: `held` tells the connection to stop reading). */
 #include "base/arena.h"
 #include "base/json.h"
 #include "net/codec.h"
@@ -10,19 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IN = 1 << 30 };
+enum { MAX_IN = 1 << 30, KEPT_IN = 64 << 10, MAX_READ_OVER = 64 << 10 };
 enum phase { HEAD, BODY, ANSWER, CLOSING };
 
 struct http1 {
     struct gw_codec base;
     struct gw_buf in; /* a head that is not complete, or pipelined requests */
-    size_t scanned;   /* of in: no end of a head before it */
+    size_t from;      /* of in: what is before it is done with */
+    size_t scanned;   /* behind from: no end of a head before it */
     enum phase phase;
     struct gw_stream *stream; /* the request in progress; freed when answered and ended */
     struct gw_http1_head head;
     struct gw_http1_chunks chunks;
     int64_t body_left;
-    int ended, draining, close_after, head_sent, busy;
+    int ended, draining, eof, close_after, busy;
+    int read_over; /* a short body that nobody wants: read, so that the connection can stay */
 };
 
 static struct http1 *of(struct gw_codec *c)
@@ -171,35 +173,15 @@ static int answer(struct http1 *h, struct gw_stream *s)
     return 1;
 }
 
-static int parse(struct http1 *h, struct gw_str *in);
-
-static void http1_fill(struct gw_codec *c)
+/* Answers given make room for the next request. */
+static void take_answers(struct http1 *h)
 {
-    struct http1 *h = of(c);
     struct gw_stream *s;
 
-    if (h->busy) /* feed goes on itself */
-        return;
-    h->busy = 1;
-    while ((s = gw_codec_next_pending(c))) {
-        if (!answer(h, s))
-            continue;
-        if (!h->ended)
-            h->close_after = 1;
-        next_request(h);
-        if (h->phase == HEAD && h->in.len > 0) {
-            struct gw_buf pipelined = h->in;
-            struct gw_str rest = gw_buf_str(&pipelined);
-
-            gw_buf_init(&h->in, MAX_IN, NULL);
-            h->scanned = 0;
-            if (!parse(h, &rest) && rest.len)
-                gw_buf_put_str(&h->in, rest);
-            gw_buf_free(&pipelined);
-        }
-    }
-    h->busy = 0;
-    c->held = h->phase == ANSWER ? h->in.len : 0;
+    while (h->phase != HEAD && !(h->phase == BODY && h->read_over) &&
+           (s = gw_codec_next_pending(&h->base)))
+        if (answer(h, s) && h->phase != CLOSING)
+            next_request(h);
 }
 
 static void end_request(struct http1 *h)
@@ -214,6 +196,8 @@ static int start_body(struct http1 *h)
     struct gw_stream *s = h->stream;
 
     h->body_left = s->pub.content_length > 0 ? s->pub.content_length : 0;
+    h->read_over = s->discard && !h->head.expect && s->pub.content_length <= MAX_READ_OVER &&
+                   s->pub.content_length <= (int64_t)s->pub.body_max && !h->head.chunked;
     if (h->head.chunked || h->body_left > 0) {
         h->phase = BODY;
         if (h->head.expect && !s->discard && h->head.version == 11)
@@ -247,7 +231,8 @@ static int parse_head(struct http1 *h, struct gw_str *in)
     size_t length, max = h->base.conf.max_header_bytes;
 
     /* RFC 9112, 2.2: an empty line before the request line is read over. */
-    while (in->len >= 2 && in->p[0] == '\r' && in->p[1] == '\n' && h->scanned == 0) {
+    while (in->len >= 2 && in->p[0] == '\r' && in->p[1] == '\n' && h->scanned <= 1) {
+        h->scanned = 0;
         in->p += 2;
         in->len -= 2;
     }
@@ -258,6 +243,8 @@ static int parse_head(struct http1 *h, struct gw_str *in)
         h->scanned = 0;
         return start_request(h, in, length);
     }
+    if (in->len > 0 && *in->p != '\r' && !gw_http1_token_byte(*in->p))
+        return refuse(h, 400, 3, "the request line is not METHOD TARGET VERSION");
     h->scanned = in->len;
     return 1; /* needs more */
 }
@@ -309,43 +296,79 @@ static int parse(struct http1 *h, struct gw_str *in)
     int rc = 0;
 
     while (rc == 0 && in->len > 0) {
-        struct gw_stream *s;
-
         if (h->phase == HEAD)
             rc = parse_head(h, in);
         else if (h->phase == BODY)
             rc = parse_body(h, in);
         else
             break;
-        /* An answer given at once makes room for the next request. */
-        while (h->phase != HEAD && (s = gw_codec_next_pending(&h->base)))
-            if (answer(h, s) && h->phase != CLOSING)
-                next_request(h);
+        take_answers(h);
     }
     return rc < 0 || h->phase == CLOSING ? -1 : 0;
+}
+
+/* Goes on with what is kept. */
+static int parse_kept(struct http1 *h)
+{
+    struct gw_str rest = {h->in.p + h->from, h->in.len - h->from};
+    int rc = parse(h, &rest);
+
+    h->from = h->in.len - rest.len;
+    if (rest.len == 0) {
+        h->from = 0;
+        gw_buf_clear(&h->in);
+        if (h->in.cap > KEPT_IN)
+            gw_buf_free(&h->in);
+    } else if (h->from > h->in.len / 2) {
+        gw_buf_drop(&h->in, h->from);
+        h->from = 0;
+    }
+    return rc;
+}
+
+static void count_held(struct http1 *h)
+{
+    h->base.held = h->phase == ANSWER ? h->in.len - h->from : 0;
+}
+
+static void http1_fill(struct gw_codec *c)
+{
+    struct http1 *h = of(c);
+
+    if (h->busy) /* feed goes on itself */
+        return;
+    h->busy = 1;
+    take_answers(h);
+    if (h->phase == HEAD && h->in.len > h->from)
+        parse_kept(h);
+    h->busy = 0;
+    count_held(h);
 }
 
 static int http1_feed(struct gw_codec *c, struct gw_str bytes)
 {
     struct http1 *h = of(c);
-    struct gw_str rest = bytes;
     int rc;
 
     if (h->phase == CLOSING)
         return -1;
+    h->busy = 1;
     if (h->in.len > 0) {
         gw_buf_put_str(&h->in, bytes);
-        rest = gw_buf_str(&h->in);
+        rc = parse_kept(h);
+    } else {
+        rc = parse(h, &bytes);
+        gw_buf_put_str(&h->in, bytes);
     }
-    h->busy = 1;
-    rc = parse(h, &rest);
     h->busy = 0;
-    if (rest.p >= h->in.p && h->in.len > 0 && rest.p <= h->in.p + h->in.len)
-        gw_buf_drop(&h->in, h->in.len - rest.len);
-    else if (rest.len > 0 && rc == 0)
-        gw_buf_put_str(&h->in, rest);
-    c->held = h->phase == ANSWER ? h->in.len : 0;
+    count_held(h);
     return rc;
+}
+
+/* Requests that came whole are still answered. */
+static void http1_eof(struct gw_codec *c)
+{
+    of(c)->eof = 1;
 }
 
 static void http1_drain(struct gw_codec *c)
@@ -361,7 +384,7 @@ static int http1_done(const struct gw_codec *c)
 {
     const struct http1 *h = (const struct http1 *)c;
 
-    return h->phase == CLOSING;
+    return h->phase == CLOSING || (h->eof && h->phase != ANSWER);
 }
 
 static enum gw_codec_wait http1_wait(const struct gw_codec *c)
@@ -394,6 +417,7 @@ const struct gw_codec_ops gw_http1 = {.open = http1_open,
                                       .feed = http1_feed,
                                       .fill = http1_fill,
                                       .drain = http1_drain,
+                                      .eof = http1_eof,
                                       .done = http1_done,
                                       .wait = http1_wait,
                                       .close = http1_close};

@@ -1,5 +1,7 @@
 #include "net/http1_chunks.h"
 
+#include "net/http1_head.h"
+
 enum state {
     SIZE,
     EXTENSION,
@@ -8,6 +10,7 @@ enum state {
     DATA_CR,
     DATA_LF,
     TRAILER_START,
+    TRAILER_NAME,
     TRAILER,
     TRAILER_LF,
     LAST_LF
@@ -54,6 +57,16 @@ static int skip(struct gw_http1_chunks *c, char byte, int here, int then)
     return byte == '\r' ? then : here;
 }
 
+/* A trailer's name: a token, at once followed by a colon. */
+static int name_byte(struct gw_http1_chunks *c, char byte)
+{
+    if (++c->skipped > MAX_SKIPPED)
+        return -1;
+    if (c->state == TRAILER_NAME && byte == ':')
+        return TRAILER;
+    return gw_http1_token_byte(byte) ? TRAILER_NAME : -1;
+}
+
 /* The next state; -1: bad; -2: the end. */
 static int step(struct gw_http1_chunks *c, char byte)
 {
@@ -69,7 +82,9 @@ static int step(struct gw_http1_chunks *c, char byte)
     case DATA_LF:
         return byte == '\n' ? SIZE : -1;
     case TRAILER_START:
-        return byte == '\r' ? LAST_LF : skip(c, byte, TRAILER, TRAILER_LF);
+        return byte == '\r' ? LAST_LF : name_byte(c, byte);
+    case TRAILER_NAME:
+        return name_byte(c, byte);
     case TRAILER:
         return skip(c, byte, TRAILER, TRAILER_LF);
     case TRAILER_LF:

@@ -20,18 +20,21 @@ size_t gw_http1_head_length(struct gw_str bytes, size_t from)
     return 0;
 }
 
-/* RFC 9110, 5.6.2. */
+int gw_http1_token_byte(char c)
+{
+    static const unsigned char in[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
+        ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
+        ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1};
+
+    return in[(unsigned char)c];
+}
+
 static int is_token(struct gw_str s)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.p[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              (c && strchr(others, c))))
+    for (size_t i = 0; i < s.len; i++)
+        if (!gw_http1_token_byte(s.p[i]))
             return 0;
-    }
     return s.len > 0;
 }
 
@@ -67,6 +70,24 @@ static int is_target(struct gw_str s)
     return s.len > 0;
 }
 
+/* A proxy's form, http://host/path, says no more than the path beside Host (RFC 9112, 3.2.2). */
+static struct gw_str origin_form(struct gw_str target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = strlen(schemes[i]);
+        const char *slash;
+
+        if (target.len < len || strncasecmp(target.p, schemes[i], len) != 0)
+            continue;
+        slash = memchr(target.p + len, '/', target.len - len);
+        return slash ? (struct gw_str){slash, target.len - (size_t)(slash - target.p)}
+                     : GW_STR("/");
+    }
+    return target;
+}
+
 static const char *request_line(struct gw_str line, struct gw_stream *s, struct gw_http1_head *out)
 {
     struct gw_arena *mem = s->pub.mem;
@@ -81,7 +102,7 @@ static const char *request_line(struct gw_str line, struct gw_stream *s, struct 
     else
         return "the version is not HTTP/1.0 or HTTP/1.1";
     s->pub.method = gw_arena_str(mem, method);
-    s->pub.path = gw_arena_str(mem, target);
+    s->pub.path = gw_arena_str(mem, origin_form(target));
     out->is_head = gw_str_is(method, "HEAD");
     return NULL;
 }

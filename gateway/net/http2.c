@@ -15,7 +15,6 @@ enum {
     MAX_STREAMS = 256,
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 16 << 20,
-    MAX_ANSWER_HEADERS = 16,
     MAX_RESETS = 1000 /* more than the answers finished: the peer only opens and resets */
 };
 
@@ -23,7 +22,7 @@ struct http2 {
     struct gw_codec base;
     nghttp2_session *session;
     size_t n_streams, finished, resets;
-    int draining;
+    int draining, eof;
 };
 
 static struct http2 *of(struct gw_codec *c)
@@ -84,11 +83,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct http2 *h = user;
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
-    if (frame->hd.type == NGHTTP2_RST_STREAM && ++h->resets > h->finished + MAX_RESETS)
-        nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    (void)user;
     if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && !s->head_done && gw_stream_head(s)) {
@@ -117,11 +114,14 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
     struct http2 *h = user;
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
-    (void)code;
     if (!s)
         return 0;
     h->n_streams--;
-    h->finished += s->sent;
+    /* Whoever resets it: a peer can bring us to. */
+    if (s->sent && code == NGHTTP2_NO_ERROR)
+        h->finished++;
+    else if (++h->resets > h->finished + MAX_RESETS)
+        nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
     gw_codec_gone(&h->base, s);
     return 0;
 }
@@ -173,6 +173,12 @@ static int http2_feed(struct gw_codec *c, struct gw_str bytes)
     return n < 0 || !nghttp2_session_want_read(h->session) ? -1 : 0;
 }
 
+static nghttp2_nv nv_of(struct gw_str name, struct gw_str value)
+{
+    return (nghttp2_nv){(uint8_t *)(size_t)name.p, (uint8_t *)(size_t)value.p, name.len, value.len,
+                        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
 /* NOLINTNEXTLINE(readability-function-size): nghttp2 dictates the parameters */
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, size_t len,
                          uint32_t *flags, nghttp2_data_source *source, void *user)
@@ -193,14 +199,11 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     s->sent = 1;
     if (s->n_trailers) {
-        nghttp2_nv nv[MAX_ANSWER_HEADERS];
+        nghttp2_nv *nv = gw_arena_alloc(s->pub.mem, s->n_trailers * sizeof(*nv));
 
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        for (size_t i = 0; i < s->n_trailers && i < MAX_ANSWER_HEADERS; i++)
-            nv[i] =
-                (nghttp2_nv){(uint8_t *)s->trailers[i].name.p, (uint8_t *)s->trailers[i].value.p,
-                             s->trailers[i].name.len, s->trailers[i].value.len,
-                             NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+        for (size_t i = 0; i < s->n_trailers; i++)
+            nv[i] = nv_of(s->trailers[i].name, s->trailers[i].value);
         nghttp2_submit_trailer(session, id, nv, s->n_trailers);
     }
     return (ssize_t)n;
@@ -209,17 +212,19 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
 static void submit(struct http2 *h, struct gw_stream *s)
 {
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_body};
-    nghttp2_nv nv[MAX_ANSWER_HEADERS + 1];
+    nghttp2_nv *nv = gw_arena_alloc(s->pub.mem, (s->n_answer + 2) * sizeof(*nv));
     char *status = gw_arena_alloc(s->pub.mem, 4);
-    size_t n = 1;
+    size_t n = 0;
 
-    snprintf(status, 4, "%03d", s->status % 1000);
-    nv[0] = (nghttp2_nv){(uint8_t *)":status", (uint8_t *)status, 7, 3,
-                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-    for (size_t i = 0; i < s->n_answer && n <= MAX_ANSWER_HEADERS; i++)
-        nv[n++] = (nghttp2_nv){(uint8_t *)s->answer[i].name.p, (uint8_t *)s->answer[i].value.p,
-                               s->answer[i].name.len, s->answer[i].value.len,
-                               NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    for (int i = 2, left = s->status; i >= 0; i--, left /= 10)
+        status[i] = (char)('0' + left % 10);
+    nv[n++] = nv_of(GW_STR(":status"), (struct gw_str){status, 3});
+    for (size_t i = 0; i < s->n_answer; i++)
+        nv[n++] = nv_of(s->answer[i].name, s->answer[i].value);
+    if (s->finished && s->out.len && !s->n_trailers)
+        nv[n++] = nv_of(GW_STR("content-length"), gw_arena_printf(s->pub.mem, "%zu", s->out.len));
+    if (gw_str_is(s->pub.method, "HEAD"))
+        gw_buf_clear(&s->out);
     s->submitted = 1;
     if (s->finished && s->out.len == 0 && s->n_trailers == 0)
         s->sent = 1;
@@ -296,25 +301,29 @@ static int http2_done(const struct gw_codec *c)
 {
     const struct http2 *h = (const struct http2 *)c;
 
-    return h->draining && h->n_streams == 0;
+    return h->eof || (h->draining && h->n_streams == 0);
 }
 
 static enum gw_codec_wait http2_wait(const struct gw_codec *c)
 {
     const struct http2 *h = (const struct http2 *)c;
-    enum gw_codec_wait wait = GW_WAIT_ANSWER;
 
     if (h->n_streams == 0)
         return GW_WAIT_REQUEST;
     for (const struct gw_stream *s = c->streams; s; s = s->next) {
         if (!s->head_done)
             return GW_WAIT_HEAD;
-        if (!s->ended && !s->responded)
-            wait = GW_WAIT_BODY;
-        else
-            return GW_WAIT_ANSWER; /* something else keeps the connection busy */
+        if (s->ended && !s->finished && s->out.len == 0)
+            return GW_WAIT_ANSWER;
     }
-    return wait;
+    return GW_WAIT_BODY; /* all others wait for the peer: for bytes, or for room in its window */
+}
+
+/* A client that shuts its side has nothing to wait for: RFC 9113 knows no half closed connection.
+ */
+static void http2_eof(struct gw_codec *c)
+{
+    of(c)->eof = 1;
 }
 
 static void http2_close(struct gw_codec *c)
@@ -331,6 +340,7 @@ const struct gw_codec_ops gw_http2 = {.open = http2_open,
                                       .feed = http2_feed,
                                       .fill = http2_fill,
                                       .drain = http2_drain,
+                                      .eof = http2_eof,
                                       .done = http2_done,
                                       .wait = http2_wait,
                                       .close = http2_close};

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, MAX_HOST = 64 };
+enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, MAX_HOST = 64, REST_MS = 100 };
 
 /* "127.0.0.1:8089", "[::1]:0", "localhost:80". */
 static int split(const char *listen, char host[MAX_HOST], const char **port)
@@ -90,6 +90,14 @@ static void name_address(struct gw_listener *l, int fd)
     snprintf(l->address, sizeof(l->address), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+static void on_again(struct gw_timer *t)
+{
+    struct gw_listener *l = GW_CONTAINER(t, struct gw_listener, again);
+
+    if (l->watch.impl)
+        gw_watch_want(&l->watch, GW_READABLE);
+}
+
 static void on_accept(struct gw_watch *w, int what)
 {
     struct gw_listener *l = GW_CONTAINER(w, struct gw_listener, watch);
@@ -98,8 +106,12 @@ static void on_accept(struct gw_watch *w, int what)
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            gw_watch_want(w, 0); /* the backlog keeps them; without a rest this loop would spin */
+            gw_timer_set(&l->again, REST_MS);
+        }
         if (fd < 0)
-            return; /* none waits, or no descriptors: the backlog keeps them */
+            return;
         if (l->n_conns >= l->conf.max_connections)
             close(fd);
         else
@@ -167,6 +179,7 @@ struct gw_listener *gw_listener_open(struct gw_loop *loop, const struct gw_liste
         .loop = loop, .conf = *conf, .handler = handler, .ctx = ctx, .idle_task = {.fn = on_idle}};
     name_address(l, fd);
     gw_timer_init(&l->sweep, loop, on_sweep);
+    gw_timer_init(&l->again, loop, on_again);
     gw_watch_init(&l->watch, loop, fd, on_accept);
     gw_watch_want(&l->watch, GW_READABLE);
     return l;
@@ -211,5 +224,6 @@ void gw_listener_close(struct gw_listener *l)
         gw_conn_close(l->conns);
     gw_loop_cancel(l->loop, &l->idle_task);
     gw_timer_fini(&l->sweep);
+    gw_timer_fini(&l->again);
     free(l);
 }

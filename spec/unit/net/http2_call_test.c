@@ -150,15 +150,15 @@ static struct gw_http_call new_call(struct gw_arena *mem, struct gw_str body)
     static const struct gw_http_header h[] = {{{"te", 2}, {"trailers", 8}}};
 
     return (struct gw_http_call){.method = GW_STR("POST"),
-                                  .scheme = GW_STR("http"),
-                                  .authority = GW_STR("a:1"),
-                                  .path = GW_STR("/x"),
-                                  .headers = h,
-                                  .n_headers = 1,
-                                  .body = body,
-                                  .max_answer = 70000,
-                                  .mem = mem,
-                                  .done = on_done};
+                                 .scheme = GW_STR("http"),
+                                 .authority = GW_STR("a:1"),
+                                 .path = GW_STR("/x"),
+                                 .headers = h,
+                                 .n_headers = 1,
+                                 .body = body,
+                                 .max_answer = 70000,
+                                 .mem = mem,
+                                 .done = on_done};
 }
 
 static void hand_out(void)
@@ -261,8 +261,7 @@ TEST(test_http2_call_forgets_headers_of_an_early_answer)
     gw_http2_calls_start(calls, &call);
     CHECK(carry(100000) == 0);
     hand_out();
-    CHECK(call.status == 200 && gw_http_answer(&call, "x-a") &&
-          !gw_http_answer(&call, "x-early"));
+    CHECK(call.status == 200 && gw_http_answer(&call, "x-a") && !gw_http_answer(&call, "x-early"));
     teardown();
     gw_arena_free(mem);
 }
