@@ -1,0 +1,470 @@
+/* The HTTP/2 codec against nghttp2's client side, and by bytes of our own. */
+#include "codec_test.h"
+
+#include <nghttp2/nghttp2.h>
+
+enum { MAX_ID = 5000, WHOLE = 1 << 20 };
+
+struct call {
+    char status[4], grpc_status[4], length[12];
+    char body[16];
+    size_t body_len;
+    const char *request;
+    size_t request_len;
+    int closed, unfinished; /* unfinished: the request has no end */
+    uint32_t code;
+};
+
+static struct room room;
+static struct gw_codec *codec;
+static nghttp2_session *client;
+static struct call calls[MAX_ID];
+static int goaways, last_code, fed;
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *ctx)
+{
+    struct call *c = &calls[f->hd.stream_id];
+    struct gw_str n = {(const char *)name, name_len};
+    int len = (int)value_len;
+
+    (void)session;
+    (void)flags;
+    (void)ctx;
+    if (gw_str_is(n, ":status"))
+        snprintf(c->status, sizeof(c->status), "%.*s", len, (const char *)value);
+    else if (gw_str_is(n, "grpc-status"))
+        snprintf(c->grpc_status, sizeof(c->grpc_status), "%.*s", len, (const char *)value);
+    else if (gw_str_is(n, "content-length"))
+        snprintf(c->length, sizeof(c->length), "%.*s", len, (const char *)value);
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t len, void *ctx)
+{
+    struct call *c = &calls[id];
+
+    (void)session;
+    (void)flags;
+    (void)ctx;
+    for (size_t i = 0; i < len; i++, c->body_len++)
+        if (c->body_len < sizeof(c->body))
+            c->body[c->body_len] = (char)data[i];
+    return 0;
+}
+
+static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *ctx)
+{
+    (void)session;
+    (void)ctx;
+    calls[id].closed++;
+    calls[id].code = code;
+    return 0;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *ctx)
+{
+    (void)session;
+    (void)ctx;
+    if (f->hd.type == NGHTTP2_GOAWAY) {
+        goaways++;
+        last_code = (int)f->goaway.error_code;
+    }
+    return 0;
+}
+
+static void start(enum reply reply)
+{
+    nghttp2_session_callbacks *cb;
+
+    room.reply = reply;
+    codec = room_open(&room, &gw_http2);
+    CHECK(!nghttp2_session_callbacks_new(&cb));
+    nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    CHECK(!nghttp2_session_client_new(&client, cb, NULL));
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_submit_settings(client, 0, NULL, 0);
+}
+
+static void stop(void)
+{
+    nghttp2_session_del(client);
+    room_close(&room, codec);
+}
+
+static ssize_t read_request(nghttp2_session *session, int32_t id, uint8_t *out, size_t len,
+                            uint32_t *flags, nghttp2_data_source *source, void *ctx)
+{
+    struct call *c = source->ptr;
+
+    (void)session;
+    (void)id;
+    (void)ctx;
+    if (c->request_len == 0 && c->unfinished)
+        return NGHTTP2_ERR_DEFERRED;
+    len = len < c->request_len ? len : c->request_len;
+    memcpy(out, c->request, len);
+    c->request += len;
+    c->request_len -= len;
+    if (c->request_len == 0 && !c->unfinished)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)len;
+}
+
+static nghttp2_nv nv(const char *name, const char *value)
+{
+    return (nghttp2_nv){(uint8_t *)(size_t)name, (uint8_t *)(size_t)value, strlen(name),
+                        strlen(value), 0};
+}
+
+static struct call *call(const char *method, const char *body, size_t len, int unfinished)
+{
+    const nghttp2_nv head[] = {nv(":method", method), nv(":scheme", "http"), nv(":authority", "a"),
+                               nv(":path", "/x"), nv("x-b", "1")};
+    struct call *c = &calls[nghttp2_session_get_next_stream_id(client)];
+    const nghttp2_data_provider data = {.source.ptr = c, .read_callback = read_request};
+    int32_t id;
+
+    *c = (struct call){.request = body, .request_len = len, .unfinished = unfinished};
+    id = nghttp2_submit_request(client, NULL, head, 5, body ? &data : NULL, NULL);
+    CHECK(id == c - calls);
+    return c;
+}
+
+/* Carries bytes both ways, to the server in pieces of `step`, until both are silent. */
+static void pump(size_t step)
+{
+    const uint8_t *p;
+    ssize_t n;
+
+    for (int quiet = 0; !quiet;) {
+        quiet = 1;
+        while (!fed && (n = nghttp2_session_mem_send(client, &p)) > 0) {
+            quiet = 0;
+            for (size_t at = 0, m; at < (size_t)n && !fed; at += m) {
+                m = (size_t)n - at < step ? (size_t)n - at : step;
+                fed = codec->ops->feed(codec, (struct gw_str){(const char *)p + at, m});
+            }
+        }
+        codec->ops->fill(codec);
+        if (codec->out.len > 0) {
+            quiet = 0;
+            n = nghttp2_session_mem_recv(client, (uint8_t *)codec->out.p, codec->out.len);
+            CHECK(n == (ssize_t)codec->out.len);
+            gw_buf_clear(&codec->out);
+        }
+    }
+}
+
+static int ended_well(const struct call *c, const char *status)
+{
+    return c->closed == 1 && c->code == NGHTTP2_NO_ERROR && !strcmp(c->status, status);
+}
+
+TEST(test_http2_answers_fed_one_byte_at_a_time)
+{
+    struct call *a, *b;
+
+    start(AT_END);
+    a = call("POST", "hello", 5, 0);
+    b = call("GET", NULL, 0, 0);
+    pump(1);
+    CHECK(has(&room.seen, "POST /x[hello]; ") && has(&room.seen, "GET /x[]; "));
+    CHECK(ended_well(a, "200") && a->body_len == 2 && !strcmp(a->length, "2"));
+    CHECK(ended_well(b, "200") && !memcmp(b->body, "hi", 2));
+    stop();
+}
+
+TEST(test_http2_answers_many_streams_in_any_order)
+{
+    struct call *all[200];
+
+    start(LATER);
+    for (int i = 0; i < 200; i++)
+        all[i] = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    CHECK(room.n_open == 200);
+    while (room.n_open) {
+        room_answer(&room, room.open[room.n_open / 2], 200);
+        codec->ops->fill(codec);
+    }
+    pump(WHOLE);
+    for (int i = 0; i < 200; i++)
+        CHECK(ended_well(all[i], "200"));
+    stop();
+}
+
+TEST(test_http2_sends_trailers_behind_the_body_or_alone)
+{
+    const struct gw_http_header only[] = {{GW_STR("grpc-status"), GW_STR("12")}};
+    struct call *c;
+
+    start(TRAILERS);
+    c = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && !strcmp(c->grpc_status, "0") && c->body_len == 6);
+    CHECK(!c->length[0]);
+    room.reply = LATER;
+    c = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    gw_http_respond(room.open[0], 200, only, 1);
+    gw_http_finish(room.open[0], NULL, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && !strcmp(c->grpc_status, "12") && c->body_len == 0);
+    stop();
+}
+
+TEST(test_http2_sends_forty_headers_and_trailers)
+{
+    struct gw_http_header many[40];
+    struct call *c;
+
+    start(LATER);
+    for (int i = 0; i < 39; i++)
+        many[i] = (struct gw_http_header){GW_STR("x-many"), GW_STR("1")};
+    many[39] = (struct gw_http_header){GW_STR("grpc-status"), GW_STR("7")};
+    c = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    gw_http_respond(room.open[0], 200, many, 39);
+    gw_http_write(room.open[0], GW_STR("a"));
+    gw_http_finish(room.open[0], many, 40);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && !strcmp(c->grpc_status, "7"));
+    stop();
+}
+
+TEST(test_http2_streams_as_the_handler_writes)
+{
+    struct call *c;
+
+    start(LATER);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    gw_http_respond(room.open[0], 200, NULL, 0);
+    pump(WHOLE);
+    CHECK(!strcmp(c->status, "200") && codec->ops->wait(codec) == GW_WAIT_ANSWER);
+    gw_http_write(room.open[0], GW_STR("ab"));
+    pump(WHOLE);
+    CHECK(c->body_len == 2 && !c->closed);
+    gw_http_write(room.open[0], GW_STR("c"));
+    gw_http_finish(room.open[0], NULL, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && c->body_len == 3);
+    stop();
+}
+
+TEST(test_http2_keeps_to_the_window_of_the_peer)
+{
+    struct call *c;
+
+    room.answer_bytes = 3000000;
+    start(AT_END);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && c->body_len == 3000000 && !strcmp(c->length, "3000000"));
+    stop();
+}
+
+TEST(test_http2_waits_for_the_peer_when_its_window_is_shut)
+{
+    const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    struct call *c;
+
+    start(AT_END);
+    nghttp2_submit_settings(client, 0, &shut, 1);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    CHECK(!strcmp(c->status, "200") && !c->closed);
+    CHECK(codec->ops->wait(codec) == GW_WAIT_BODY);
+    stop();
+}
+
+TEST(test_http2_head_has_no_body_in_its_answer)
+{
+    struct call *c;
+
+    start(AT_END);
+    c = call("HEAD", NULL, 0, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && c->body_len == 0 && !strcmp(c->length, "2"));
+    stop();
+}
+
+TEST(test_http2_a_body_too_large_ends_only_its_stream)
+{
+    static const char large[5000];
+    struct call *before, *c, *after;
+
+    start(LATER);
+    before = call("POST", "a", 1, 0);
+    c = call("POST", large, sizeof(large), 1);
+    after = call("POST", "b", 1, 0);
+    pump(WHOLE);
+    CHECK(has(&room.seen, "too large; ") && ended_well(c, "413"));
+    CHECK(room.n_open == 2);
+    while (room.n_open) {
+        room_answer(&room, room.open[0], 200);
+        codec->ops->fill(codec);
+    }
+    pump(WHOLE);
+    CHECK(ended_well(before, "200") && ended_well(after, "200"));
+    stop();
+}
+
+TEST(test_http2_an_answer_at_the_head_stops_the_request)
+{
+    struct call *c;
+
+    start(AT_HEAD);
+    c = call("POST", "a", 1, 1);
+    pump(WHOLE);
+    CHECK(ended_well(c, "404") && room.gones == 1 && room.seen.len == 0);
+    stop();
+}
+
+TEST(test_http2_the_handler_resets_its_stream_alone)
+{
+    struct call *c, *d;
+
+    start(LATER);
+    c = call("POST", "a", 1, 0);
+    d = call("POST", "b", 1, 0);
+    pump(WHOLE);
+    gw_http_reset(room.open[0], NGHTTP2_REFUSED_STREAM);
+    CHECK(room.gones == 0);
+    pump(WHOLE);
+    CHECK(c->closed == 1 && c->code == NGHTTP2_REFUSED_STREAM && room.gones == 1 && !d->closed);
+    stop();
+}
+
+TEST(test_http2_a_reset_of_the_peer_is_the_last_of_its_stream)
+{
+    struct call *c;
+
+    start(LATER);
+    c = call("POST", "a", 1, 0);
+    call("POST", "b", 1, 0);
+    pump(WHOLE);
+    /* Answered in the turn in which the reset comes. */
+    room_answer(&room, room.open[0], 200);
+    nghttp2_submit_rst_stream(client, 0, (int32_t)(c - calls), NGHTTP2_CANCEL);
+    pump(WHOLE);
+    CHECK(room.gones == 1 && room.n_open == 1);
+    stop();
+    CHECK(room.gones == 2);
+}
+
+TEST(test_http2_a_head_too_large_ends_only_its_stream)
+{
+    static char large[2000];
+    const nghttp2_nv head[] = {nv(":method", "GET"), nv(":scheme", "http"), nv(":authority", "a"),
+                               nv(":path", "/"), nv("x-large", large)};
+    struct call *c;
+    int32_t id;
+
+    start(AT_END);
+    memset(large, 'l', sizeof(large) - 1);
+    id = nghttp2_submit_request(
+        client, NULL, (nghttp2_nv[]){head[0], head[1], head[2], head[3], nv("x-large", large)}, 5,
+        NULL, NULL);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    CHECK(calls[id].closed == 1 && calls[id].code != NGHTTP2_NO_ERROR && room.heads == 1);
+    CHECK(ended_well(c, "200"));
+    stop();
+}
+
+TEST(test_http2_drain_says_goaway_and_ends_after_the_last_answer)
+{
+    struct call *c;
+
+    start(LATER);
+    c = call("POST", "a", 1, 0);
+    pump(WHOLE);
+    codec->ops->drain(codec);
+    pump(WHOLE);
+    CHECK(goaways == 1 && last_code == NGHTTP2_NO_ERROR && !codec->ops->done(codec));
+    room_answer(&room, room.open[0], 200);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && codec->ops->done(codec));
+    stop();
+}
+
+TEST(test_http2_a_peer_that_only_opens_and_resets_is_sent_away)
+{
+    start(LATER);
+    pump(WHOLE);
+    for (int i = 0; i < 2000 && !fed; i++) {
+        struct call *c = call("POST", "a", 1, 1);
+
+        pump(WHOLE);
+        if (fed)
+            break;
+        nghttp2_submit_rst_stream(client, 0, (int32_t)(c - calls), NGHTTP2_CANCEL);
+        pump(WHOLE);
+    }
+    CHECK(fed == -1 && goaways == 1 && last_code != NGHTTP2_NO_ERROR);
+    stop();
+}
+
+TEST(test_http2_a_flood_of_pings_ends_the_connection)
+{
+    char pings[4000][17];
+    int rc;
+
+    start(AT_END);
+    pump(WHOLE);
+    memset(pings, 0, sizeof(pings));
+    for (size_t i = 0; i < 4000; i++)
+        memcpy(pings[i], "\0\0\10\6", 4);
+    rc = codec->ops->feed(codec, (struct gw_str){pings[0], sizeof(pings)});
+    CHECK(rc == -1 && codec->out.len < sizeof(pings) / 2);
+    stop();
+}
+
+TEST(test_http2_what_is_no_frame_ends_the_connection)
+{
+    char bytes[100];
+
+    start(AT_END);
+    memset(bytes, 0xff, sizeof(bytes));
+    CHECK(codec->ops->feed(codec, GW_STR("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")) == -1);
+    stop();
+    start(AT_END);
+    pump(WHOLE);
+    CHECK(codec->ops->feed(codec, (struct gw_str){bytes, sizeof(bytes)}) == -1);
+    stop();
+}
+
+TEST(test_http2_close_calls_gone_for_what_is_open)
+{
+    start(LATER);
+    for (int i = 0; i < 10; i++)
+        call("POST", "abc", 3, i % 2);
+    pump(WHOLE);
+    CHECK(room.n_open == 10 && room.gones == 0);
+    room_answer(&room, room.open[0], 200);
+    stop();
+    CHECK(room.gones == 10);
+}
+
+TEST(test_http2_says_what_it_waits_for)
+{
+    start(LATER);
+    pump(WHOLE);
+    CHECK(codec->ops->wait(codec) == GW_WAIT_REQUEST);
+    call("POST", "abc", 3, 1);
+    pump(WHOLE);
+    CHECK(codec->ops->wait(codec) == GW_WAIT_BODY);
+    call("POST", "abc", 3, 0);
+    pump(WHOLE);
+    CHECK(codec->ops->wait(codec) == GW_WAIT_ANSWER);
+    codec->ops->eof(codec);
+    CHECK(codec->ops->done(codec));
+    stop();
+}
