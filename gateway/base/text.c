@@ -43,6 +43,10 @@ size_t gw_utf8_valid(struct gw_str s)
                 continue;
             }
         }
+        if ((unsigned char)s.p[i] < 0x80) {
+            i++;
+            continue;
+        }
         n = gw_utf8_step(s.p + i, s.len - i);
         if (!n)
             return i;

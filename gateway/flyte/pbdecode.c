@@ -16,6 +16,8 @@
 
 enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
+#define COLD __attribute__((noinline, cold))
+
 struct decoder {
     struct gw_arena *mem;
     struct gw_err *err;
@@ -27,9 +29,11 @@ struct place {
     const struct place *up;
     const ProtobufCMessageDescriptor *d;
     const ProtobufCFieldDescriptor *f; /* the field being read; NULL: between fields */
-    const uint8_t *at, *end;
+    const uint8_t *end;
     unsigned depth;
 };
+
+/* What reads takes the position and gives the next one, NULL after an error. */
 
 static size_t put_path(const struct place *p, char *out, size_t size)
 {
@@ -40,97 +44,106 @@ static size_t put_path(const struct place *p, char *out, size_t size)
     return n + (size_t)snprintf(out + n, size - n, "%s%s", n ? "." : "", p->f->name);
 }
 
-static int fail(const struct decoder *dec, const struct place *p, const char *what)
+static COLD const uint8_t *fail(const struct decoder *dec, const struct place *p, const char *what,
+                                size_t at)
 {
     char path[130];
 
     if (!put_path(p, path, sizeof(path)))
         snprintf(path, sizeof(path), "%s", p->d->short_name);
-    return gw_err_set(dec->err, GW_ERR_REJECT, "%s: %s at byte %zu", path, what,
-                      (size_t)(p->at - dec->start));
+    gw_err_set(dec->err, GW_ERR_REJECT, "%s: %s at byte %zu", path, what, at);
+    return NULL;
 }
 
-static int fail_cut(const struct decoder *dec, const struct place *p, uint64_t needs)
+static COLD const uint8_t *fail_at(const struct decoder *dec, const struct place *p,
+                                   const char *what, const uint8_t *at)
+{
+    return fail(dec, p, what, (size_t)(at - dec->start));
+}
+
+static COLD const uint8_t *fail_cut(const struct decoder *dec, const struct place *p,
+                                    const uint8_t *at, uint64_t needs)
 {
     char what[80];
 
     snprintf(what, sizeof(what), "cut short: needs %llu bytes, has %zu", (unsigned long long)needs,
-             (size_t)(p->end - p->at));
-    return fail(dec, p, what);
+             (size_t)(p->end - at));
+    return fail_at(dec, p, what, at);
 }
 
-static int read_varint(const struct decoder *dec, struct place *p, uint64_t *out)
+static __attribute__((noinline)) const uint8_t *
+long_varint(const struct decoder *dec, const struct place *p, const uint8_t *at, uint64_t *out)
 {
     uint64_t v = 0;
 
-    if (p->at < p->end && *p->at < 0x80) {
-        *out = *p->at++;
-        return 0;
-    }
     for (unsigned i = 0; i < 10; i++) {
-        if (p->at + i == p->end)
-            return fail(dec, p, "cut short in a varint");
-        v |= (uint64_t)(p->at[i] & 0x7f) << (7 * i);
-        if (p->at[i] < 0x80) {
-            p->at += i + 1;
+        if (at + i == p->end)
+            return fail_at(dec, p, "cut short in a varint", at);
+        v |= (uint64_t)(at[i] & 0x7f) << (7 * i);
+        if (at[i] < 0x80) {
             *out = v;
-            return 0;
+            return at + i + 1;
         }
     }
-    return fail(dec, p, "a varint of more than 10 bytes");
+    return fail_at(dec, p, "a varint of more than 10 bytes", at);
 }
 
-static int read_fixed(const struct decoder *dec, struct place *p, void *out, size_t size)
+static inline const uint8_t *read_varint(const struct decoder *dec, const struct place *p,
+                                         const uint8_t *at, uint64_t *out)
 {
-    if ((size_t)(p->end - p->at) < size)
-        return fail_cut(dec, p, size);
-    memcpy(out, p->at, size);
-    p->at += size;
-    return 0;
+    if (at < p->end && *at < 0x80) {
+        *out = *at;
+        return at + 1;
+    }
+    *out = 0;
+    return long_varint(dec, p, at, out);
 }
 
-static int read_length(const struct decoder *dec, struct place *p, size_t *len)
+static const uint8_t *read_fixed(const struct decoder *dec, const struct place *p,
+                                 const uint8_t *at, void *out, size_t size)
 {
-    uint64_t n = 0;
+    if ((size_t)(p->end - at) < size)
+        return fail_cut(dec, p, at, size);
+    memcpy(out, at, size);
+    return at + size;
+}
 
-    if (read_varint(dec, p, &n))
-        return -1;
-    if (n > (size_t)(p->end - p->at))
-        return fail_cut(dec, p, n);
+static inline const uint8_t *read_length(const struct decoder *dec, const struct place *p,
+                                         const uint8_t *at, size_t *len)
+{
+    uint64_t n;
+
+    *len = 0;
+    at = read_varint(dec, p, at, &n);
+    if (at && n > (size_t)(p->end - at))
+        return fail_cut(dec, p, at, n);
     *len = (size_t)n;
-    return 0;
+    return at;
 }
 
 static enum wire wire_of(ProtobufCType type)
 {
-    switch (type) {
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return FIXED64;
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-        return FIXED32;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return LENGTH;
-    default:
-        return VARINT;
-    }
+    static const uint8_t wires[] = {
+        [PROTOBUF_C_TYPE_SFIXED64] = FIXED64, [PROTOBUF_C_TYPE_FIXED64] = FIXED64,
+        [PROTOBUF_C_TYPE_DOUBLE] = FIXED64,   [PROTOBUF_C_TYPE_SFIXED32] = FIXED32,
+        [PROTOBUF_C_TYPE_FIXED32] = FIXED32,  [PROTOBUF_C_TYPE_FLOAT] = FIXED32,
+        [PROTOBUF_C_TYPE_STRING] = LENGTH,    [PROTOBUF_C_TYPE_BYTES] = LENGTH,
+        [PROTOBUF_C_TYPE_MESSAGE] = LENGTH, /* the others: VARINT */
+    };
+
+    return wires[type];
 }
 
-static int read_number(const struct decoder *dec, struct place *p, ProtobufCType type, void *slot)
+static const uint8_t *read_number(const struct decoder *dec, const struct place *p,
+                                  const uint8_t *at, void *slot)
 {
-    enum wire wire = wire_of(type);
-    uint64_t v = 0;
+    enum wire wire = wire_of(p->f->type);
+    uint64_t v;
 
     if (wire != VARINT)
-        return read_fixed(dec, p, slot, wire == FIXED64 ? 8 : 4);
-    if (read_varint(dec, p, &v))
-        return -1;
-    switch (type) {
+        return read_fixed(dec, p, at, slot, wire == FIXED64 ? 8 : 4);
+    at = read_varint(dec, p, at, &v);
+    switch (p->f->type) {
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_UINT64:
         *(uint64_t *)slot = v;
@@ -147,31 +160,34 @@ static int read_number(const struct decoder *dec, struct place *p, ProtobufCType
     default:
         *(uint32_t *)slot = (uint32_t)v;
     }
-    return 0;
+    return at;
 }
 
-static int read_bytes(const struct decoder *dec, struct place *p, ProtobufCBinaryData *slot)
+static COLD const uint8_t *fail_utf8(const struct decoder *dec, const struct place *p, size_t valid)
 {
-    size_t len = 0, valid;
-
-    if (read_length(dec, p, &len))
-        return -1;
-    if (gw_schema_field(p->d, p->f)->kind == GW_PB_STRING) {
-        valid = gw_utf8_valid((struct gw_str){(const char *)p->at, len});
-        if (valid < len) {
-            char path[130];
-
-            put_path(p, path, sizeof(path));
-            return gw_err_set(dec->err, GW_ERR_REJECT, "%s: not UTF-8 at byte %zu", path, valid);
-        }
-    }
-    slot->data = (uint8_t *)p->at;
-    slot->len = len;
-    p->at += len;
-    return 0;
+    return fail(dec, p, "not UTF-8", valid);
 }
 
-static int read_message(const struct decoder *dec, struct place *p, ProtobufCMessage *m);
+static inline const uint8_t *read_bytes(const struct decoder *dec, const struct place *p,
+                                        const uint8_t *at, ProtobufCBinaryData *slot)
+{
+    size_t len, valid;
+
+    at = read_length(dec, p, at, &len);
+    if (!at)
+        return NULL;
+    if (gw_schema_field(p->d, p->f)->kind == GW_PB_STRING) {
+        valid = gw_utf8_valid((struct gw_str){(const char *)at, len});
+        if (valid < len)
+            return fail_utf8(dec, p, valid);
+    }
+    slot->data = (uint8_t *)at;
+    slot->len = len;
+    return at + len;
+}
+
+static int read_message(const struct decoder *dec, struct place *p, const uint8_t *at,
+                        ProtobufCMessage *m);
 
 /* Depth is counted as JSON has it, so that what was read from JSON (100 deep as well) can always
  * be read back from its bytes: a level of a Struct is three messages, and counts once. */
@@ -182,130 +198,139 @@ static unsigned counts(const ProtobufCMessageDescriptor *outer,
            gw_schema_of(inner)->known != GW_KNOWN_VALUE;
 }
 
-static int read_nested(const struct decoder *dec, struct place *p, ProtobufCMessage **slot)
+static __attribute__((noinline)) const uint8_t *read_nested(const struct decoder *dec,
+                                                            const struct place *p,
+                                                            const uint8_t *at,
+                                                            ProtobufCMessage **slot)
 {
     struct place inner = {.up = p, .d = p->f->descriptor};
-    size_t len = 0;
+    size_t len;
 
+    at = read_length(dec, p, at, &len);
+    if (!at)
+        return NULL;
     inner.depth = p->depth + counts(p->d, inner.d);
-    if (read_length(dec, p, &len))
-        return -1;
     if (inner.depth > GW_PB_MAX_DEPTH)
-        return fail(dec, p, "nests more than 100 deep");
-    inner.at = p->at;
-    inner.end = p->at += len;
+        return fail_at(dec, p, "nests more than 100 deep", at);
+    inner.end = at + len;
     if (!*slot)
         *slot = gw_pb_new(dec->mem, inner.d);
-    return read_message(dec, &inner, *slot);
+    return read_message(dec, &inner, at, *slot) ? NULL : inner.end;
 }
 
-static int read_value(const struct decoder *dec, struct place *p, void *slot)
+static const uint8_t *read_value(const struct decoder *dec, const struct place *p,
+                                 const uint8_t *at, void *slot)
 {
-    if (p->f->type == PROTOBUF_C_TYPE_MESSAGE)
-        return read_nested(dec, p, slot);
     if (p->f->type == PROTOBUF_C_TYPE_BYTES)
-        return read_bytes(dec, p, slot);
-    return read_number(dec, p, p->f->type, slot);
+        return read_bytes(dec, p, at, slot);
+    if (p->f->type == PROTOBUF_C_TYPE_MESSAGE)
+        return read_nested(dec, p, at, slot);
+    return read_number(dec, p, at, slot);
 }
 
-static int read_packed(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
+static const uint8_t *read_packed(const struct decoder *dec, const struct place *p,
+                                  const uint8_t *at, ProtobufCMessage *m)
 {
-    const uint8_t *end = p->end;
-    size_t len = 0;
+    struct place packed = *p;
+    size_t len;
 
-    if (read_length(dec, p, &len))
-        return -1;
-    p->end = p->at + len;
-    while (p->at < p->end)
-        if (read_value(dec, p, gw_pb_add(dec->mem, m, p->f)))
-            return -1;
-    p->end = end;
-    return 0;
+    at = read_length(dec, p, at, &len);
+    if (!at)
+        return NULL;
+    packed.end = at + len;
+    while (at && at < packed.end)
+        at = read_value(dec, &packed, at, gw_pb_add(dec->mem, m, p->f));
+    return at;
 }
 
-static int read_field(const struct decoder *dec, struct place *p, ProtobufCMessage *m,
-                      unsigned wire)
+static const uint8_t *read_field(const struct decoder *dec, const struct place *p,
+                                 const uint8_t *at, unsigned wire, ProtobufCMessage *m)
 {
     const ProtobufCFieldDescriptor *f = p->f;
     enum wire own = wire_of(f->type);
 
-    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-        if (wire == LENGTH && own != LENGTH)
-            return read_packed(dec, p, m);
-        if (wire == own)
-            return read_value(dec, p, gw_pb_add(dec->mem, m, p->f));
-    } else if (wire == own) {
-        gw_pb_choose(m, f);
-        return read_value(dec, p, gw_pb_member(m, f));
+    if (wire == own && f->label != PROTOBUF_C_LABEL_REPEATED) {
+        if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+            gw_pb_choose(m, f);
+        return read_value(dec, p, at, (char *)m + f->offset);
     }
-    return fail(dec, p, "another wire type than the schema's");
+    if (wire == own)
+        return read_value(dec, p, at, gw_pb_add(dec->mem, m, f));
+    if (wire == LENGTH && f->label == PROTOBUF_C_LABEL_REPEATED)
+        return read_packed(dec, p, at, m);
+    return fail_at(dec, p, "another wire type than the schema's", at);
+}
+
+static const uint8_t *skip(const struct decoder *dec, const struct place *p, const uint8_t *at,
+                           unsigned wire)
+{
+    uint64_t skipped;
+    size_t len;
+
+    switch (wire) {
+    case VARINT:
+        return read_varint(dec, p, at, &skipped);
+    case FIXED64:
+        return read_fixed(dec, p, at, &skipped, 8);
+    case FIXED32:
+        return read_fixed(dec, p, at, &skipped, 4);
+    case LENGTH:
+        at = read_length(dec, p, at, &len);
+        return at ? at + len : NULL;
+    default:
+        return fail_at(dec, p, "a wire type proto3 does not have", at);
+    }
 }
 
 /* Fields the schema does not have are kept as they came. */
-static int keep_unknown(const struct decoder *dec, struct place *p, ProtobufCMessage *m,
-                        uint64_t tag)
+static const uint8_t *keep_unknown(const struct decoder *dec, const struct place *p,
+                                   const uint8_t *at, uint64_t tag, ProtobufCMessage *m)
 {
+    const uint8_t *next = skip(dec, p, at, tag & 7);
     ProtobufCMessageUnknownField *grown;
-    const uint8_t *from = p->at;
-    unsigned n = m->n_unknown_fields;
-    uint64_t skipped = 0;
-    size_t len = 0;
-    int bad;
+    size_t n = m->n_unknown_fields;
 
-    switch (tag & 7) {
-    case VARINT:
-        bad = read_varint(dec, p, &skipped);
-        break;
-    case FIXED64:
-        bad = read_fixed(dec, p, &skipped, 8);
-        break;
-    case FIXED32:
-        bad = read_fixed(dec, p, &skipped, 4);
-        break;
-    case LENGTH:
-        bad = read_length(dec, p, &len);
-        if (!bad)
-            p->at += len;
-        break;
-    default:
-        bad = fail(dec, p, "a wire type proto3 does not have");
-    }
-    if (bad)
-        return -1;
+    if (!next)
+        return NULL;
     if ((n & (n - 1)) == 0) {
-        grown = gw_arena_alloc(dec->mem, (n ? 2 * (size_t)n : 1) * sizeof(*grown));
+        grown = gw_arena_alloc(dec->mem, (n ? 2 * n : 1) * sizeof(*grown));
         if (n)
             memcpy(grown, m->unknown_fields, n * sizeof(*grown));
         m->unknown_fields = grown;
     }
-    m->unknown_fields[n] =
-        (ProtobufCMessageUnknownField){(uint32_t)(tag >> 3), (ProtobufCWireType)(tag & 7),
-                                       (size_t)(p->at - from), (uint8_t *)from};
-    m->n_unknown_fields = n + 1;
-    return 0;
+    m->unknown_fields[n] = (ProtobufCMessageUnknownField){
+        (uint32_t)(tag >> 3), (ProtobufCWireType)(tag & 7), (size_t)(next - at), (uint8_t *)at};
+    m->n_unknown_fields++;
+    return next;
 }
 
 /* Most schemas number their fields 1, 2, 3 …. */
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *d, uint64_t id)
+static inline const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *d,
+                                                         uint64_t id)
 {
     if (id - 1 < d->n_fields && d->fields[id - 1].id == id)
         return &d->fields[id - 1];
     return protobuf_c_message_descriptor_get_field(d, (unsigned)id);
 }
 
-static int read_message(const struct decoder *dec, struct place *p, ProtobufCMessage *m)
+static int read_message(const struct decoder *dec, struct place *p, const uint8_t *at,
+                        ProtobufCMessage *m)
 {
-    uint64_t tag = 0;
+    uint64_t tag;
 
-    while (p->at < p->end) {
-        if (read_varint(dec, p, &tag))
-            return -1;
-        if (tag > UINT32_MAX || tag >> 3 == 0)
-            return fail(dec, p, "no field number");
-        p->f = find_field(p->d, tag >> 3);
-        if (p->f ? read_field(dec, p, m, tag & 7) : keep_unknown(dec, p, m, tag))
-            return -1;
+    while (at < p->end) {
         p->f = NULL;
+        at = read_varint(dec, p, at, &tag);
+        if (!at)
+            return -1;
+        if (tag > UINT32_MAX || tag >> 3 == 0) {
+            fail_at(dec, p, "no field number", at);
+            return -1;
+        }
+        p->f = find_field(p->d, tag >> 3);
+        at = p->f ? read_field(dec, p, at, tag & 7, m) : keep_unknown(dec, p, at, tag, m);
+        if (!at)
+            return -1;
     }
     return 0;
 }
@@ -313,10 +338,10 @@ static int read_message(const struct decoder *dec, struct place *p, ProtobufCMes
 ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                struct gw_str bytes, struct gw_err *err)
 {
-    const uint8_t *p = (const uint8_t *)(bytes.p ? bytes.p : "");
-    struct decoder dec = {mem, err, p};
-    struct place top = {.d = d, .at = p, .end = p + bytes.len};
+    const uint8_t *start = (const uint8_t *)(bytes.p ? bytes.p : "");
+    struct decoder dec = {mem, err, start};
+    struct place top = {.d = d, .end = start + bytes.len};
     ProtobufCMessage *m = gw_pb_new(mem, d);
 
-    return read_message(&dec, &top, m) ? NULL : m;
+    return read_message(&dec, &top, start, m) ? NULL : m;
 }
