@@ -114,10 +114,31 @@ int gw_time_parse(struct gw_str s, struct gw_time *out)
     return out->sec < MIN_SEC || out->sec > MAX_SEC ? -1 : 0;
 }
 
+static char *put_digits(char *p, unsigned v, int digits)
+{
+    for (int i = digits; i-- > 0; v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + digits;
+}
+
+/* Nothing, or a point and 3, 6 or 9 digits. */
+static char *put_fraction(char *p, unsigned nanos)
+{
+    int digits = 9;
+
+    if (!nanos)
+        return p;
+    for (; nanos % 1000 == 0; nanos /= 1000)
+        digits -= 3;
+    *p++ = '.';
+    return put_digits(p, nanos, digits);
+}
+
 size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
 {
     int64_t days = t.sec / 86400, y;
-    int rest = (int)(t.sec % 86400), m, d, n;
+    int rest = (int)(t.sec % 86400), m, d;
+    char *p;
 
     if (rest < 0) {
         rest += 86400;
@@ -126,15 +147,19 @@ size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
     if (t.nanos < 0 || t.nanos > 999999999 || t.sec < MIN_SEC || t.sec > MAX_SEC)
         return 0;
     date_of(days, &y, &m, &d);
-    n = snprintf(out, GW_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, m, d, rest / 3600,
-                 rest / 60 % 60, rest % 60);
-    if (t.nanos % 1000)
-        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%09d", t.nanos);
-    else if (t.nanos % 1000000)
-        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%06d", t.nanos / 1000);
-    else if (t.nanos)
-        n += snprintf(out + n, GW_TIME_TEXT - (size_t)n, ".%03d", t.nanos / 1000000);
-    out[n++] = 'Z';
-    out[n] = '\0';
-    return (size_t)n;
+    p = put_digits(out, (unsigned)y, 4);
+    *p++ = '-';
+    p = put_digits(p, (unsigned)m, 2);
+    *p++ = '-';
+    p = put_digits(p, (unsigned)d, 2);
+    *p++ = 'T';
+    p = put_digits(p, (unsigned)rest / 3600, 2);
+    *p++ = ':';
+    p = put_digits(p, (unsigned)rest / 60 % 60, 2);
+    *p++ = ':';
+    p = put_digits(p, (unsigned)rest % 60, 2);
+    p = put_fraction(p, (unsigned)t.nanos);
+    *p++ = 'Z';
+    *p = '\0';
+    return (size_t)(p - out);
 }
