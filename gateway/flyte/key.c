@@ -16,15 +16,21 @@ static int must_encode(uint32_t c)
            (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
 }
 
-/* Length of the character at s (0: not UTF-8, taken as one byte) if it stays as it is. */
+/* The first byte of what must be encoded, or may be: C1 controls begin with C2, noncharacters with
+ * EF and above. Other bytes stay. */
+static inline int suspect(char byte)
+{
+    unsigned char c = (unsigned char)byte;
+
+    return c < 0x20 || c == ':' || c == '%' || c == 0x7f || c == 0xc2 || c >= 0xef;
+}
+
+/* Length of the character at s if it stays as it is, else 0. */
 static size_t plain_step(const char *s, size_t left)
 {
-    unsigned char c = (unsigned char)*s;
     size_t n;
 
-    if (c < 0x80)
-        return !must_encode(c);
-    if (c < 0xed && c != 0xc2) /* no such character begins so */
+    if (!suspect(*s))
         return 1;
     n = gw_utf8_step(s, left);
     return n && !must_encode(gw_utf8_get(s, &n)) ? n : 0;
@@ -57,14 +63,18 @@ static struct gw_str encoded(struct gw_arena *mem, struct gw_str s, size_t at)
 
 static struct gw_str encode(struct gw_arena *mem, struct gw_str s)
 {
-    size_t n;
+    size_t at = 0, n;
 
-    for (size_t at = 0; at < s.len; at += n) {
+    for (;;) {
+        while (at < s.len && !suspect(s.p[at]))
+            at++;
+        if (at == s.len)
+            return s;
         n = plain_step(s.p + at, s.len - at);
         if (!n)
             return encoded(mem, s, at);
+        at += n;
     }
-    return s;
 }
 
 static struct gw_str join(struct gw_arena *mem, struct gw_str *parts, size_t n)
