@@ -28,7 +28,7 @@ struct gw_yaml;
  *     and nothing sent after it is delivered before it was sent again. Nothing is delivered twice
  *     within one send.
  *  P5 close first gives a result to everything outstanding (try again where the outcome is
- * unknown).
+ *     unknown).
  *
  * On paper: SNS, FlyteAdmin's v1: body is base64 of the protobuf event, subject set, no headers;
  * Kafka binary: headers `ce_…`, body the data; NATS: JSON body; a batch of ten with one failed
@@ -37,7 +37,7 @@ enum gw_outcome { GW_DELIVERED = 1, GW_TRY_AGAIN, GW_IMPOSSIBLE, GW_TOO_LARGE };
 
 struct gw_message {
     struct gw_message *next;
-    struct gw_str key;     /* p NULL: none */
+    struct gw_str key;     /* p NULL: none; format gets the record's and leaves the destination's */
     struct gw_str body;    /* p NULL: no body (Kafka: null value) */
     struct gw_str subject; /* SNS; p NULL: none */
     struct gw_str topic;   /* the destination, where the type has several; p NULL: the default */
@@ -56,6 +56,18 @@ struct gw_result {
     int64_t retry_after_ms; /* the destination asked for it; 0: it did not */
 };
 typedef void gw_result_fn(void *ctx, struct gw_message *m, const struct gw_result *r);
+/* The destination takes nothing although the publisher still tries on its own: counts as three
+ * failures. Called when that begins and each second while it lasts, never inside send. 1: give
+ * what is outstanding back now (try again). */
+typedef int gw_trouble_fn(void *ctx, const char *why);
+
+/* First member of every type's conf; its keys are GW_PUBLISH_COMMON of publish/common.h. */
+struct gw_publish_common {
+    int64_t max_message_bytes;
+    struct {
+        int64_t events, bytes, wait_ms;
+    } batch;
+};
 
 struct gw_publisher_limits { /* the pipeline keeps to them */
     size_t messages, bytes;  /* of one send */
@@ -83,7 +95,7 @@ struct gw_publisher_ops {
                   const struct gw_yaml *at);
     struct gw_publisher *(*open)(const void *conf, const struct gw_format *f, struct gw_loop *loop,
                                  struct gw_err *err);
-    /* Writes ev into m (zeroed), on mem. flyte may be NULL. GW_ERR_REJECT: invalid_event;
+    /* Writes ev into m (zeroed but for key), on mem. flyte may be NULL. GW_ERR_REJECT: invalid_event;
      * GW_ERR_TOO_LARGE. */
     int (*format)(struct gw_publisher *p, const struct gw_event *ev, const struct gw_flyte *flyte,
                   struct gw_arena *mem, struct gw_message *m, struct gw_err *err);
@@ -97,7 +109,9 @@ struct gw_publisher {
     struct gw_loop *loop;
     struct gw_publisher_limits limits;
     int keeps_order;
-    gw_result_fn *result; /* set by the pipeline after open */
+    int one_a_key;        /* a batch holds one message of an order (FIFO queues) */
+    gw_result_fn *result; /* set by the pipeline after open, like trouble */
+    gw_trouble_fn *trouble;
     void *ctx;
 };
 
