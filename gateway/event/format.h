@@ -38,6 +38,8 @@ int gw_event_http_read(struct gw_event *ev, const struct gw_http_header *headers
 /* The value of a `ce-` header: percent-encoded as the HTTP binding says (8.7 of wire.md). */
 struct gw_str gw_event_http_encode(struct gw_arena *mem, struct gw_str text);
 
+/* The payload as plain bytes, what binary modes carry: of an Any its value. p NULL: no data. */
+struct gw_str gw_event_payload(const struct gw_event *ev);
 /* A header or attribute of a message: name and value in raw UTF-8. */
 struct gw_header {
     struct gw_str name, value;

@@ -2,6 +2,7 @@
 #define GW_EVENT_PARTS_H
 
 #include "event/event.h"
+#include "event/format.h"
 
 struct gw_err;
 
@@ -35,8 +36,6 @@ struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, str
 /* Gives ev data that is text: JSON if the datacontenttype says so (or is absent and it is JSON).
  * -1: it says so and is not. */
 int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err);
-/* The payload as plain bytes, what binary modes carry: of an Any its value. */
-struct gw_str gw_event_payload(const struct gw_event *ev);
 /* JSON nests at most this deep. */
 enum { GW_EVENT_JSON_DEPTH = 100 };
 

@@ -24,13 +24,8 @@ enum { GW_MESSAGE_BYTES_MAX = 1 << 30 };
 
 /* The keys of `batch`, for a type's defaults. Offsets are into the nested struct. */
 #define GW_PUBLISH_BATCH(events_def, events_max, bytes_def)                                        \
-    {"events",                                                                                     \
-     GW_F_INT,                                                                                     \
-     0,                                                                                            \
-     .def = (events_def),                                                                          \
-     .help = "Most messages of one send.",                                                         \
-     .min = 1,                                                                                     \
-     .max = (events_max)},                                                                         \
+    {"events", GW_F_INT,           0, .def = (events_def), .help = "Most messages of one send.",   \
+     .min = 1, .max = (events_max)},                                                               \
         {"bytes",                                                                                  \
          GW_F_SIZE,                                                                                \
          sizeof(int64_t),                                                                          \
@@ -61,7 +56,6 @@ int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t 
 int gw_publish_too_large(struct gw_err *err, size_t max);
 
 /* Gives every message of a list its result; a result may lead to the next send. */
-void gw_publish_results(struct gw_publisher *p, struct gw_message *list,
-                        const struct gw_result *r);
+void gw_publish_results(struct gw_publisher *p, struct gw_message *list, const struct gw_result *r);
 
 #endif

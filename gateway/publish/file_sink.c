@@ -209,7 +209,7 @@ static struct gw_message *part_end(const struct gw_file_sink *s, struct gw_messa
 }
 
 static int write_part(struct gw_file_sink *s, const struct gw_message *m,
-                      const struct gw_message *end, int64_t len)
+                      const struct gw_message *end, int64_t len, struct gw_err *err)
 {
     struct iovec v[GW_FILE_BATCH_MAX];
     int n = 0;
@@ -227,7 +227,9 @@ static int write_part(struct gw_file_sink *s, const struct gw_message *m,
             errno = ENOSPC; /* what a short write to a file means */
         return -1;
     }
-    return s->conf->fsync ? gw_publish_file_sync(s->fd) : 0;
+    if (s->conf->fsync && gw_publish_file_sync(s->fd))
+        return -1;
+    return sync_folder(s, err);
 }
 
 /* A batch that failed is cut off again, so that a line is there once and whole, or not at all. */
@@ -251,12 +253,8 @@ static int write_parts(struct gw_file_sink *s, struct gw_message **m, struct gw_
         if (r && s->size > 0 && s->size + (int64_t)(*m)->body.len > r->max_bytes && rotate(s, err))
             return -1;
         end = part_end(s, *m, &len);
-        if (write_part(s, *m, end, len))
+        if (write_part(s, *m, end, len, err))
             return give_up(s, err);
-        if (sync_folder(s, err)) {
-            s->cut = s->size;
-            return -1;
-        }
         s->size += len;
         *m = end;
     }

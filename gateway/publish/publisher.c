@@ -15,7 +15,8 @@ const struct gw_variant *gw_publisher_variant(size_t i)
 
     if (i >= TYPES)
         return NULL;
-    variants[i] = (struct gw_variant){all[i]->name, all[i]->fields, all[i]->conf_size, all[i]->help};
+    variants[i] =
+        (struct gw_variant){all[i]->name, all[i]->fields, all[i]->conf_size, all[i]->help};
     return &variants[i];
 }
 

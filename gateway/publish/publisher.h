@@ -22,7 +22,7 @@ struct gw_yaml;
  * Invariants (spec/unit/publish/contract_test.c runs them for every type)
  *  P1 Every message of a send gets exactly one result, on the worker's thread, never inside send.
  *  P2 A message belongs to the pipeline; the publisher borrows it, and what it points to, until its
- *     result. `next` is the publisher's while it has it.
+ *     result. `next`, `prev` and `mark` are the publisher's while it has it.
  *  P3 Impossible is said of a message (too large, invalid content), never of the destination.
  *  P4 keeps_order: after "try again" of one message, all outstanding ones are told "try again" too,
  *     and nothing sent after it is delivered before it was sent again. Nothing is delivered twice
@@ -36,7 +36,7 @@ struct gw_yaml;
 enum gw_outcome { GW_DELIVERED = 1, GW_TRY_AGAIN, GW_IMPOSSIBLE, GW_TOO_LARGE };
 
 struct gw_message {
-    struct gw_message *next;
+    struct gw_message *next, *prev;
     struct gw_str key;     /* p NULL: none; format gets the record's and leaves the destination's */
     struct gw_str body;    /* p NULL: no body (Kafka: null value) */
     struct gw_str subject; /* SNS; p NULL: none */
@@ -47,6 +47,7 @@ struct gw_message {
     size_t bytes;      /* on the wire: body, key, headers, framing; set by format */
     uint64_t order;    /* hash of the event's key: messages of one order arrive in order */
     uint32_t attempts; /* counted by the pipeline */
+    int mark;
 };
 
 /* Extra about a result. */
@@ -95,8 +96,8 @@ struct gw_publisher_ops {
                   const struct gw_yaml *at);
     struct gw_publisher *(*open)(const void *conf, const struct gw_format *f, struct gw_loop *loop,
                                  struct gw_err *err);
-    /* Writes ev into m (zeroed but for key), on mem. flyte may be NULL. GW_ERR_REJECT: invalid_event;
-     * GW_ERR_TOO_LARGE. */
+    /* Writes ev into m (zeroed but for key), on mem. flyte may be NULL. GW_ERR_REJECT:
+     * invalid_event; GW_ERR_TOO_LARGE. */
     int (*format)(struct gw_publisher *p, const struct gw_event *ev, const struct gw_flyte *flyte,
                   struct gw_arena *mem, struct gw_message *m, struct gw_err *err);
     void (*send)(struct gw_publisher *p, struct gw_message *batch); /* a list by next */

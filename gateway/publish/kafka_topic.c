@@ -1,0 +1,154 @@
+#include "publish/publish_kafka.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "flyte/flyte.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TOPIC_MAX = 249 };
+
+/* Fields of `flyte` that a template may name. */
+enum value { TEXT, KIND, ATTEMPT, TERMINAL, FAILED };
+static const struct {
+    const char *name;
+    enum value value;
+    size_t offset;
+} flyte_fields[] = {
+    {"kind", KIND, 0},
+    {"org", TEXT, offsetof(struct gw_flyte, org)},
+    {"project", TEXT, offsetof(struct gw_flyte, project)},
+    {"domain", TEXT, offsetof(struct gw_flyte, domain)},
+    {"execution", TEXT, offsetof(struct gw_flyte, execution)},
+    {"node", TEXT, offsetof(struct gw_flyte, node)},
+    {"task", TEXT, offsetof(struct gw_flyte, task)},
+    {"attempt", ATTEMPT, 0},
+    {"phase", TEXT, offsetof(struct gw_flyte, phase)},
+    {"terminal", TERMINAL, 0},
+    {"failed", FAILED, 0},
+    {"error_code", TEXT, offsetof(struct gw_flyte, error_code)},
+    {"error_message", TEXT, offsetof(struct gw_flyte, error_message)},
+};
+enum { FIELDS = sizeof(flyte_fields) / sizeof(flyte_fields[0]) };
+
+static int is_topic_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+static int find_field(struct gw_str name, struct gw_err *err)
+{
+    struct gw_nearest near = {.wanted = name};
+    char hint[80];
+
+    for (int i = 0; i < FIELDS; i++) {
+        if (gw_str_is(name, flyte_fields[i].name))
+            return i;
+        gw_nearest_offer(&near, gw_str_of(flyte_fields[i].name));
+    }
+    return gw_err_set(err, GW_ERR_REJECT, "flyte has no field \"%.*s\"%s", (int)name.len, name.p,
+                      gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+static int literal_ok(struct gw_str s, struct gw_err *err)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_topic_char(s.p[i]))
+            return gw_err_set(err, GW_ERR_REJECT,
+                              "\"%c\" cannot be in a topic: letters, digits, . _ - and {field}",
+                              s.p[i]);
+    return 0;
+}
+
+int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw_err *err)
+{
+    *out = (struct gw_kafka_topic){.fixed = 1};
+    do {
+        const char *open = strchr(text, '{'), *close = open ? strchr(open, '}') : NULL;
+        const struct gw_str literal = {text, open ? (size_t)(open - text) : strlen(text)};
+
+        if (out->n == GW_TOPIC_PIECES)
+            return gw_err_set(err, GW_ERR_REJECT, "more than %d fields", GW_TOPIC_PIECES);
+        if (literal_ok(literal, err))
+            return -1;
+        if (open && !close)
+            return gw_err_set(err, GW_ERR_REJECT, "{ without }");
+        out->pieces[out->n].literal = literal;
+        out->pieces[out->n].field = -1;
+        if (open) {
+            int field = find_field((struct gw_str){open + 1, (size_t)(close - open) - 1}, err);
+
+            if (field < 0)
+                return -1;
+            out->pieces[out->n].field = field;
+            out->fixed = 0;
+        }
+        out->n++;
+        text = open ? close + 1 : "";
+    } while (*text);
+    if (out->fixed && (out->pieces[0].literal.len == 0 || out->pieces[0].literal.len > TOPIC_MAX))
+        return gw_err_set(err, GW_ERR_REJECT, "a topic has 1 to %d characters", TOPIC_MAX);
+    return 0;
+}
+
+static struct gw_str field_text(const struct gw_flyte *f, int field, char *number, size_t size)
+{
+    switch (flyte_fields[field].value) {
+    case KIND:
+        return gw_str_of(gw_kind_names[f->kind]);
+    case ATTEMPT:
+        if (f->attempt < 0)
+            return (struct gw_str){0};
+        return (struct gw_str){number,
+                               (size_t)snprintf(number, size, "%lld", (long long)f->attempt)};
+    case TERMINAL:
+        return gw_str_of(f->terminal ? "true" : "false");
+    case FAILED:
+        return gw_str_of(f->failed ? "true" : "false");
+    case TEXT:
+        break;
+    }
+    return *(const struct gw_str *)((const char *)f + flyte_fields[field].offset);
+}
+
+static int append(char *name, size_t *len, struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_topic_char(s.p[i]))
+            return -1;
+    if (s.len > TOPIC_MAX - *len)
+        return -1;
+    memcpy(name + *len, s.p, s.len);
+    *len += s.len;
+    return 0;
+}
+
+int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *flyte,
+                        struct gw_arena *mem, struct gw_str *out, struct gw_err *err)
+{
+    char name[TOPIC_MAX + 1], number[24];
+    size_t len = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        const int field = t->pieces[i].field;
+        struct gw_str value = {0};
+
+        (void)append(name, &len, t->pieces[i].literal); /* legal; too long shows below */
+        if (field < 0)
+            continue;
+        if (flyte)
+            value = field_text(flyte, field, number, sizeof(number));
+        if (!value.len)
+            return gw_err_set(err, GW_ERR_REJECT, "topic: the event has no %s",
+                              flyte_fields[field].name);
+        if (append(name, &len, value))
+            return gw_err_set(err, GW_ERR_REJECT, "topic: %s \"%.*s\" does not make a legal topic",
+                              flyte_fields[field].name, value.len > 80 ? 80 : (int)value.len,
+                              value.p);
+    }
+    *out = (struct gw_str){gw_arena_strndup(mem, name, len), len};
+    return 0;
+}

@@ -1,0 +1,506 @@
+/* Kafka through librdkafka's idempotent producer. It keeps order and tries again by itself, without
+ * a limit in time; its reports come on the worker's loop, woken by a descriptor. Bodies are lent to
+ * it until their report (or until the producer is gone).
+ *
+ * Invariants: 1. a message is in exactly one of waiting (not produced yet), out (no report yet),
+ * ended (its result is due); 2. a message that failed for another reason than itself ends the
+ * producer: everything goes back to the pipeline and a new producer begins; 3. what the broker
+ * found too large in company is sent alone before it is blamed, since Kafka refuses whole batches.
+ */
+#include "publish/publish_kafka.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "flyte/flyte.h"
+#include "net/loop.h"
+#include "publish/common.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { TICK_MS = 1000, NO_ACK_MS = 10000, QUIET_MS = 10000 };
+/* On the wire: lengths and deltas of one message, and of one header (Kafka's record format 2). */
+enum { MESSAGE_FRAME = 36, HEADER_FRAME = 10 };
+
+struct kafka {
+    struct gw_publisher base;
+    const struct gw_publish_kafka_conf *conf;
+    struct gw_kafka_topic topic;
+    enum gw_kafka_key key;
+    struct gw_str key_attr;
+    int binary, protobuf;
+
+    rd_kafka_t *rk;        /* NULL: it could not be made; each send tries */
+    rd_kafka_topic_t *rkt; /* of a fixed topic */
+    int wake_fd;
+    struct gw_watch wake;
+    struct gw_timer tick;
+    struct gw_task after; /* what must not happen inside a callback or send */
+    struct gw_message *waiting, *out, *ended;
+    size_t n_out, alone; /* the next `alone` messages are sent one by one */
+    int reset;           /* the producer has to go; why says why */
+    int suspect;         /* one of a batch was found bad */
+    int all_down, troubled;
+    int64_t progress_ms;
+    char why[200];
+    struct gw_diag_limit quiet;
+};
+
+/* ---- a producer's life ---- */
+
+static void say(struct kafka *k, enum gw_level level, const char *text)
+{
+    uint64_t n;
+
+    if (level < gw_diag_level || !(n = gw_diag_allow(&k->quiet, QUIET_MS)))
+        return;
+    GW_DIAG(level, "publish.kafka", gw_msg(text), gw_kv_cstr("topic", k->conf->topic),
+            gw_kv_int("suppressed", (int64_t)n - 1));
+}
+
+/* Asked for through the queue, so on the worker's thread. */
+static void on_log(const rd_kafka_t *rk, int syslog_level, const char *fac, const char *text)
+{
+    enum { WARNING = 4, INFO = 6 };
+
+    (void)fac;
+    say(rd_kafka_opaque(rk),
+        syslog_level <= WARNING ? GW_WARN
+        : syslog_level <= INFO  ? GW_INFO
+                                : GW_DEBUG,
+        text);
+}
+
+static void because(struct kafka *k, const char *why)
+{
+    snprintf(k->why, sizeof(k->why), "%s", why);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct kafka *k = opaque;
+    char text[200];
+
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        (void)rd_kafka_fatal_error(rk, text, sizeof(text));
+        because(k, text);
+        k->reset = 1;
+    } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        k->all_down = 1;
+        if (!k->why[0])
+            because(k, reason);
+    } else {
+        because(k, reason);
+        return;
+    }
+    gw_loop_post(k->base.loop, &k->after);
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *r, void *opaque);
+
+static void watch_queue(struct kafka *k)
+{
+    static const uint64_t one = 1;
+    rd_kafka_queue_t *q = rd_kafka_queue_get_main(k->rk);
+
+    rd_kafka_queue_io_event_enable(q, k->wake_fd, &one, sizeof(one));
+    rd_kafka_queue_destroy(q);
+    (void)rd_kafka_set_log_queue(k->rk, NULL);
+}
+
+static int start(struct kafka *k, struct gw_err *err)
+{
+    rd_kafka_conf_t *conf = gw_kafka_conf(k->conf, err);
+    char why[200];
+
+    if (!conf)
+        return -1;
+    rd_kafka_conf_set_opaque(conf, k);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    k->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+    if (!k->rk) {
+        rd_kafka_conf_destroy(conf);
+        return gw_err_set(err, GW_ERR_RETRY, "%s", why);
+    }
+    k->all_down = k->reset = 0;
+    k->why[0] = '\0';
+    if (k->topic.fixed)
+        k->rkt = rd_kafka_topic_new(k->rk, k->conf->topic, NULL);
+    watch_queue(k);
+    return 0;
+}
+
+/* After this no memory of a message is looked at any more. Reports that have come are heard. */
+static void end(struct kafka *k)
+{
+    if (!k->rk)
+        return;
+    (void)rd_kafka_poll(k->rk, 0);
+    (void)rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                    RD_KAFKA_PURGE_F_NON_BLOCKING);
+    if (k->rkt)
+        rd_kafka_topic_destroy(k->rkt);
+    rd_kafka_destroy(k->rk);
+    k->rk = NULL;
+    k->rkt = NULL;
+}
+
+/* ---- producing ---- */
+
+static rd_kafka_resp_err_t add_headers(rd_kafka_headers_t *h, const struct gw_message *m)
+{
+    for (size_t i = 0; i < m->n_headers; i++) {
+        const struct gw_header *a = &m->headers[i];
+        rd_kafka_resp_err_t rc = rd_kafka_header_add(h, a->name.p, (ssize_t)a->name.len, a->value.p,
+                                                     (ssize_t)a->value.len);
+
+        if (rc)
+            return rc;
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t produce(struct kafka *k, struct gw_message *m)
+{
+    rd_kafka_headers_t *h = rd_kafka_headers_new(m->n_headers);
+    rd_kafka_vu_t v[6] = {
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)m->body.p, m->body.len}},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)m->key.p, m->key.len}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = h},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = m},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = 0}, /* lent: not copied, not freed */
+    };
+    rd_kafka_resp_err_t rc = add_headers(h, m);
+    rd_kafka_error_t *error;
+
+    if (k->rkt)
+        v[5] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = k->rkt};
+    else
+        v[5] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = m->topic.p};
+    if (rc) {
+        rd_kafka_headers_destroy(h);
+        return rc;
+    }
+    error = rd_kafka_produceva(k->rk, v, sizeof(v) / sizeof(v[0]));
+    if (!error)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rc = rd_kafka_error_code(error);
+    because(k, rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(h); /* still ours after an error */
+    return rc;
+}
+
+static void settle_alone(struct kafka *k)
+{
+    if (k->alone)
+        k->alone--;
+}
+
+/* Produces what waits, as far as it may. Gives no result: that is for `after`. */
+static void pump(struct kafka *k)
+{
+    struct gw_message *m;
+
+    while (k->rk && !k->reset && (m = k->waiting) && !(k->alone && k->n_out)) {
+        rd_kafka_resp_err_t rc = produce(k, m);
+
+        if (rc == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            break; /* the next report, or the tick */
+        if (!rc) {
+            DL_DELETE(k->waiting, m);
+            DL_APPEND(k->out, m);
+            if (k->n_out++ == 0)
+                k->progress_ms = gw_mono_ms();
+            continue;
+        }
+        if (rc == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+            DL_DELETE(k->waiting, m);
+            DL_APPEND(k->ended, m);
+            m->mark = GW_TOO_LARGE;
+            settle_alone(k);
+        } else {
+            k->reset = 1;
+        }
+        gw_loop_post(k->base.loop, &k->after);
+    }
+    if (k->waiting || k->out)
+        gw_timer_set(&k->tick, TICK_MS);
+}
+
+/* ---- results ---- */
+
+static void give(struct kafka *k, struct gw_message *list, int mark)
+{
+    struct gw_message *m, *next;
+
+    DL_FOREACH_SAFE(list, m, next)
+    {
+        const struct gw_result r = {.outcome = (enum gw_outcome)(mark ? mark : m->mark),
+                                    .why = k->why};
+
+        k->base.result(k->base.ctx, m, &r);
+    }
+}
+
+/* A new producer comes with the next send. */
+static void do_reset(struct kafka *k)
+{
+    struct gw_message *ended, *out, *waiting;
+
+    k->reset = 1; /* nothing is produced while the last reports are heard */
+    end(k);
+    ended = k->ended;
+    out = k->out;
+    waiting = k->waiting;
+    k->ended = k->out = k->waiting = NULL;
+    if (k->suspect) {
+        struct gw_message *m;
+        size_t n;
+
+        DL_COUNT(ended, m, k->alone);
+        DL_COUNT(out, m, n);
+        k->alone += n;
+    }
+    k->n_out = 0;
+    k->suspect = k->reset = k->troubled = 0;
+    give(k, ended, 0);
+    give(k, out, GW_TRY_AGAIN);
+    give(k, waiting, GW_TRY_AGAIN);
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
+{
+    struct kafka *k = opaque;
+    struct gw_message *m = report->_private;
+    const struct gw_result delivered = {.outcome = GW_DELIVERED};
+    const int bad = report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? GW_TOO_LARGE
+                    : report->err == RD_KAFKA_RESP_ERR_INVALID_RECORD   ? GW_IMPOSSIBLE
+                                                                        : 0;
+
+    (void)rk;
+    DL_DELETE(k->out, m);
+    k->n_out--;
+    k->progress_ms = gw_mono_ms();
+    if (!report->err) {
+        k->all_down = k->troubled = 0;
+        k->why[0] = '\0';
+        settle_alone(k);
+        k->base.result(k->base.ctx, m, &delivered);
+        return;
+    }
+    DL_APPEND(k->ended, m);
+    if (!k->reset)
+        because(k, rd_kafka_err2str(report->err));
+    m->mark = bad && k->alone ? bad : GW_TRY_AGAIN;
+    if (m->mark == GW_TRY_AGAIN) {
+        k->suspect |= bad != 0;
+        k->reset = 1;
+    } else {
+        settle_alone(k);
+    }
+    gw_loop_post(k->base.loop, &k->after);
+}
+
+/* ---- trouble ---- */
+
+static void tell_trouble(struct kafka *k, int64_t quiet_ms)
+{
+    char text[240];
+
+    if (k->all_down)
+        snprintf(text, sizeof(text), "all brokers are down: %s", k->why);
+    else
+        snprintf(text, sizeof(text), "no acknowledgement for %lld s%s%s",
+                 (long long)quiet_ms / 1000, k->why[0] ? ": " : "", k->why);
+    k->troubled = 1;
+    if (k->base.trouble && k->base.trouble(k->base.ctx, text)) {
+        because(k, text);
+        k->reset = 1;
+    }
+}
+
+static void on_tick(struct gw_timer *t)
+{
+    struct kafka *k = GW_CONTAINER(t, struct kafka, tick);
+    const int64_t quiet_ms = gw_mono_ms() - k->progress_ms;
+
+    if (!k->out && !k->waiting)
+        return;
+    if (k->all_down || quiet_ms >= NO_ACK_MS)
+        tell_trouble(k, quiet_ms);
+    if (k->reset)
+        do_reset(k);
+    pump(k);
+}
+
+static void on_after(struct gw_task *t)
+{
+    struct kafka *k = GW_CONTAINER(t, struct kafka, after);
+    struct gw_message *ended;
+
+    if (k->all_down && !k->troubled && (k->out || k->waiting))
+        tell_trouble(k, 0);
+    if (k->reset) {
+        do_reset(k);
+        return;
+    }
+    ended = k->ended;
+    k->ended = NULL;
+    give(k, ended, 0);
+    pump(k);
+}
+
+static void on_wake(struct gw_watch *w, int what)
+{
+    struct kafka *k = GW_CONTAINER(w, struct kafka, wake);
+    uint64_t count;
+
+    (void)what;
+    if (read(k->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+        because(k, "eventfd");
+    if (k->rk)
+        (void)rd_kafka_poll(k->rk, 0);
+    pump(k);
+}
+
+/* ---- the operations ---- */
+
+static struct gw_publisher *kafka_open(const void *conf, const struct gw_format *f,
+                                       struct gw_loop *loop, struct gw_err *err)
+{
+    struct kafka *k = calloc(1, sizeof(*k));
+
+    if (!k)
+        abort();
+    k->base = (struct gw_publisher){.ops = &gw_publish_kafka, .loop = loop, .keeps_order = 1};
+    k->conf = conf;
+    k->base.limits = gw_publish_limits(&k->conf->common, 256);
+    k->binary = f->binary;
+    k->protobuf = f->protobuf;
+    if (gw_kafka_topic_parse(k->conf->topic, &k->topic, err) ||
+        gw_kafka_key_parse(k->conf->key, &k->key, &k->key_attr)) {
+        free(k);
+        return NULL;
+    }
+    k->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (k->wake_fd < 0 || start(k, err)) {
+        if (k->wake_fd >= 0)
+            close(k->wake_fd);
+        else
+            gw_err_errno(err, GW_ERR_RETRY, "eventfd");
+        free(k);
+        return NULL;
+    }
+    k->after.fn = on_after;
+    gw_timer_init(&k->tick, loop, on_tick);
+    gw_watch_init(&k->wake, loop, k->wake_fd, on_wake);
+    gw_watch_want(&k->wake, GW_READABLE);
+    return &k->base;
+}
+
+static void set_key(const struct kafka *k, const struct gw_event *ev, struct gw_message *m)
+{
+    const struct gw_attr *a;
+
+    if (k->key == GW_KEY_RECORD)
+        return;
+    m->key = (struct gw_str){0};
+    if (k->key == GW_KEY_ID)
+        m->key = m->event_id;
+    else if (k->key == GW_KEY_ATTR && (a = gw_event_get(ev, k->key_attr)))
+        m->key = a->text;
+}
+
+static int set_body(const struct kafka *k, const struct gw_event *ev, struct gw_arena *mem,
+                    struct gw_message *m, struct gw_err *err)
+{
+    static const struct gw_header json = {GW_STR("content-type"),
+                                          GW_STR("application/cloudevents+json")},
+                                  protobuf = {GW_STR("content-type"),
+                                              GW_STR("application/cloudevents+protobuf")};
+    const size_t max = k->base.limits.message_bytes;
+
+    if (k->binary) {
+        m->headers = gw_event_kafka_headers(ev, mem, &m->n_headers);
+        m->body = gw_event_payload(ev);
+        return 0;
+    }
+    m->headers = k->protobuf ? &protobuf : &json;
+    m->n_headers = 1;
+    return k->protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)
+                       : gw_publish_json(ev, mem, max, 0, &m->body, err);
+}
+
+static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
+                        const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
+                        struct gw_err *err)
+{
+    struct kafka *k = (struct kafka *)p;
+
+    m->event_id = gw_event_text(ev, "id");
+    set_key(k, ev, m);
+    if ((!k->topic.fixed && gw_kafka_topic_make(&k->topic, flyte, mem, &m->topic, err)) ||
+        set_body(k, ev, mem, m, err))
+        return -1;
+    m->bytes = MESSAGE_FRAME + m->key.len + m->body.len;
+    for (size_t i = 0; i < m->n_headers; i++)
+        m->bytes += HEADER_FRAME + m->headers[i].name.len + m->headers[i].value.len;
+    return m->bytes > p->limits.message_bytes ? gw_publish_too_large(err, p->limits.message_bytes)
+                                              : 0;
+}
+
+static void kafka_send(struct gw_publisher *p, struct gw_message *batch)
+{
+    struct kafka *k = (struct kafka *)p;
+    struct gw_err err;
+
+    while (batch) {
+        struct gw_message *m = batch;
+
+        batch = m->next;
+        DL_APPEND(k->waiting, m);
+    }
+    if (!k->rk && !k->reset && start(k, &err)) {
+        because(k, err.msg);
+        k->reset = 1;
+        gw_loop_post(k->base.loop, &k->after);
+    }
+    pump(k);
+}
+
+static void kafka_close(struct gw_publisher *p)
+{
+    struct kafka *k = (struct kafka *)p;
+
+    because(k, "closed before the broker acknowledged it");
+    do_reset(k);
+    gw_loop_cancel(k->base.loop, &k->after);
+    gw_timer_fini(&k->tick);
+    gw_watch_fini(&k->wake);
+    close(k->wake_fd);
+    free(k);
+}
+
+const struct gw_publisher_ops gw_publish_kafka = {
+    .name = "kafka",
+    .help = "Apache Kafka, idempotent, acknowledged by all in-sync replicas.",
+    .fields = gw_kafka_fields,
+    .conf_size = sizeof(struct gw_publish_kafka_conf),
+    .check = gw_kafka_check,
+    .open = kafka_open,
+    .format = kafka_format,
+    .send = kafka_send,
+    .close = kafka_close,
+};

@@ -1,0 +1,58 @@
+#ifndef GW_PUBLISH_PUBLISH_KAFKA_H
+#define GW_PUBLISH_PUBLISH_KAFKA_H
+
+#include "publish/publisher.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct gw_flyte;
+
+/* Inside the room: the configuration of a Kafka publisher (kafka_conf.c) and its topic
+ * (kafka_topic.c). */
+struct gw_kafka_sasl {
+    const char *mechanism, *username, *password;
+};
+
+struct gw_kafka_tls {
+    const char *ca, *cert, *key;
+    int verify;
+};
+
+struct gw_publish_kafka_conf {
+    struct gw_publish_common common;
+    struct gw_strs brokers;
+    const char *topic, *key;
+    int compression;
+    struct gw_kafka_sasl *sasl; /* NULL: none */
+    struct gw_kafka_tls *tls;   /* NULL: none */
+    struct gw_pairs properties;
+};
+
+extern const struct gw_field gw_kafka_fields[];
+void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
+                    const struct gw_yaml *at);
+/* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
+rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_err *err);
+
+/* key: of the configuration. */
+enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR };
+/* -1: none of them. attr gets NAME of attr:NAME. */
+int gw_kafka_key_parse(const char *text, enum gw_kafka_key *out, struct gw_str *attr);
+
+/* A topic with `{field}` of flyte in it. */
+enum { GW_TOPIC_PIECES = 32 };
+struct gw_kafka_topic {
+    struct {
+        struct gw_str literal;
+        int field; /* behind the literal; -1: none */
+    } pieces[GW_TOPIC_PIECES];
+    size_t n;
+    int fixed; /* no field in it */
+};
+/* GW_ERR_REJECT says what is wrong with the text. It is borrowed. */
+int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw_err *err);
+/* The topic of one event, on mem, with a NUL behind it. GW_ERR_REJECT: it has no legal one. */
+int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *flyte,
+                        struct gw_arena *mem, struct gw_str *out, struct gw_err *err);
+
+#endif
