@@ -289,6 +289,18 @@ int gw_event_json_read(struct gw_event *ev, struct gw_str text, struct gw_err *e
     return gw_json_next(&j) == GW_JSON_END ? 0 : gw_json_error(&j, err);
 }
 
+int gw_event_batch_error(struct gw_err *err, size_t i)
+{
+    const struct gw_err inner = *err;
+    size_t name =
+        strspn(inner.msg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    int is_member = name > 0 && !strncmp(inner.msg + name, ": ", 2) &&
+                    strncmp(inner.msg, "JSON:", 5) != 0 &&
+                    strncmp(inner.msg, "CloudEvent:", 11) != 0;
+
+    return gw_err_set(err, inner.kind, "events[%zu]%s%s", i, is_member ? "." : ": ", inner.msg);
+}
+
 int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
                         int (*each)(void *ctx, struct gw_event *ev, struct gw_err *err), void *ctx,
                         struct gw_err *err)
@@ -306,7 +318,7 @@ int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
 
         gw_event_init(ev, mem);
         if (read_object(&j, ev, err) || each(ctx, ev, err))
-            return gw_err_wrap(err, "events[%zu]", i);
+            return gw_event_batch_error(err, i);
     }
     if (j.token != GW_JSON_ARRAY_END || gw_json_next(&j) != GW_JSON_END)
         return gw_json_error(&j, err);

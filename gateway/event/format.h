@@ -25,6 +25,8 @@ int gw_event_json_read(struct gw_event *ev, struct gw_str text, struct gw_err *e
 int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
                         int (*each)(void *ctx, struct gw_event *ev, struct gw_err *err), void *ctx,
                         struct gw_err *err);
+/* Says which event of a batch an error is about: "events[1].time: …". Returns -1. */
+int gw_event_batch_error(struct gw_err *err, size_t i);
 
 /* application/cloudevents+protobuf (io.cloudevents.v1.CloudEvent). JSON data becomes text_data with
  * its datacontenttype, byte for byte. Also the form in the log. */

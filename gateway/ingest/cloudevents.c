@@ -66,7 +66,7 @@ static int protobuf_batch(struct batch *b, struct gw_str body, struct gw_err *er
             continue;
         gw_event_init(&ev, b->front->scratch);
         if (gw_event_protobuf_read(&ev, field.bytes, err) || add_event(b, &ev, err))
-            return gw_err_wrap(err, "events[%zu]", at);
+            return gw_event_batch_error(err, at);
         at++;
     }
     return rc < 0 ? gw_err_set(err, GW_ERR_REJECT, "protobuf: cut short or malformed at byte %zu",

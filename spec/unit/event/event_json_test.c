@@ -207,7 +207,7 @@ TEST(test_event_json_batch_names_the_event_that_is_wrong)
     CHECK(!*batch("[]", &n) && n == 0);
     CHECK(!*batch("[{" REQUIRED "}, {" REQUIRED "}]", &n) && n == 2);
     CHECK(!strcmp(batch("[{" REQUIRED "},{" REQUIRED ",\"time\":\"x\"}]", &n),
-                  "events[1]: time: not an RFC 3339 time: x") &&
+                  "events[1].time: not an RFC 3339 time: x") &&
           n == 1);
     CHECK(!strcmp(batch("[{" REQUIRED "},5]", &n), "events[1]: not a JSON object"));
     CHECK(!strcmp(batch("[{\"specversion\":\"1.0\",\"id\":\"stop\",\"source\":\"/s\","
