@@ -44,7 +44,8 @@ static int put_variable(struct gw_arena *mem, struct gw_str at, size_t *len, str
     } else if (name.len == 0) {
         return fail(e, name, "a name is missing ($${ stands for ${)");
     }
-    value = getenv(gw_arena_strndup(mem, name.p, name.len));
+    /* nothing here ever sets a variable */
+    value = getenv(gw_arena_strndup(mem, name.p, name.len)); /* NOLINT(concurrency-mt-unsafe) */
     if (!value && !fallback.p)
         return fail(e, name, "this environment variable is not set, and there is no default");
     gw_buf_put_str(out, fallback.p && (!value || !*value) ? fallback : gw_str_of(value));

@@ -242,37 +242,39 @@ static int read_seq(struct reader *r, struct gw_yaml *out)
     return 0;
 }
 
+struct key {
+    const struct gw_yaml *y;
+};
+
 static int by_text(const void *a, const void *b)
 {
-    const struct gw_yaml *const *x = a, *const *y = b;
-    int d = strcmp((*x)->text.p, (*y)->text.p);
+    const struct gw_yaml *x = ((const struct key *)a)->y, *y = ((const struct key *)b)->y;
+    int d = strcmp(x->text.p, y->text.p);
 
     if (d)
         return d;
-    return (*x)->line != (*y)->line ? (*x)->line - (*y)->line : (*x)->column - (*y)->column;
+    return x->line != y->line ? x->line - y->line : x->column - y->column;
 }
 
 /* Sorted, so that a long map does not take the square of its length. */
-static int check_duplicates(struct reader *r, const struct gw_yaml *map)
+static void check_duplicates(struct reader *r, const struct gw_yaml *map)
 {
-    const struct gw_yaml **keys;
-    size_t errors = r->p->errors;
+    struct key *keys;
 
     if (map->n < 2)
-        return 0;
+        return;
     keys = malloc(map->n * sizeof(*keys));
     if (!keys)
         abort();
     for (size_t i = 0; i < map->n; i++)
-        keys[i] = &map->keys[i];
+        keys[i].y = &map->keys[i];
     qsort(keys, map->n, sizeof(*keys), by_text);
     for (size_t i = 1; i < map->n; i++)
-        if (gw_str_eq(keys[i]->text, keys[i - 1]->text))
-            gw_problems_add(r->p, 0, r->file, keys[i]->line, keys[i]->column,
-                            "duplicate key \"%s\", first on line %d", keys[i]->text.p,
-                            keys[i - 1]->line);
+        if (gw_str_eq(keys[i].y->text, keys[i - 1].y->text))
+            gw_problems_add(r->p, 0, r->file, keys[i].y->line, keys[i].y->column,
+                            "duplicate key \"%s\", first on line %d", keys[i].y->text.p,
+                            keys[i - 1].y->line);
     free(keys);
-    return r->p->errors > errors ? -1 : 0;
 }
 
 static int read_key(struct reader *r, yaml_event_t *ev, struct gw_yaml *out)
@@ -305,7 +307,7 @@ static int read_map(struct reader *r, struct gw_yaml *out)
         out->n++;
     }
     yaml_event_delete(&ev);
-    /* the problems are kept; the rest of the file is read for more of them */
+    /* the rest of the file is read for more problems */
     check_duplicates(r, out);
     return 0;
 }

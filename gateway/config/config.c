@@ -168,7 +168,7 @@ static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, str
 static const char *lua_path(struct gw_arena *mem)
 {
     static const char installed[] = GW_DATADIR "/lua";
-    const char *env = getenv("MOONGATE_LUA");
+    const char *env = getenv("MOONGATE_LUA"); /* NOLINT(concurrency-mt-unsafe): as in base/env.c */
     char exe[MAX_PATH];
     ssize_t len;
     int up;

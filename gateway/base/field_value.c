@@ -1,0 +1,293 @@
+#include "base/field_value.h"
+
+#include "base/arena.h"
+#include "base/field.h"
+#include "base/field_text.h"
+#include "base/problems.h"
+#include "base/text.h"
+#include "base/yaml.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { MAX_SECRET = 65536, SHOWN = 60 };
+
+void gw_field_join(char out[GW_FIELD_NAME], const char *where, const char *name)
+{
+    snprintf(out, GW_FIELD_NAME, "%s%s%s", where, *where ? "." : "", name);
+}
+
+void gw_field_fail(const struct gw_field_at *a, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    gw_problems_add(a->r->p, 0, a->y->file, a->y->line, a->y->column, "%s: %s", a->name, text);
+}
+
+/* How much of a value a message shows. */
+int gw_field_shown(struct gw_str s)
+{
+    return s.len < SHOWN ? (int)s.len : SHOWN;
+}
+
+/* What stands there instead of what was wanted. */
+void gw_field_fail_type(const struct gw_field_at *a, const char *wanted)
+{
+    const struct gw_yaml *y = a->y;
+
+    if (y->type == GW_YAML_SCALAR && a->f && a->f->secret)
+        gw_field_fail(a, "expected %s", wanted);
+    else if (y->type == GW_YAML_SCALAR)
+        gw_field_fail(a, "expected %s, not %s\"%.*s\"", wanted, y->quoted ? "the text " : "",
+                      gw_field_shown(y->text), y->text.p);
+    else
+        gw_field_fail(a, "expected %s, not a %s", wanted,
+                      y->type == GW_YAML_SEQ ? "list" : "mapping");
+}
+
+/* ---- scalars ---- */
+
+static const char *resolve(struct gw_field_reader *r, const struct gw_field *f, const char *path)
+{
+    const char *slash = r->file ? strrchr(r->file, '/') : NULL;
+
+    if (!f->path || !slash || path[0] == '/' || !strcmp(path, "-") || !*path)
+        return path;
+    return gw_arena_printf(r->p->mem, "%.*s/%s", (int)(slash - r->file), r->file, path).p;
+}
+
+static void read_str(const struct gw_field_at *a, const char **out)
+{
+    if (a->y->type != GW_YAML_SCALAR)
+        gw_field_fail_type(a, "text");
+    else
+        *out = resolve(a->r, a->f, a->y->text.p);
+}
+
+/* What Go's ParseBool and mapstructure take for a boolean beside YAML's own. */
+static int weak_bool(const struct gw_yaml *y, int *out)
+{
+    static const char *const names[] = {"",  "0", "f", "F",    "false", "False", "FALSE",
+                                        "1", "t", "T", "true", "True",  "TRUE"};
+    long long n;
+
+    for (int i = 0; y->type == GW_YAML_SCALAR && i < 13; i++)
+        if (gw_str_is(y->text, names[i])) {
+            *out = i >= 7;
+            return 0;
+        }
+    if (gw_yaml_int(y, &n))
+        return -1;
+    *out = n != 0;
+    return 0;
+}
+
+static void read_bool(const struct gw_field_at *a, int *out)
+{
+    if (a->f->weak ? weak_bool(a->y, out) : gw_yaml_bool(a->y, out))
+        gw_field_fail_type(a, "true or false");
+}
+
+static int weak_int(const struct gw_yaml *y, long long *out)
+{
+    struct gw_yaml plain = *y;
+    int truth;
+
+    plain.quoted = 0;
+    if (!gw_yaml_int(&plain, out))
+        return 0;
+    if (gw_yaml_bool(y, &truth))
+        return -1;
+    *out = truth;
+    return 0;
+}
+
+static void read_number(const struct gw_field_at *a, int64_t *out)
+{
+    const struct gw_field *f = a->f;
+    char bound[GW_NUMBER_TEXT];
+    long long n;
+    int64_t v = 0;
+
+    if (f->type == GW_F_INT) {
+        if (f->weak ? weak_int(a->y, &n) : gw_yaml_int(a->y, &n)) {
+            gw_field_fail_type(a, "a whole number");
+            return;
+        }
+        v = n;
+    } else if (a->y->type != GW_YAML_SCALAR ||
+               (f->type == GW_F_SIZE ? gw_field_size_parse(a->y->text, &v)
+                                     : gw_field_duration_parse(a->y->text, &v))) {
+        gw_field_fail_type(a, f->type == GW_F_SIZE ? "a size as 64KiB, 1GiB or 4096"
+                                                   : "a duration as 250ms, 30s, 5m or 24h");
+        return;
+    }
+    *out = v;
+    if (!f->min && !f->max)
+        return;
+    if (v < f->min)
+        gw_field_fail(a, "%s is below %s", a->y->text.p, gw_field_number(f, f->min, bound));
+    else if (v > f->max)
+        gw_field_fail(a, "%s is above %s", a->y->text.p, gw_field_number(f, f->max, bound));
+}
+
+static void list_choices(const char *const *choices, char *out, size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (; *choices && len < size; choices++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "", *choices);
+}
+
+static void read_choice(const struct gw_field_at *a, int *out)
+{
+    struct gw_nearest near = {.wanted = a->y->text};
+    char hint[120], all[300];
+
+    if (a->y->type != GW_YAML_SCALAR) {
+        list_choices(a->f->choices, all, sizeof(all));
+        gw_field_fail_type(a, all);
+        return;
+    }
+    for (int i = 0; a->f->choices[i]; i++) {
+        if (gw_str_is(a->y->text, a->f->choices[i])) {
+            *out = i;
+            return;
+        }
+        gw_nearest_offer(&near, gw_str_of(a->f->choices[i]));
+    }
+    list_choices(a->f->choices, all, sizeof(all));
+    gw_field_fail(a, "\"%.*s\" is none of %s%s", gw_field_shown(a->y->text), a->y->text.p, all,
+                  gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+/* ---- lists and maps ---- */
+
+static void split(struct gw_field_reader *r, const struct gw_field *f, struct gw_str text,
+                  struct gw_strs *out)
+{
+    const char *p = text.p, *end = text.p + text.len, *comma;
+
+    out->items = gw_arena_alloc(r->p->mem, (text.len + 1) * sizeof(*out->items));
+    for (; p < end; p = comma + 1) {
+        const char *last;
+
+        comma = memchr(p, ',', (size_t)(end - p));
+        comma = comma ? comma : end;
+        for (last = comma; p < last && *p == ' ';)
+            p++;
+        while (last > p && last[-1] == ' ')
+            last--;
+        if (last > p)
+            out->items[out->n++] =
+                resolve(r, f, gw_arena_strndup(r->p->mem, p, (size_t)(last - p)));
+    }
+}
+
+static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
+{
+    struct gw_field_at item = *a;
+
+    if (a->y->type == GW_YAML_MAP) {
+        gw_field_fail_type(a, "a list");
+        return;
+    }
+    if (a->y->type == GW_YAML_SCALAR && a->f->comma) {
+        split(a->r, a->f, a->y->text, out);
+        return;
+    }
+    if (a->y->type == GW_YAML_SCALAR) {
+        out->items = gw_arena_alloc(a->r->p->mem, sizeof(*out->items));
+        read_str(a, &out->items[out->n++]);
+        return;
+    }
+    out->items = gw_arena_zalloc(a->r->p->mem, (a->y->n + 1) * sizeof(*out->items));
+    for (size_t i = 0; i < a->y->n; i++) {
+        item.y = &a->y->values[i];
+        snprintf(item.name, sizeof(item.name), "%.*s[%zu]", GW_FIELD_NAME - 30, a->name, i);
+        out->items[out->n] = "";
+        read_str(&item, &out->items[out->n++]);
+    }
+}
+
+static void read_pairs(const struct gw_field_at *a, struct gw_pairs *out)
+{
+    struct gw_field_at item = *a;
+
+    if (a->y->type != GW_YAML_MAP) {
+        gw_field_fail_type(a, "a mapping");
+        return;
+    }
+    out->items = gw_arena_zalloc(a->r->p->mem, (a->y->n + 1) * sizeof(*out->items));
+    for (size_t i = 0; i < a->y->n; i++) {
+        item.y = &a->y->values[i];
+        gw_field_join(item.name, a->name, a->y->keys[i].text.p);
+        out->items[out->n].key = a->y->keys[i].text.p;
+        out->items[out->n].value = "";
+        read_str(&item, &out->items[out->n++].value);
+    }
+}
+
+/* The content of a secret's file, without the newline at its end. */
+void gw_field_read_secret_file(struct gw_field_at *a, const char **out)
+{
+    const struct gw_field path = {.name = "", .path = 1};
+    char text[MAX_SECRET + 1], why[100];
+    size_t len;
+    FILE *f;
+
+    if (a->y->type != GW_YAML_SCALAR) {
+        gw_field_fail_type(a, "a path");
+        return;
+    }
+    f = fopen(resolve(a->r, &path, a->y->text.p), "re");
+    if (!f) {
+        gw_field_fail(a, "%s: %s", a->y->text.p, strerror_r(errno, why, sizeof(why)));
+        return;
+    }
+    len = fread(text, 1, sizeof(text), f);
+    if (ferror(f) || len > MAX_SECRET || memchr(text, '\0', len))
+        gw_field_fail(a, "%s: no text of up to 64 KiB", a->y->text.p);
+    (void)fclose(f);
+    while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    *out = gw_arena_strndup(a->r->p->mem, text, len > MAX_SECRET ? 0 : len);
+}
+
+void gw_field_read_value(const struct gw_field_at *a, void *to)
+{
+    switch (a->f->type) {
+    case GW_F_STR:
+        read_str(a, to);
+        break;
+    case GW_F_BOOL:
+        read_bool(a, to);
+        break;
+    case GW_F_INT:
+    case GW_F_SIZE:
+    case GW_F_DURATION:
+        read_number(a, to);
+        break;
+    case GW_F_CHOICE:
+        read_choice(a, to);
+        break;
+    case GW_F_STRS:
+        read_strs(a, to);
+        break;
+    case GW_F_MAP:
+        read_pairs(a, to);
+        break;
+    case GW_F_VALUE:
+        *(const struct gw_yaml **)to = a->y;
+        break;
+    default:
+        assert(!"a field of one value");
+    }
+}
