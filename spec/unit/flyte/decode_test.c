@@ -33,6 +33,10 @@ TEST(test_decode_says_where_a_request_is_wrong)
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x07\x0a\x05\x22\x09"
                                      "abc"),
                "event.execution_id.name: cut short: needs 9 bytes, has 3 at byte 6"));
+    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x01"),
+               "event: cut short: needs 1 bytes, has 0 at byte 2"));
+    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x03\x0a\x02\x2a\x00"), /* into what follows */
+               "event.execution_id: cut short: needs 2 bytes, has 1 at byte 4"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x20\x0a"),
                "event: cut short: needs 32 bytes, has 1 at byte 2"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12"), "event: cut short in a varint at byte 1"));
