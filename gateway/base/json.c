@@ -303,6 +303,21 @@ static void unescape(struct gw_buf *out, struct gw_str raw)
     }
 }
 
+int gw_json_lone_surrogate(const struct gw_json *j)
+{
+    const char *p = j->raw.p, *end = p + j->raw.len;
+
+    while (j->escaped && p < end && (p = memchr(p, '\\', (size_t)(end - p)))) {
+        int written = *++p == 'u' && hex4(p + 1) == 0xfffd;
+
+        if (*p != 'u')
+            p++;
+        else if (code_point(&p, end) == 0xfffd && !written)
+            return 1;
+    }
+    return 0;
+}
+
 struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem)
 {
     struct gw_buf out;

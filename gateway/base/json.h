@@ -53,6 +53,8 @@ enum gw_json_token gw_json_next(struct gw_json *j);
 int gw_json_value(struct gw_json *j, struct gw_str *raw);
 /* The current STRING or KEY unescaped; borrowed from the text when it has no escapes. */
 struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem);
+/* The current STRING or KEY has an escape of half a surrogate pair: what it means is not UTF-8. */
+int gw_json_lone_surrogate(const struct gw_json *j);
 /* The current KEY or STRING equals s (escapes are looked through). */
 int gw_json_is(const struct gw_json *j, const char *s);
 /* GW_ERR_REJECT "JSON: line 3, column 7: …". Returns -1. */

@@ -154,11 +154,19 @@ static int note_null(struct reader *r, struct gw_str name, struct gw_err *err)
     return 0;
 }
 
+static int fail_utf8(struct gw_str name, struct gw_err *err)
+{
+    return gw_err_set(err, GW_ERR_REJECT, "%.*s: not UTF-8 (half a surrogate pair)",
+                      (int)(name.len < 64 ? name.len : 64), name.p);
+}
+
 static int set_value(struct reader *r, struct gw_attr *a, struct gw_err *err)
 {
     switch (r->j->token) {
     case GW_JSON_STRING:
         a->text = gw_json_string(r->j, r->ev->mem);
+        if (gw_json_lone_surrogate(r->j))
+            return fail_utf8(a->name, err);
         return 0;
     case GW_JSON_TRUE:
     case GW_JSON_FALSE:
@@ -208,13 +216,15 @@ static int read_member(struct reader *r, struct gw_err *err)
     return read_attr(r, err);
 }
 
-/* The text of a JSON string that stands alone; p NULL: it is none. */
+/* The text of a JSON string that stands alone; p NULL: it is none, or not UTF-8. */
 static struct gw_str string_of(struct gw_arena *mem, struct gw_str raw)
 {
     struct gw_json j;
 
     gw_json_init(&j, raw, 1);
-    return gw_json_next(&j) == GW_JSON_STRING ? gw_json_string(&j, mem) : (struct gw_str){0};
+    if (gw_json_next(&j) != GW_JSON_STRING || gw_json_lone_surrogate(&j))
+        return (struct gw_str){0};
+    return gw_json_string(&j, mem);
 }
 
 static int read_base64(struct reader *r, struct gw_err *err)
@@ -249,9 +259,10 @@ static int read_data(struct reader *r, struct gw_err *err)
     }
     r->ev->data_kind = GW_DATA_TEXT;
     r->ev->data = string_of(r->ev->mem, r->data);
-    return r->ev->data.p ? 0
-                         : gw_err_set(err, GW_ERR_REJECT,
-                                      "data: not a string, and datacontenttype is not JSON");
+    return r->ev->data.p
+               ? 0
+               : gw_err_set(err, GW_ERR_REJECT,
+                            "data: not a string of UTF-8, and datacontenttype is not JSON");
 }
 
 /* From the OBJECT token to its end. */

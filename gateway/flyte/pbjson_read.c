@@ -185,6 +185,8 @@ static int read_bytes(struct reader *r, const struct place *p, ProtobufCBinaryDa
 
     if (r->j.token != GW_JSON_STRING && r->j.token != GW_JSON_KEY)
         return fail(r, p, "not a string");
+    if (gw_json_lone_surrogate(&r->j))
+        return fail(r, p, "not UTF-8 (half a surrogate pair)");
     s = gw_json_string(&r->j, r->mem);
     if (gw_pb_kind(p->d, p->f) != GW_PB_STRING) {
         s = gw_base64_decode(r->mem, s);

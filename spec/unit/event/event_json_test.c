@@ -82,6 +82,9 @@ TEST(test_event_json_keeps_data_byte_for_byte)
                   WITH("\"data\":123456789012345678901234567890.10")));
     CHECK(becomes(WITH("\"data\":{\"a\":1,\"a\":2}"), WITH("\"data\":{\"a\":1,\"a\":2}")));
     CHECK(becomes(WITH("\"data\":\"\\u0041\\/\""), WITH("\"data\":\"\\u0041\\/\"")));
+    CHECK(becomes(WITH("\"data\":\"\\ud800\""), WITH("\"data\":\"\\ud800\"")));
+    CHECK(becomes(WITH("\"a\":\"\\ufffd\\ud83d\\ude00\""),
+                  WITH("\"a\":\"\xef\xbf\xbd\xf0\x9f\x98\x80\"")));
     CHECK(becomes(WITH("\"data\":null"), WITH("\"data\":null")));
     CHECK(becomes(WITH("\"data\":{\n \"x\":1}"), WITH("\"data\":{\n \"x\":1}")));
     CHECK(becomes(WITH("\"datacontenttype\":\"text/xml\",\"data\":\"<a\\/>\\u00e4\""),
@@ -130,6 +133,9 @@ TEST(test_event_json_refuses_what_is_no_event)
     CHECK(refuses(WITH("\"n\":\"a\\ufffe\""), "n: has a Unicode noncharacter"));
     CHECK(refuses(WITH("\"n\":\"a\\ud83f\\udffe\""), "n: has a Unicode noncharacter"));
     CHECK(refuses(WITH("\"n\":\"\xff\""), "JSON: line 1"));
+    CHECK(refuses(WITH("\"n\":\"a\\udc00\""), "n: not UTF-8"));
+    CHECK(refuses(WITH("\"datacontenttype\":\"text/plain\",\"data\":\"\\ud800\""),
+                  "data: not a string of UTF-8"));
     CHECK(refuses(WITH("\"data\":1,\"data_base64\":\"\""), "data: given beside data_base64"));
     CHECK(refuses(WITH("\"data\":null,\"data_base64\":\"\""), "data: given beside data_base64"));
     CHECK(refuses(WITH("\"data_base64\":\"?\""), "data_base64: not a base64 string"));

@@ -148,6 +148,9 @@ TEST(test_pbjson_refuses_what_the_schema_does_not_have)
     CHECK(refuses("{\"event\":{}} x", "JSON: line 1, column 14"));
     CHECK(refuses("{\"event\":{\"logs\":[{\"uri\":\"a\xff\"}]}}", "JSON: line 1"));
     CHECK(refuses("{\"event\":{\"logs\":[{\"uri\":", "JSON: line 1"));
+    CHECK(refuses("{\"event\":{\"producerId\":\"\\ud800\\u0041\"}}",
+                  "event.producerId: not UTF-8 (half a surrogate pair)"));
+    CHECK(refuses("{\"event\":{\"customInfo\":{\"\\udc00\":1}}}", "event.customInfo: not UTF-8"));
 }
 
 TEST(test_pbjson_refuses_what_comes_twice)
