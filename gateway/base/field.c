@@ -87,7 +87,7 @@ static const struct gw_variant *read_type(const struct gw_field_at *a)
     if (type && type->type == GW_YAML_SCALAR)
         near.wanted = type->text;
     v = find_variant(a->f, &near, all, sizeof(all));
-    if (v)
+    if (v || (type && type->broken))
         return v;
     here.y = type;
     gw_field_join(here.name, a->name, "type");
@@ -231,7 +231,7 @@ static void read_key(struct table *t, size_t i)
             unknown_key(t, key, &near);
         return;
     }
-    if (stands_for_absent(a.f, a.y))
+    if (key->broken || stands_for_absent(a.f, a.y))
         return;
     gw_field_join(a.name, t->where, key->text.p);
     assert(a.f - t->fields < MAX_FIELDS);
@@ -241,6 +241,8 @@ static void read_key(struct table *t, size_t i)
         return;
     }
     t->seen[a.f - t->fields] = 1;
+    if (a.y->broken)
+        return;
     if (is_file)
         gw_field_read_secret_file(&a, (const char **)((char *)t->conf + a.f->offset));
     else

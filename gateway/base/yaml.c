@@ -173,12 +173,14 @@ static void fail_variable(struct reader *r, yaml_mark_t mark, const struct gw_en
     fail(r, mark, e->text);
 }
 
-static void expand(struct reader *r, yaml_mark_t mark, struct gw_str *text)
+static void expand(struct reader *r, yaml_mark_t mark, struct gw_yaml *y)
 {
     struct gw_env_error e;
 
-    if (gw_env_expand(r->mem, text, &e))
-        fail_variable(r, mark, &e);
+    if (!gw_env_expand(r->mem, &y->text, &e))
+        return;
+    y->broken = 1;
+    fail_variable(r, mark, &e);
 }
 
 static int is_file_of_its_own(const struct gw_yaml *key, const struct gw_yaml *value)
@@ -243,7 +245,7 @@ static int read_seq(struct reader *r, struct gw_yaml *out)
 }
 
 struct key {
-    const struct gw_yaml *y;
+    struct gw_yaml *y;
 };
 
 static int by_text(const void *a, const void *b)
@@ -269,11 +271,14 @@ static void check_duplicates(struct reader *r, const struct gw_yaml *map)
     for (size_t i = 0; i < map->n; i++)
         keys[i].y = &map->keys[i];
     qsort(keys, map->n, sizeof(*keys), by_text);
-    for (size_t i = 1; i < map->n; i++)
-        if (gw_str_eq(keys[i].y->text, keys[i - 1].y->text))
-            gw_problems_add(r->p, 0, r->file, keys[i].y->line, keys[i].y->column,
-                            "duplicate key \"%s\", first on line %d", keys[i].y->text.p,
-                            keys[i - 1].y->line);
+    for (size_t i = 1; i < map->n; i++) {
+        if (!gw_str_eq(keys[i].y->text, keys[i - 1].y->text))
+            continue;
+        keys[i].y->broken = 1;
+        gw_problems_add(r->p, 0, r->file, keys[i].y->line, keys[i].y->column,
+                        "duplicate key \"%s\", first on line %d", keys[i].y->text.p,
+                        keys[i - 1].y->line);
+    }
     free(keys);
 }
 
@@ -327,7 +332,7 @@ static int read_value(struct reader *r, yaml_event_t *ev, const struct gw_yaml *
     if (read_scalar(r, ev, out))
         return -1;
     if (key != &no_expansion && !is_file_of_its_own(key, out))
-        expand(r, ev->start_mark, &out->text);
+        expand(r, ev->start_mark, out);
     return 0;
 }
 
@@ -404,26 +409,24 @@ static int read_outer(struct reader *r, yaml_event_t *ev, struct gw_yaml **root)
 
 static struct gw_yaml *read_all(struct reader *r)
 {
-    size_t errors = r->p->errors;
     struct gw_yaml *root = NULL;
-    int failed, ended = 0;
+    int failed = 0, ended = 0;
     yaml_event_t ev;
 
     if (!yaml_parser_initialize(&r->parser))
         abort();
     yaml_parser_set_input_string(&r->parser, (const unsigned char *)r->text.p, r->text.len);
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
-    while (!ended) {
-        if (next(r, &ev))
+    while (!ended && !failed) {
+        failed = next(r, &ev);
+        if (failed)
             break;
         ended = ev.type == YAML_STREAM_END_EVENT;
         failed = read_outer(r, &ev, &root);
         yaml_event_delete(&ev);
-        if (failed)
-            break;
     }
     yaml_parser_delete(&r->parser);
-    if (r->p->errors > errors)
+    if (failed)
         return NULL;
     return root ? root : empty_map(r);
 }

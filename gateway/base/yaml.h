@@ -21,12 +21,15 @@ struct gw_yaml {
     struct gw_str text;     /* scalar; NUL-terminated */
     int block_column;       /* of a block scalar's lines in the file; 0: written otherwise */
     int quoted;             /* scalar written with quotes or as a block: never a number or null */
+    int broken;             /* a problem was told of it; what it says is not to be trusted */
     struct gw_yaml *keys;   /* map: n keys (scalars, no duplicates) and n values */
     struct gw_yaml *values; /* map and seq */
     size_t n;
 };
 
-/* NULL: problems were added. An empty file is an empty map. */
+/* NULL: no tree, problems were added. A key that stands twice and a variable that is not set are
+ * problems too, but the tree is there, so that the rest can be checked. An empty file is an empty
+ * map. */
 struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p);
 /* Text that stands inside a file, as a block scalar does: its lines start at line, column. */
 struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, int column,

@@ -198,6 +198,11 @@ TEST(test_field_reports_every_problem)
     read("n: 0\nsize: x\nout: {type: q}\nfoo: 1\n"); /* and nested.name is missing */
     CHECK(p.n == 5 && p.errors == 5);
     gw_arena_free(p.mem);
+    unsetenv("GW_NO");
+    read(OK "n: ${GW_NO}\ntext: a\ntext: b\nlist: {}\n");
+    CHECK(p.n == 3 && strstr(p.items[0].text, "GW_NO") && strstr(p.items[1].text, "duplicate"));
+    CHECK(strstr(p.items[2].text, "list: "));
+    gw_arena_free(p.mem);
 }
 
 TEST(test_field_secret_comes_from_a_file_and_is_not_shown)
