@@ -65,7 +65,7 @@ int gw_gunzip(struct gw_arena *mem, struct gw_str in, size_t max, struct gw_str 
     if (inflateInit2(&z, GZIP_ONLY) != Z_OK)
         return gw_err_set(err, GW_ERR_RETRY, "gzip: cannot start");
     gw_buf_init(&b, max + 1, mem);
-    z.next_in = (unsigned char *)(size_t)in.p;
+    z.next_in = (unsigned char *)in.p;
     z.avail_in = (unsigned)in.len;
     rc = inflate_all(&z, &b, max, err);
     inflateEnd(&z);

@@ -179,15 +179,20 @@ static int fail(const struct gw_err *err)
     return 1;
 }
 
+static void log_problem(const struct gw_problem *p)
+{
+    GW_DIAG(p->warning ? GW_WARN : GW_ERROR, "config", gw_msg(p->text),
+            gw_kv_cstr("file", p->file ? p->file : ""), gw_kv_int("line", p->line),
+            gw_kv_int("column", p->column));
+}
+
 static struct gw_config *load(const char *path)
 {
     struct gw_problems p = {.mem = gw_arena_new()};
     struct gw_config *c = gw_config_load(path, &p);
 
     for (size_t i = 0; i < p.n; i++)
-        GW_DIAG(p.items[i].warning ? GW_WARN : GW_ERROR, "config", gw_msg(p.items[i].text),
-                gw_kv_cstr("file", p.items[i].file ? p.items[i].file : ""),
-                gw_kv_int("line", p.items[i].line), gw_kv_int("column", p.items[i].column));
+        log_problem(&p.items[i]);
     if (!c) {
         gw_arena_free(p.mem);
         return NULL;

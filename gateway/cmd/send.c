@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "cmd/option.h"
 #include "cmd/send.h"
 #include "net/http1_client.h"
@@ -353,19 +354,8 @@ static int split_url(struct send *s, struct gw_err *err)
     return 0;
 }
 
-static int prepare(struct send *s, const char *kind, char **files, int n_files, struct gw_err *err)
+static int read_files(struct send *s, char **files, int n_files, struct gw_err *err)
 {
-    s->kind = GW_KINDS;
-    if (kind && (gw_kind_parse(gw_str_of(kind), &s->kind) || !gw_flyte_descriptor(s->kind)))
-        return gw_err_set(err, GW_ERR_REJECT, "--kind: \"%s\" is none of workflow, node, task",
-                          kind);
-    if (s->grpc && s->url)
-        return gw_err_set(err, GW_ERR_REJECT, "--grpc and --http: one of them");
-    if (!s->grpc && !s->url)
-        s->grpc = "127.0.0.1:8089";
-    s->address = s->grpc;
-    if (s->url && split_url(s, err))
-        return -1;
     for (int i = 0; i < n_files; i++)
         if (gw_send_read(s->mem, files[i], s->kind, &s->items, err)) {
             err->kind = GW_ERR_FATAL;
@@ -373,8 +363,42 @@ static int prepare(struct send *s, const char *kind, char **files, int n_files, 
         }
     if (n_files > 0 && s->items.n == 0)
         return gw_err_set(err, GW_ERR_FATAL, "the files hold no request");
-    if (s->count == 0)
-        s->count = s->items.n > 0 ? (int64_t)s->items.n : kind ? 1 : 3;
+    return 0;
+}
+
+static int find_target(struct send *s, struct gw_err *err)
+{
+    if (s->grpc && s->url)
+        return gw_err_set(err, GW_ERR_REJECT, "--grpc and --http: one of them");
+    if (!s->grpc && !s->url)
+        s->grpc = "127.0.0.1:8089";
+    s->address = s->grpc;
+    return s->url ? split_url(s, err) : 0;
+}
+
+static int find_kind(struct send *s, const char *name, struct gw_err *err)
+{
+    struct gw_nearest near = {.wanted = gw_str_of(name)};
+    char hint[100];
+
+    s->kind = GW_KINDS;
+    if (!name || (!gw_kind_parse(gw_str_of(name), &s->kind) && gw_flyte_descriptor(s->kind)))
+        return 0;
+    for (int kind = GW_WORKFLOW; kind <= GW_TASK; kind++)
+        gw_nearest_offer(&near, gw_str_of(gw_kind_names[kind]));
+    return gw_err_set(err, GW_ERR_REJECT, "--kind: \"%s\" is none of workflow, node, task%s", name,
+                      gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+/* GW_ERR_REJECT: wrong usage; another kind: the files. */
+static int prepare(struct send *s, const char *kind, char **files, int n_files, struct gw_err *err)
+{
+    if (find_kind(s, kind, err) || find_target(s, err) || read_files(s, files, n_files, err))
+        return -1;
+    if (s->count == 0 && s->items.n > 0)
+        s->count = (int64_t)s->items.n;
+    else if (s->count == 0)
+        s->count = kind ? 1 : 3;
     if (s->concurrency == 0)
         s->concurrency = n_files > 0 ? FILE_CONCURRENCY : SAMPLE_CONCURRENCY;
     return 0;

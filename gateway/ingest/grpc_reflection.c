@@ -131,7 +131,7 @@ void gw_reflection_message(struct gw_grpc_call *c, struct gw_str message)
         return;
     }
     gw_grpc_keep_open(c);
-    gw_buf_init(&out, 2 * MAX_ANSWER, c->front->scratch);
+    gw_buf_init(&out, (size_t)2 * MAX_ANSWER, c->front->scratch);
     if (host.len > 0)
         gw_pbwire_put_bytes(&out, 1, host);
     gw_pbwire_put_bytes(&out, 2, message);

@@ -1,57 +1,59 @@
 #include "ingest/ingest.h"
 
-/* The keys of `ingest`. grpc and http share all but the names of their body limit. */
+#include <assert.h>
+
+/* The keys of `ingest`. grpc and http are tables of one shape; what differs are the names and the
+ * defaults of two keys. Both structs hold nothing but their listener. */
 
 enum { SECOND = 1000, DAY = 86400 * SECOND };
+static_assert(sizeof(struct gw_ingest_grpc_conf) == sizeof(struct gw_listener_conf), "one shape");
+static_assert(sizeof(struct gw_ingest_http_conf) == sizeof(struct gw_listener_conf), "one shape");
 
-#define AT(conf, member) offsetof(struct conf, listener.member)
-#define LISTENER_KEYS(conf, address, body_key, body_help)                                          \
-    {"listen", GW_F_STR, AT(conf, listen), .def = address,                                         \
-     .help = "Address and port; port 0 lets the kernel choose."},                                  \
-        {body_key,          GW_F_SIZE, AT(conf, max_body_bytes),  .def = "4MiB",                   \
-         .help = body_help, .min = 1,  .max = 1024L * 1024 * 1024},                                \
-        {"header_timeout",                                                                         \
-         GW_F_DURATION,                                                                            \
-         AT(conf, header_timeout_ms),                                                              \
-         .def = "30s",                                                                             \
-         .help = "For the whole head of a request, the connection's preface too.",                 \
-         .min = 1,                                                                                 \
-         .max = DAY},                                                                              \
-        {"body_timeout",                                                                           \
-         GW_F_DURATION,                                                                            \
-         AT(conf, body_timeout_ms),                                                                \
-         .def = "30s",                                                                             \
-         .help = "Between two pieces of a request's body.",                                        \
-         .min = 1,                                                                                 \
-         .max = DAY},                                                                              \
-        {"idle_timeout",                                                                           \
-         GW_F_DURATION,                                                                            \
-         AT(conf, idle_timeout_ms),                                                                \
-         .def = "5m",                                                                              \
-         .help = "Between two requests of a connection.",                                          \
-         .min = 1,                                                                                 \
-         .max = DAY},                                                                              \
-        {"max_header_bytes",                                                                       \
-         GW_F_SIZE,                                                                                \
-         AT(conf, max_header_bytes),                                                               \
-         .def = "64KiB",                                                                           \
-         .help = "Of one request's head.",                                                         \
-         .min = 1024,                                                                              \
-         .max = 16 * 1024 * 1024},                                                                 \
-    {                                                                                              \
-        "max_connections", GW_F_INT, AT(conf, max_connections),                                    \
-            .def = "10000", .help = "Beyond it a connection is accepted and closed at once.",      \
-            .min = 1, .max = 1000000                                                               \
-    }
+#define LISTEN(address)                                                                            \
+    .name = "listen", .type = GW_F_STR, .offset = offsetof(struct gw_listener_conf, listen),       \
+    .def = (address), .help = "Address and port; port 0 lets the kernel choose."
+#define BODY_LIMIT(key, what)                                                                      \
+    .name = (key), .type = GW_F_SIZE, .offset = offsetof(struct gw_listener_conf, max_body_bytes), \
+    .def = "4MiB", .help = (what), .min = 1, .max = 1L << 30
+#define HEADER_TIMEOUT                                                                             \
+    .name = "header_timeout", .type = GW_F_DURATION,                                               \
+    .offset = offsetof(struct gw_listener_conf, header_timeout_ms), .def = "30s",                  \
+    .help = "For the whole head of a request, the connection's preface too.", .min = 1, .max = DAY
+#define BODY_TIMEOUT                                                                               \
+    .name = "body_timeout", .type = GW_F_DURATION,                                                 \
+    .offset = offsetof(struct gw_listener_conf, body_timeout_ms), .def = "30s",                    \
+    .help = "Between two pieces of a request's body.", .min = 1, .max = DAY
+#define IDLE_TIMEOUT                                                                               \
+    .name = "idle_timeout", .type = GW_F_DURATION,                                                 \
+    .offset = offsetof(struct gw_listener_conf, idle_timeout_ms), .def = "5m",                     \
+    .help = "Between two requests of a connection.", .min = 1, .max = DAY
+#define MAX_HEADER_BYTES                                                                           \
+    .name = "max_header_bytes", .type = GW_F_SIZE,                                                 \
+    .offset = offsetof(struct gw_listener_conf, max_header_bytes), .def = "64KiB",                 \
+    .help = "Of one request's head.", .min = 1024, .max = 1L << 24
+#define MAX_CONNECTIONS                                                                            \
+    .name = "max_connections", .type = GW_F_INT,                                                   \
+    .offset = offsetof(struct gw_listener_conf, max_connections), .def = "10000",                  \
+    .help = "Beyond it a connection is accepted and closed at once.", .min = 1, .max = 1000000
 
 static const struct gw_field grpc_fields[] = {
-    LISTENER_KEYS(gw_ingest_grpc_conf, "127.0.0.1:8089", "max_message_bytes",
-                  "Largest message of a call, also after gzip."),
+    {LISTEN("127.0.0.1:8089")},
+    {BODY_LIMIT("max_message_bytes", "Largest message of a call, also after gzip.")},
+    {HEADER_TIMEOUT},
+    {BODY_TIMEOUT},
+    {IDLE_TIMEOUT},
+    {MAX_HEADER_BYTES},
+    {MAX_CONNECTIONS},
     {0}};
 
 static const struct gw_field http_fields[] = {
-    LISTENER_KEYS(gw_ingest_http_conf, "127.0.0.1:8088", "max_body_bytes",
-                  "Largest body of a request, also after gzip."),
+    {LISTEN("127.0.0.1:8088")},
+    {BODY_LIMIT("max_body_bytes", "Largest body of a request, also after gzip.")},
+    {HEADER_TIMEOUT},
+    {BODY_TIMEOUT},
+    {IDLE_TIMEOUT},
+    {MAX_HEADER_BYTES},
+    {MAX_CONNECTIONS},
     {0}};
 
 const struct gw_field gw_ingest_fields[] = {
@@ -60,7 +62,7 @@ const struct gw_field gw_ingest_fields[] = {
     {"max_pending_bytes", GW_F_SIZE, offsetof(struct gw_ingest_conf, max_pending_bytes),
      .def = "64MiB",
      .help = "Unacknowledged requests in memory; beyond it: RESOURCE_EXHAUSTED, HTTP 429.",
-     .min = 1024, .max = 1024L * 1024 * 1024 * 1024},
+     .min = 1024, .max = 1L << 40},
     {"grpc", GW_F_TABLE, offsetof(struct gw_ingest_conf, grpc),
      .help = "flyteidl.service.AdminService: what FlytePropeller talks to.", .fields = grpc_fields,
      .size = sizeof(struct gw_ingest_grpc_conf), .pointer = 1},

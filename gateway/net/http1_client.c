@@ -36,6 +36,9 @@ static void connect_now(struct gw_http1_client *c);
 
 static void keep_header(struct gw_http1_client *c)
 {
+    for (size_t i = 0; i < c->name.len; i++)
+        if (c->name.p[i] >= 'A' && c->name.p[i] <= 'Z')
+            c->name.p[i] |= 'a' - 'A';
     if (c->name.len > 0)
         gw_http_call_header(c->call, gw_buf_str(&c->name), gw_buf_str(&c->value));
     gw_buf_clear(&c->name);
@@ -57,8 +60,7 @@ static int on_name(http_parser *p, const char *at, size_t len)
 
     if (c->in_value)
         keep_header(c);
-    for (size_t i = 0; i < len; i++)
-        gw_buf_putc(&c->name, at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] + 32) : at[i]);
+    gw_buf_put(&c->name, at, len);
     return 0;
 }
 

@@ -81,6 +81,7 @@ static int three_digits(const uint8_t *p, size_t len)
     return n;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2's signature */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *ctx)
@@ -105,9 +106,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct gw_http_call *call = call_of(session, frame->hd.stream_id);
 
     (void)ctx;
-    if (call && frame->headers.cat != NGHTTP2_HCAT_HEADERS)
-        call->n_answer_headers = 0;
-    else if (call && call->status < 200)
+    if (call && (frame->headers.cat != NGHTTP2_HCAT_HEADERS || call->status < 200))
         call->n_answer_headers = 0;
     return 0;
 }
@@ -175,6 +174,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2's signature */
 static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *out, size_t len,
                          uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
@@ -245,7 +245,7 @@ void gw_http2_calls_free(struct gw_http2_calls *c)
 
 static nghttp2_nv nv(struct gw_str name, struct gw_str value)
 {
-    return (nghttp2_nv){(uint8_t *)(size_t)name.p, (uint8_t *)(size_t)value.p, name.len, value.len,
+    return (nghttp2_nv){(uint8_t *)name.p, (uint8_t *)value.p, name.len, value.len,
                         NGHTTP2_NV_FLAG_NONE};
 }
 
