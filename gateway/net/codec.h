@@ -38,6 +38,10 @@ struct gw_codec_ops {
     void (*eof)(struct gw_codec *c);   /* nothing more will be fed */
     int (*done)(
         const struct gw_codec *c); /* nothing in progress, and the connection may be closed */
+    /* Resets each stream that has waited for its peer since before now_ms - timeout_ms, though
+     * others are busy. When to ask again; 0: no stream waits. NULL: the connection's deadline does
+     * it. */
+    int64_t (*expire)(struct gw_codec *c, int64_t timeout_ms);
     /* What it waits for, for the deadlines. */
     enum gw_codec_wait (*wait)(const struct gw_codec *c);
     void (*close)(struct gw_codec *c); /* gone for every stream left */
@@ -55,6 +59,7 @@ struct gw_stream {
     int status;
     uint32_t reset_code;
     int32_t id;
+    int64_t since_ms; /* bytes came or went */
     unsigned queued : 1, responded : 1, finished : 1, whole : 1, reset : 1;
     unsigned head_done : 1, ended : 1, discard : 1, submitted : 1, sent : 1, deferred : 1;
 };
@@ -66,8 +71,9 @@ struct gw_codec {
     struct gw_stream *streams, *free;          /* open ones; closed ones for the next request */
     struct gw_stream *pending, **pending_last; /* an answer has something new */
     size_t n_free;
-    size_t heads; /* complete ones so far: each has a deadline of its own */
-    size_t held;  /* bytes fed that wait for an answer: the connection stops reading */
+    size_t heads;   /* complete ones so far: each has a deadline of its own */
+    int64_t now_ms; /* of this turn; the connection's to set */
+    size_t held;    /* bytes fed that wait for an answer: the connection stops reading */
 };
 
 void gw_codec_init(struct gw_codec *c, const struct gw_codec_ops *ops,

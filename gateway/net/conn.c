@@ -71,6 +71,20 @@ static void set_deadline(struct gw_conn *c, int blocked)
     c->heads = heads;
     c->deadline_ms = timeout ? gw_loop_now_ms(c->listener->loop) + timeout : 0;
     gw_listener_deadline(c->listener, c->deadline_ms);
+    if (!c->expires && c->codec && c->codec->ops->expire)
+        gw_listener_deadline(c->listener, gw_conn_expire(c));
+}
+
+int64_t gw_conn_expire(struct gw_conn *c)
+{
+    int64_t next;
+
+    if (!c->codec || !c->codec->ops->expire || c->closing)
+        return 0;
+    c->codec->now_ms = gw_loop_now_ms(c->listener->loop);
+    next = c->codec->ops->expire(c->codec, c->listener->conf.body_timeout_ms);
+    c->expires = next != 0;
+    return next;
 }
 
 void gw_conn_close(struct gw_conn *c)
@@ -145,6 +159,7 @@ static void on_flush(struct gw_task *t)
     int blocked = 0;
 
     if (c->codec) {
+        c->codec->now_ms = gw_loop_now_ms(c->listener->loop);
         c->codec->ops->fill(c->codec);
         blocked = send_out(c);
     }
@@ -181,6 +196,7 @@ static void choose_codec(struct gw_conn *c, const struct gw_codec_ops *ops)
                                        .wake_ctx = c};
 
     c->codec = ops->open(&conf);
+    c->codec->now_ms = gw_loop_now_ms(l->loop);
     if (l->draining)
         c->codec->ops->drain(c->codec);
 }
@@ -203,6 +219,8 @@ static int recognise(struct gw_conn *c, struct gw_str *bytes)
 static void feed(struct gw_conn *c, struct gw_str bytes)
 {
     c->on_stack = 1;
+    if (c->codec)
+        c->codec->now_ms = gw_loop_now_ms(c->listener->loop);
     if ((c->codec || !recognise(c, &bytes)) && c->codec->ops->feed(c->codec, bytes))
         c->closing = 1;
     if (c->codec)

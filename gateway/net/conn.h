@@ -19,6 +19,7 @@ struct gw_conn {
     struct gw_buf first;    /* what came before that */
     int64_t deadline_ms;    /* 0: none */
     enum gw_codec_wait waits;
+    int expires;   /* the listener will call gw_conn_expire */
     size_t heads;  /* the codec's, when the deadline was set */
     int eof;       /* the peer has shut its side */
     int closing;   /* nothing more is read; closed once out is sent */
@@ -46,6 +47,8 @@ struct gw_listener {
 
 void gw_conn_open(struct gw_listener *l, int fd); /* takes fd */
 void gw_conn_drain(struct gw_conn *c);
+/* Streams whose peer keeps them waiting; when to look again, or 0. */
+int64_t gw_conn_expire(struct gw_conn *c);
 void gw_conn_close(struct gw_conn *c); /* gone for its streams; frees c */
 /* The listener's: a connection has a new deadline; one has gone. */
 void gw_listener_deadline(struct gw_listener *l, int64_t at_ms);

@@ -40,6 +40,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     s = gw_codec_stream(&h->base);
     s->id = frame->hd.stream_id;
     s->pub.http2 = 1;
+    s->since_ms = h->base.now_ms;
     h->n_streams++;
     nghttp2_session_set_stream_user_data(session, s->id, s);
     return 0;
@@ -100,10 +101,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                     size_t len, void *user)
 {
+    const struct http2 *h = user;
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
     (void)flags;
-    (void)user;
+    if (s)
+        s->since_ms = h->base.now_ms;
     if (s && s->head_done)
         gw_stream_data(s, (struct gw_str){(const char *)data, len});
     return 0;
@@ -175,7 +178,7 @@ static int http2_feed(struct gw_codec *c, struct gw_str bytes)
 
 static nghttp2_nv nv_of(struct gw_str name, struct gw_str value)
 {
-    return (nghttp2_nv){(uint8_t *)(size_t)name.p, (uint8_t *)(size_t)value.p, name.len, value.len,
+    return (nghttp2_nv){(uint8_t *)name.p, (uint8_t *)value.p, name.len, value.len,
                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
@@ -187,6 +190,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
     size_t n = s->out.len < len ? s->out.len : len;
 
     (void)user;
+    s->since_ms = s->codec->now_ms;
     if (n)
         memcpy(buf, s->out.p, n);
     gw_buf_drop(&s->out, n);
@@ -304,6 +308,35 @@ static int http2_done(const struct gw_codec *c)
     return h->eof || (h->draining && h->n_streams == 0);
 }
 
+static int waits_for_peer(const struct gw_stream *s)
+{
+    return !s->reset && (!s->ended || s->out.len > 0);
+}
+
+static int64_t http2_expire(struct gw_codec *c, int64_t timeout_ms)
+{
+    struct http2 *h = of(c);
+    int64_t next = 0;
+    int expired = 0;
+
+    for (struct gw_stream *s = c->streams; s; s = s->next) {
+        int64_t at = s->since_ms + timeout_ms;
+
+        if (!waits_for_peer(s))
+            continue;
+        if (at <= c->now_ms) {
+            s->reset = 1;
+            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+            expired = 1;
+        } else if (!next || at < next) {
+            next = at;
+        }
+    }
+    if (expired && c->conf.wake)
+        c->conf.wake(c->conf.wake_ctx);
+    return next;
+}
+
 static enum gw_codec_wait http2_wait(const struct gw_codec *c)
 {
     const struct http2 *h = (const struct http2 *)c;
@@ -342,5 +375,6 @@ const struct gw_codec_ops gw_http2 = {.open = http2_open,
                                       .drain = http2_drain,
                                       .eof = http2_eof,
                                       .done = http2_done,
+                                      .expire = http2_expire,
                                       .wait = http2_wait,
                                       .close = http2_close};

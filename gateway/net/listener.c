@@ -140,6 +140,11 @@ void gw_listener_deadline(struct gw_listener *l, int64_t at_ms)
     gw_timer_set(&l->sweep, at_ms - gw_loop_now_ms(l->loop));
 }
 
+static int64_t nearer(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
 static void on_sweep(struct gw_timer *t)
 {
     struct gw_listener *l = GW_CONTAINER(t, struct gw_listener, sweep);
@@ -147,10 +152,12 @@ static void on_sweep(struct gw_timer *t)
 
     for (struct gw_conn *c = l->conns, *next; c; c = next) {
         next = c->next;
-        if (c->deadline_ms && c->deadline_ms <= now)
+        if (c->deadline_ms && c->deadline_ms <= now) {
             gw_conn_close(c);
-        else if (c->deadline_ms && (!nearest || c->deadline_ms < nearest))
-            nearest = c->deadline_ms;
+            continue;
+        }
+        nearest = nearer(nearest, c->deadline_ms);
+        nearest = nearer(nearest, gw_conn_expire(c));
     }
     l->sweep_at_ms = 0;
     gw_listener_deadline(l, nearest);

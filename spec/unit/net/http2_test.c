@@ -453,6 +453,31 @@ TEST(test_http2_close_calls_gone_for_what_is_open)
     CHECK(room.gones == 10);
 }
 
+TEST(test_http2_a_stalled_stream_expires_beside_busy_ones)
+{
+    struct call *stalled, *slow, *busy;
+
+    start(LATER);
+    codec->now_ms = 1000;
+    stalled = call("POST", "a", 1, 1);
+    busy = call("POST", "b", 1, 0);
+    pump(WHOLE);
+    codec->now_ms = 1900;
+    slow = call("POST", "c", 1, 1);
+    pump(WHOLE);
+    CHECK(codec->ops->expire(codec, 1000) == 2000);
+    codec->now_ms = 2000;
+    CHECK(codec->ops->expire(codec, 1000) == 2900 && room.gones == 0);
+    pump(WHOLE);
+    CHECK(stalled->closed == 1 && stalled->code == NGHTTP2_CANCEL && room.gones == 1);
+    CHECK(!slow->closed && !busy->closed);
+    codec->now_ms = 2900;
+    CHECK(codec->ops->expire(codec, 1000) == 0);
+    pump(WHOLE);
+    CHECK(slow->closed == 1 && !busy->closed && room.n_open == 1);
+    stop();
+}
+
 TEST(test_http2_says_what_it_waits_for)
 {
     start(LATER);

@@ -201,6 +201,28 @@ TEST(test_conn_every_wait_has_a_deadline)
     stop();
 }
 
+TEST(test_conn_a_stalled_body_has_a_deadline_beside_a_busy_stream)
+{
+    /* Two POSTs; the second one's body never comes, the first one is not answered. */
+    static const char bytes[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+                                "\0\0\6\1\5\0\0\0\1\x83\x86\x84\x41\1a"
+                                "\0\0\6\1\4\0\0\0\3\x83\x86\x84\x41\1a";
+    int fd;
+
+    conf.body_timeout_ms = 20;
+    start(LATER);
+    fd = dial();
+    CHECK(send(fd, bytes, sizeof(bytes) - 1, MSG_NOSIGNAL) == sizeof(bytes) - 1);
+    while (room.gones < 1)
+        gw_loop_turn(loop, 1);
+    CHECK(room.heads == 2 && room.n_open == 1);
+    room_answer(&room, room.open[0], 200);
+    while (room.gones < 2)
+        gw_loop_turn(loop, 1);
+    close(fd);
+    stop();
+}
+
 TEST(test_conn_a_peer_that_takes_no_answer_has_a_deadline)
 {
     int fd;
