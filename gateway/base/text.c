@@ -1,7 +1,6 @@
-/* Text and bytes: UTF-8, base64, hashes, checksums, globs. */
+/* Text: UTF-8, hashes, names that are nearly right, globs. */
 #include "base/text.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
 
 #include <stdio.h>
@@ -28,23 +27,24 @@ size_t gw_utf8_step(const char *s, size_t left)
     return c < least[n] || c > 0x10ffff || c >> 11 == 0x1b ? 0 : n;
 }
 
+/* Whether all sixteen bytes at p are ASCII. */
+static int is_ascii16(const char *p)
+{
+    uint64_t w[2];
+
+    memcpy(w, p, sizeof(w));
+    return !((w[0] | w[1]) & 0x8080808080808080U);
+}
+
 size_t gw_utf8_valid(struct gw_str s)
 {
     size_t i = 0;
 
     while (i < s.len) {
-        uint64_t word;
         size_t n;
 
-        if (s.len - i >= sizeof(word)) {
-            memcpy(&word, s.p + i, sizeof(word));
-            if (!(word & 0x8080808080808080U)) {
-                i += sizeof(word);
-                continue;
-            }
-        }
-        if ((unsigned char)s.p[i] < 0x80) {
-            i++;
+        if (s.len - i >= 16 && is_ascii16(s.p + i)) {
+            i += 16;
             continue;
         }
         n = gw_utf8_step(s.p + i, s.len - i);
@@ -79,90 +79,6 @@ void gw_utf8_put(struct gw_buf *b, uint32_t code)
     }
     out[0] = (char)(lead[n] | code);
     gw_buf_put(b, out, n);
-}
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void gw_base64_put(struct gw_buf *b, struct gw_str bytes)
-{
-    const unsigned char *u = (const unsigned char *)bytes.p;
-    size_t len = (bytes.len + 2) / 3 * 4, i = 0;
-    char *to = gw_buf_room(b, len);
-
-    if (!to)
-        return;
-    for (; i + 2 < bytes.len; i += 3, to += 4) {
-        uint32_t v = (uint32_t)u[i] << 16 | (uint32_t)u[i + 1] << 8 | u[i + 2];
-
-        to[0] = base64_digits[v >> 18];
-        to[1] = base64_digits[v >> 12 & 63];
-        to[2] = base64_digits[v >> 6 & 63];
-        to[3] = base64_digits[v & 63];
-    }
-    if (i < bytes.len) {
-        uint32_t v = (uint32_t)u[i] << 16 | (i + 1 < bytes.len ? (uint32_t)u[i + 1] << 8 : 0);
-
-        to[0] = base64_digits[v >> 18];
-        to[1] = base64_digits[v >> 12 & 63];
-        to[2] = to[3] = '=';
-        if (i + 1 < bytes.len)
-            to[2] = base64_digits[v >> 6 & 63];
-    }
-    gw_buf_added(b, len);
-}
-
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    return c == '/' || c == '_' ? 63 : -1;
-}
-
-struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text)
-{
-    const struct gw_str bad = {NULL, 0};
-    size_t n = 0, pad = 0;
-    uint32_t v = 0;
-    char *out;
-
-    while (pad < 2 && text.len > 0 && text.p[text.len - 1] == '=') {
-        text.len--;
-        pad++;
-    }
-    if (text.len % 4 == 1 || (pad && (text.len + pad) % 4 != 0))
-        return bad;
-    out = gw_arena_alloc(mem, text.len / 4 * 3 + 3);
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_value(text.p[i]);
-
-        if (digit < 0)
-            return bad;
-        v = v << 6 | (uint32_t)digit;
-        if (i % 4 != 0)
-            out[n++] = (char)(v >> (6 - 2 * (i % 4)));
-    }
-    return (struct gw_str){out, n};
-}
-
-void gw_hex_put(struct gw_buf *b, struct gw_str bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *to = gw_buf_room(b, bytes.len * 2);
-
-    if (!to)
-        return;
-    for (size_t i = 0; i < bytes.len; i++) {
-        to[2 * i] = digits[(unsigned char)bytes.p[i] >> 4];
-        to[2 * i + 1] = digits[(unsigned char)bytes.p[i] & 15];
-    }
-    gw_buf_added(b, bytes.len * 2);
 }
 
 uint64_t gw_hash64(struct gw_str s)

@@ -44,6 +44,32 @@ TEST(test_text_base64_goes_both_ways)
     gw_arena_free(mem);
 }
 
+/* Every length around the steps of the fast way, every byte, against a plain reading back. */
+TEST(test_text_base64_of_every_length_reads_back)
+{
+    struct gw_arena *mem = gw_arena_new();
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned char bytes[256];
+    struct gw_buf b;
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * 167 + 13);
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        gw_buf_init(&b, 400, mem);
+        gw_base64_put(&b, (struct gw_str){(const char *)bytes, len});
+        CHECK(b.len == (len + 2) / 3 * 4);
+        for (size_t i = 0; i < len / 3 * 4; i++) {
+            const unsigned char *p = bytes + i / 4 * 3;
+            unsigned v = (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2];
+
+            CHECK(b.p[i] == digits[v >> (18 - 6 * (i % 4)) & 63]);
+        }
+        CHECK(gw_str_eq(gw_base64_decode(mem, gw_buf_str(&b)),
+                        (struct gw_str){(const char *)bytes, len}));
+    }
+    gw_arena_free(mem);
+}
+
 TEST(test_text_crc32c_is_the_one_of_iscsi)
 {
     char zeros[32] = {0};
