@@ -41,9 +41,7 @@ void gw_field_fail_type(const struct gw_field_at *a, const char *wanted)
 {
     const struct gw_yaml *y = a->y;
 
-    if (y->type == GW_YAML_SCALAR && a->f && a->f->secret)
-        gw_field_fail(a, "expected %s", wanted);
-    else if (y->type == GW_YAML_SCALAR)
+    if (y->type == GW_YAML_SCALAR)
         gw_field_fail(a, "expected %s, not %s\"%.*s\"", wanted, y->quoted ? "the text " : "",
                       gw_field_shown(y->text), y->text.p);
     else

@@ -111,6 +111,16 @@ TEST(test_json_error_says_line_and_column)
     CHECK(!strcmp(err.msg, "JSON: line 2, column 8: not a JSON value"));
 }
 
+TEST(test_json_refuses_every_control_in_a_string)
+{
+    char text[] = "\"x?\"";
+
+    for (int c = 0; c < 0x80; c++) {
+        text[2] = (char)c;
+        CHECK(accepts((struct gw_str){text, 4}, 1) == (c >= 0x20 && c != '"' && c != '\\'));
+    }
+}
+
 TEST(test_json_depth_is_bounded)
 {
     CHECK(accepts(GW_STR("[[[]]]"), 3) && !accepts(GW_STR("[[[[]]]]"), 3));
