@@ -92,5 +92,7 @@ void gw_fields_read(const struct gw_field *fields, const struct gw_yaml *map, vo
                     struct gw_problems *p, const char *where);
 /* The JSON Schema (2020-12) of a table, as an object. */
 void gw_fields_schema(const struct gw_field *fields, struct gw_buf *out);
+/* The reference page of a table and those below it, in Markdown. */
+void gw_fields_reference(const struct gw_field *fields, struct gw_buf *out);
 
 #endif

@@ -10,10 +10,12 @@ enum { MAX_SCHEMA = 4 * 1024 * 1024 };
 
 int gw_cmd_schema(int argc, char **argv)
 {
-    const struct gw_option options[] = {{0}};
+    int markdown = 0;
+    const struct gw_option options[] = {
+        {"markdown", 0, GW_OPT_FLAG, &markdown, .help = "the reference page instead"}, {0}};
     const struct gw_usage usage = {
         .command = "schema",
-        .line = "moongate schema",
+        .line = "moongate schema [--markdown]",
         .about = "Prints the JSON Schema of the configuration: editors complete and check with it.",
         .options = options};
     int n_args, status = gw_options(&usage, argc, argv, &n_args);
@@ -22,8 +24,12 @@ int gw_cmd_schema(int argc, char **argv)
     if (status != GW_OPTIONS_OK)
         return status;
     gw_buf_init(&b, MAX_SCHEMA, NULL);
-    gw_config_schema(&b);
-    gw_buf_putc(&b, '\n');
+    if (markdown) {
+        gw_config_reference(&b);
+    } else {
+        gw_config_schema(&b);
+        gw_buf_putc(&b, '\n');
+    }
     status = b.failed || fwrite(b.p, 1, b.len, stdout) != b.len || fflush(stdout);
     gw_buf_free(&b);
     if (status)

@@ -275,3 +275,15 @@ void gw_config_schema(struct gw_buf *out)
         gw_buf_put(out, rest.p + 1, rest.len - 1);
     gw_buf_free(&rest);
 }
+
+void gw_config_reference(struct gw_buf *out)
+{
+    gw_buf_puts(
+        out, "# The configuration, key by key\n\n"
+             "Made by `moongate schema --markdown` from the tables that read the file.\n\n"
+             "Keys may be written in any case. Sizes: `4096`, `64KiB`, `1GiB`, `10MB`; durations: "
+             "`250ms`, `30s`,\n`5m`, `24h`. `${NAME}` and `${NAME:-default}` stand for environment "
+             "variables, in values; `$${` for\n`${`. Relative paths are relative to the file. A "
+             "key without a value is left out, but for mappings.\n");
+    gw_fields_reference(fields, out);
+}
