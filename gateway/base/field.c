@@ -204,10 +204,10 @@ struct table {
     void *conf;
     const char *where;
     int in_union; /* the key `type` is known: it chose the fields */
-    unsigned char seen[MAX_FIELDS];
+    unsigned char seen[MAX_FIELDS], meant[MAX_FIELDS]; /* meant: an unknown key is nearly it */
 };
 
-static void unknown_key(const struct table *t, const struct gw_yaml *key, struct gw_nearest *near)
+static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_nearest *near)
 {
     char hint[120];
 
@@ -216,6 +216,9 @@ static void unknown_key(const struct table *t, const struct gw_yaml *key, struct
     gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s%sunknown key \"%.*s\"%s",
                     t->where, *t->where ? ": " : "", gw_field_shown(key->text), key->text.p,
                     gw_nearest_hint(near, hint, sizeof(hint)));
+    /* a required key that is misspelt is one mistake, not two */
+    for (size_t i = 0; near->best.p && t->fields[i].name; i++)
+        t->meant[i] |= gw_str_is(near->best, t->fields[i].name);
 }
 
 static void read_key(struct table *t, size_t i)
@@ -256,7 +259,7 @@ static void read_keys(struct table *t)
     for (size_t i = 0; t->fields[i].name; i++) {
         if (t->seen[i])
             continue;
-        if (t->fields[i].required && t->map)
+        if (t->fields[i].required && t->map && !t->meant[i])
             gw_problems_add(t->r->p, 0, t->map->file, t->map->line, t->map->column,
                             "%s%s%s is required", t->where, *t->where ? "." : "",
                             t->fields[i].name);

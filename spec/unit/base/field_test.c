@@ -180,6 +180,8 @@ TEST(test_field_problems_say_what_and_where)
     check_problem(OK "Text: a\ntext: b\n", 3, 1, "text: stands here twice");
     check_problem(OK "items: [{name: a, nme: b}]\n", 2, 19,
                   "items.a: unknown key \"nme\" (did you mean \"name\"?)");
+    check_problem(OK "out: {type: file, pth: y}\n", 2, 19,
+                  "out: unknown key \"pth\" (did you mean \"path\"?)");
     check_problem(OK "items: [{bytes: 1}]\n", 2, 9, "items[0].name is required");
     check_problem("n: 1\n", 1, 1, "nested.name is required");
     check_problem("nested:\n", 1, 8, "nested.name is required");
