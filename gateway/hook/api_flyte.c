@@ -1,0 +1,155 @@
+/* `flyte`: the facts every kind of Flyte event has. Read-only. */
+#include "base/text.h"
+#include "flyte/flyte.h"
+#include "hook/vm.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum fact_type { TEXT, KIND, ATTEMPT, FLAG };
+
+static const struct fact {
+    const char *name;
+    enum fact_type type;
+    size_t offset;
+} facts[] = {
+    {"kind", KIND, offsetof(struct gw_flyte, kind)},
+    {"org", TEXT, offsetof(struct gw_flyte, org)},
+    {"project", TEXT, offsetof(struct gw_flyte, project)},
+    {"domain", TEXT, offsetof(struct gw_flyte, domain)},
+    {"execution", TEXT, offsetof(struct gw_flyte, execution)},
+    {"node", TEXT, offsetof(struct gw_flyte, node)},
+    {"task", TEXT, offsetof(struct gw_flyte, task)},
+    {"attempt", ATTEMPT, offsetof(struct gw_flyte, attempt)},
+    {"phase", TEXT, offsetof(struct gw_flyte, phase)},
+    {"terminal", FLAG, offsetof(struct gw_flyte, terminal)},
+    {"failed", FLAG, offsetof(struct gw_flyte, failed)},
+    {"error_code", TEXT, offsetof(struct gw_flyte, error_code)},
+    {"error_message", TEXT, offsetof(struct gw_flyte, error_message)},
+};
+enum { FACTS = sizeof(facts) / sizeof(facts[0]) };
+
+static void push_fact(lua_State *L, const struct gw_flyte *f, const struct fact *fact)
+{
+    const void *at = (const char *)f + fact->offset;
+    const struct gw_str *text = at;
+
+    switch (fact->type) {
+    case KIND:
+        lua_pushstring(L, gw_kind_names[f->kind]);
+        break;
+    case ATTEMPT:
+        if (f->attempt < 0)
+            lua_pushnil(L);
+        else
+            lua_pushinteger(L, f->attempt);
+        break;
+    case FLAG:
+        lua_pushboolean(L, *(const int *)at);
+        break;
+    case TEXT:
+        if (text->p)
+            lua_pushlstring(L, text->p, text->len);
+        else
+            lua_pushnil(L);
+        break;
+    }
+}
+
+static int no_fact(lua_State *L)
+{
+    struct gw_nearest near = {0};
+    char hint[64], shown[GW_SHOWN];
+
+    if (lua_type(L, 2) == LUA_TSTRING) {
+        near.wanted.p = lua_tolstring(L, 2, &near.wanted.len);
+        for (int i = 0; i < FACTS; i++)
+            gw_nearest_offer(&near, gw_str_of(facts[i].name));
+    }
+    return luaL_error(L, "flyte has no field %s%s", gw_show(L, 2, shown),
+                      near.wanted.p ? gw_nearest_hint(&near, hint, sizeof(hint)) : "");
+}
+
+static int flyte_index(lua_State *L)
+{
+    const struct gw_flyte *f = gw_handle_check(L, 1, GW_H_FLYTE)->p;
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+
+    for (int i = 0; i < FACTS; i++)
+        if (!strcmp(name, facts[i].name)) {
+            push_fact(L, f, &facts[i]);
+            return 1;
+        }
+    return no_fact(L);
+}
+
+static int flyte_newindex(lua_State *L)
+{
+    char shown[GW_SHOWN];
+
+    return luaL_error(L, "flyte is read-only (field %s)", gw_show(L, 2, shown));
+}
+
+/* Upvalue: the number of the next fact. Those that a kind has not are left out. */
+static int next_fact(lua_State *L)
+{
+    const struct gw_flyte *f = gw_handle_check(L, 1, GW_H_FLYTE)->p;
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
+
+    for (; i < FACTS; i++) {
+        lua_settop(L, 1);
+        lua_pushstring(L, facts[i].name);
+        push_fact(L, f, &facts[i]);
+        if (lua_isnil(L, -1))
+            continue;
+        lua_pushinteger(L, i + 1);
+        lua_replace(L, lua_upvalueindex(1));
+        return 2;
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+static int flyte_pairs(lua_State *L)
+{
+    gw_handle_check(L, 1, GW_H_FLYTE);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, next_fact, 1);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
+static void add_part(luaL_Buffer *b, struct gw_str s)
+{
+    luaL_addchar(b, ' ');
+    luaL_addlstring(b, s.p ? s.p : "", s.len);
+}
+
+static int flyte_tostring(lua_State *L)
+{
+    const struct gw_flyte *f = gw_handle_check(L, 1, GW_H_FLYTE)->p;
+    luaL_Buffer b;
+
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, gw_kind_names[f->kind]);
+    add_part(&b, f->project);
+    add_part(&b, f->domain);
+    add_part(&b, f->execution);
+    if (f->node.p)
+        add_part(&b, f->node);
+    add_part(&b, f->phase);
+    luaL_pushresult(&b);
+    return 1;
+}
+
+void gw_api_flyte_open(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__index", flyte_index},
+                                    {"__newindex", flyte_newindex},
+                                    {"__pairs", flyte_pairs},
+                                    {"__tostring", flyte_tostring},
+                                    {NULL, NULL}};
+
+    gw_handle_meta(L, GW_H_FLYTE, "flyte", meta);
+}

@@ -1,0 +1,131 @@
+/* moongate.log.* and print: log lines with the place in the script and the event. */
+#include "base/diag.h"
+#include "event/event.h"
+#include "hook/vm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { COST = 100, OWN = 4, MAX_FIELDS = 16, VALUE = 256 };
+
+struct line {
+    struct gw_kv kv[OWN + MAX_FIELDS + 1];
+    int n;
+    char where[GW_SHOWN], values[MAX_FIELDS][VALUE];
+};
+
+static int legal_key(const char *s)
+{
+    return *s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
+}
+
+static void add(struct line *l, struct gw_kv kv)
+{
+    l->kv[l->n++] = kv;
+}
+
+/* The value at idx; tables and functions by their type: nothing of the script's runs here. */
+static struct gw_str value_text(lua_State *L, int idx, char out[VALUE])
+{
+    struct gw_str s;
+    char shown[GW_SHOWN];
+
+    if (lua_type(L, idx) == LUA_TSTRING) {
+        s.p = lua_tolstring(L, idx, &s.len);
+        return s;
+    }
+    snprintf(out, VALUE, "%s", gw_show(L, idx, shown));
+    return gw_str_of(out);
+}
+
+static void add_fields(lua_State *L, struct line *l, int idx)
+{
+    int n = 0;
+
+    gw_thaw(L, idx);
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        char shown[GW_SHOWN];
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+
+        if (!legal_key(key))
+            luaL_error(L, "moongate.log: %s is no name of a field", gw_show(L, -2, shown));
+        if (n == MAX_FIELDS)
+            luaL_error(L, "moongate.log: more than %d fields", MAX_FIELDS);
+        if (lua_isinteger(L, -1))
+            add(l, gw_kv_int(key, lua_tointeger(L, -1)));
+        else
+            add(l, gw_kv_str(key, value_text(L, -1, l->values[n])));
+        n++;
+    }
+}
+
+static void write_line(lua_State *L, enum gw_level level, struct gw_str message, int fields)
+{
+    const struct gw_hook_vm *vm = gw_vm(L);
+    struct line l = {.n = 0};
+
+    add(&l, gw_kv_cstr("pipeline", vm->conf->pipeline ? vm->conf->pipeline : ""));
+    add(&l, gw_kv_cstr("at", gw_where(L, l.where)));
+    if (vm->run->item)
+        add(&l, gw_kv_str("event", gw_event_text(vm->run->item->ev, "id")));
+    add(&l, gw_kv_str("msg", message));
+    if (fields)
+        add_fields(L, &l, fields);
+    gw_diag_write(level, "hook", l.kv);
+}
+
+/* Upvalue: the level. */
+static int mg_log(lua_State *L)
+{
+    enum gw_level level = (enum gw_level)lua_tointeger(L, lua_upvalueindex(1));
+    struct gw_str message;
+
+    gw_guard_spend(L, COST);
+    lua_settop(L, 2);
+    message.p = luaL_tolstring(L, 1, &message.len);
+    if (!lua_isnil(L, 2))
+        luaL_checktype(L, 2, LUA_TTABLE);
+    if (level >= gw_diag_level)
+        write_line(L, level, message, lua_isnil(L, 2) ? 0 : 2);
+    return 0;
+}
+
+static int guard_print(lua_State *L)
+{
+    int n = lua_gettop(L);
+    struct gw_str s;
+    luaL_Buffer b;
+
+    gw_guard_spend(L, COST);
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    s.p = lua_tolstring(L, -1, &s.len);
+    if (GW_INFO >= gw_diag_level)
+        write_line(L, GW_INFO, s, 0);
+    return 0;
+}
+
+void gw_api_print(lua_State *L)
+{
+    lua_pushcfunction(L, guard_print);
+}
+
+void gw_api_log_open(lua_State *L)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+
+    lua_createtable(L, 0, 4);
+    for (int i = 0; i < 4; i++) {
+        lua_pushinteger(L, GW_DEBUG + i);
+        lua_pushcclosure(L, mg_log, 1);
+        lua_setfield(L, -2, levels[i]);
+    }
+    gw_freeze(L, "moongate.log");
+    lua_setfield(L, -2, "log");
+}

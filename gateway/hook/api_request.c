@@ -1,0 +1,547 @@
+/* `request`: protobuf messages by their descriptors. Nothing is converted until it is read. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "flyte/flyte.h"
+#include "flyte/reflect.h"
+#include "flyte/schema.h"
+#include "hook/request.h"
+#include "hook/vm.h"
+
+#include <string.h>
+
+static const char *short_name(const ProtobufCMessageDescriptor *d)
+{
+    const char *dot = strrchr(d->name, '.');
+
+    return dot ? dot + 1 : d->name;
+}
+
+static ProtobufCMessage *check_message(lua_State *L, int idx)
+{
+    return gw_handle_check(L, idx, GW_H_MESSAGE)->p;
+}
+
+const ProtobufCFieldDescriptor *gw_request_field(lua_State *L, const ProtobufCMessageDescriptor *d,
+                                                 int idx)
+{
+    const ProtobufCFieldDescriptor *f;
+    struct gw_nearest near = {0};
+    char hint[80], shown[GW_SHOWN];
+
+    if (lua_type(L, idx) == LUA_TSTRING) {
+        near.wanted.p = lua_tolstring(L, idx, &near.wanted.len);
+        f = gw_pb_field(d, near.wanted);
+        if (f)
+            return f;
+        for (unsigned i = 0; i < d->n_fields; i++)
+            gw_nearest_offer(&near, gw_str_of(d->fields[i].name));
+    }
+    luaL_error(L, "%s has no field %s%s", short_name(d), gw_show(L, idx, shown),
+               near.wanted.p ? gw_nearest_hint(&near, hint, sizeof(hint)) : "");
+    return NULL;
+}
+
+/* ---- values -----------------------------------------------------------------------------------
+ */
+
+static void push_enum(lua_State *L, const ProtobufCEnumDescriptor *d, int32_t value)
+{
+    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(d, value);
+
+    if (v)
+        lua_pushstring(L, v->name);
+    else
+        lua_pushinteger(L, value);
+}
+
+static void push_message(lua_State *L, ProtobufCMessage *m)
+{
+    if (!m)
+        lua_pushnil(L);
+    else if (!gw_request_push_known(L, m, 0))
+        gw_handle_push(L, GW_H_MESSAGE, m);
+}
+
+void gw_request_push(lua_State *L, const ProtobufCMessageDescriptor *d,
+                     const ProtobufCFieldDescriptor *f, const void *at)
+{
+    const ProtobufCBinaryData *bytes = at;
+
+    (void)d;
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+        lua_pushinteger(L, *(const int32_t *)at);
+        break;
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
+        lua_pushinteger(L, *(const uint32_t *)at);
+        break;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64:
+        lua_pushinteger(L, *(const int64_t *)at);
+        break;
+    case PROTOBUF_C_TYPE_FLOAT:
+        lua_pushnumber(L, (lua_Number) * (const float *)at);
+        break;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        lua_pushnumber(L, *(const double *)at);
+        break;
+    case PROTOBUF_C_TYPE_BOOL:
+        lua_pushboolean(L, *(const protobuf_c_boolean *)at);
+        break;
+    case PROTOBUF_C_TYPE_ENUM:
+        push_enum(L, f->descriptor, *(const int32_t *)at);
+        break;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        push_message(L, *(ProtobufCMessage *const *)at);
+        break;
+    default:
+        lua_pushlstring(L, bytes->len ? (const char *)bytes->data : "", bytes->len);
+        break;
+    }
+}
+
+static int is_map(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    return gw_pb_kind(m->descriptor, f) == GW_PB_MAP;
+}
+
+static void push_field(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    struct gw_handle *h;
+
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        h = gw_handle_push(L, is_map(m, f) ? GW_H_MAP : GW_H_LIST, m);
+        h->field = f;
+    } else if (gw_pb_oneof(m->descriptor, f) && !gw_pb_has(m, f)) {
+        lua_pushnil(L);
+    } else {
+        gw_request_push(L, m->descriptor, f, gw_pb_member(m, f));
+    }
+}
+
+/* ---- messages ---------------------------------------------------------------------------------
+ */
+
+static int message_index(lua_State *L)
+{
+    ProtobufCMessage *m = check_message(L, 1);
+
+    push_field(L, m, gw_request_field(L, m->descriptor, 2));
+    return 1;
+}
+
+static int message_newindex(lua_State *L)
+{
+    ProtobufCMessage *m = check_message(L, 1);
+    const ProtobufCFieldDescriptor *f = gw_request_field(L, m->descriptor, 2);
+
+    gw_request_assign(L, m, f, 3);
+    gw_request_changed(L);
+    return 0;
+}
+
+static int message_eq(lua_State *L)
+{
+    const struct gw_handle *a = gw_handle_test(L, 1, GW_H_MESSAGE);
+    const struct gw_handle *b = gw_handle_test(L, 2, GW_H_MESSAGE);
+
+    lua_pushboolean(L, a && b && a->p == b->p);
+    return 1;
+}
+
+/* Upvalue: the number of the next field. Over what is set, by number. */
+static int next_field(lua_State *L)
+{
+    ProtobufCMessage *m = check_message(L, 1);
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
+
+    for (; i < m->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
+
+        if (!gw_pb_has(m, f))
+            continue;
+        lua_pushinteger(L, i + 1);
+        lua_replace(L, lua_upvalueindex(1));
+        lua_pushstring(L, f->name);
+        push_field(L, m, f);
+        return 2;
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+static int message_pairs(lua_State *L)
+{
+    check_message(L, 1);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, next_field, 1);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
+int gw_request_json(lua_State *L, int idx, struct gw_buf *b)
+{
+    const struct gw_handle *h = gw_handle_test(L, idx, GW_H_MESSAGE);
+    struct gw_err err;
+
+    if (!h)
+        return 0;
+    gw_guard_spend(L, GW_QUANTUM);
+    if (gw_pb_json_put(b, h->p, &err))
+        luaL_error(L, "%s: %s", short_name(((const ProtobufCMessage *)h->p)->descriptor), err.msg);
+    return 1;
+}
+
+/* A Timestamp as RFC 3339, any other message as JSON. */
+static int message_tostring(lua_State *L)
+{
+    ProtobufCMessage *m = check_message(L, 1);
+    char text[GW_TIME_TEXT];
+    struct gw_buf b;
+    size_t len;
+
+    if (gw_pb_is_timestamp(m->descriptor)) {
+        len = gw_time_format(gw_pb_time(m), text);
+        if (len)
+            lua_pushlstring(L, text, len);
+        else
+            lua_pushfstring(L, "Timestamp out of range: %I s", (LUAI_UACINT)gw_pb_time(m).sec);
+        return 1;
+    }
+    gw_scratch_buf(L, &b);
+    gw_request_json(L, 1, &b);
+    gw_guard_buf(L, &b);
+    lua_pushlstring(L, b.p, b.len);
+    return 1;
+}
+
+struct gw_str gw_request_bytes(lua_State *L, int idx)
+{
+    const ProtobufCMessage *m = check_message(L, idx);
+    const struct gw_hook_run *r = gw_vm(L)->run;
+
+    gw_guard_take(L, protobuf_c_message_get_packed_size(m));
+    return gw_flyte_encode(r->call->mem, m);
+}
+
+/* ---- lists ------------------------------------------------------------------------------------
+ */
+
+static void *item_at(const struct gw_handle *h, lua_Integer i)
+{
+    const ProtobufCFieldDescriptor *f = h->field;
+
+    return *(char **)gw_pb_member(h->p, f) + (size_t)(i - 1) * gw_pb_size(f);
+}
+
+static lua_Integer list_count(const struct gw_handle *h)
+{
+    return (lua_Integer)gw_pb_count(h->p, h->field);
+}
+
+static int list_index(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
+    const ProtobufCMessage *m = h->p;
+    lua_Integer i = luaL_checkinteger(L, 2);
+
+    if (i < 1 || i > list_count(h))
+        lua_pushnil(L);
+    else
+        gw_request_push(L, m->descriptor, h->field, item_at(h, i));
+    return 1;
+}
+
+/* Items are replaced, one is added behind the last, the last is taken off with nil. */
+static int list_newindex(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
+    const ProtobufCFieldDescriptor *f = h->field;
+    ProtobufCMessage *m = h->p;
+    lua_Integer i = luaL_checkinteger(L, 2), n = list_count(h);
+    union gw_pb_value value = {0};
+
+    if (i < 1 || i > n + 1)
+        return luaL_error(L, "%s has %d items: [%d] cannot be assigned", f->name, (int)n, (int)i);
+    if (lua_isnil(L, 3) && i < n)
+        return luaL_error(L, "%s: only the last item can be removed", f->name);
+    if (lua_isnil(L, 3)) {
+        if (i == n)
+            *(size_t *)((char *)m + f->quantifier_offset) = (size_t)n - 1;
+    } else {
+        gw_request_put(L, m->descriptor, f, &value, 3);
+        gw_guard_take(L, i > n ? gw_pb_size(f) * (size_t)(n + 1) : 0);
+        memcpy(i > n ? gw_pb_add(gw_vm(L)->run->call->mem, m, f) : item_at(h, i), &value,
+               gw_pb_size(f));
+    }
+    gw_request_changed(L);
+    return 0;
+}
+
+static int list_len(lua_State *L)
+{
+    lua_pushinteger(L, list_count(gw_handle_check(L, 1, GW_H_LIST)));
+    return 1;
+}
+
+static int next_item(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
+    lua_Integer i = luaL_checkinteger(L, 2) + 1;
+
+    if (i > list_count(h)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, i);
+    gw_request_push(L, ((const ProtobufCMessage *)h->p)->descriptor, h->field, item_at(h, i));
+    return 2;
+}
+
+static int list_pairs(lua_State *L)
+{
+    gw_handle_check(L, 1, GW_H_LIST);
+    lua_pushcfunction(L, next_item);
+    lua_pushvalue(L, 1);
+    lua_pushinteger(L, 0);
+    return 3;
+}
+
+/* The same field of the same message. */
+static int field_eq(lua_State *L)
+{
+    const struct gw_handle *a = lua_touserdata(L, 1), *b = lua_touserdata(L, 2);
+
+    lua_pushboolean(L, lua_type(L, 1) == LUA_TUSERDATA && lua_type(L, 2) == LUA_TUSERDATA &&
+                           a->type == b->type && a->serial == b->serial && a->p == b->p &&
+                           a->field == b->field);
+    return 1;
+}
+
+/* ---- maps -------------------------------------------------------------------------------------
+ */
+
+static const ProtobufCFieldDescriptor *entry_field(const ProtobufCMessage *entry, int i)
+{
+    return &entry->descriptor->fields[i];
+}
+
+/* An entry that came without a message has an empty one. */
+static void push_entry_value(lua_State *L, ProtobufCMessage *entry)
+{
+    const ProtobufCFieldDescriptor *f = entry_field(entry, 1);
+    ProtobufCMessage **m = gw_pb_member(entry, f);
+
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE && !*m)
+        *m = gw_pb_new(gw_vm(L)->run->call->mem, f->descriptor);
+    gw_request_push(L, entry->descriptor, f, m);
+}
+
+static int map_index(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MAP);
+    ProtobufCMessage *entry = gw_request_entry(L, h->p, h->field, 2);
+
+    if (entry)
+        push_entry_value(L, entry);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static void remove_entries(lua_State *L, const struct gw_handle *h)
+{
+    ProtobufCMessage **entries = *(ProtobufCMessage ***)gw_pb_member(h->p, h->field), *entry;
+    size_t *n =
+        (size_t *)((char *)h->p + ((const ProtobufCFieldDescriptor *)h->field)->quantifier_offset);
+
+    while ((entry = gw_request_entry(L, h->p, h->field, 2)) != NULL) {
+        size_t i = 0;
+
+        while (entries[i] != entry)
+            i++;
+        memmove(&entries[i], &entries[i + 1], (*n - i - 1) * sizeof(*entries));
+        --*n;
+    }
+}
+
+static int map_newindex(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MAP);
+    const ProtobufCFieldDescriptor *f = h->field, *value_field;
+    const ProtobufCMessageDescriptor *d = f->descriptor;
+    struct gw_arena *mem = gw_vm(L)->run->call->mem;
+    union gw_pb_value value = {0}, key = {0};
+    ProtobufCMessage *entry;
+
+    value_field = &d->fields[1];
+    if (lua_isnil(L, 3)) {
+        remove_entries(L, h);
+        gw_request_changed(L);
+        return 0;
+    }
+    entry = gw_request_entry(L, h->p, f, 2);
+    gw_request_put(L, d, value_field, &value, 3);
+    if (!entry) {
+        gw_request_put(L, d, &d->fields[0], &key, 2);
+        gw_guard_take(L, d->sizeof_message + sizeof(void *) * (gw_pb_count(h->p, f) + 1));
+        entry = gw_pb_new(mem, d);
+        memcpy(gw_pb_member(entry, &d->fields[0]), &key, gw_pb_size(&d->fields[0]));
+        *(ProtobufCMessage **)gw_pb_add(mem, h->p, f) = entry;
+    }
+    memcpy(gw_pb_member(entry, value_field), &value, gw_pb_size(value_field));
+    gw_request_changed(L);
+    return 0;
+}
+
+static int map_len(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MAP);
+
+    lua_pushinteger(L, (lua_Integer)gw_pb_count(h->p, h->field));
+    return 1;
+}
+
+/* Upvalue: the number of the next entry, in the order of the message. Of entries with one key the
+ * last one counts. */
+static int next_entry(lua_State *L)
+{
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MAP);
+    ProtobufCMessage **entries = *(ProtobufCMessage ***)gw_pb_member(h->p, h->field);
+    lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
+
+    for (; i < (lua_Integer)gw_pb_count(h->p, h->field); i++) {
+        ProtobufCMessage *e = entries[i];
+
+        lua_settop(L, 1);
+        gw_request_push(L, e->descriptor, entry_field(e, 0), gw_pb_member(e, entry_field(e, 0)));
+        if (gw_request_entry(L, h->p, h->field, 2) != e)
+            continue;
+        lua_pushinteger(L, i + 1);
+        lua_replace(L, lua_upvalueindex(1));
+        push_entry_value(L, e);
+        return 2;
+    }
+    lua_pushnil(L);
+    return 1;
+}
+
+static int map_pairs(lua_State *L)
+{
+    gw_handle_check(L, 1, GW_H_MAP);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, next_entry, 1);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    return 3;
+}
+
+/* ---- moongate.which, u64, to_table, to_json ---------------------------------------------------
+ */
+
+static int mg_which(lua_State *L)
+{
+    const ProtobufCMessage *m = check_message(L, 1);
+    const char *name = luaL_checkstring(L, 2);
+    struct gw_nearest near = {.wanted = gw_str_of(name)};
+    char hint[80];
+    int known = 0;
+
+    for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
+        const char *oneof = gw_pb_oneof(m->descriptor, &m->descriptor->fields[i]);
+
+        if (!oneof)
+            continue;
+        gw_nearest_offer(&near, gw_str_of(oneof));
+        if (strcmp(oneof, name) != 0)
+            continue;
+        known = 1;
+        if (gw_pb_has(m, &m->descriptor->fields[i])) {
+            lua_pushstring(L, m->descriptor->fields[i].name);
+            return 1;
+        }
+    }
+    if (!known)
+        return luaL_error(L, "%s has no oneof \"%s\"%s", short_name(m->descriptor), name,
+                          gw_nearest_hint(&near, hint, sizeof(hint)));
+    lua_pushnil(L);
+    return 1;
+}
+
+static int mg_u64(lua_State *L)
+{
+    uint64_t n = (uint64_t)luaL_checkinteger(L, 1);
+    char text[24];
+    struct gw_buf b;
+
+    gw_scratch_buf(L, &b);
+    gw_buf_put_u64(&b, n);
+    memcpy(text, b.p, b.len);
+    lua_pushlstring(L, text, b.len);
+    return 1;
+}
+
+static int mg_to_table(lua_State *L)
+{
+    const struct gw_handle *h;
+
+    luaL_checkany(L, 1);
+    lua_settop(L, 1);
+    if (lua_type(L, 1) == LUA_TUSERDATA && (h = gw_handle_test(L, 1, GW_H_MESSAGE))) {
+        gw_request_push_plain(L, h->p, 0);
+        return 1;
+    }
+    if (lua_type(L, 1) == LUA_TUSERDATA &&
+        (gw_handle_test(L, 1, GW_H_LIST) || gw_handle_test(L, 1, GW_H_MAP))) {
+        h = lua_touserdata(L, 1);
+        gw_request_push_repeated(L, h->p, h->field, 0);
+        return 1;
+    }
+    gw_thaw(L, 1);
+    return 1; /* a plain value already */
+}
+
+static int mg_to_json(lua_State *L)
+{
+    struct gw_buf b;
+
+    check_message(L, 1);
+    gw_scratch_buf(L, &b);
+    gw_request_json(L, 1, &b);
+    gw_guard_buf(L, &b);
+    lua_pushlstring(L, b.p, b.len);
+    return 1;
+}
+
+void gw_api_request_open(lua_State *L)
+{
+    static const luaL_Reg message[] = {
+        {"__index", message_index}, {"__newindex", message_newindex}, {"__eq", message_eq},
+        {"__pairs", message_pairs}, {"__tostring", message_tostring}, {NULL, NULL}};
+    static const luaL_Reg list[] = {{"__index", list_index}, {"__newindex", list_newindex},
+                                    {"__len", list_len},     {"__pairs", list_pairs},
+                                    {"__eq", field_eq},      {NULL, NULL}};
+    static const luaL_Reg map[] = {{"__index", map_index}, {"__newindex", map_newindex},
+                                   {"__len", map_len},     {"__pairs", map_pairs},
+                                   {"__eq", field_eq},     {NULL, NULL}};
+    static const luaL_Reg fns[] = {{"which", mg_which},
+                                   {"u64", mg_u64},
+                                   {"to_table", mg_to_table},
+                                   {"to_json", mg_to_json},
+                                   {NULL, NULL}};
+
+    gw_handle_meta(L, GW_H_MESSAGE, "message", message);
+    gw_handle_meta(L, GW_H_LIST, "list", list);
+    gw_handle_meta(L, GW_H_MAP, "map", map);
+    luaL_setfuncs(L, fns, 0);
+}

@@ -1,0 +1,324 @@
+/* The order of a record's hooks, and what they return (lua-api: "What a hook returns"). Results
+ * are read with calls that cannot raise. */
+#include "hook/chain.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/metrics.h"
+#include "event/event.h"
+#include "flyte/flyte.h"
+#include "hook/hooks.h"
+#include "hook/vm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum next { GO_ON, STOP };
+
+static enum next failed(struct gw_hook_run *r)
+{
+    static const char *const reasons[] = {"hook_error", "hook_budget", "hook_memory",
+                                          "hook_timeout"};
+
+    r->call->verdict = GW_HOOK_FAILED;
+    r->call->reason = reasons[r->stop];
+    r->call->unchanged = r->unchanged;
+    return STOP;
+}
+
+static enum next wrong(struct gw_hook_run *r, const char *what)
+{
+    gw_explain_result(r, what);
+    return failed(r);
+}
+
+static void add(struct gw_hook_run *r, struct gw_item *it)
+{
+    if (r->n_next == r->cap_next) {
+        size_t cap = r->cap_next ? 2 * r->cap_next : 2;
+        struct gw_item **grown = gw_arena_alloc(r->call->mem, cap * sizeof(struct gw_item *));
+
+        if (r->n_next)
+            memcpy(grown, r->next, r->n_next * sizeof(struct gw_item *));
+        r->next = grown;
+        r->cap_next = cap;
+    }
+    r->next[r->n_next++] = it;
+}
+
+static int by_identity(const void *a, const void *b)
+{
+    static const char *const names[] = {"id", "source"};
+    const struct gw_event *x = (*(struct gw_item *const *)a)->ev;
+    const struct gw_event *y = (*(struct gw_item *const *)b)->ev;
+
+    for (int i = 0; i < 2; i++) {
+        struct gw_str s = gw_event_text(x, names[i]), t = gw_event_text(y, names[i]);
+        int c = memcmp(s.p, t.p, s.len < t.len ? s.len : t.len);
+
+        if (c || s.len != t.len)
+            return c ? c : s.len < t.len ? -1 : 1;
+    }
+    return 0;
+}
+
+/* Two of n events with equal source and id: one of them, else NULL. */
+static const struct gw_item *twice(struct gw_arena *mem, struct gw_item *const *items, size_t n)
+{
+    struct gw_item **sorted;
+
+    if (n < 2)
+        return NULL;
+    sorted = gw_arena_alloc(mem, n * sizeof(struct gw_item *));
+    memcpy(sorted, items, n * sizeof(struct gw_item *));
+    qsort(sorted, n, sizeof(struct gw_item *), by_identity);
+    for (size_t i = 1; i < n; i++)
+        if (!by_identity(&sorted[i - 1], &sorted[i]))
+            return sorted[i];
+    return NULL;
+}
+
+static enum next equal(struct gw_hook_run *r, const struct gw_item *it)
+{
+    char what[300], shown[GW_SHOWN];
+
+    snprintf(what, sizeof(what),
+             "two events with the same source and id %s (moongate.copy makes ids of its own)",
+             gw_show_str(gw_event_text(it->ev, "id"), shown));
+    return wrong(r, what);
+}
+
+/* The event of this call that stands at idx, NULL if it is none. */
+static struct gw_item *event_at(const struct gw_hook_run *r, lua_State *co, int idx)
+{
+    const struct gw_handle *h = lua_type(co, idx) == LUA_TUSERDATA ? lua_touserdata(co, idx) : NULL;
+
+    return h && h->type == GW_H_EVENT && h->serial == r->serial ? h->p : NULL;
+}
+
+/* The table on top is a list of n: it has n members. */
+static int is_list(lua_State *co, size_t n)
+{
+    size_t members = 0;
+    int top = lua_gettop(co);
+
+    lua_pushnil(co);
+    while (members <= n && lua_next(co, top)) {
+        lua_settop(co, top + 1);
+        members++;
+    }
+    lua_settop(co, top);
+    return members == n;
+}
+
+static enum next read_list(struct gw_hook_run *r)
+{
+    lua_State *co = r->co;
+    size_t n = lua_rawlen(co, -1), first = r->n_next;
+    char what[160], shown[GW_SHOWN];
+    const struct gw_item *same;
+
+    if (!is_list(co, n))
+        return wrong(r, "a hook returned a table that is no list of events {e1, e2, …}");
+    for (size_t i = 1; i <= n; i++) {
+        struct gw_item *it;
+
+        lua_rawgeti(co, -1, (lua_Integer)i);
+        it = event_at(r, co, -1);
+        if (!it) {
+            snprintf(what, sizeof(what), "a hook returned a list whose item %zu is no event: %s", i,
+                     gw_show(co, -1, shown));
+            return wrong(r, what);
+        }
+        lua_pop(co, 1);
+        add(r, it);
+    }
+    if (!n)
+        r->call->reason = "hook";
+    same = twice(r->call->mem, r->next + first, r->n_next - first);
+    return same ? equal(r, same) : GO_ON;
+}
+
+/* At most 64 bytes of it, for the metric. */
+static void put_label(struct gw_hook_call *c, struct gw_str s)
+{
+    size_t n = s.len < sizeof(c->label) ? s.len : sizeof(c->label) - 1;
+
+    while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        c->label[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i];
+    c->label[n] = '\0';
+}
+
+/* A hook's false is on the stack at `first`, perhaps a reason behind it. */
+static enum next read_false(struct gw_hook_run *r, int first)
+{
+    lua_State *co = r->co;
+    char shown[GW_SHOWN], what[160];
+    struct gw_str s;
+
+    r->call->label[0] = '\0';
+    r->call->reason = r->script->is_rules ? "match" : "hook";
+    if (r->script->is_rules || lua_isnoneornil(co, first + 1))
+        return GO_ON;
+    if (lua_type(co, first + 1) != LUA_TSTRING) {
+        snprintf(what, sizeof(what), "a hook returned false with a reason that is no string: %s",
+                 gw_show(co, first + 1, shown));
+        return wrong(r, what);
+    }
+    s.p = lua_tolstring(co, first + 1, &s.len);
+    put_label(r->call, s);
+    return GO_ON;
+}
+
+static enum next read_retry(struct gw_hook_run *r, int first)
+{
+    char shown[2 * GW_SHOWN];
+
+    r->call->verdict = GW_HOOK_RETRY;
+    if (lua_isnoneornil(r->co, first + 1))
+        gw_explain_result(r, "the hook asked for a retry");
+    else
+        snprintf(r->text, GW_HOOK_TEXT, "%s",
+                 gw_error_text(r->co, first + 1, shown, sizeof(shown)));
+    return STOP;
+}
+
+static enum next read_nil(struct gw_hook_run *r, int first)
+{
+    char shown[2 * GW_SHOWN];
+
+    if (!lua_isnoneornil(r->co, first + 1))
+        return wrong(r, gw_error_text(r->co, first + 1, shown, sizeof(shown)));
+    add(r, r->item);
+    return GO_ON;
+}
+
+static enum next read_other(struct gw_hook_run *r, int first)
+{
+    char what[200], shown[GW_SHOWN];
+
+    if (lua_type(r->co, first) == LUA_TLIGHTUSERDATA &&
+        lua_touserdata(r->co, first) == &gw_retry_key)
+        return read_retry(r, first);
+    if (event_at(r, r->co, first) == r->item) {
+        add(r, r->item);
+        return GO_ON;
+    }
+    snprintf(what, sizeof(what),
+             "a hook returned %s; it returns nothing, true, its event, false and a reason, "
+             "moongate.retry or a list of events",
+             gw_show(r->co, first, shown));
+    return wrong(r, what);
+}
+
+static enum next read_results(struct gw_hook_run *r, int n)
+{
+    int first = lua_gettop(r->co) - n + 1;
+
+    switch (lua_type(r->co, first)) {
+    case LUA_TNONE:
+    case LUA_TNIL:
+        return read_nil(r, first);
+    case LUA_TBOOLEAN:
+        if (!lua_toboolean(r->co, first))
+            return read_false(r, first);
+        add(r, r->item);
+        return GO_ON;
+    case LUA_TTABLE:
+        lua_settop(r->co, first);
+        return read_list(r);
+    default:
+        return read_other(r, first);
+    }
+}
+
+/* The request may have changed under the events that carry it. */
+static enum next settle(struct gw_hook_run *r, size_t from)
+{
+    struct gw_err err;
+
+    for (size_t i = from; i < r->n_next; i++)
+        if (gw_item_settle(r, r->next[i], &err))
+            return wrong(r, err.msg);
+    return GO_ON;
+}
+
+/* One script on one event. */
+static enum next call(struct gw_hook_run *r, struct gw_item *it)
+{
+    size_t before = r->n_next;
+    int64_t begin = gw_clock_mono_ns();
+    enum next next;
+    int n, status;
+
+    r->item = it;
+    status = gw_vm_call(r, &n);
+    next = status == LUA_OK ? read_results(r, n) : STOP;
+    if (next == GO_ON)
+        next = settle(r, before);
+    gw_vm_end(r, status);
+    if (status != LUA_OK)
+        failed(r);
+    gw_hooks_measure(r->hooks, r->index, gw_clock_mono_ns() - begin,
+                     next == STOP && r->call->verdict == GW_HOOK_FAILED);
+    return next;
+}
+
+/* Script r->index on every event there is. */
+static enum next pass(struct gw_hook_run *r)
+{
+    const struct gw_script *s = &r->vm->scripts[r->index];
+
+    if (!s->is_rules && !r->unchanged)
+        r->unchanged = gw_event_copy(r->items[0]->ev, r->call->mem);
+    if (!(s->kinds & 1U << (unsigned)r->call->kind))
+        return GO_ON;
+    r->next = NULL;
+    r->n_next = r->cap_next = 0;
+    for (size_t i = 0; i < r->n_items; i++)
+        if (call(r, r->items[i]) == STOP)
+            return STOP;
+    r->items = r->next;
+    r->n_items = r->n_next;
+    if (r->n_items)
+        return GO_ON;
+    r->call->verdict = GW_HOOK_FILTER;
+    return STOP;
+}
+
+/* Every event is legal by itself: what a hook sets is checked when it is set. */
+static void publish(struct gw_hook_run *r)
+{
+    struct gw_hook_call *c = r->call;
+    const struct gw_item *same = twice(c->mem, r->items, r->n_items);
+
+    if (same) {
+        r->item = r->items[0];
+        equal(r, same);
+        return;
+    }
+    c->verdict = GW_HOOK_PUBLISH;
+    c->n_events = r->n_items;
+    c->events = gw_arena_alloc(c->mem, c->n_events * sizeof(struct gw_event *));
+    for (size_t i = 0; i < c->n_events; i++)
+        c->events[i] = r->items[i]->ev;
+}
+
+void gw_chain_run(struct gw_hook_run *r)
+{
+    struct gw_item *first = gw_arena_alloc(r->call->mem, sizeof(*first));
+
+    *first = (struct gw_item){.ev = r->call->event, .follows = r->call->request != NULL};
+    r->mem_before = gw_arena_size(r->call->mem);
+    r->items = gw_arena_alloc(r->call->mem, sizeof(struct gw_item *));
+    r->items[0] = first;
+    r->n_items = 1;
+    for (r->index = 0; r->index < r->vm->n_scripts; r->index++)
+        if (pass(r) == STOP)
+            return;
+    publish(r);
+}

@@ -1,0 +1,189 @@
+/* The scripts of one worker: keeps the Lua state in use, gives up one that was stopped, counts. */
+#include "hook/hook.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/field.h"
+#include "base/metrics.h"
+#include "hook/chain.h"
+#include "hook/hooks.h"
+#include "hook/vm.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t now_ms(void)
+{
+    return gw_mono_ms();
+}
+
+int64_t (*gw_hook_now_ms)(void) = now_ms;
+
+struct gw_hooks {
+    const struct gw_hooks_conf *conf;
+    struct gw_hook_vm *vm; /* NULL after a stop: the next start loads the scripts afresh */
+    int needs_vm;
+    struct {
+        struct gw_histogram *seconds;
+        struct gw_counter *errors;
+    } * counts; /* by script of the vm; NULL entries: the rules */
+    struct gw_counter *memory;
+    int64_t memory_shown;
+};
+
+/* team.lua is counted as team. */
+static void count_script(struct gw_hooks *h, size_t i, const struct gw_script *s)
+{
+    size_t len = strlen(s->name);
+    char name[256];
+
+    if (len > 4 && !strcmp(s->name + len - 4, ".lua"))
+        len -= 4;
+    snprintf(name, sizeof(name), "%.*s", (int)len, s->name);
+    h->counts[i].seconds =
+        gw_metrics_histogram(h->conf->metrics, GW_M_HOOK_SECONDS, h->conf->pipeline, name);
+    h->counts[i].errors =
+        gw_metrics_counter(h->conf->metrics, GW_M_HOOK_ERRORS, h->conf->pipeline, name);
+}
+
+static void open_counts(struct gw_hooks *h)
+{
+    h->counts = calloc(h->vm->n_scripts, sizeof(*h->counts));
+    if (!h->counts)
+        abort();
+    if (!h->conf->metrics)
+        return;
+    h->memory =
+        gw_metrics_counter(h->conf->metrics, GW_M_HOOK_MEMORY_BYTES, h->conf->pipeline, NULL);
+    for (size_t i = 0; i < h->vm->n_scripts; i++)
+        if (!h->vm->scripts[i].is_rules)
+            count_script(h, i, &h->vm->scripts[i]);
+}
+
+/* Workers of a pipeline share the gauge: each adds its own difference. */
+static void show_memory(struct gw_hooks *h)
+{
+    int64_t now = gw_hooks_memory(h);
+
+    if (!h->memory || now == h->memory_shown)
+        return;
+    gw_count(h->memory, now - h->memory_shown);
+    h->memory_shown = now;
+}
+
+void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t ns, int is_failure)
+{
+    if (!h->counts[index].seconds)
+        return;
+    gw_histogram_add(h->counts[index].seconds, ns);
+    if (is_failure)
+        gw_count(h->counts[index].errors, 1);
+}
+
+struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err)
+{
+    struct gw_hooks *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        abort();
+    h->conf = conf;
+    h->needs_vm = (conf->scripts && conf->scripts->n) || conf->match || conf->rename || conf->set ||
+                  conf->remove;
+    if (!h->needs_vm)
+        return h;
+    h->vm = gw_vm_open(conf, err);
+    if (!h->vm) {
+        free(h);
+        return NULL;
+    }
+    open_counts(h);
+    show_memory(h);
+    return h;
+}
+
+int gw_hooks_reload(struct gw_hooks *h, struct gw_err *err)
+{
+    struct gw_hook_vm *vm;
+
+    if (!h->needs_vm)
+        return 0;
+    vm = gw_vm_open(h->conf, err);
+    if (!vm)
+        return -1;
+    gw_vm_release(h->vm);
+    h->vm = vm;
+    show_memory(h);
+    return 0;
+}
+
+void gw_hooks_close(struct gw_hooks *h)
+{
+    if (!h)
+        return;
+    assert(!h->vm || h->vm->refs == 1);
+    gw_vm_release(h->vm);
+    h->vm = NULL;
+    show_memory(h);
+    free(h->counts);
+    free(h);
+}
+
+/* Without a Lua state: the event as it is. */
+static void pass_through(struct gw_hook_call *c)
+{
+    c->verdict = GW_HOOK_PUBLISH;
+    c->n_events = 1;
+    c->events = gw_arena_alloc(c->mem, sizeof(struct gw_event *));
+    c->events[0] = c->event;
+}
+
+/* After a stop the scripts may fail to load: nothing is wrong with this event, so it waits. */
+static void not_loaded(struct gw_hook_call *c, const struct gw_err *err)
+{
+    c->verdict = GW_HOOK_RETRY;
+    snprintf(c->text, sizeof(c->text), "%s", err->msg);
+}
+
+void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
+{
+    struct gw_hook_run *r;
+    struct gw_err err;
+
+    c->text[0] = c->label[0] = '\0';
+    c->reason = "";
+    c->events = NULL;
+    c->n_events = 0;
+    c->unchanged = NULL;
+    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(h->conf, &err))) {
+        not_loaded(c, &err);
+    } else if (!h->needs_vm) {
+        pass_through(c);
+    } else {
+        r = gw_arena_zalloc(c->mem, sizeof(*r));
+        *r = (struct gw_hook_run){.vm = h->vm, .hooks = h, .call = c, .text = c->text};
+        c->run = r;
+        h->vm->refs++;
+        gw_chain_run(r);
+        if (r->stop) {
+            gw_vm_release(h->vm);
+            h->vm = NULL;
+        }
+        gw_vm_release(r->vm);
+        show_memory(h);
+    }
+    c->done(c);
+}
+
+int64_t gw_hooks_expire(struct gw_hooks *h)
+{
+    (void)h; /* no function that waits is open to scripts, so no call is pending */
+    return -1;
+}
+
+int64_t gw_hooks_memory(const struct gw_hooks *h)
+{
+    return h->vm ? (int64_t)h->vm->memory : 0;
+}

@@ -1,0 +1,12 @@
+#ifndef GW_HOOK_HOOKS_H
+#define GW_HOOK_HOOKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_hooks;
+
+/* Inside the room: counts one call of script `index` of the pipeline. */
+void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t ns, int is_failure);
+
+#endif

@@ -1,0 +1,397 @@
+/* One Lua state: loads the scripts and calls them. The only file that calls lua_resume on the
+ * host's behalf. A call is a coroutine whose first frame is `entry`; a thread that ended well is
+ * kept for the next call. */
+#include "hook/vm.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/field.h"
+#include "base/text.h"
+#include "flyte/flyte.h"
+#include "hook/rules.h"
+
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char idle_key; /* registry keys are addresses: no name can clash */
+
+static void *limited_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+    struct gw_hook_vm *vm = ud;
+    size_t old = ptr ? osize : 0;
+    void *p;
+
+    if (nsize == 0) {
+        vm->memory -= old;
+        free(ptr);
+        return NULL;
+    }
+    if (nsize > old && (vm->memory > (size_t)vm->conf->limits.memory ||
+                        nsize - old > (size_t)vm->conf->limits.memory - vm->memory))
+        return NULL;
+    p = realloc(ptr, nsize);
+    if (!p)
+        return NULL;
+    vm->memory = vm->memory - old + nsize;
+    if (nsize > vm->biggest) {
+        vm->biggest = nsize;
+        gw_guard_grown(vm);
+    }
+    return p;
+}
+
+static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
+{
+    r->vm = vm;
+    r->stop = GW_STOP_NONE;
+    r->left = vm->conf->limits.instructions;
+    r->deadline_ms = gw_hook_now_ms() + vm->conf->limits.timeout_ms;
+    r->closing = 0;
+    r->serial = ++vm->serial;
+    r->text[0] = '\0';
+}
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+static int set_up(lua_State *L)
+{
+    gw_globals_libraries(L);
+    return 0;
+}
+
+static unsigned kind_bit(lua_State *L, int idx)
+{
+    struct gw_nearest near = {0};
+    struct gw_str name;
+    char hint[64], shown[GW_SHOWN];
+    enum gw_kind kind;
+
+    if (lua_type(L, idx) != LUA_TSTRING)
+        luaL_error(L, "event_types is a list of names, not of %s", gw_show(L, idx, shown));
+    name.p = lua_tolstring(L, idx, &name.len);
+    if (gw_str_is(name, "all") || gw_str_is(name, "*"))
+        return ~0U;
+    if (!gw_kind_parse(name, &kind))
+        return 1U << kind;
+    near.wanted = name;
+    for (int i = 0; i < GW_KINDS; i++)
+        gw_nearest_offer(&near, gw_str_of(gw_kind_names[i]));
+    luaL_error(L, "event_types: no type %s%s", gw_show(L, idx, shown),
+               gw_nearest_hint(&near, hint, sizeof(hint)));
+    return 0;
+}
+
+/* The table a script returned is on top. */
+static unsigned read_kinds(lua_State *L)
+{
+    unsigned kinds = 0;
+    int type = lua_getfield(L, -1, "event_types");
+
+    if (type == LUA_TNIL)
+        kinds = ~0U;
+    else if (type != LUA_TTABLE)
+        kinds = kind_bit(L, -1);
+    else
+        for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; lua_pop(L, 1), i++)
+            kinds |= kind_bit(L, -1);
+    lua_settop(L, 1);
+    return kinds;
+}
+
+static void check_member(lua_State *L, const char *name, int type, int required)
+{
+    int t = lua_getfield(L, 1, name);
+
+    if (t != type && (required || t != LUA_TNIL))
+        luaL_error(L, "%s is a %s, not a %s", name, lua_typename(L, type), lua_typename(L, t));
+    lua_pop(L, 1);
+}
+
+/* What the script returned is at 1: keeps its function, leaves on_load or nil on top. */
+static void keep_function(lua_State *L, struct gw_script *s)
+{
+    lua_Debug ar;
+
+    s->kinds = ~0U;
+    if (lua_istable(L, 1)) {
+        check_member(L, "on_event", LUA_TFUNCTION, 1);
+        check_member(L, "on_load", LUA_TFUNCTION, 0);
+        check_member(L, "description", LUA_TSTRING, 0);
+        s->kinds = read_kinds(L);
+        lua_getfield(L, 1, "on_load");
+        lua_getfield(L, 1, "on_event");
+    } else if (lua_isfunction(L, 1)) {
+        lua_pushnil(L);
+        lua_pushvalue(L, 1);
+    } else {
+        luaL_error(L, "%s:1: a hook script returns a function or a table with on_event, not %s",
+                   s->name, luaL_typename(L, 1));
+    }
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, s);
+    s->line = lua_getinfo(L, ">S", &ar) ? ar.linedefined : 1;
+    if (s->line < 1)
+        s->line = 1;
+}
+
+static int loaded(lua_State *L, int status, lua_KContext script)
+{
+    (void)status;
+    lua_settop(L, 2);
+    lua_remove(L, 1); /* the globals */
+    keep_function(L, (struct gw_script *)script);
+    if (lua_isnil(L, -1))
+        return 0;
+    return lua_gettop(L) ? 1 : 0; /* on_load: the host calls it with a budget of its own */
+}
+
+/* The first frame of a load. Stack: script. */
+static int load_entry(lua_State *L)
+{
+    struct gw_script *s = lua_touserdata(L, 1);
+
+    lua_settop(L, 0);
+    gw_globals_push(L, s);
+    if (s->is_rules)
+        gw_rules_push(L, gw_vm(L)->conf, 1);
+    else
+        gw_globals_load(L, s->path, s->name, 1);
+    lua_callk(L, s->is_rules, 1, (lua_KContext)s, loaded);
+    return loaded(L, LUA_OK, (lua_KContext)s);
+}
+
+static int call_on_load(lua_State *L)
+{
+    lua_settop(L, 1);
+    lua_callk(L, 0, 0, 0, NULL);
+    return 0;
+}
+
+/* Stack of the state: what the new thread shall start with. */
+static int new_thread(lua_State *L)
+{
+    lua_State **out = lua_touserdata(L, 1);
+
+    *out = lua_newthread(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_key);
+    return 0;
+}
+
+static lua_State *thread_open(struct gw_hook_vm *vm)
+{
+    lua_State *co = NULL;
+
+    lua_pushcfunction(vm->L, new_thread);
+    lua_pushlightuserdata(vm->L, &co);
+    if (lua_pcall(vm->L, 1, 0, 0) != LUA_OK)
+        lua_settop(vm->L, 0);
+    return co;
+}
+
+static int resume(struct gw_hook_run *r, int nargs, int *n)
+{
+    struct gw_hook_vm *vm = r->vm;
+    char shown[2 * GW_SHOWN];
+    int status;
+
+    vm->run = r;
+    vm->running = r->co;
+    gw_guard_arm(r->co);
+    status = lua_resume(r->co, NULL, nargs, n);
+    vm->running = NULL;
+    if (status != LUA_OK && !r->stop && status == LUA_ERRMEM)
+        gw_guard_stop(r, r->co, GW_STOP_MEMORY);
+    else if (status != LUA_OK && !r->stop)
+        gw_explain(r, r->co, gw_error_text(r->co, -1, shown, sizeof(shown)));
+    return status;
+}
+
+static int load_failed(struct gw_hook_run *r, struct gw_err *err)
+{
+    const struct gw_script *s = r->script;
+    size_t name = strlen(s->name);
+    const char *text = r->text, *end;
+
+    /* The first line, with the path people know the script by. */
+    end = strchr(text, '\n');
+    if (!end)
+        end = text + strlen(text);
+    if (!strncmp(text, s->name, name) && text[name] == ':' && s->path)
+        return gw_err_set(err, GW_ERR_REJECT, "%s%.*s", s->path, (int)(end - text - (long)name),
+                          text + name);
+    return gw_err_set(err, GW_ERR_REJECT, "%s%s%.*s", s->path ? s->path : s->name, ": ",
+                      (int)(end - text), text);
+}
+
+static int load_script(struct gw_hook_vm *vm, struct gw_script *s, struct gw_err *err)
+{
+    char text[GW_HOOK_TEXT];
+    struct gw_hook_run r = {.text = text, .script = s};
+    int n = 0, status;
+
+    s->line = 1;
+    run_begin(&r, vm);
+    r.co = thread_open(vm);
+    if (!r.co) {
+        gw_guard_stop(&r, vm->L, GW_STOP_MEMORY);
+        return load_failed(&r, err);
+    }
+    lua_pushcfunction(r.co, load_entry);
+    lua_pushlightuserdata(r.co, s);
+    status = resume(&r, 1, &n);
+    if (status == LUA_OK && n == 1) {
+        run_begin(&r, vm);
+        lua_settop(r.co, 1);
+        lua_pushcfunction(r.co, call_on_load);
+        lua_insert(r.co, 1);
+        status = resume(&r, 1, &n);
+    }
+    vm->run = NULL;
+    if (status != LUA_OK)
+        return load_failed(&r, err);
+    lua_settop(r.co, 0);
+    return 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static void list_scripts(struct gw_hook_vm *vm)
+{
+    const struct gw_hooks_conf *conf = vm->conf;
+    size_t files = conf->scripts ? conf->scripts->n : 0;
+
+    vm->scripts = calloc(files + 1, sizeof(*vm->scripts));
+    if (!vm->scripts)
+        abort();
+    if (conf->match || conf->rename || conf->set || conf->remove)
+        vm->scripts[vm->n_scripts++] = (struct gw_script){.name = "rules", .is_rules = 1};
+    for (size_t i = 0; i < files; i++) {
+        const char *path = conf->scripts->items[i];
+
+        vm->scripts[vm->n_scripts++] = (struct gw_script){.path = path, .name = base_name(path)};
+    }
+}
+
+static int load_all(struct gw_hook_vm *vm, struct gw_err *err)
+{
+    char text[GW_HOOK_TEXT], shown[2 * GW_SHOWN];
+    struct gw_hook_run r = {.text = text};
+
+    vm->L = lua_newstate(limited_alloc, vm);
+    if (!vm->L)
+        return gw_err_set(err, GW_ERR_FATAL, "no memory for a Lua state");
+    *(struct gw_hook_vm **)lua_getextraspace(vm->L) = vm;
+    run_begin(&r, vm);
+    vm->run = &r;
+    lua_pushcfunction(vm->L, set_up);
+    if (lua_pcall(vm->L, 0, 0, 0) != LUA_OK)
+        return gw_err_set(err, GW_ERR_REJECT, "hook_limits: %.200s",
+                          gw_error_text(vm->L, -1, shown, sizeof(shown)));
+    for (size_t i = 0; i < vm->n_scripts; i++)
+        if (load_script(vm, &vm->scripts[i], err))
+            return -1;
+    vm->loaded = 1;
+    vm->run = NULL;
+    return 0;
+}
+
+void gw_vm_release(struct gw_hook_vm *vm)
+{
+    if (!vm || --vm->refs > 0)
+        return;
+    if (vm->L)
+        lua_close(vm->L);
+    gw_arena_free(vm->scratch);
+    free(vm->scripts);
+    free(vm);
+}
+
+struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_err *err)
+{
+    struct gw_hook_vm *vm = calloc(1, sizeof(*vm));
+
+    if (!vm)
+        abort();
+    *vm = (struct gw_hook_vm){.conf = conf, .refs = 1, .scratch = gw_arena_new()};
+    list_scripts(vm);
+    if (!load_all(vm, err))
+        return vm;
+    vm->run = NULL;
+    vm->running = NULL;
+    gw_vm_release(vm);
+    return NULL;
+}
+
+/* ---- calling ------------------------------------------------------------------------------- */
+
+static int returned(lua_State *L, int status, lua_KContext under)
+{
+    (void)status;
+    return lua_gettop(L) - (int)under;
+}
+
+/* The first frame of a call. Stack: run. */
+static int entry(lua_State *L)
+{
+    struct gw_hook_run *r = lua_touserdata(L, 1);
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, r->script);
+    gw_handle_push(L, GW_H_EVENT, r->item);
+    if (r->call->request)
+        gw_handle_push(L, GW_H_MESSAGE, r->call->request->msg);
+    else
+        lua_pushnil(L);
+    if (r->call->flyte)
+        gw_handle_push(L, GW_H_FLYTE, (void *)r->call->flyte);
+    else
+        lua_pushnil(L);
+    lua_callk(L, 3, LUA_MULTRET, 1, returned);
+    return returned(L, LUA_OK, 1);
+}
+
+int gw_vm_call(struct gw_hook_run *r, int *n)
+{
+    struct gw_hook_vm *vm = r->vm;
+
+    *n = 0;
+    run_begin(r, vm);
+    r->script = &vm->scripts[r->index];
+    r->co = vm->idle ? vm->idle : thread_open(vm);
+    vm->idle = NULL;
+    if (!r->co) {
+        r->co = vm->L;
+        gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
+        return LUA_ERRMEM;
+    }
+    lua_pushcfunction(r->co, entry);
+    lua_pushlightuserdata(r->co, r);
+    return resume(r, 1, n);
+}
+
+void gw_vm_end(struct gw_hook_run *r, int status)
+{
+    struct gw_hook_vm *vm = r->vm;
+
+    if (!r->stop && status == LUA_OK) {
+        lua_settop(r->co, 0);
+        vm->idle = r->co;
+    } else if (!r->stop) {
+        char text[GW_HOOK_TEXT];
+
+        memcpy(text, r->text, sizeof(text));
+        vm->running = r->co;
+        lua_resetthread(r->co); /* its __close handlers, on what is left of the budget */
+        vm->running = NULL;
+        if (!r->stop)
+            memcpy(r->text, text, sizeof(text));
+    }
+    vm->run = NULL;
+    r->serial = 0;
+}
