@@ -34,7 +34,7 @@ static void *grown(struct gw_buf *b, size_t cap)
         return p;
     }
     p = gw_arena_alloc(b->mem, cap);
-    if (b->len)
+    if (b->p && b->len)
         memcpy(p, b->p, b->len);
     return p;
 }
