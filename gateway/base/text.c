@@ -27,13 +27,37 @@ size_t gw_utf8_step(const char *s, size_t left)
     return c < least[n] || c > 0x10ffff || c >> 11 == 0x1b ? 0 : n;
 }
 
+static const uint64_t high_bits = 0x8080808080808080U;
+
 /* Whether all sixteen bytes at p are ASCII. */
 static int is_ascii16(const char *p)
 {
     uint64_t w[2];
 
     memcpy(w, p, sizeof(w));
-    return !((w[0] | w[1]) & 0x8080808080808080U);
+    return !((w[0] | w[1]) & high_bits);
+}
+
+/* The same of fewer: most strings end so, and many are no longer. */
+static int is_ascii_tail(const char *p, size_t n)
+{
+    uint64_t w[2];
+    uint32_t half[2];
+    unsigned char any = 0;
+
+    if (n >= sizeof(w[0])) {
+        memcpy(&w[0], p, sizeof(w[0]));
+        memcpy(&w[1], p + n - sizeof(w[0]), sizeof(w[0]));
+        return !((w[0] | w[1]) & high_bits);
+    }
+    if (n >= sizeof(half[0])) {
+        memcpy(&half[0], p, sizeof(half[0]));
+        memcpy(&half[1], p + n - sizeof(half[0]), sizeof(half[0]));
+        return !((half[0] | half[1]) & (uint32_t)high_bits);
+    }
+    for (size_t i = 0; i < n; i++)
+        any |= (unsigned char)p[i];
+    return any < 0x80;
 }
 
 size_t gw_utf8_valid(struct gw_str s)
@@ -41,13 +65,15 @@ size_t gw_utf8_valid(struct gw_str s)
     size_t i = 0;
 
     while (i < s.len) {
-        size_t n;
+        size_t left = s.len - i, n;
 
-        if (s.len - i >= 16 && is_ascii16(s.p + i)) {
+        if (left < 16 && is_ascii_tail(s.p + i, left))
+            return s.len;
+        if (left >= 16 && is_ascii16(s.p + i)) {
             i += 16;
             continue;
         }
-        n = gw_utf8_step(s.p + i, s.len - i);
+        n = gw_utf8_step(s.p + i, left);
         if (!n)
             return i;
         i += n;

@@ -142,3 +142,18 @@ TEST(test_text_buf_fails_once_past_its_maximum_and_stays_failed)
     CHECK(b.len == 8);
     gw_buf_free(&b);
 }
+
+TEST(test_text_utf8_finds_a_bad_byte_at_any_place)
+{
+    char s[48];
+
+    for (size_t len = 0; len <= sizeof(s); len++) {
+        memset(s, 'a', sizeof(s));
+        CHECK(gw_utf8_valid((struct gw_str){s, len}) == len);
+        for (size_t at = 0; at < len; at++) {
+            s[at] = (char)0x80;
+            CHECK(gw_utf8_valid((struct gw_str){s, len}) == at);
+            s[at] = 'a';
+        }
+    }
+}
