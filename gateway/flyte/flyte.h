@@ -30,7 +30,8 @@ struct gw_flyte_request {
 /* flyteidl.admin.WorkflowExecutionEventRequest, … NULL for a kind not built yet and for OTHER. */
 const ProtobufCMessageDescriptor *gw_flyte_descriptor(enum gw_kind kind);
 /* Decodes and checks UTF-8 of every string. bytes are kept by reference. Nests at most 100 deep.
- * GW_ERR_REJECT names the field: "event.execution_id.name: not UTF-8 at byte 3". */
+ * GW_ERR_REJECT names the field: "event.execution_id.name: not UTF-8 at byte 3"; GW_ERR_TOO_LARGE:
+ * it would take more than GW_PB_MAX_MEMORY. */
 int gw_flyte_decode(struct gw_arena *mem, enum gw_kind kind, struct gw_str bytes,
                     struct gw_flyte_request *out, struct gw_err *err);
 /* The same from proto3 JSON, in both spellings of names; unknown fields and enum values are errors

@@ -3,6 +3,7 @@
  * leaves UTF-8 to a second pass; encoding is protobuf-c's.
  *
  * 1. Nothing is read past the input, and nothing recurses deeper than GW_PB_MAX_DEPTH.
+ *    It takes no more than GW_PB_MAX_MEMORY.
  * 2. What it gives encodes to bytes of the same meaning: fields the schema does not have are kept,
  *    a message that comes twice is merged, the last scalar and the last of a oneof win. */
 #include "base/arena.h"
@@ -22,6 +23,7 @@ struct decoder {
     struct gw_arena *mem;
     struct gw_err *err;
     const uint8_t *start;
+    size_t max_memory;
 };
 
 /* One message under way; the chain upwards is the path for errors. */
@@ -189,6 +191,13 @@ static inline const uint8_t *read_bytes(const struct decoder *dec, const struct 
 static int read_message(const struct decoder *dec, struct place *p, const uint8_t *at,
                         ProtobufCMessage *m);
 
+static COLD const uint8_t *fail_memory(const struct decoder *dec)
+{
+    gw_err_set(dec->err, GW_ERR_TOO_LARGE, "message too large: more than %d MiB decoded",
+               GW_PB_MAX_MEMORY >> 20);
+    return NULL;
+}
+
 /* Depth is counted as JSON has it, so that what was read from JSON (100 deep as well) can always
  * be read back from its bytes: a level of a Struct is three messages, and counts once. */
 static unsigned counts(const ProtobufCMessageDescriptor *outer,
@@ -212,6 +221,8 @@ static __attribute__((noinline)) const uint8_t *read_nested(const struct decoder
     inner.depth = p->depth + counts(p->d, inner.d);
     if (inner.depth > GW_PB_MAX_DEPTH)
         return fail_at(dec, p, "nests more than 100 deep", at);
+    if (gw_arena_size(dec->mem) > dec->max_memory)
+        return fail_memory(dec);
     inner.end = at + len;
     if (!*slot)
         *slot = gw_pb_new(dec->mem, inner.d);
@@ -339,7 +350,7 @@ ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescr
                                struct gw_str bytes, struct gw_err *err)
 {
     const uint8_t *start = (const uint8_t *)(bytes.p ? bytes.p : "");
-    struct decoder dec = {mem, err, start};
+    struct decoder dec = {mem, err, start, gw_arena_size(mem) + GW_PB_MAX_MEMORY};
     struct place top = {.d = d, .end = start + bytes.len};
     ProtobufCMessage *m = gw_pb_new(mem, d);
 

@@ -23,6 +23,7 @@ struct reader {
     struct gw_arena *mem;
     struct gw_err *err;
     struct gw_json j;
+    size_t max_memory;
 };
 
 /* Where we are: the chain upwards is the path for errors. */
@@ -413,6 +414,9 @@ static int read_message(struct reader *r, const struct place *up, ProtobufCMessa
     struct place p = {up, m->descriptor, m->descriptor->fields};
     const struct place *at = up ? up : &p;
 
+    if (gw_arena_size(r->mem) > r->max_memory)
+        return gw_err_set(r->err, GW_ERR_TOO_LARGE, "message too large: more than %d MiB decoded",
+                          GW_PB_MAX_MEMORY >> 20);
     switch (gw_schema_of(m->descriptor)->known) {
     case GW_KNOWN_TIMESTAMP:
         return read_time(r, at, m, 0);
@@ -436,7 +440,7 @@ static int read_message(struct reader *r, const struct place *up, ProtobufCMessa
 ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                   struct gw_str json, struct gw_err *err)
 {
-    struct reader r = {.mem = mem, .err = err};
+    struct reader r = {.mem = mem, .err = err, .max_memory = gw_arena_size(mem) + GW_PB_MAX_MEMORY};
     ProtobufCMessage *m = gw_pb_new(mem, d);
 
     gw_json_init(&r.j, json, JSON_DEPTH);

@@ -45,8 +45,10 @@ int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d);
 struct gw_time gw_pb_time(const ProtobufCMessage *timestamp);
 
 /* Decodes protobuf bytes, checking UTF-8 of every string; the message borrows them. Nests at most
- * GW_PB_MAX_DEPTH messages deep. NULL: GW_ERR_REJECT that names the field and the byte. */
-enum { GW_PB_MAX_DEPTH = 100 };
+ * GW_PB_MAX_DEPTH deep and takes at most GW_PB_MAX_MEMORY of mem (two bytes on the wire may be an
+ * empty message of hundreds). NULL: GW_ERR_REJECT that names the field and the byte, or
+ * GW_ERR_TOO_LARGE. */
+enum { GW_PB_MAX_DEPTH = 100, GW_PB_MAX_MEMORY = 64 << 20 };
 ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                struct gw_str bytes, struct gw_err *err);
 

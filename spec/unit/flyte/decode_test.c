@@ -105,6 +105,35 @@ TEST(test_decode_nests_a_hundred_deep)
     CHECK(refused == 4);
 }
 
+TEST(test_decode_bounds_the_memory_a_message_takes)
+{
+    enum { N = 1 << 20 };
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_flyte_request r;
+    struct gw_buf b;
+    struct gw_err err;
+
+    /* event.logs, a million of them, empty */
+    gw_buf_init(&b, 16 << 20, NULL);
+    gw_buf_put(&b, "\x12\x80\x80\x80\x01", 5);
+    for (int i = 0; i < N; i++)
+        gw_buf_put(&b, "\x32\x00", 2);
+    CHECK(gw_flyte_decode(mem, GW_TASK, gw_buf_str(&b), &r, &err));
+    CHECK(err.kind == GW_ERR_TOO_LARGE && strstr(err.msg, "message too large") == err.msg);
+    CHECK(gw_arena_size(mem) < (size_t)2 * GW_PB_MAX_MEMORY);
+    gw_arena_free(mem);
+    mem = gw_arena_new();
+    gw_buf_clear(&b);
+    gw_buf_puts(&b, "{\"event\":{\"logs\":[{}");
+    for (int i = 0; i < N; i++)
+        gw_buf_puts(&b, ",{}");
+    gw_buf_puts(&b, "]}}");
+    CHECK(gw_flyte_decode_json(mem, GW_TASK, gw_buf_str(&b), &r, &err));
+    CHECK(err.kind == GW_ERR_TOO_LARGE);
+    gw_arena_free(mem);
+    gw_buf_free(&b);
+}
+
 TEST(test_decode_survives_what_is_cut_anywhere)
 {
     struct gw_arena *mem = test_arena();
