@@ -83,16 +83,22 @@ static int next(struct reader *r, yaml_event_t *ev)
     return yaml_parser_parse(&r->parser, ev) ? 0 : parse_failed(r);
 }
 
-/* Up to limit: the nodes of a tree. */
-static size_t weigh(const struct gw_yaml *y, size_t limit)
-{
-    size_t sum = 1;
+struct weight {
+    size_t nodes, limit;
+    unsigned deepest;
+};
 
+/* The nodes of a tree, until they are over the limit, and how deep it goes. */
+static void weigh(const struct gw_yaml *y, unsigned depth, struct weight *w)
+{
+    w->nodes++;
+    w->deepest = depth > w->deepest ? depth : w->deepest;
     if (y->type == GW_YAML_SCALAR)
-        return 1;
-    for (size_t i = 0; i < y->n && sum <= limit; i++)
-        sum += weigh(&y->values[i], limit - sum) + (y->type == GW_YAML_MAP);
-    return sum;
+        return;
+    for (size_t i = 0; i < y->n && w->nodes <= w->limit; i++) {
+        weigh(&y->values[i], depth + 1, w);
+        w->nodes += y->type == GW_YAML_MAP;
+    }
 }
 
 static int count(struct reader *r, yaml_mark_t mark, size_t nodes)
@@ -108,8 +114,13 @@ static int read_alias(struct reader *r, const yaml_event_t *ev, struct gw_yaml *
 
     for (size_t i = r->n_anchors; i-- > 0;)
         if (!strcmp(r->anchors[i].name, name)) {
+            struct weight w = {.limit = MAX_NODES};
+
             *out = r->anchors[i].node;
-            return count(r, ev->start_mark, weigh(out, MAX_NODES));
+            weigh(out, r->depth, &w);
+            if (w.deepest >= MAX_DEPTH)
+                return fail(r, ev->start_mark, "nested too deep, aliases included");
+            return count(r, ev->start_mark, w.nodes);
         }
     snprintf(text, sizeof(text), "*%s: no anchor of this name stands before it", name);
     return fail(r, ev->start_mark, text);

@@ -112,6 +112,18 @@ TEST(test_yaml_bounds_depth_and_aliases)
                   6, 5, "too many");
 }
 
+/* An alias in an alias in an alias: a walk goes as deep as all of them. */
+TEST(test_yaml_bounds_the_depth_of_aliases)
+{
+    static const char nest[] = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[";
+    static const char ends[] = "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
+    char text[1000];
+
+    snprintf(text, sizeof(text), "a: &a %s%s\nb: &b %s*a%s\nc: &c %s*b%s\n", nest, ends, nest, ends,
+             nest, ends);
+    check_problem(text, 3, 47, "nested too deep");
+}
+
 TEST(test_yaml_aliases_share_their_nodes)
 {
     struct gw_problems p = problems();
