@@ -118,8 +118,8 @@ static int set_property(rd_kafka_conf_t *rk, const struct gw_pair *pair, char *w
         return 0;
     case RD_KAFKA_CONF_UNKNOWN:
         offer_all(rk, &near);
-        gw_nearest_hint(&near, hint, sizeof(hint));
-        snprintf(why, size, "librdkafka has no setting \"%s\"%s", pair->key, hint);
+        snprintf(why, size, "librdkafka has no setting \"%s\"%s", pair->key,
+                 gw_nearest_hint(&near, hint, sizeof(hint)));
         return -1;
     default:
         snprintf(why, size, "%s: %s", pair->key, text);

@@ -394,6 +394,7 @@ static struct gw_publisher *kafka_open(const void *conf, const struct gw_format 
         free(k);
         return NULL;
     }
+    k->base.wants_flyte = !k->topic.fixed;
     k->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (k->wake_fd < 0 || start(k, err)) {
         if (k->wake_fd >= 0)

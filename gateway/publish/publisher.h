@@ -110,6 +110,7 @@ struct gw_publisher {
     struct gw_loop *loop;
     struct gw_publisher_limits limits;
     int keeps_order;
+    int wants_flyte;      /* format looks at flyte */
     int one_a_key;        /* a batch holds one message of an order (FIFO queues) */
     gw_result_fn *result; /* set by the pipeline after open, like trouble */
     gw_trouble_fn *trouble;

@@ -1,0 +1,337 @@
+/* From a record to its messages: decode, the event in the pipeline's style, the hooks, the
+ * publisher's form. Hooks of one key start in the order of the log (W3); one that fails says what
+ * becomes of its record. */
+#include "pipeline/worker.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "event/event.h"
+#include "event/format.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { STOPS_MAX = 5 }; /* in a row: a script that cannot be let on with */
+
+static void finish_call(struct gw_worker *w, struct gw_call *call);
+
+/* ---- the event ---- */
+
+static void add_extensions(const struct gw_worker *w, struct gw_item *it, struct gw_event *ev)
+{
+    const struct gw_strs *all = &w->conf->format.extensions;
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct gw_str name = gw_str_of(all->items[i]);
+        const struct gw_str value = name.p[0] == 't' ? it->rec.traceparent : it->rec.key;
+
+        if (value.p && value.len && !gw_event_get(ev, name) && !gw_attr_text_problem(value))
+            gw_event_lend(ev, name, value);
+    }
+}
+
+/* NULL: it is dead now. */
+static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
+{
+    struct gw_event *ev = gw_arena_alloc(it->mem, sizeof(*ev));
+    struct gw_err err;
+
+    gw_event_init(ev, it->mem);
+    it->is_flyte = it->rec.kind != GW_OTHER;
+    if (it->is_flyte ? gw_flyte_decode(it->mem, (enum gw_kind)it->rec.kind, it->rec.payload,
+                                       &it->request, &err)
+                     : gw_event_protobuf_read(ev, it->rec.payload, &err)) {
+        gw_item_kill(w, it, "undecodable", GW_STR(""), err.msg);
+        return NULL;
+    }
+    if (it->is_flyte && gw_style_make(&w->pipeline->style, &it->request, ev, &err)) {
+        gw_item_kill(w, it, "invalid_event", gw_event_text(ev, "id"), err.msg);
+        return NULL;
+    }
+    if (it->is_flyte && (w->hooks || w->outbox.publisher->wants_flyte))
+        gw_flyte_facts(it->mem, &it->request, &it->flyte);
+    add_extensions(w, it, ev);
+    return ev;
+}
+
+/* ---- the messages ---- */
+
+static int format(struct gw_worker *w, struct gw_item *it, const struct gw_event *ev,
+                  struct gw_out *o)
+{
+    struct gw_publisher *p = w->outbox.publisher;
+    const struct gw_position at = it->rec.at;
+    struct gw_err err;
+
+    o->item = it;
+    o->m.key = it->rec.key;
+    if (!w->conf->unordered)
+        o->m.order = it->rec.key_hash;
+    else
+        o->m.order = gw_hash64((struct gw_str){(const char *)&at, sizeof(at)});
+    if ((w->hooks && gw_event_check(ev, &err)) ||
+        p->ops->format(p, ev, it->is_flyte ? &it->flyte : NULL, it->mem, &o->m, &err)) {
+        gw_item_kill(w, it, err.kind == GW_ERR_TOO_LARGE ? "too_large" : "invalid_event",
+                     gw_event_text(ev, "id"), err.msg);
+        return -1;
+    }
+    return 0;
+}
+
+/* All of them or none: a record of which one event cannot be sent is a dead letter whole. */
+static void publish(struct gw_worker *w, struct gw_item *it, struct gw_event *const *events,
+                    size_t n)
+{
+    struct gw_out *outs = gw_arena_zalloc(it->mem, n * sizeof(*outs));
+
+    for (size_t i = 0; i < n; i++)
+        if (format(w, it, events[i], &outs[i])) {
+            gw_item_end(w, it);
+            return;
+        }
+    it->open = n;
+    it->end = GW_PUBLISHED;
+    gw_window_measure(&w->window, it);
+    for (size_t i = 0; i < n; i++)
+        gw_outbox_put(&w->outbox, &outs[i]);
+}
+
+/* ---- the hooks ---- */
+
+static void on_done(struct gw_hook_call *c)
+{
+    struct gw_call *call = (struct gw_call *)c;
+
+    call->done = 1;
+    if (call->inside)
+        return;
+    call->worker->calls--;
+    finish_call(call->worker, call);
+    gw_worker_poke(call->worker);
+}
+
+static struct gw_call *take_call(struct gw_worker *w)
+{
+    struct gw_call *call = w->spare_calls;
+
+    if (call) {
+        w->spare_calls = call->next_free;
+        return call;
+    }
+    call = malloc(sizeof(*call));
+    if (!call)
+        abort();
+    return call;
+}
+
+void gw_calls_free(struct gw_worker *w)
+{
+    struct gw_call *call;
+
+    while ((call = w->spare_calls)) {
+        w->spare_calls = call->next_free;
+        free(call);
+    }
+}
+
+static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event *ev)
+{
+    struct gw_call *call = take_call(w);
+    struct gw_hook_call *c = &call->c;
+
+    call->worker = w;
+    call->item = it;
+    call->inside = 1;
+    call->done = 0;
+    c->mem = it->mem;
+    c->event = ev;
+    c->request = it->is_flyte ? &it->request : NULL;
+    c->flyte = it->is_flyte ? &it->flyte : NULL;
+    c->received_at_ns = it->rec.received_at_ns;
+    c->seed = gw_hash64((struct gw_str){(const char *)&it->rec.at, sizeof(it->rec.at)});
+    c->kind = it->rec.kind;
+    c->done = on_done;
+    c->run = NULL;
+    it->calls++;
+    gw_hooks_start(w->hooks, c);
+    call->inside = 0;
+    if (call->done) {
+        finish_call(w, call);
+        return;
+    }
+    w->calls++;
+    if (!w->conf->unordered)
+        gw_window_hold(&w->window, it);
+    gw_window_measure(&w->window, it);
+}
+
+/* ---- starting, now or later ---- */
+
+static void start_later(struct gw_worker *w, struct gw_item *it, int64_t delay_ms)
+{
+    struct gw_item *at;
+
+    if (!w->conf->unordered)
+        gw_window_hold(&w->window, it);
+    it->due_ms = gw_loop_now_ms(w->loop) + delay_ms;
+    for (at = w->due ? w->due->due_prev : NULL; at && at->due_ms > it->due_ms;)
+        at = at == w->due ? NULL : at->due_prev;
+    if (at)
+        DL_APPEND_ELEM2(w->due, at, it, due_prev, due_next);
+    else
+        DL_PREPEND2(w->due, it, due_prev, due_next);
+    gw_worker_poke(w);
+}
+
+/* The hooks of an item have returned, or it needs none: the next of its key may start. */
+static void let_go(struct gw_worker *w, struct gw_item *it)
+{
+    struct gw_item *next = gw_window_let_go(&w->window, it);
+
+    if (!next)
+        return;
+    DL_APPEND2(w->startable, next, due_prev, due_next);
+    gw_worker_poke(w);
+}
+
+static void run(struct gw_worker *w, struct gw_item *it)
+{
+    struct gw_event *ev = make_event(w, it);
+
+    if (ev && w->hooks) {
+        start_hooks(w, it, ev);
+        return;
+    }
+    let_go(w, it);
+    if (ev)
+        publish(w, it, &ev, 1);
+    else
+        gw_item_end(w, it);
+}
+
+void gw_item_start(struct gw_worker *w, struct gw_item *it)
+{
+    if (w->hooks && !w->conf->unordered && gw_window_waits(&w->window, it))
+        return;
+    run(w, it);
+}
+
+void gw_items_run(struct gw_worker *w)
+{
+    struct gw_item *it;
+
+    while ((it = w->due) && it->due_ms <= gw_loop_now_ms(w->loop)) {
+        DL_DELETE2(w->due, it, due_prev, due_next);
+        gw_window_renew(&w->window, it);
+        run(w, it);
+    }
+    while (!w->block && (it = w->startable)) {
+        DL_DELETE2(w->startable, it, due_prev, due_next);
+        run(w, it);
+    }
+}
+
+int64_t gw_items_next_ms(const struct gw_worker *w)
+{
+    int64_t ms;
+
+    if (!w->due)
+        return -1;
+    ms = w->due->due_ms - gw_loop_now_ms(w->loop);
+    return ms > 0 ? ms : 0;
+}
+
+/* ---- what the hooks said ---- */
+
+static void block(struct gw_worker *w, struct gw_item *it, const char *why)
+{
+    if (!w->block) {
+        w->block = it;
+        atomic_fetch_add(&w->pipeline->blocked, 1);
+    }
+    gw_worker_state(w, why);
+    start_later(w, it, gw_worker_delay_ms(w, it->calls));
+}
+
+static void unblock(struct gw_worker *w, const struct gw_item *it)
+{
+    struct gw_pipeline *p = w->pipeline;
+
+    if (w->block != it)
+        return;
+    w->block = NULL;
+    atomic_fetch_sub(&p->blocked, 1);
+    gw_worker_state(w, NULL);
+    for (size_t i = 0; i < p->n_workers; i++)
+        gw_worker_nudge(&p->workers[i]);
+}
+
+/* 1: the pipeline stands at this record. */
+static int stands(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
+{
+    const int is_stop = c->verdict == GW_HOOK_FAILED && strcmp(c->reason, "hook_error") != 0;
+
+    w->stops = is_stop ? w->stops + 1 : 0;
+    if (c->verdict == GW_HOOK_RETRY && !c->run) /* the scripts do not load any more */
+        block(w, it, c->text);
+    else if (c->verdict == GW_HOOK_FAILED &&
+             (w->conf->on_hook_error == GW_BLOCK || w->stops >= STOPS_MAX))
+        block(w, it, c->text);
+    else
+        return 0;
+    return 1;
+}
+
+static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
+{
+    struct gw_event *before = c->unchanged;
+
+    switch ((enum gw_on_hook_error)w->conf->on_hook_error) {
+    case GW_PUBLISH_UNCHANGED:
+        publish(w, it, &before, 1);
+        return;
+    case GW_DROP:
+        gw_item_filtered(w, it, w->count.hook_error);
+        return;
+    case GW_DEAD_LETTER:
+    case GW_BLOCK: /* stands() has it */
+        gw_item_kill(w, it, c->reason, gw_event_text(before, "id"), c->text);
+        gw_item_end(w, it);
+    }
+}
+
+static void act(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
+{
+    if (c->verdict == GW_HOOK_PUBLISH)
+        publish(w, it, c->events, c->n_events);
+    else if (c->verdict == GW_HOOK_FILTER)
+        gw_item_filtered(w, it,
+                         c->label[0] ? gw_filter_counter(w->pipeline, c->label)
+                         : strcmp(c->reason, "match") != 0 ? w->count.hook
+                                                           : w->count.match);
+    else
+        hooks_failed(w, it, c);
+}
+
+static void finish_call(struct gw_worker *w, struct gw_call *call)
+{
+    struct gw_item *it = call->item;
+    const struct gw_hook_call *c = &call->c;
+
+    if (!stands(w, it, c)) {
+        unblock(w, it);
+        if (c->verdict == GW_HOOK_RETRY) {
+            gw_worker_note(w, c->text);
+            start_later(w, it, gw_worker_delay_ms(w, it->calls));
+        } else {
+            let_go(w, it);
+            act(w, it, c);
+        }
+    }
+    call->next_free = w->spare_calls;
+    w->spare_calls = call;
+}

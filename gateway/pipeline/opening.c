@@ -1,0 +1,104 @@
+/* What a worker needs before it can read: its hooks, its publisher, its reader. Each that fails is
+ * tried again later, so a pipeline comes up by itself when what it waits for is mended. */
+#include "pipeline/worker.h"
+
+#include "base/metrics.h"
+
+static void on_settled(void *ctx, struct gw_item *items)
+{
+    struct gw_worker *w = ctx;
+
+    while (items) {
+        struct gw_item *next = items->next;
+
+        gw_window_free(&w->window, items);
+        items = next;
+    }
+    gw_worker_poke(w);
+}
+
+static void poke(void *ctx)
+{
+    gw_worker_poke(ctx);
+}
+
+static void on_state(void *ctx, const char *why)
+{
+    gw_worker_state(ctx, why);
+}
+
+static int wants_hooks(const struct gw_pipeline_conf *c)
+{
+    return c->hooks.n || c->match || c->rename || c->set || c->remove;
+}
+
+static int open_hooks(struct gw_worker *w, struct gw_err *err)
+{
+    const struct gw_pipeline_conf *c = w->conf;
+
+    if (w->hooks || !wants_hooks(c))
+        return 0;
+    w->hooks_conf = (struct gw_hooks_conf){.pipeline = c->name,
+                                           .scripts = &c->hooks,
+                                           .match = c->match,
+                                           .rename = c->rename,
+                                           .set = c->set,
+                                           .remove = c->remove,
+                                           .params = c->params,
+                                           .limits = c->hook_limits,
+                                           .style = &w->pipeline->style,
+                                           .lua_path = c->lua_path,
+                                           .metrics = w->pipeline->metrics};
+    w->hooks = gw_hooks_open(&w->hooks_conf, err);
+    return w->hooks ? 0 : -1;
+}
+
+static int open_publisher(struct gw_worker *w, struct gw_err *err)
+{
+    const struct gw_pipeline_conf *c = w->conf;
+    struct gw_metrics *m = w->pipeline->metrics;
+    const struct gw_publisher_ops *ops = gw_publisher_find(c->publisher.type);
+    struct gw_publisher *p;
+
+    if (w->outbox.publisher)
+        return 0;
+    p = ops->open(c->publisher.conf, &c->format, w->loop, err);
+    if (!p)
+        return gw_err_wrap(err, "publisher %s", ops->name);
+    w->outbox = (struct gw_outbox){
+        .publisher = p,
+        .loop = w->loop,
+        .conf = c,
+        .retries = gw_metrics_counter(m, GW_M_PUBLISH_RETRIES, c->name, NULL),
+        .seconds = gw_metrics_histogram(m, GW_M_PUBLISH_SECONDS, c->name, NULL),
+        .ctx = w,
+        .ended = gw_out_ended,
+        .poke = poke,
+        .state = on_state,
+    };
+    gw_outbox_open(&w->outbox);
+    return 0;
+}
+
+int gw_worker_open(struct gw_worker *w, struct gw_err *err)
+{
+    struct gw_pipeline *p = w->pipeline;
+
+    if (open_hooks(w, err) || open_publisher(w, err))
+        return -1;
+    w->settler = (struct gw_settler){
+        .log = p->log, .cursor = p->cursor, .loop = w->loop, .ctx = w, .settled = on_settled};
+    w->reader = gw_reader_open(p->cursor, w->loop, &w->more_mail, NULL, NULL);
+    return 0;
+}
+
+void gw_worker_close(struct gw_worker *w)
+{
+    gw_reader_close(w->reader);
+    w->reader = NULL;
+    gw_hooks_close(w->hooks);
+    w->hooks = NULL;
+    gw_settler_fini(&w->settler);
+    gw_window_fini(&w->window);
+    gw_calls_free(w);
+}

@@ -1,0 +1,99 @@
+/* A pipeline: its cursor, its workers, and what they share. */
+#include "pipeline/pipeline.h"
+
+#include "base/err.h"
+#include "base/metrics.h"
+#include "pipeline/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct gw_pipeline *make(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                struct gw_metrics *metrics)
+{
+    struct gw_pipeline *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        abort();
+    p->conf = conf;
+    p->log = log;
+    p->metrics = metrics;
+    p->style = (struct gw_style_conf){.style = (enum gw_style)conf->format.style,
+                                      .source = gw_str_of(conf->source),
+                                      .json = conf->format.json};
+    p->up = gw_metrics_counter(metrics, GW_M_PIPELINE_UP, conf->name, NULL);
+    p->n_workers = (size_t)conf->workers;
+    p->n_down = p->n_workers;
+    p->workers = calloc(p->n_workers, sizeof(*p->workers));
+    if (!p->workers)
+        abort();
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->opened, NULL);
+    for (size_t i = 0; i < p->n_workers; i++)
+        gw_worker_init(&p->workers[i], p, i);
+    return p;
+}
+
+static void wait_opened(struct gw_pipeline *p, size_t n)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->n_opened < n)
+        pthread_cond_wait(&p->opened, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void join(struct gw_pipeline *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    for (size_t i = n; i < p->n_workers; i++)
+        gw_worker_fini(&p->workers[i]);
+    for (size_t i = 0; i < p->n_workers; i++)
+        gw_loop_free(p->workers[i].loop);
+    pthread_cond_destroy(&p->opened);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
+struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                      struct gw_metrics *metrics, struct gw_err *err)
+{
+    struct gw_cursor *cursor =
+        gw_log_cursor(log, conf->name, (enum gw_start)conf->start, conf->renamed_from, err);
+    struct gw_pipeline *p;
+
+    if (!cursor)
+        return NULL;
+    p = make(conf, log, metrics);
+    p->cursor = cursor;
+    for (size_t i = 0; i < p->n_workers; i++)
+        if (gw_worker_run(&p->workers[i], err)) {
+            for (size_t k = 0; k < i; k++)
+                gw_worker_stop(&p->workers[k], 0);
+            join(p, i);
+            return NULL;
+        }
+    wait_opened(p, p->n_workers);
+    return p;
+}
+
+void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms)
+{
+    for (size_t i = 0; i < p->n_workers; i++)
+        gw_worker_stop(&p->workers[i], deadline_ms);
+}
+
+void gw_pipeline_join(struct gw_pipeline *p)
+{
+    join(p, p->n_workers);
+}
+
+void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out)
+{
+    *out = (struct gw_pipeline_status){.name = p->conf->name, .cursor = p->cursor};
+    pthread_mutex_lock(&p->lock);
+    out->up = !p->n_down;
+    snprintf(out->last_error, sizeof(out->last_error), "%s", p->last_error);
+    pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,119 @@
+#include "pipeline/settler.h"
+
+#include "net/loop.h"
+#include "pipeline/window.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+enum { FIRST = 16, KEEP = 1024, SPARES = 128 }; /* larger and more are given back after use */
+
+struct gw_settle_batch {
+    struct gw_settle settle; /* first: mail comes back with it */
+    struct gw_settler *owner;
+    struct gw_settle_batch *next;
+    struct gw_settled *items;
+    size_t n, cap;
+    struct gw_item *kept; /* a list by next */
+};
+
+static void *checked(void *p)
+{
+    if (!p)
+        abort();
+    return p;
+}
+
+static void on_settled(struct gw_mail *m)
+{
+    struct gw_settle_batch *b = GW_CONTAINER(m, struct gw_settle_batch, settle.mail);
+    struct gw_settler *s = b->owner;
+    struct gw_item *kept = b->kept;
+
+    s->waiting -= b->n;
+    s->batches--;
+    if (b->cap > KEEP) {
+        free(b->items);
+        b->items = NULL;
+        b->cap = 0;
+    }
+    if (s->n_spares < SPARES) {
+        LL_PREPEND(s->spare, b);
+        s->n_spares++;
+    } else {
+        free(b->items);
+        free(b);
+    }
+    s->settled(s->ctx, kept);
+}
+
+static struct gw_settle_batch *filling(struct gw_settler *s)
+{
+    struct gw_settle_batch *b = s->filling;
+
+    if (!b) {
+        b = s->spare;
+        if (b) {
+            LL_DELETE(s->spare, b);
+            s->n_spares--;
+        } else {
+            b = checked(calloc(1, sizeof(*b)));
+        }
+        b->owner = s;
+        b->n = 0;
+        b->kept = NULL;
+        s->filling = b;
+    }
+    if (b->n == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : FIRST;
+        b->items = checked(realloc(b->items, b->cap * sizeof(*b->items)));
+    }
+    return b;
+}
+
+void gw_settler_add(struct gw_settler *s, struct gw_position at, enum gw_end end)
+{
+    struct gw_settle_batch *b = filling(s);
+
+    b->items[b->n++] = (struct gw_settled){.at = at, .end = end};
+}
+
+void gw_settler_add_dead(struct gw_settler *s, struct gw_item *it)
+{
+    struct gw_settle_batch *b = filling(s);
+
+    b->items[b->n++] = (struct gw_settled){.at = it->rec.at, .end = GW_DEAD, .dead = it->dead};
+    it->next = b->kept;
+    b->kept = it;
+}
+
+void gw_settler_send(struct gw_settler *s)
+{
+    struct gw_settle_batch *b = s->filling;
+
+    if (!b)
+        return;
+    s->filling = NULL;
+    b->settle = (struct gw_settle){.mail = {.fn = on_settled},
+                                   .reply = s->loop,
+                                   .cursor = s->cursor,
+                                   .items = b->items,
+                                   .n = b->n};
+    s->waiting += b->n;
+    s->batches++;
+    gw_log_settle(s->log, &b->settle);
+}
+
+void gw_settler_fini(struct gw_settler *s)
+{
+    struct gw_settle_batch *b, *next;
+
+    assert(!s->filling && !s->batches);
+    LL_FOREACH_SAFE(s->spare, b, next)
+    {
+        free(b->items);
+        free(b);
+    }
+    s->spare = NULL;
+}

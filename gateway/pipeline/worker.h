@@ -1,0 +1,127 @@
+#ifndef GW_PIPELINE_WORKER_H
+#define GW_PIPELINE_WORKER_H
+
+#include "base/diag.h"
+#include "flyte/flyte.h"
+#include "hook/hook.h"
+#include "net/loop.h"
+#include "pipeline/outbox.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/settler.h"
+#include "pipeline/window.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Inside the room: a pipeline and its workers. What workers share is under the pipeline's lock or
+ * atomic; the rest of a worker is its thread's alone. */
+enum { GW_FILTER_LABELS = 100 };
+
+struct gw_filter_label {
+    char text[65];
+    struct gw_counter *counter;
+};
+
+struct gw_worker;
+struct gw_pipeline {
+    const struct gw_pipeline_conf *conf;
+    struct gw_log *log;
+    struct gw_metrics *metrics;
+    struct gw_cursor *cursor;
+    struct gw_style_conf style;
+    struct gw_counter *up;
+    struct gw_worker *workers;
+    size_t n_workers;
+    _Atomic int blocked; /* workers that stand at a record: nobody reads on */
+
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t opened;
+    size_t n_opened, n_down; /* workers that have tried to open, and those that are down */
+    char last_error[240];
+    struct gw_filter_label labels[GW_FILTER_LABELS + 1];
+    size_t n_labels;
+};
+
+/* A running call of the hooks. */
+struct gw_call {
+    struct gw_hook_call c; /* first */
+    struct gw_worker *worker;
+    struct gw_item *item;
+    struct gw_call *next_free;
+    int inside, done; /* inside gw_hooks_start; done was called there */
+};
+
+struct gw_worker {
+    struct gw_pipeline *pipeline;
+    const struct gw_pipeline_conf *conf;
+    size_t index;
+    pthread_t thread;
+    struct gw_loop *loop;
+    struct gw_mail stop_mail, nudge_mail, more_mail;
+    _Atomic int stop_asked, nudged;
+    int64_t deadline_ms;
+
+    struct gw_hooks_conf hooks_conf;
+    struct gw_hooks *hooks; /* NULL: neither rules nor scripts, or not open */
+    struct gw_reader *reader;
+    struct gw_window window;
+    struct gw_outbox outbox;
+    struct gw_settler settler;
+
+    struct gw_task turn;
+    struct gw_timer again; /* opening, reading, items that are due later */
+    struct gw_timer last;  /* the deadline of a stop */
+    int is_open, drained, unreadable, stopping;
+    int is_down;               /* the pipeline's n_down has it */
+    unsigned tries;            /* to open, in a row */
+    unsigned stops;            /* of hooks, in a row */
+    struct gw_item *block;     /* the pipeline stands at this record */
+    struct gw_item *startable; /* hooks may start, a list by due_next */
+    struct gw_item *due;       /* hooks start at due_ms, in that order */
+    size_t calls;              /* hooks that wait */
+    struct gw_call *spare_calls;
+    int64_t wall_ns;            /* read once a turn */
+    char said[240];             /* the last trouble that was logged */
+    struct gw_diag_limit quiet; /* of dead letters */
+    struct {
+        struct gw_counter *published, *messages, *event_types, *match, *hook, *hook_error;
+        struct gw_histogram *end_to_end;
+    } count;
+};
+
+/* worker.c: the thread, reading, stopping */
+void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index);
+void gw_worker_fini(struct gw_worker *w);                      /* of one that was not run */
+int gw_worker_run(struct gw_worker *w, struct gw_err *err);    /* starts its thread */
+void gw_worker_stop(struct gw_worker *w, int64_t deadline_ms); /* any thread */
+void gw_worker_nudge(struct gw_worker *w);                     /* any thread */
+void gw_worker_poke(struct gw_worker *w); /* there is something to do at the end of this turn */
+int64_t gw_worker_wall_ns(struct gw_worker *w);
+/* What has gone wrong, NULL if nothing has: the worker's state is looked at anew. */
+void gw_worker_state(struct gw_worker *w, const char *why);
+void gw_worker_note(struct gw_worker *w, const char *why); /* last_error alone */
+int64_t gw_worker_delay_ms(const struct gw_worker *w, unsigned tries);
+
+/* opening.c: hooks, publisher, reader */
+int gw_worker_open(struct gw_worker *w, struct gw_err *err);
+void gw_worker_close(struct gw_worker *w); /* the outbox is closed already */
+
+/* making.c: a record becomes messages */
+void gw_item_start(struct gw_worker *w, struct gw_item *it);
+void gw_items_run(struct gw_worker *w);              /* what is startable or due */
+int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */
+void gw_calls_free(struct gw_worker *w);
+
+/* ending.c: a record has ended */
+void gw_item_filtered(struct gw_worker *w, struct gw_item *it, struct gw_counter *reason);
+/* Notes why; the item ends when its messages have. */
+void gw_item_kill(struct gw_worker *w, struct gw_item *it, const char *reason,
+                  struct gw_str event_id, const char *why);
+void gw_item_end(struct gw_worker *w, struct gw_item *it);
+void gw_out_ended(void *worker, struct gw_out *o, enum gw_out_end end, const char *why);
+/* Of a label of events_filtered_total: at most GW_FILTER_LABELS of scripts, then `other`. */
+struct gw_counter *gw_filter_counter(struct gw_pipeline *p, const char *label);
+
+#endif
