@@ -1,0 +1,167 @@
+/* The data directory: its format number, and the lock that one process holds for life. Looking at
+ * the format comes first, so that a newer directory is left untouched. */
+#include "log/inside.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FORMAT = 1 };
+
+/* A small text file, NUL-terminated in out. -1 with errno. */
+static int read_small(int dir, const char *name, char *out, size_t size)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    n = read(fd, out, size - 1);
+    close(fd);
+    if (n < 0)
+        return -1;
+    out[n] = '\0';
+    return 0;
+}
+
+static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
+{
+    char text[32], *end;
+    unsigned long long n;
+
+    *absent = 0;
+    if (read_small(log->dir_fd, "format", text, sizeof(text))) {
+        *absent = errno == ENOENT;
+        return *absent ? 0 : gw_err_errno(err, GW_ERR_FATAL, "read %s/format", log->path);
+    }
+    n = strtoull(text, &end, 10);
+    if (end == text || (*end != '\n' && *end))
+        return gw_err_set(err, GW_ERR_FATAL, "%s/format holds no number", log->path);
+    if (n > FORMAT)
+        return gw_err_set(err, GW_ERR_FATAL,
+                          "%s has format %llu, written by a newer moongate; this one knows up to "
+                          "%d: nothing was changed",
+                          log->path, n, FORMAT);
+    if (n < FORMAT)
+        return gw_err_set(err, GW_ERR_FATAL, "%s has format %llu, which never was", log->path, n);
+    return 0;
+}
+
+static int write_all(int fd, const char *text, size_t n)
+{
+    return write(fd, text, n) == (ssize_t)n ? 0 : -1;
+}
+
+static int write_format(struct gw_log *log, struct gw_err *err)
+{
+    char text[16];
+    int n = snprintf(text, sizeof(text), "%d\n", FORMAT);
+    int fd = openat(log->dir_fd, "format.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    int bad = fd < 0 || write_all(fd, text, (size_t)n) || gw_log_sync(fd);
+
+    if (fd >= 0)
+        close(fd);
+    if (bad || renameat(log->dir_fd, "format.new", log->dir_fd, "format"))
+        return gw_err_errno(err, GW_ERR_FATAL, "write %s/format", log->path);
+    return gw_sync_dir(log->dir_fd, log->path, err);
+}
+
+int gw_sync_dir(int fd, const char *what, struct gw_err *err)
+{
+    if (gw_log_sync(fd))
+        return gw_err_errno(err, GW_ERR_FATAL, "sync %s", what);
+    return 0;
+}
+
+/* The new directory's own entry has to survive, too. */
+static int make_dir(struct gw_log *log, struct gw_err *err)
+{
+    struct gw_err ignored;
+    int parent;
+
+    if (mkdir(log->path, 0750)) {
+        if (errno == EEXIST)
+            return 0;
+        return gw_err_errno(err, GW_ERR_FATAL, "make %s", log->path);
+    }
+    log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    parent = openat(log->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent >= 0) { /* may be unreadable to us: then its owner's business */
+        (void)gw_sync_dir(parent, log->path, &ignored);
+        close(parent);
+    }
+    return 0;
+}
+
+static int take_lock(struct gw_log *log, struct gw_err *err)
+{
+    char text[64];
+    int n;
+
+    log->lock_fd = openat(log->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (log->lock_fd < 0)
+        return gw_err_errno(err, GW_ERR_FATAL, "open %s/lock", log->path);
+    if (flock(log->lock_fd, LOCK_EX | LOCK_NB)) {
+        unsigned long pid = 0;
+
+        if (errno != EWOULDBLOCK)
+            return gw_err_errno(err, GW_ERR_FATAL, "lock %s/lock", log->path);
+        if (!read_small(log->dir_fd, "lock", text, sizeof(text)))
+            pid = strtoul(text, NULL, 10);
+        return gw_err_set(err, GW_ERR_FATAL, "another moongate (pid %lu) uses %s", pid, log->path);
+    }
+    n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(log->lock_fd, 0) || pwrite(log->lock_fd, text, (size_t)n, 0) != n)
+        return gw_err_errno(err, GW_ERR_FATAL, "write %s/lock", log->path);
+    return 0;
+}
+
+int gw_log_announce(struct gw_log *log, const char *admin_address, struct gw_err *err)
+{
+    char text[512];
+    int n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), admin_address);
+
+    gw_warn_orphans(log);
+    if (log->conf.type == GW_LOG_MEMORY)
+        return 0;
+    if (n >= (int)sizeof(text) || ftruncate(log->lock_fd, 0) ||
+        pwrite(log->lock_fd, text, (size_t)n, 0) != n)
+        return gw_err_errno(err, GW_ERR_FATAL, "write %s/lock", log->path);
+    return 0;
+}
+
+int gw_lock_open(struct gw_log *log, struct gw_err *err)
+{
+    int absent;
+
+    if (make_dir(log, err))
+        return -1;
+    if (log->dir_fd < 0)
+        log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (log->dir_fd < 0)
+        return gw_err_errno(err, GW_ERR_FATAL, "open %s", log->path);
+    if (check_format(log, &absent, err) || take_lock(log, err) || check_format(log, &absent, err))
+        return -1;
+    if (mkdirat(log->dir_fd, "segments", 0750) && errno != EEXIST)
+        return gw_err_errno(err, GW_ERR_FATAL, "make %s/segments", log->path);
+    log->segments_fd = openat(log->dir_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (log->segments_fd < 0)
+        return gw_err_errno(err, GW_ERR_FATAL, "open %s/segments", log->path);
+    return absent ? write_format(log, err) : 0;
+}
+
+void gw_lock_close(struct gw_log *log)
+{
+    if (log->segments_fd >= 0)
+        close(log->segments_fd);
+    if (log->lock_fd >= 0)
+        close(log->lock_fd);
+    if (log->dir_fd >= 0)
+        close(log->dir_fd);
+}

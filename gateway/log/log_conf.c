@@ -1,0 +1,29 @@
+#include "log/log.h"
+
+/* The keys of `log`. */
+
+static const char *const types[] = {"embedded", "memory", NULL};
+static const char *const durabilities[] = {"fsync", "os", NULL};
+
+enum { MIB = 1024 * 1024 };
+#define TIB (1024L * 1024 * MIB)
+
+const struct gw_field gw_log_fields[] = {
+    {"type", GW_F_CHOICE, offsetof(struct gw_log_conf, type), .def = "embedded",
+     .help = "embedded: segment files in path; memory: nothing survives (tests, benchmarks).",
+     .choices = types},
+    {"path", GW_F_STR, offsetof(struct gw_log_conf, path), .def = "./moongate-data",
+     .help = "The data directory; one gateway at a time.", .path = 1},
+    {"durability", GW_F_CHOICE, offsetof(struct gw_log_conf, durability), .def = "fsync",
+     .help = "fsync: what is acknowledged survives a power cut; os: a crash of the process.",
+     .choices = durabilities},
+    {"max_bytes", GW_F_SIZE, offsetof(struct gw_log_conf, max_bytes), .def = "8GiB",
+     .help = "Full: new events are refused; what a pipeline has not settled is never dropped.",
+     .min = MIB, .max = 1024 * TIB},
+    {"retain", GW_F_DURATION, offsetof(struct gw_log_conf, retain_ms), .def = "0s",
+     .help = "How long settled records are kept, while there is room.",
+     .max = 10L * 366 * 86400 * 1000},
+    {"segment_bytes", GW_F_SIZE, offsetof(struct gw_log_conf, segment_bytes), .def = "64MiB",
+     .help = "Size of a segment file; at most a quarter of max_bytes is used.", .min = MIB,
+     .max = TIB},
+    {0}};

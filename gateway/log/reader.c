@@ -1,0 +1,352 @@
+/* Readers: record after record from the segments, in batches, and what is damaged skipped and told
+ * (L3). A reader pins nothing: when everything in a segment is settled (by other workers of its
+ * pipeline) the segment may be written anew under it. So what looks damaged is looked at again
+ * under the lock: if the cursor has passed it, the reader moves on and nothing was lost. */
+#include "log/reader.h"
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "flyte/flyte.h"
+#include "net/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WINDOW = 256 * 1024 };
+
+/* ---- waiting ---- */
+
+void gw_readers_wake(struct gw_log *log)
+{
+    struct gw_reader *r = log->waiting;
+
+    log->waiting = NULL;
+    for (; r; r = r->next_waiting) {
+        r->waiting = 0;
+        gw_loop_post_mail(r->loop, r->wake);
+    }
+}
+
+static void wait_for_more(struct gw_reader *r)
+{
+    if (r->waiting)
+        return;
+    r->waiting = 1;
+    r->next_waiting = r->log->waiting;
+    r->log->waiting = r;
+}
+
+static void wait_no_more(struct gw_reader *r)
+{
+    struct gw_reader **p = &r->log->waiting;
+
+    if (!r->waiting)
+        return;
+    while (*p != r)
+        p = &(*p)->next_waiting;
+    *p = r->next_waiting;
+    r->waiting = 0;
+}
+
+/* ---- opening ---- */
+
+/* At the very end there is nothing to pass over. */
+static void enter_at_end(struct gw_reader *r)
+{
+    const struct gw_log *log = r->log;
+    const struct gw_segment *s;
+
+    if (!log->active || r->start != log->head + 1)
+        return;
+    s = &log->segments[log->n_segments - 1];
+    r->segment = s->first;
+    r->at = r->marked_at = s->end;
+    if (!s->mem)
+        r->fd = gw_segment_open(log, s->first, O_RDONLY);
+}
+
+struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, struct gw_mail *wake,
+                                 void (*revoked)(void *ctx, uint32_t stream), void *ctx)
+{
+    struct gw_reader *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        abort();
+    (void)revoked; /* the only stream of these logs is never taken away */
+    (void)ctx;
+    r->log = c->log;
+    r->cursor = c;
+    r->loop = loop;
+    r->wake = wake;
+    r->fd = -1;
+    if (r->log->conf.type == GW_LOG_MEMORY)
+        gw_view_init(&r->view, WINDOW, r, gw_memory_read);
+    else
+        gw_view_init(&r->view, WINDOW, &r->fd, gw_view_read_file);
+    pthread_mutex_lock(&r->log->lock);
+    gw_settled_copy(&r->skip, &c->done);
+    r->start = r->sequence = r->skip.position + 1;
+    enter_at_end(r);
+    pthread_mutex_unlock(&r->log->lock);
+    return r;
+}
+
+void gw_reader_close(struct gw_reader *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->log->lock);
+    wait_no_more(r);
+    pthread_mutex_unlock(&r->log->lock);
+    if (r->fd >= 0)
+        close(r->fd);
+    gw_view_fini(&r->view);
+    gw_settled_fini(&r->skip);
+    free(r);
+}
+
+/* ---- damage ---- */
+
+static int passed_by(struct gw_reader *r, uint64_t sequence)
+{
+    int is;
+
+    pthread_mutex_lock(&r->log->lock);
+    is = r->cursor->done.position >= sequence;
+    pthread_mutex_unlock(&r->log->lock);
+    return is;
+}
+
+/* The segment is no longer what it was when it was entered. */
+static int gone(struct gw_reader *r)
+{
+    ptrdiff_t i;
+    int is;
+
+    pthread_mutex_lock(&r->log->lock);
+    i = gw_segments_find(r->log, r->segment);
+    is = i < 0 || r->log->segments[i].first != r->segment;
+    pthread_mutex_unlock(&r->log->lock);
+    return is;
+}
+
+static void say_damage(const struct gw_reader *r, uint64_t last, const char *what)
+{
+    GW_DIAG(GW_ERROR, "log", gw_msg(what), gw_kv_cstr("pipeline", r->cursor->name),
+            gw_kv_int("segment", (int64_t)r->segment), gw_kv_int("offset", (int64_t)r->at),
+            gw_kv_int("from", (int64_t)r->sequence), gw_kv_int("to", (int64_t)last));
+}
+
+/* ---- which segment ---- */
+
+/* Under the lock. The segment's first record comes next; what is before start is passed over. */
+static void enter(struct gw_reader *r, const struct gw_segment *s)
+{
+    if (r->fd >= 0)
+        close(r->fd);
+    r->fd = -1;
+    gw_view_forget(&r->view);
+    r->segment = s->first;
+    r->sequence = s->first;
+    r->at = r->marked_at = GW_SEGMENT_DATA;
+    if (!s->mem)
+        r->fd = gw_segment_open(r->log, s->first, O_RDONLY);
+}
+
+/* Under the lock. What may be read, from r->sequence on. 1: there is something; 0: nothing yet. */
+static int look(struct gw_reader *r)
+{
+    struct gw_log *log = r->log;
+    ptrdiff_t i;
+
+    if (r->cursor->done.position >= r->start)
+        r->start = r->cursor->done.position + 1;
+    if (r->sequence > log->head || r->start > log->head)
+        return 0;
+    i = gw_segments_find(log, r->start > r->sequence ? r->start : r->sequence);
+    if (i < 0) { /* older than all that is kept */
+        r->last = r->hole = gw_first_kept(log) - 1;
+        say_damage(r, r->last, "records are missing: their segments are gone");
+        return 1;
+    }
+    if (log->segments[i].first != r->segment)
+        enter(r, &log->segments[i]);
+    r->last = gw_segments_last(log, (size_t)i);
+    r->limit = log->segments[i].end;
+    if (r->fd < 0 && !log->segments[i].mem) {
+        r->hole = r->last;
+        say_damage(r, r->last, "records are missing: their segment cannot be opened");
+    }
+    return r->sequence <= r->last;
+}
+
+static int refresh(struct gw_reader *r)
+{
+    int rc;
+
+    pthread_mutex_lock(&r->log->lock);
+    rc = look(r);
+    if (!rc)
+        wait_for_more(r);
+    pthread_mutex_unlock(&r->log->lock);
+    return rc;
+}
+
+/* No header of r->sequence is at r->at: finds the next one that is of this log. */
+static int find_hole(struct gw_reader *r, struct gw_err *err)
+{
+    struct gw_header h;
+    uint64_t found, at = r->at, last = r->last, limit = r->limit;
+
+    if (r->view.io_error) {
+        errno = r->view.io_error;
+        r->view.io_error = 0;
+        return gw_err_errno(err, GW_ERR_RETRY, "read segment %llu of the log",
+                            (unsigned long long)r->segment);
+    }
+    found = gw_header_find(&r->view, at, limit, r->log->seed, r->sequence, last, &h);
+    if (gone(r)) {
+        r->last = 0; /* look again */
+        return 0;
+    }
+    r->hole = found ? h.sequence - 1 : last;
+    if (!passed_by(r, r->hole))
+        say_damage(r, r->hole, "records are damaged and skipped");
+    r->at = found ? found : limit;
+    return 0;
+}
+
+/* ---- the next record ---- */
+
+static void set_damaged(struct gw_reader *r)
+{
+    r->header = (struct gw_header){.sequence = r->sequence, .kind = GW_OTHER};
+    r->damaged = 1;
+    r->have = 1;
+}
+
+static void consume(struct gw_reader *r)
+{
+    if (r->sequence > r->hole)
+        r->at += gw_record_room(r->header.len);
+    r->sequence++;
+    r->have = 0;
+}
+
+static void mark(struct gw_reader *r)
+{
+    if (r->at < r->marked_at + GW_MARK_EVERY)
+        return;
+    r->marked_at = r->at;
+    pthread_mutex_lock(&r->log->lock);
+    gw_mark_add(r->cursor, &(struct gw_mark){r->sequence, r->segment, r->at});
+    pthread_mutex_unlock(&r->log->lock);
+}
+
+/* Finds out what r->sequence is. -1: it cannot be read. */
+static int see(struct gw_reader *r, struct gw_err *err)
+{
+    const char *p;
+
+    if (r->sequence <= r->hole) {
+        set_damaged(r);
+        return 0;
+    }
+    mark(r);
+    p = gw_view_get(&r->view, r->at, GW_HEADER, r->limit);
+    if (!p || gw_header_get(p, r->log->seed, &r->header) || r->header.sequence < r->sequence ||
+        r->header.sequence > r->last || r->at + GW_HEADER + r->header.len > r->limit)
+        return find_hole(r, err);
+    if (r->header.sequence > r->sequence) /* cut back once, after damage */
+        return find_hole(r, err);
+    r->damaged = 0;
+    r->have = 1;
+    return 0;
+}
+
+static int locate(struct gw_reader *r, struct gw_err *err)
+{
+    for (;;) {
+        if (r->have && r->sequence >= r->start && !gw_settled_has(&r->skip, r->sequence))
+            return 1;
+        if (r->have)
+            consume(r);
+        else if (r->sequence > r->last && !refresh(r))
+            return 0;
+        else if (r->sequence <= r->last && see(r, err))
+            return -1;
+    }
+}
+
+int gw_reader_peek(struct gw_reader *r, struct gw_record *out, struct gw_err *err)
+{
+    int rc = locate(r, err);
+
+    if (rc != 1)
+        return rc;
+    *out = (struct gw_record){.at = {0, r->sequence},
+                              .key_hash = r->header.key_hash,
+                              .kind = r->header.kind,
+                              .received_at_ns = r->header.received_at_ns,
+                              .encoded = {NULL, r->header.len},
+                              .damaged = r->damaged};
+    return 1;
+}
+
+void gw_reader_skip(struct gw_reader *r)
+{
+    assert(r->have);
+    consume(r);
+}
+
+/* -1: the bytes are not what was written. */
+static int payload(struct gw_reader *r, struct gw_arena *mem, struct gw_record *out)
+{
+    struct gw_str bytes = {gw_arena_alloc(mem, r->header.len + 1UL), r->header.len};
+    struct gw_err why;
+
+    if (gw_view_copy(&r->view, r->at + GW_HEADER, (char *)(uintptr_t)bytes.p, bytes.len, r->limit))
+        return -1;
+    if (r->log->conf.type == GW_LOG_EMBEDDED && gw_crc32c(0, bytes.p, bytes.len) != r->header.crc)
+        return -1;
+    if (gw_record_read(bytes, out, &why)) {
+        say_damage(r, r->sequence, why.msg);
+        return -1;
+    }
+    return 0;
+}
+
+int gw_reader_next(struct gw_reader *r, struct gw_arena *mem, struct gw_record *out,
+                   struct gw_err *err)
+{
+    for (;;) {
+        struct gw_record head;
+        int rc = gw_reader_peek(r, &head, err);
+
+        if (rc != 1)
+            return rc;
+        if (head.damaged || payload(r, mem, out)) {
+            if (passed_by(r, r->sequence)) {
+                r->have = 0;
+                r->last = 0;
+                continue;
+            }
+            if (r->view.io_error)
+                return find_hole(r, err);
+            if (!head.damaged)
+                say_damage(r, r->sequence, "a record is damaged and skipped");
+            *out = head;
+            out->encoded = (struct gw_str){0};
+            out->damaged = 1;
+        }
+        out->at = head.at;
+        consume(r);
+        return 1;
+    }
+}

@@ -1,0 +1,31 @@
+#ifndef GW_LOG_READER_H
+#define GW_LOG_READER_H
+
+#include "log/inside.h"
+
+/* A worker's place. Its own thread, but for the three fields of the waiting list. */
+struct gw_reader {
+    struct gw_reader *next_waiting; /* under the log's lock */
+    int waiting;
+    struct gw_mail *wake;
+    struct gw_loop *loop;
+
+    struct gw_log *log;
+    struct gw_cursor *cursor;
+    uint64_t start;    /* nothing before it is given */
+    uint64_t sequence; /* what comes next at `at`: it may be before start */
+    uint64_t at;       /* where its header is to be */
+    uint64_t hole;     /* up to and with this sequence the records are lost; 0: none */
+    uint64_t last;     /* of the segment, as far as it may be read */
+    uint64_t limit;    /* of the segment's bytes, likewise */
+    uint64_t segment;  /* its first sequence; 0: none is open */
+    int fd;
+    struct gw_view view;
+    struct gw_settled_set skip; /* settled above the position when it was opened */
+    int have;                   /* header and damaged tell the record at `sequence` */
+    int damaged;
+    struct gw_header header;
+    uint64_t marked_at; /* offset of the last mark in this segment */
+};
+
+#endif

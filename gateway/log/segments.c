@@ -1,0 +1,384 @@
+/* The list of segments and the room in them. Any thread, under the log's lock.
+ *
+ * The room of L4: the active segment always has space allocated on the disk for every reservation.
+ * A reservation that would not fit makes it larger, or is refused; so a write never meets a full
+ * disk, and an append never needs a segment that cannot be had. Rolling is done when there is room
+ * for it, at the writer's choice. */
+#include "log/inside.h"
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/err.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NAME = 32, BLOCK = 4096, RETRY_MS = 100 };
+
+static void name_of(char out[NAME], uint64_t first)
+{
+    (void)snprintf(out, NAME, "%020llu", (unsigned long long)first);
+}
+
+static void spare_name(char out[NAME], uint64_t id)
+{
+    (void)snprintf(out, NAME, "%llu.free", (unsigned long long)id);
+}
+
+int gw_segment_open(const struct gw_log *log, uint64_t first, int flags)
+{
+    char name[NAME];
+
+    name_of(name, first);
+    return openat(log->segments_fd, name, flags | O_CLOEXEC);
+}
+
+void gw_segments_add(struct gw_log *log, const struct gw_segment *s)
+{
+    if (log->n_segments == log->room_segments) {
+        log->room_segments = log->room_segments ? 2 * log->room_segments : 16;
+        log->segments = realloc(log->segments, log->room_segments * sizeof(*log->segments));
+        if (!log->segments)
+            abort();
+    }
+    log->segments[log->n_segments++] = *s;
+    log->total += s->size;
+}
+
+ptrdiff_t gw_segments_find(const struct gw_log *log, uint64_t sequence)
+{
+    size_t low = 0, high = log->n_segments;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (log->segments[mid].first <= sequence)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return (ptrdiff_t)low - 1;
+}
+
+uint64_t gw_segments_last(const struct gw_log *log, size_t i)
+{
+    return i + 1 < log->n_segments ? log->segments[i + 1].first - 1 : log->head;
+}
+
+uint64_t gw_first_kept(const struct gw_log *log)
+{
+    return log->n_segments ? log->segments[0].first : log->head + 1;
+}
+
+uint64_t gw_min_position(const struct gw_log *log)
+{
+    uint64_t min = log->head;
+
+    for (size_t i = 0; i < log->n_cursors; i++)
+        if (log->cursors[i]->done.position < min)
+            min = log->cursors[i]->done.position;
+    return min;
+}
+
+/* ---- giving up ---- */
+
+static void drop_spare(struct gw_log *log)
+{
+    struct gw_spare *s = &log->spares[--log->n_spares];
+    char name[NAME];
+
+    spare_name(name, s->id);
+    (void)unlinkat(log->segments_fd, name, 0);
+    log->total -= s->size;
+}
+
+/* Keeps a trimmed segment for the next roll, or gives its bytes back. */
+static void retire(struct gw_log *log, struct gw_segment *s)
+{
+    char from[NAME], to[NAME];
+    int usual = s->size >= log->segment_bytes && s->size < 2 * log->segment_bytes;
+
+    log->total -= s->size;
+    if (s->mem) {
+        free(s->mem);
+        return;
+    }
+    name_of(from, s->first);
+    spare_name(to, log->next_spare);
+    if (!usual || log->n_spares == GW_MAX_SPARES ||
+        renameat(log->segments_fd, from, log->segments_fd, to)) {
+        (void)unlinkat(log->segments_fd, from, 0);
+        return;
+    }
+    log->spares[log->n_spares++] = (struct gw_spare){log->next_spare++, s->size};
+    log->total += s->size;
+}
+
+void gw_segments_trim(struct gw_log *log, int for_room)
+{
+    uint64_t min = gw_min_position(log);
+    size_t n = 0, sealed = log->n_segments - (log->active ? 1 : 0);
+    int64_t until = log->conf.retain_ms ? gw_clock_wall_ns() - log->conf.retain_ms * 1000000 : 0;
+
+    while (n < sealed && gw_segments_last(log, n) <= min &&
+           (for_room || !log->conf.retain_ms || log->segments[n].newest_ns <= until))
+        retire(log, &log->segments[n++]);
+    if (n == 0)
+        return;
+    log->n_segments -= n;
+    memmove(log->segments, log->segments + n, log->n_segments * sizeof(*log->segments));
+}
+
+static void seal(struct gw_log *log)
+{
+    if (!log->active)
+        return;
+    log->active = 0;
+    log->segments[log->n_segments - 1].newest_ns = gw_clock_wall_ns();
+    if (log->active_fd >= 0)
+        close(log->active_fd);
+    log->active_fd = -1;
+}
+
+/* ---- room ---- */
+
+/* What bytes of records take at most: gw_record_size counts at least 77 a record, a header and its
+ * padding are at most 55. */
+static uint64_t charge(uint64_t bytes)
+{
+    return bytes + bytes / 4 * 3 + 64;
+}
+
+static uint64_t to_blocks(uint64_t n)
+{
+    return (n + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+}
+
+static uint64_t left(const struct gw_log *log)
+{
+    const struct gw_segment *s;
+
+    if (!log->active)
+        return 0;
+    s = &log->segments[log->n_segments - 1];
+    return s->size - s->end;
+}
+
+/* Bytes that may still be allocated when all that can be given up is. */
+static uint64_t may_allocate(const struct gw_log *log)
+{
+    uint64_t total = log->total, max = (uint64_t)log->conf.max_bytes;
+
+    for (size_t i = 0; i < log->n_spares; i++)
+        total -= log->spares[i].size;
+    return total < max ? max - total : 0;
+}
+
+static int disk_gave(struct gw_log *log, int failed)
+{
+    log->disk_full = failed;
+    if (failed)
+        log->retry_ms = gw_mono_ms() + RETRY_MS;
+    return failed ? -1 : 0;
+}
+
+static int allocate(struct gw_log *log, int fd, uint64_t size)
+{
+    if (log->disk_full && gw_mono_ms() < log->retry_ms)
+        return -1;
+    return disk_gave(log, posix_fallocate(fd, 0, (off_t)size));
+}
+
+/* The active segment gets more bytes. */
+static int extend(struct gw_log *log, uint64_t more)
+{
+    struct gw_segment *s = &log->segments[log->n_segments - 1];
+    uint64_t size = to_blocks(s->size + more);
+
+    while (log->n_spares && log->total + (size - s->size) > (uint64_t)log->conf.max_bytes)
+        drop_spare(log);
+    if (log->total + (size - s->size) > (uint64_t)log->conf.max_bytes)
+        return -1;
+    if (s->mem) {
+        s->mem = realloc(s->mem, size);
+        if (!s->mem)
+            abort();
+    } else if (allocate(log, log->active_fd, size)) {
+        return -1;
+    }
+    log->total += size - s->size;
+    s->size = size;
+    return 0;
+}
+
+static int create_file(struct gw_log *log, const char *name, uint64_t size)
+{
+    int fd = openat(log->segments_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        return disk_gave(log, 1);
+    if (!allocate(log, fd, size))
+        return fd;
+    close(fd);
+    (void)unlinkat(log->segments_fd, name, 0);
+    return -1;
+}
+
+/* A spare large enough becomes the segment of that name. */
+static int reuse_spare(struct gw_log *log, const char *name, struct gw_segment *s)
+{
+    const struct gw_spare *spare;
+    char old[NAME];
+
+    if (!log->n_spares || log->spares[log->n_spares - 1].size < s->size)
+        return -1;
+    spare = &log->spares[log->n_spares - 1];
+    spare_name(old, spare->id);
+    if (renameat(log->segments_fd, old, log->segments_fd, name))
+        return -1;
+    s->size = spare->size;
+    log->total -= spare->size; /* counted again as a segment */
+    log->n_spares--;
+    return openat(log->segments_fd, name, O_RDWR | O_CLOEXEC);
+}
+
+int gw_segments_roll(struct gw_log *log, uint64_t sequence)
+{
+    uint64_t need = to_blocks(GW_SEGMENT_DATA + charge(log->reserved));
+    struct gw_segment s = {.first = sequence,
+                           .size = need > log->segment_bytes ? need : log->segment_bytes,
+                           .end = GW_SEGMENT_DATA,
+                           .unsaid = 1};
+    char name[NAME];
+    int fd = -1;
+
+    name_of(name, sequence);
+    if (log->conf.type == GW_LOG_EMBEDDED)
+        fd = reuse_spare(log, name, &s);
+    while (fd < 0 && log->n_spares && log->total + s.size > (uint64_t)log->conf.max_bytes)
+        drop_spare(log);
+    if (fd < 0 && log->total + s.size > (uint64_t)log->conf.max_bytes)
+        return -1;
+    if (log->conf.type == GW_LOG_MEMORY && !(s.mem = malloc(s.size)))
+        abort();
+    if (log->conf.type == GW_LOG_EMBEDDED && fd < 0 && (fd = create_file(log, name, s.size)) < 0)
+        return -1;
+    seal(log);
+    gw_segments_add(log, &s);
+    log->active = 1;
+    log->active_fd = fd;
+    return 0;
+}
+
+int gw_segments_make_room(struct gw_log *log, uint64_t bytes)
+{
+    uint64_t need = charge(log->reserved + bytes);
+
+    if (left(log) >= need)
+        return 0;
+    if (log->active && !extend(log, need - left(log)))
+        return 0;
+    gw_segments_trim(log, 1);
+    if (log->active && !extend(log, need - left(log)))
+        return 0;
+    if (log->reserved)
+        return -1;
+    /* Nothing is under way. A last segment that everybody has passed is given up, too. */
+    if (log->active && gw_min_position(log) == log->head) {
+        seal(log);
+        gw_segments_trim(log, 1);
+    }
+    if (log->active)
+        return -1;
+    log->reserved = bytes;
+    if (gw_segments_roll(log, log->head + 1)) {
+        log->reserved = 0;
+        return -1;
+    }
+    log->reserved = 0;
+    return 0;
+}
+
+int gw_segments_have_room(struct gw_log *log, uint64_t bytes)
+{
+    uint64_t need = charge(log->reserved + bytes), can = left(log) + may_allocate(log);
+    uint64_t min = gw_min_position(log);
+
+    if (left(log) >= need)
+        return 1;
+    if (log->disk_full)
+        return !gw_segments_make_room(log, bytes);
+    for (size_t i = 0; i < log->n_segments && gw_segments_last(log, i) <= min; i++)
+        if (!log->active || i + 1 < log->n_segments || !log->reserved)
+            can += log->segments[i].size;
+    return can >= need + BLOCK + (log->n_segments ? 0 : GW_SEGMENT_DATA);
+}
+
+/* ---- the directory ---- */
+
+static int by_first(const void *a, const void *b)
+{
+    const struct gw_segment *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* "00000000000000000042" or "7.free"; anything else is somebody else's. */
+static void look_at(struct gw_log *log, const char *name)
+{
+    char *end;
+    uint64_t n = strtoull(name, &end, 10);
+    struct stat st;
+
+    if (name[0] < '0' || name[0] > '9' || fstatat(log->segments_fd, name, &st, 0) ||
+        !S_ISREG(st.st_mode))
+        return;
+    if (!strcmp(end, ".free")) {
+        if (n >= log->next_spare)
+            log->next_spare = n + 1;
+        if (log->n_spares < GW_MAX_SPARES && (uint64_t)st.st_size >= log->segment_bytes) {
+            log->spares[log->n_spares++] = (struct gw_spare){n, (uint64_t)st.st_size};
+            log->total += (uint64_t)st.st_size;
+        } else {
+            (void)unlinkat(log->segments_fd, name, 0);
+        }
+    } else if (!*end && strlen(name) == 20 && n > 0) {
+        gw_segments_add(log, &(struct gw_segment){.first = n,
+                                                  .size = (uint64_t)st.st_size,
+                                                  .end = (uint64_t)st.st_size,
+                                                  .newest_ns = st.st_mtim.tv_sec * 1000000000});
+    }
+}
+
+int gw_segments_scan(struct gw_log *log, struct gw_err *err)
+{
+    int fd = openat(log->segments_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *e;
+
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return gw_err_errno(err, GW_ERR_FATAL, "read %s/segments", log->path);
+    }
+    while ((e = readdir(dir)))
+        look_at(log, e->d_name);
+    closedir(dir);
+    if (log->n_segments)
+        qsort(log->segments, log->n_segments, sizeof(*log->segments), by_first);
+    return 0;
+}
+
+void gw_segments_close(struct gw_log *log)
+{
+    if (log->active_fd >= 0)
+        close(log->active_fd);
+    for (size_t i = 0; i < log->n_segments; i++)
+        free(log->segments[i].mem);
+    free(log->segments);
+}

@@ -1,0 +1,261 @@
+/* state.db: cursors, their counts, dead letters. Used by one thread at a time: the one that opens
+ * the log, then the state writer. Anyone may look into it with sqlite3 while the gateway runs. */
+#include "log/inside.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SET = 64 * 1024 * 1024, VERSION = 1 };
+
+enum statement { INSERT, SAVE, LETTER, RENAME, RENAME_LETTERS, STATEMENTS };
+static const char *const sql[STATEMENTS] = {
+    [INSERT] = "INSERT INTO cursors (name, created, position, settled, published, filtered, "
+               "dead_lettered, next_letter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SAVE] = "UPDATE cursors SET created = ?2, position = ?3, settled = ?4, published = ?5, "
+             "filtered = ?6, dead_lettered = ?7, next_letter = ?8 WHERE name = ?1",
+    [LETTER] = "INSERT INTO dead_letters (pipeline, number, reason, event_id, attempts, first_at, "
+               "last_at, error, record, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [RENAME] = "UPDATE cursors SET name = ?2 WHERE name = ?1",
+    [RENAME_LETTERS] = "UPDATE dead_letters SET pipeline = ?2 WHERE pipeline = ?1",
+};
+
+/* Times are nanoseconds since 1970. settled: the set above position, a bit a record. */
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
+    " position INTEGER NOT NULL, settled BLOB NOT NULL, published INTEGER NOT NULL,"
+    " filtered INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, next_letter INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS dead_letters (pipeline TEXT NOT NULL, number INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"
+    " last_at INTEGER NOT NULL, error TEXT, record BLOB, position INTEGER NOT NULL,"
+    " PRIMARY KEY (pipeline, number));"
+    "PRAGMA user_version = 1;";
+
+struct gw_state {
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STATEMENTS];
+    struct gw_buf set;
+};
+
+/* A disk without room is a log without room: it may be had later. */
+static int fail(struct gw_state *s, struct gw_err *err)
+{
+    int code = sqlite3_errcode(s->db) & 0xff;
+
+    return gw_err_set(err,
+                      code == SQLITE_FULL || code == SQLITE_BUSY || code == SQLITE_LOCKED
+                          ? GW_ERR_RETRY
+                          : GW_ERR_FATAL,
+                      "state.db: %s", sqlite3_errmsg(s->db));
+}
+
+static int run_sql(struct gw_state *s, const char *text, struct gw_err *err)
+{
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, err);
+}
+
+static int user_version(struct gw_state *s)
+{
+    sqlite3_stmt *stmt;
+    int version = -1;
+
+    if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return version;
+}
+
+/* The checkpoint writes again what a process before us may have failed to sync. */
+static int prepare(struct gw_state *s, struct gw_err *err)
+{
+    int version;
+
+    sqlite3_busy_timeout(s->db, 5000);
+    if (run_sql(s,
+                "PRAGMA cache_size = -256; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                "PRAGMA wal_autocheckpoint = 500; PRAGMA wal_checkpoint(TRUNCATE)",
+                err))
+        return -1;
+    version = user_version(s);
+    if (version > VERSION)
+        return gw_err_set(err, GW_ERR_FATAL, "state.db: of a newer moongate (version %d)", version);
+    if (version < VERSION && run_sql(s, schema, err))
+        return -1;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL) !=
+            SQLITE_OK)
+            return fail(s, err);
+    return 0;
+}
+
+struct gw_state *gw_state_open(const char *path, struct gw_err *err)
+{
+    struct gw_state *s = calloc(1, sizeof(*s));
+    int rc;
+
+    if (!s)
+        abort();
+    gw_buf_init(&s->set, MAX_SET, NULL);
+    rc = sqlite3_open_v2(path, &s->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                         gw_state_vfs());
+    if (rc != SQLITE_OK)
+        (void)gw_err_set(err, GW_ERR_FATAL, "open %s: %s", path, sqlite3_errstr(rc));
+    if (rc == SQLITE_OK && !prepare(s, err))
+        return s;
+    gw_state_close(s);
+    return NULL;
+}
+
+void gw_state_close(struct gw_state *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(s->stmt[i]);
+    sqlite3_close(s->db);
+    gw_buf_free(&s->set);
+    free(s);
+}
+
+/* ---- reading ---- */
+
+static int load_row(sqlite3_stmt *row, struct gw_log *log, struct gw_err *err)
+{
+    const char *name = (const char *)sqlite3_column_text(row, 0);
+    uint64_t created = (uint64_t)sqlite3_column_int64(row, 1);
+    uint64_t position = (uint64_t)sqlite3_column_int64(row, 2), settled;
+    struct gw_cursor *c = gw_cursor_add(log, name ? name : "", created);
+
+    gw_settled_read(
+        &c->done, position,
+        (struct gw_str){sqlite3_column_blob(row, 3), (size_t)sqlite3_column_bytes(row, 3)});
+    for (int i = 0; i < 3; i++)
+        c->count[i] = c->next_count[i] = (uint64_t)sqlite3_column_int64(row, 4 + i);
+    c->next_letter = (uint64_t)sqlite3_column_int64(row, 7);
+    gw_settled_copy(&c->next, &c->done);
+    settled = c->done.position - created + c->done.above;
+    if (position < created || c->count[0] + c->count[1] + c->count[2] != settled)
+        return gw_err_set(err, GW_ERR_FATAL, "state.db: the counts of cursor %s do not add up",
+                          c->name);
+    return 0;
+}
+
+int gw_state_load(struct gw_state *s, struct gw_log *log, struct gw_err *err)
+{
+    sqlite3_stmt *row;
+    int rc = sqlite3_prepare_v2(s->db,
+                                "SELECT name, created, position, settled, published, filtered, "
+                                "dead_lettered, next_letter FROM cursors ORDER BY name",
+                                -1, &row, NULL);
+
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(row);
+        if (rc == SQLITE_ROW && load_row(row, log, err)) {
+            sqlite3_finalize(row);
+            return -1;
+        }
+    }
+    sqlite3_finalize(row);
+    return rc == SQLITE_DONE ? 0 : fail(s, err);
+}
+
+/* ---- writing ---- */
+
+int gw_state_begin(struct gw_state *s, struct gw_err *err)
+{
+    return run_sql(s, "BEGIN IMMEDIATE", err);
+}
+
+int gw_state_commit(struct gw_state *s, struct gw_err *err)
+{
+    return run_sql(s, "COMMIT", err);
+}
+
+void gw_state_rollback(struct gw_state *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int step(struct gw_state *s, enum statement which, struct gw_err *err)
+{
+    int rc = sqlite3_step(s->stmt[which]), bad = rc != SQLITE_DONE ? fail(s, err) : 0;
+
+    sqlite3_reset(s->stmt[which]);
+    sqlite3_clear_bindings(s->stmt[which]);
+    return bad;
+}
+
+static void bind_text(sqlite3_stmt *stmt, int i, struct gw_str v)
+{
+    if (v.p)
+        sqlite3_bind_text64(stmt, i, v.p, v.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int put_cursor(struct gw_state *s, enum statement which, const struct gw_cursor *c,
+                      struct gw_err *err)
+{
+    sqlite3_stmt *stmt = s->stmt[which];
+    struct gw_str set;
+
+    gw_buf_clear(&s->set);
+    gw_settled_put(&s->set, &c->next);
+    if (s->set.failed)
+        return gw_err_set(err, GW_ERR_FATAL, "state.db: too much is settled out of order");
+    set = gw_buf_str(&s->set);
+    bind_text(stmt, 1, gw_str_of(c->name));
+    sqlite3_bind_int64(stmt, 2, (int64_t)c->created);
+    sqlite3_bind_int64(stmt, 3, (int64_t)c->next.position);
+    sqlite3_bind_blob64(stmt, 4, set.p, set.len, SQLITE_STATIC);
+    for (int i = 0; i < 3; i++)
+        sqlite3_bind_int64(stmt, 5 + i, (int64_t)c->next_count[i]);
+    sqlite3_bind_int64(stmt, 8, (int64_t)c->next_letter);
+    return step(s, which, err);
+}
+
+int gw_state_insert(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err)
+{
+    return put_cursor(s, INSERT, c, err);
+}
+
+int gw_state_save(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err)
+{
+    return put_cursor(s, SAVE, c, err);
+}
+
+int gw_state_rename(struct gw_state *s, const char *from, const char *to, struct gw_err *err)
+{
+    for (enum statement i = RENAME; i <= RENAME_LETTERS; i++) {
+        bind_text(s->stmt[i], 1, gw_str_of(from));
+        bind_text(s->stmt[i], 2, gw_str_of(to));
+        if (step(s, i, err))
+            return -1;
+    }
+    return 0;
+}
+
+int gw_state_letter(struct gw_state *s, const struct gw_cursor *c, uint64_t position,
+                    const struct gw_dead_letter *d, struct gw_err *err)
+{
+    sqlite3_stmt *stmt = s->stmt[LETTER];
+
+    bind_text(stmt, 1, gw_str_of(c->name));
+    sqlite3_bind_int64(stmt, 2, (int64_t)c->next_letter);
+    bind_text(stmt, 3, gw_str_of(d->reason));
+    bind_text(stmt, 4, d->event_id);
+    sqlite3_bind_int64(stmt, 5, d->attempts);
+    sqlite3_bind_int64(stmt, 6, d->first_at_ns);
+    sqlite3_bind_int64(stmt, 7, d->last_at_ns);
+    bind_text(stmt, 8, d->error);
+    if (d->record.p)
+        sqlite3_bind_blob64(stmt, 9, d->record.p, d->record.len, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 10, (int64_t)position);
+    return step(s, LETTER, err);
+}

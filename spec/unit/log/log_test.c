@@ -1,0 +1,110 @@
+/* The log as ingest and pipelines see it, in both types. */
+#include "log/log.h"
+
+#include "logs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct gw_log_conf of_type(int type)
+{
+    struct gw_log_conf conf = rig_conf();
+
+    conf.type = type;
+    return conf;
+}
+
+static void appends_and_reads(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct gw_cursor_stats s;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_expect(&r, 1, 0);
+    rig_append_each(&r, 1, 10, 200);
+    CHECK(rig_append(&r, 11, 90, 200) == 0);
+    rig_expect(&r, 1, 100);
+    s = rig_stats(&r);
+    CHECK(s.accepted == 100 && s.lag == 100 && s.published == 0 && s.oldest_ns == 1001);
+    rig_settle(&r, 1, 40);
+    rig_settle(&r, 42, 60);
+    s = rig_stats(&r);
+    CHECK(s.published == 59 && s.lag == 41 && s.oldest_ns == 1041 && !s.orphan);
+    rig_settle_as(&r, 41, 41, GW_FILTERED);
+    rig_settle_as(&r, 61, 70, GW_DEAD);
+    s = rig_stats(&r);
+    CHECK(s.filtered == 1 && s.dead_lettered == 10 && s.lag == 30 && s.oldest_ns == 1071);
+    rig_close(&r);
+}
+
+TEST(test_log_embedded_keeps_appends_in_order)
+{
+    appends_and_reads(GW_LOG_EMBEDDED);
+}
+
+TEST(test_log_memory_keeps_appends_in_order)
+{
+    appends_and_reads(GW_LOG_MEMORY);
+}
+
+TEST(test_log_goes_on_where_it_was_after_a_close)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_cursor_stats s;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 50, 100);
+    rig_settle(&r, 1, 20);
+    rig_settle(&r, 23, 24);
+    rig_settle_as(&r, 30, 30, GW_DEAD);
+    rig_reopen(&r);
+    s = rig_stats(&r);
+    CHECK(s.accepted == 50 && s.published == 22 && s.dead_lettered == 1 && s.lag == 27);
+    rig_append_each(&r, 51, 60, 100);
+    for (uint64_t n = 21; n <= 60; n++) {
+        struct gw_record rec;
+
+        if (n == 23 || n == 24 || n == 30)
+            continue;
+        CHECK(rig_next(&r, &rec) == n && rec.at.offset == n && !rec.damaged);
+    }
+    rig_expect(&r, 1, 0);
+    rig_close(&r);
+}
+
+static void rolls(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct gw_log_stats s;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    for (uint64_t round = 0; round < 20; round++) {
+        for (uint64_t i = 0; i < 20; i++)
+            CHECK(rig_append(&r, round * 200 + i * 10 + 1, 10, 3000) == 0);
+        rig_expect(&r, round * 200 + 1, round * 200 + 200);
+        rig_settle(&r, round * 200 + 1, round * 200 + 200);
+    }
+    gw_log_stats(r.log, &s, NULL, 0);
+    CHECK(s.bytes < 3 << 20 && s.unsettled == 0 && s.cursors == 1);
+    rig_append_each(&r, 4001, 4001, 3 << 20); /* larger than a segment */
+    rig_append_each(&r, 4002, 4010, 10);
+    rig_expect(&r, 4001, 4010);
+    rig_close(&r);
+}
+
+TEST(test_log_embedded_rolls_and_uses_segments_again)
+{
+    rolls(GW_LOG_EMBEDDED);
+}
+
+TEST(test_log_memory_gives_back_what_is_settled)
+{
+    rolls(GW_LOG_MEMORY);
+}
