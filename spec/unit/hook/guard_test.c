@@ -1,0 +1,283 @@
+/* Budgets: every hostile script ends as its first line says, and the next event runs. */
+#include "hook/hook.h"
+
+#include "hook/world.h"
+
+#include <dirent.h>
+
+#if defined(__has_feature)
+#define HAS_TSAN __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define HAS_TSAN 1
+#else
+#define HAS_TSAN 0
+#endif
+
+/* 10 µs a look, so nothing runs for ever and no wall clock decides. */
+static int64_t looks;
+
+static int64_t slow_clock(void)
+{
+    return looks++ / 100;
+}
+
+static int has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fprintf(stderr, "%s\n  does not have %s\n", text, part);
+    return strstr(text, part) != NULL;
+}
+
+static struct gw_hook_call run(const char *body)
+{
+    struct gw_hook_call c;
+    struct world w;
+    char src[2000];
+
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    snprintf(src, sizeof(src), "return function(e) if e.id == 'next' then return end\n%s\nend",
+             body);
+    world_script(&w, "hook.lua", src);
+    world_open(&w);
+    c = *world_call(&w);
+    gw_event_set(&w.ev, GW_STR("id"), GW_STR("next"));
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    world_close(&w);
+    return c;
+}
+
+/* "-- expect: hook_budget|hook_memory" on the first line. */
+static void read_expect(const char *path, char *out, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    char line[200];
+
+    CHECK(f && fgets(line, sizeof(line), f));
+    CHECK(!strncmp(line, "-- expect: ", 11));
+    snprintf(out, size, "%s", line + 11);
+    fclose(f);
+}
+
+static void run_hostile(const char *path, int64_t factor)
+{
+    char expect[200];
+    const char *got;
+    struct world w;
+
+    read_expect(path, expect, sizeof(expect));
+    if (factor > 1)
+        strcat(expect, "|hook_timeout");
+    world_init(&w);
+    w.conf.limits.instructions *= factor;
+    if (factor > 1)
+        w.conf.limits.timeout_ms = 500;
+    w.paths[w.scripts.n++] = path;
+    w.hooks = gw_hooks_open(&w.conf, &w.err);
+    got = w.hooks ? world_call(&w)->reason : "load_error";
+    fprintf(stderr, "%s: %s%s\n", strrchr(path, '/') + 1, got, w.hooks ? "" : w.err.msg);
+    CHECK(strstr(expect, got) && *got);
+    if (w.hooks)
+        CHECK(w.call.verdict == GW_HOOK_FAILED && (strstr(w.call.text, ".lua:")));
+    world_close(&w);
+}
+
+static void run_all_hostile(int64_t factor)
+{
+    char dir[300], path[600];
+    struct dirent *d;
+    int n = 0;
+    DIR *all;
+
+    if (HAS_TSAN)
+        spec_skip("TSan does not know the longjmp of liblua");
+    snprintf(dir, sizeof(dir), "%s/spec/lua/hostile", spec_root());
+    all = opendir(dir);
+    CHECK(all);
+    while ((d = readdir(all)) != NULL) {
+        if (!strstr(d->d_name, ".lua"))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, d->d_name);
+        run_hostile(path, factor);
+        n++;
+    }
+    closedir(all);
+    CHECK(n >= 23);
+}
+
+TEST(test_guard_stops_every_hostile_script)
+{
+    run_all_hostile(1);
+}
+
+TEST(test_guard_stops_every_hostile_script_with_more_instructions)
+{
+    run_all_hostile(1000);
+}
+
+static const char *const runaways[][2] = {
+    {"while true do end", "hook_budget"},
+    {"while true do pcall(function() while true do end end) end", "hook_budget"},
+    {"local function f() while true do end end xpcall(f, f)", "hook_budget"},
+    {"local co = coroutine.wrap(function() while true do coroutine.yield() end end)\n"
+     "while true do co() end",
+     "hook_budget"},
+    {"local function f() while true do end end\n"
+     "local x <close> = setmetatable({}, {__close = f}) f()",
+     "hook_budget"},
+    {"local function f() while true do end end local co = coroutine.create(function()\n"
+     "local x <close> = setmetatable({}, {__close = f}) coroutine.yield() end)\n"
+     "coroutine.resume(co) while true do coroutine.close(co) end",
+     "hook_budget"},
+    {"setmetatable({}, {__gc = function() while true do end end})", "hook_error"},
+    {"local f = setmetatable({}, {__index = function() return '' end})\n"
+     "table.concat(f, '', 1, math.maxinteger - 1)",
+     "hook_budget"},
+    {"local s = 'x' while true do s = s .. s end", "hook_memory"},
+    {"error(setmetatable({}, {__tostring = function() while true do end end}))", "hook_error"},
+    {"string.rep = 1", "hook_error"},
+    {"y = 1", "hook_error"},
+    {"rawset(string, 'rep', 1)", "hook_error"},
+    {"rawset(_G, 'rep', 1)", "hook_error"},
+    {"setmetatable(_G, {})", "hook_error"},
+    {"local s = ('x'):rep(1 << 20) while true do e.team = s end", "hook_memory|hook_budget"},
+    {"local s = ('x'):rep(1 << 20) while true do e.data = s end", "hook_memory|hook_budget"},
+    {"local m = require 'moongate' local t = {} for i = 1, 1e9 do t[i] = m.copy(e) end",
+     "hook_memory|hook_budget"},
+    {"table.sort({3, 2, 1}, function() while true do end end)", "hook_budget"},
+    {"('x'):gsub('.', function() while true do end end)", "hook_budget"},
+    {"load(function() while true do end end)", "hook_budget"},
+    {"local t = {} t.t = t require 'moongate'.json.encode(t)", "hook_error"},
+    {"while true do require 'moongate'.log.debug('x') end", "hook_budget"},
+};
+
+TEST(test_guard_stops_every_runaway_and_the_next_event_runs)
+{
+    if (HAS_TSAN)
+        spec_skip("TSan does not know the longjmp of liblua");
+    for (size_t i = 0; i < sizeof(runaways) / sizeof(runaways[0]); i++) {
+        struct gw_hook_call c = run(runaways[i][0]);
+
+        if (c.verdict != GW_HOOK_FAILED || !strstr(runaways[i][1], c.reason))
+            fprintf(stderr, "%s: %s\n", runaways[i][0], c.reason);
+        CHECK(c.verdict == GW_HOOK_FAILED && strstr(runaways[i][1], c.reason));
+    }
+}
+
+TEST(test_guard_time_is_a_budget_too)
+{
+    struct gw_hook_call c;
+    struct world w;
+
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    w.conf.limits.instructions = INT64_MAX;
+    w.conf.limits.timeout_ms = 10;
+    world_script(&w, "hook.lua", "return function(e)\nwhile true do end end");
+    world_open(&w);
+    c = *world_call(&w);
+    CHECK(!strcmp(c.reason, "hook_timeout"));
+    CHECK(has(c.text, "hook.lua:2: took more than 10 ms (event e1)"));
+    world_close(&w);
+}
+
+/* With large blocks about, a C function may take long: the clock is looked at more often. */
+TEST(test_guard_looks_at_the_clock_more_often_among_large_blocks)
+{
+    static const char *const srcs[] = {"return function(e) for i = 1, 1000 do local x = i end end",
+                                       "return function(e) local s = ('x'):rep(1024):rep(8192) for "
+                                       "i = 1, 1000 do local x = i end end"};
+    int64_t n[2];
+
+    gw_hook_now_ms = slow_clock;
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+
+        world_init(&w);
+        world_script(&w, "hook.lua", srcs[i]);
+        world_open(&w);
+        looks = 0;
+        CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+        n[i] = looks;
+        world_close(&w);
+    }
+    CHECK(n[0] < 10 && n[1] > 50);
+}
+
+TEST(test_guard_what_is_absent_is_absent)
+{
+    CHECK(run("assert(not (io or debug or package or dofile or loadfile or warn or os.exit or\n"
+              "os.getenv or string.dump or getmetatable('') or getmetatable(_G)))\n"
+              "assert(os.time() and os.date() and os.clock() and collectgarbage('count') > 1)\n"
+              "assert(not pcall(collectgarbage) and not pcall(collectgarbage, 'stop'))\n"
+              "assert(load('return 1', 'x', 'b') == 1 or true) assert(unknown == nil)")
+              .verdict == GW_HOOK_PUBLISH);
+}
+
+TEST(test_guard_load_compiles_text_in_the_script_s_globals)
+{
+    CHECK(run("assert(load('return 1 + 1')() == 2) assert(load('return x', 'x', 't', {x = 3})() == "
+              "3)\n"
+              "local n, parts = 0, {'return ', '4'}\n"
+              "assert(load(function() n = n + 1 return parts[n] end)() == 4)\n"
+              "local f, why = load('return (') assert(not f and why)\n"
+              "assert(not pcall(load('y = 1')))")
+              .verdict == GW_HOOK_PUBLISH);
+}
+
+TEST(test_guard_pcall_and_coroutines_work_as_in_lua)
+{
+    CHECK(
+        run("assert(select('#', pcall(error)) == 2) assert(select(2, pcall(error, 'x', 0)) == "
+            "'x')\n"
+            "local ok, m = xpcall(error, function(m) return m .. '!' end, 'x', 0)\n"
+            "assert(not ok and m == 'x!') assert(select(3, pcall(function() return 1, 2 end)) == "
+            "2)\n"
+            "local co = coroutine.create(function(a) local b = coroutine.yield(a + 1) return b * 2 "
+            "end)\n"
+            "local _, x = coroutine.resume(co, 1) local _, y = coroutine.resume(co, 5)\n"
+            "assert(x == 2 and y == 10 and coroutine.status(co) == 'dead')\n"
+            "assert(not coroutine.resume(co)) assert(not pcall(coroutine.yield))\n"
+            "local w = coroutine.wrap(function() error('inside') end)\n"
+            "assert(select(2, pcall(w)):find('inside'))\n"
+            "local c2 = coroutine.create(function() pcall(coroutine.yield, 7) return 8 end)\n"
+            "assert(select(2, coroutine.resume(c2)) == 7 and select(2, coroutine.resume(c2)) == 8)")
+            .verdict == GW_HOOK_PUBLISH);
+}
+
+TEST(test_guard_memory_is_given_back_after_a_stop)
+{
+    struct world w;
+    int64_t before;
+
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    world_script(&w, "hook.lua",
+                 "local keep = {} return function(e)\n"
+                 "for i = 1, 1e7 do keep[i] = ('x'):rep(1000) .. i end end");
+    w.conf.limits.instructions = 100000000;
+    world_open(&w);
+    before = gw_hooks_memory(w.hooks);
+    CHECK(before > 10000 && before < 200000);
+    CHECK(!strcmp(world_call(&w)->reason, "hook_memory"));
+    CHECK(has(w.call.text, "hook.lua:2: not enough memory within 33554432 bytes"));
+    CHECK(gw_hooks_memory(w.hooks) == 0);
+    world_close(&w);
+}
+
+/* Nothing is wrong with the event: it waits until the script loads again. */
+TEST(test_guard_after_a_stop_a_script_that_does_not_load_asks_for_a_retry)
+{
+    struct world w;
+
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    world_script(&w, "hook.lua", "return function(e) while true do end end");
+    world_open(&w);
+    CHECK(world_call(&w)->verdict == GW_HOOK_FAILED);
+    world_write("hook.lua", "return function(");
+    CHECK(world_call(&w)->verdict == GW_HOOK_RETRY && has(w.call.text, "hook.lua:1:"));
+    world_write("hook.lua", "return function() end");
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    world_close(&w);
+}
