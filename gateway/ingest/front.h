@@ -43,7 +43,6 @@ struct gw_front {
     struct gw_counter *received[GW_WAYS][GW_KINDS], *rejected[GW_WAYS][GW_REASONS];
     struct gw_histogram *ack[GW_WAYS];
     int stopping;
-    int full;                 /* the last reservation was refused; nobody has seen room since */
     struct gw_arena *scratch; /* of the request being looked at; reset before the next */
     size_t under_way;         /* appends whose mail has not come, and the open one */
     /* Requests of one turn make one append: one message to the log's writer and one back. */
@@ -76,6 +75,11 @@ struct gw_sub {
     void (*answer)(void *owner, const struct gw_err *err);
     void *owner;
 };
+
+/* A body that is coming counts as pending from its 65th KiB on, by what it says its length is or by
+ * what has come. -1: too much is pending. release is fine at any time. */
+int gw_body_hold(struct gw_front *f, size_t *held, size_t bytes, struct gw_err *err);
+void gw_body_release(struct gw_front *f, size_t *held);
 
 /* Reserves room and appends n records, whole or not at all; bytes are copied. NULL: refused,
  * nothing is left behind; err and reason say why. */

@@ -20,6 +20,7 @@ static const char empty_message[GW_GRPC_HEADER];
 static void settle_call(struct gw_grpc_call *c)
 {
     c->done = 1;
+    gw_body_release(c->front, &c->held);
     if (c->due_at) {
         *c->due_at = c->next_due;
         if (c->next_due)
@@ -377,6 +378,7 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
     struct gw_err err;
 
     gw_arena_reset(f->scratch);
+    gw_body_release(f, &c->held);
     if (frame->compressed && !c->gzip) {
         refuse(c, GW_R_INVALID, GW_GRPC_INTERNAL,
                "gRPC frame: byte 0: compressed, but grpc-encoding names no compression");
@@ -408,6 +410,9 @@ static void look(struct gw_grpc_call *c, int ended)
             rc = gw_err_set(&err, GW_ERR_REJECT, "two messages in a unary call");
         if (rc < 0)
             gw_grpc_fail(c, &err);
+        else if (rc == 0 && body->len >= GW_GRPC_HEADER &&
+                 gw_body_hold(c->front, &c->held, frame.size, &err))
+            refuse(c, GW_R_PENDING, GW_GRPC_RESOURCE_EXHAUSTED, err.msg);
         if (rc <= 0 || (!c->method->streams && !ended))
             return;
         deliver(c, &frame);

@@ -37,6 +37,7 @@ struct gw_grpc_call {
     struct gw_grpc_call *next_due, **due_at;   /* front->deadlines */
     struct gw_grpc_call *next_open, **open_at; /* front->open_calls */
     int64_t deadline_ms;                       /* monotonic; 0: none */
+    size_t held;                               /* of the body, see gw_body_hold */
     int gzip;                                  /* grpc-encoding */
     int responded, done;
     int watches, status; /* a health watch, and what was said last */

@@ -27,6 +27,7 @@ struct request {
     const struct route *route;
     enum gw_form form;
     int gzip, done;
+    size_t held;        /* of the body, see gw_body_hold */
     struct gw_sub *sub; /* waits for the log */
 };
 
@@ -88,6 +89,7 @@ static int status_of(const struct gw_err *err)
 static int refuse(struct request *r, enum gw_reason reason, int status, const char *message)
 {
     r->done = 1;
+    gw_body_release(r->front, &r->held);
     gw_front_reject(r->front, GW_HTTP, reason);
     gw_rest_error(r->stream, status, message);
     return -1;
@@ -265,6 +267,19 @@ static void submit_flyte(struct request *r, struct gw_str body, enum gw_reason *
         r->sub = gw_submit_flyte(f, GW_HTTP, r->stream, &request, reason, err);
 }
 
+static void on_data(struct gw_http_stream *s, void *ctx)
+{
+    struct request *r = s->user;
+    size_t coming = s->content_length > 0 ? (size_t)s->content_length : s->body.len;
+    struct gw_err err;
+
+    (void)ctx;
+    if (r && !r->done && gw_body_hold(r->front, &r->held, coming, &err))
+        refuse_err(r, GW_R_PENDING, &err);
+    if (!r || r->done)
+        gw_buf_clear(&s->body);
+}
+
 static void on_end(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -276,6 +291,7 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     if (!r || r->done)
         return;
     gw_arena_reset(f->scratch);
+    gw_body_release(f, &r->held);
     if (r->gzip && gw_gunzip(f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
         refuse_err(r, gw_reason_of(&err), &err);
         return;
@@ -312,14 +328,16 @@ static void on_gone(struct gw_http_stream *s, void *ctx)
     struct request *r = s->user;
 
     (void)ctx;
-    if (r && r->sub) {
+    if (!r)
+        return;
+    gw_body_release(r->front, &r->held);
+    if (r->sub)
         r->sub->owner = NULL;
-        r->sub = NULL;
-    }
 }
 
 const struct gw_http_handler gw_rest_handler = {
     .head = on_head,
+    .data = on_data,
     .end = on_end,
     .too_large = on_too_large,
     .gone = on_gone,

@@ -20,6 +20,7 @@ enum {
     MAX_IDLE_GROUPS = 8,
     GROUP_RECORDS = 1024,
     GROUP_BYTES = 1024 * 1024,
+    FREE_BODY = 64 * 1024,
     MAX_TRACEPARENT = 512
 };
 
@@ -146,6 +147,33 @@ static void on_kept(struct gw_mail *m)
     f->settled(f);
 }
 
+static int too_much(const struct gw_front *f, struct gw_err *err)
+{
+    return gw_err_set(err, GW_ERR_FULL,
+                      "too much is waiting to be written (max_pending_bytes %lld)",
+                      (long long)f->max_pending);
+}
+
+int gw_body_hold(struct gw_front *f, size_t *held, size_t bytes, struct gw_err *err)
+{
+    int64_t more, before;
+
+    if (bytes <= FREE_BODY || bytes <= *held)
+        return 0;
+    bytes = (bytes + FREE_BODY - 1) / FREE_BODY * FREE_BODY; /* in steps */
+    more = (int64_t)(bytes - *held);
+    before = atomic_fetch_add_explicit(f->pending, more, memory_order_relaxed);
+    *held = bytes;
+    return before + more > f->max_pending ? too_much(f, err) : 0;
+}
+
+void gw_body_release(struct gw_front *f, size_t *held)
+{
+    if (*held > 0)
+        atomic_fetch_sub_explicit(f->pending, (int64_t)*held, memory_order_relaxed);
+    *held = 0;
+}
+
 static int take_room(struct gw_front *f, size_t bytes, enum gw_reason *reason, struct gw_err *err)
 {
     int64_t n = (int64_t)bytes, before;
@@ -159,13 +187,10 @@ static int take_room(struct gw_front *f, size_t bytes, enum gw_reason *reason, s
     before = atomic_fetch_add_explicit(f->pending, n, memory_order_relaxed);
     if (before + n > f->max_pending) {
         *reason = GW_R_PENDING;
-        gw_err_set(err, GW_ERR_FULL, "too much is waiting to be written (max_pending_bytes %lld)",
-                   (long long)f->max_pending);
+        too_much(f, err);
     } else if (gw_log_reserve(f->log, bytes, err)) {
         *reason = gw_reason_of(err);
-        f->full = err->kind == GW_ERR_FULL;
     } else {
-        f->full = 0;
         return 0;
     }
     atomic_fetch_sub_explicit(f->pending, n, memory_order_relaxed);
