@@ -1,0 +1,125 @@
+/* The command line: takes the options every command has, picks the command, nothing else. */
+#include "base/diag.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"run", gw_cmd_run, "run the gateway"},
+    {"check", gw_cmd_check, "read the configuration and load every script, run no traffic"},
+    {"send", gw_cmd_send, "send event requests to a gateway or to FlyteAdmin"},
+    {"schema", gw_cmd_schema, "print the JSON Schema of the configuration"},
+    {"version", gw_cmd_version, "print version, build, libraries and their versions"},
+};
+enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static int print_help(void)
+{
+    printf("usage: moongate COMMAND [OPTION...]\n\n"
+           "An event gateway: takes event requests and CloudEvents, runs Lua hooks on them, and\n"
+           "publishes what becomes of them.\n\ncommands:\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    printf("\noptions of every command:\n"
+           "  -h, --help             its own options\n"
+           "  --log-level LEVEL      debug, info (default), warn or error\n"
+           "  --log-format FORMAT    logfmt (default) or json\n\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+    return 0;
+}
+
+static int usage_error(const char *what, const char *word, const char *hint)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "%s%s%s%s", what, word ? " " : "", word ? word : "", hint);
+    GW_DIAG(GW_ERROR, "cmd", gw_msg(text), gw_kv_cstr("help", "moongate --help"));
+    return 2;
+}
+
+struct log_options {
+    const char *level, *format;
+};
+
+/* --log-level and --log-format may stand anywhere; they are taken out of argv. */
+static int take_log_options(int *argc, char **argv, struct log_options *o)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {{"--log-level", &o->level}, {"--log-format", &o->format}};
+    int n = 1, i = 1;
+
+    for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        size_t k = 0, len = 0;
+
+        for (; k < 2; k++) {
+            len = strlen(known[k].name);
+            if (!strncmp(argv[i], known[k].name, len) && (!argv[i][len] || argv[i][len] == '='))
+                break;
+        }
+        if (k == 2)
+            argv[n++] = argv[i];
+        else if (argv[i][len] == '=')
+            *known[k].value = argv[i] + len + 1;
+        else if (i + 1 < *argc)
+            *known[k].value = argv[++i];
+        else
+            return usage_error(known[k].name, "needs a value", "");
+    }
+    while (i < *argc)
+        argv[n++] = argv[i++];
+    argv[n] = NULL;
+    *argc = n;
+    return 0;
+}
+
+static int setup_log(const struct log_options *o)
+{
+    enum gw_level level = GW_INFO;
+    int json = o->format && !strcmp(o->format, "json");
+
+    if (o->level && gw_diag_level_parse(o->level, &level))
+        return usage_error("--log-level is none of debug info warn error:", o->level, "");
+    if (o->format && !json && strcmp(o->format, "logfmt") != 0)
+        return usage_error("--log-format is neither logfmt nor json:", o->format, "");
+    gw_diag_setup(level, json);
+    return 0;
+}
+
+static int run_command(int argc, char **argv)
+{
+    struct gw_nearest near = {.wanted = gw_str_of(argv[0])};
+    char hint[100];
+
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (!strcmp(argv[0], commands[i].name))
+            return commands[i].run(argc, argv);
+        gw_nearest_offer(&near, gw_str_of(commands[i].name));
+    }
+    return usage_error(argv[0][0] == '-' ? "unknown option" : "unknown command", argv[0],
+                       gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+int main(int argc, char **argv)
+{
+    struct log_options log = {0};
+
+    signal(SIGPIPE, SIG_IGN);
+    if (take_log_options(&argc, argv, &log) || setup_log(&log))
+        return 2;
+    if (argc < 2)
+        return usage_error("no command", NULL, "");
+    if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+        return print_help();
+    return run_command(argc - 1, argv + 1);
+}
