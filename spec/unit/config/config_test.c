@@ -1,0 +1,254 @@
+#include "config/config.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/problems.h"
+#include "config/flyteadmin.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct gw_problems p;
+
+static struct gw_config *load(const char *text)
+{
+    FILE *f;
+
+    (void)mkdir("d", 0777);
+    f = fopen("d/moongate.yaml", "w");
+    CHECK(f && fputs(text, f) >= 0 && !fclose(f));
+    p = (struct gw_problems){.mem = gw_arena_new()};
+    return gw_config_load("d/moongate.yaml", &p);
+}
+
+static void show(void)
+{
+    for (size_t i = 0; i < p.n; i++)
+        fprintf(stderr, "%s:%d:%d: %s\n", p.items[i].file, p.items[i].line, p.items[i].column,
+                p.items[i].text);
+}
+
+static struct gw_config *load_well(const char *text)
+{
+    struct gw_config *c = load(text);
+
+    if (!c || p.n)
+        show();
+    CHECK(c && p.n == 0);
+    return c;
+}
+
+static int has(int line, int column, const char *text)
+{
+    for (size_t i = 0; i < p.n; i++)
+        if (p.items[i].line == line && p.items[i].column == column && strstr(p.items[i].text, text))
+            return 1;
+    show();
+    return 0;
+}
+
+static void check_defaults(const struct gw_config *c)
+{
+    const struct gw_pipeline_conf *pipeline = c->pipelines.items;
+
+    CHECK(!strcmp(c->source, "https://github.com/flyteorg/flyteadmin"));
+    CHECK(c->shutdown_timeout_ms == 25000);
+    CHECK(!strcmp(c->ingest->grpc->listener.listen, "127.0.0.1:8089"));
+    CHECK(!strcmp(c->ingest->http->listener.listen, "127.0.0.1:8088"));
+    CHECK(!strcmp(c->admin.listen, "127.0.0.1:9090"));
+    CHECK(c->pipelines.n == 1 && !strcmp(pipeline->name, "default"));
+    CHECK(!strcmp(pipeline->publisher.type, "file") && pipeline->enabled);
+    CHECK(!strcmp(pipeline->source, c->source) && pipeline->yaml && pipeline->lua_path);
+    CHECK(!c->flyteadmin_section);
+}
+
+TEST(test_config_of_nothing_has_everything)
+{
+    struct gw_config *c;
+
+    check_defaults(load_well(""));
+    gw_arena_free(p.mem);
+    check_defaults(load_well("ingest:\npipelines: []\nadmin:\n"));
+    gw_arena_free(p.mem);
+    p = (struct gw_problems){.mem = gw_arena_new()};
+    c = gw_config_load(NULL, &p);
+    CHECK(c && p.n == 0);
+    check_defaults(c);
+    CHECK(!strcmp(c->log.path, "./moongate-data"));
+    gw_config_free(c);
+}
+
+TEST(test_config_ingest_is_exactly_what_is_listed)
+{
+    struct gw_config *c = load_well("ingest:\n  grpc:\n");
+
+    CHECK(c->ingest->grpc && !c->ingest->http);
+    gw_config_free(c);
+    c = load_well("ingest: {http: {listen: '127.0.0.1:0'}}\n");
+    CHECK(!c->ingest->grpc && !strcmp(c->ingest->http->listener.listen, "127.0.0.1:0"));
+    gw_config_free(c);
+}
+
+TEST(test_config_paths_are_relative_to_the_file)
+{
+    struct gw_config *c = load_well("log: {path: data}\npipelines:\n  - {name: a, hooks: [x.lua, "
+                                    "/y.lua], publisher: {type: file, path: '-'}}\n");
+    const struct gw_pipeline_conf *pipeline = c->pipelines.items;
+
+    CHECK(!strcmp(c->log.path, "d/data"));
+    CHECK(!strcmp(pipeline->hooks.items[0], "d/x.lua"));
+    CHECK(!strcmp(pipeline->hooks.items[1], "/y.lua"));
+    gw_config_free(c);
+    c = load_well("");
+    CHECK(!strcmp(c->log.path, "d/./moongate-data"));
+    gw_config_free(c);
+}
+
+TEST(test_config_tells_every_problem_by_place)
+{
+    CHECK(!load("sorce: /x\nshutdown_timeout: soon\ninclude: a.yaml\npipelines:\n"
+                "  - name: b\n    publisher: {type: kafk}\n    wokers: 1\n"
+                "  - name: b\n    publisher: {type: 'null'}\n"));
+    CHECK(p.n == p.errors);
+    CHECK(has(1, 1, "unknown key \"sorce\" (did you mean \"source\"?)"));
+    CHECK(has(2, 19, "shutdown_timeout: expected a duration"));
+    CHECK(has(3, 1, "unknown key \"include\""));
+    CHECK(has(6, 23, "pipelines.b.publisher.type: \"kafk\""));
+    CHECK(has(7, 5, "pipelines.b: unknown key \"wokers\" (did you mean \"workers\"?)"));
+    CHECK(has(8, 11, "pipelines.b: two pipelines have this name"));
+    for (size_t i = 1; i < p.n; i++)
+        CHECK(p.items[i - 1].line <= p.items[i].line);
+    gw_arena_free(p.mem);
+}
+
+TEST(test_config_that_is_no_mapping_is_a_problem)
+{
+    CHECK(!load("- 1\n") && has(1, 1, "expected a mapping, not a list"));
+    gw_arena_free(p.mem);
+    CHECK(!load("admin: 9090\n") && has(1, 8, "admin: expected a mapping"));
+    gw_arena_free(p.mem);
+    CHECK(!load("pipelines: {a: b}\n") && has(1, 12, "pipelines: expected a list"));
+    gw_arena_free(p.mem);
+}
+
+static const char section[] = "  enable: true\n"
+                              "  type: kafka\n"
+                              "  KAFKA: {version: 2.1.0, brokers: 'a:1,b:2'}\n"
+                              "  eventsPublisher: {topicName: t, eventTypes: all}\n"
+                              "  reconnectAttempts: '5'\n";
+
+TEST(test_config_flyteadmins_section_is_known_by_each_spelling)
+{
+    static const char *const names[] = {"cloudEvents", "cloud_events", "CloudEvents"};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct gw_buf text;
+        struct gw_config *c;
+
+        gw_buf_init(&text, 4096, NULL);
+        gw_buf_printf(&text, "%s:\n%s", names[i], section);
+        gw_buf_putc(&text, '\0');
+        c = load(text.p);
+        CHECK(c && p.n == 1 && p.errors == 0 && has(1, 1, "`run` refuses"));
+        CHECK(!strcmp(c->flyteadmin_section, names[i]));
+        gw_config_free(c);
+        gw_buf_free(&text);
+    }
+}
+
+TEST(test_config_flyteadmins_section_is_read_from_block_text)
+{
+    struct gw_config *c = load("cloud_events.yaml: |\n"
+                               "    cloud_events:\n"
+                               "      enable: true\n"
+                               "      type: aws\n"
+                               "      aws: {region: eu-central-1}\n"
+                               "      eventsPublisher: {topicName: t}\n");
+
+    CHECK(c && p.n == 1 && has(2, 5, "cloud_events: "));
+    CHECK(!strcmp(c->flyteadmin_section, "cloud_events"));
+    gw_config_free(c);
+    CHECK(!load("cloud_events.yaml: |\n  cloudEvents:\n    enable: true\n    type: aws\n"
+                "    aws: {regon: x}\n  ingst: {}\n"));
+    CHECK(has(5, 11, "unknown key \"regon\" (did you mean \"region\"?)"));
+    CHECK(has(6, 3, "unknown key \"ingst\"") && has(5, 10, "aws.region is required"));
+    gw_arena_free(p.mem);
+}
+
+TEST(test_config_flyteadmins_section_is_checked_key_by_key)
+{
+    CHECK(!load("externalEvents:\n  enable: yes please\n  type: gcp\n  eventsPublisher:\n"
+                "    topicNme: t\n    eventTypes: [workflow, tsk]\n  kafka: {}\n"));
+    CHECK(has(2, 11, "externalEvents.enable: expected true or false"));
+    CHECK(has(5, 5, "unknown key \"topicNme\" (did you mean \"topicName\"?)"));
+    CHECK(has(6, 28, "\"tsk\" is none of") && has(7, 3, "unknown key \"kafka\""));
+    gw_arena_free(p.mem);
+    CHECK(!load(
+        "cloudEvents: {enable: 1, type: kafka, cloudEventVersion: v3, kafka: {version: x}}\n"));
+    CHECK(has(1, 69, "kafka.brokers is required") && has(1, 58, "\"v3\" is none of v1, v2"));
+    gw_arena_free(p.mem);
+}
+
+TEST(test_config_flyteadmins_section_that_is_disabled_makes_none)
+{
+    struct gw_config *c = load_well("cloudEvents: {enable: false, type: kafka}\n");
+
+    CHECK(!c->flyteadmin_section && c->pipelines.n == 1);
+    gw_config_free(c);
+}
+
+TEST(test_config_schema_is_json)
+{
+    struct gw_json j;
+    struct gw_buf b;
+
+    gw_buf_init(&b, 1 << 22, NULL);
+    gw_config_schema(&b);
+    CHECK(!b.failed);
+    gw_json_init(&j, gw_buf_str(&b), 100);
+    CHECK(gw_json_next(&j) == GW_JSON_OBJECT && gw_json_next(&j) == GW_JSON_KEY);
+    CHECK(gw_json_is(&j, "$schema"));
+    while (gw_json_next(&j) > GW_JSON_END)
+        ;
+    CHECK(j.token == GW_JSON_END);
+    gw_buf_free(&b);
+}
+
+/* To renew it: build/release/moongate schema --markdown > gateway/config/reference.md */
+TEST(test_config_reference_page_is_made_from_the_tables)
+{
+    struct gw_arena *mem = gw_arena_new();
+    FILE *f = fopen(gw_arena_printf(mem, "%s/gateway/config/reference.md", spec_root()).p, "r");
+    static char page[1 << 20];
+    struct gw_buf b;
+    size_t n;
+
+    CHECK(f);
+    n = fread(page, 1, sizeof(page), f);
+    CHECK(!fclose(f));
+    gw_buf_init(&b, 1 << 20, NULL);
+    gw_config_reference(&b);
+    CHECK(gw_str_eq(gw_buf_str(&b), (struct gw_str){page, n}));
+    gw_buf_free(&b);
+    gw_arena_free(mem);
+}
+
+TEST(test_config_scripts_are_told_with_their_line)
+{
+    struct gw_config *c;
+    FILE *f;
+
+    c = load_well("pipelines:\n  - name: a\n    hooks: [bad.lua, none.lua, good.lua]\n"
+                  "    publisher: {type: 'null'}\n");
+    f = fopen("d/bad.lua", "w");
+    CHECK(f && fputs("\n\nreturn oops oops\n", f) >= 0 && !fclose(f));
+    f = fopen("d/good.lua", "w");
+    CHECK(f && fputs("return function(event) return true end\n", f) >= 0 && !fclose(f));
+    gw_config_check_scripts(c, &p);
+    CHECK(p.n == 2 && !strcmp(p.items[0].file, "d/bad.lua") && has(3, 1, "oops"));
+    CHECK(has(3, 22, "none.lua: No such file"));
+    gw_config_free(c);
+}
