@@ -412,6 +412,26 @@ TEST(test_http2_a_peer_that_only_opens_and_resets_is_sent_away)
     stop();
 }
 
+/* nghttp2 counts the resets that come, not those that a peer brings it to send. */
+TEST(test_http2_a_peer_that_makes_us_reset_is_sent_away)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    /* A POST, and a window beyond its maximum. */
+    char bytes[] = "\0\0\6\1\4\0\0\0\1\x83\x86\x84\x41\1a"
+                   "\0\0\4\x8\0\0\0\0\1\x7f\xff\xff\xff";
+    int n = 0, rc;
+
+    start(LATER);
+    rc = codec->ops->feed(codec, (struct gw_str){preface, sizeof(preface) - 1});
+    for (; n < 3000 && !rc; n++) {
+        bytes[7] = bytes[22] = (char)((2 * n + 1) >> 8);
+        bytes[8] = bytes[23] = (char)((2 * n + 1) & 0xff);
+        rc = codec->ops->feed(codec, (struct gw_str){bytes, sizeof(bytes) - 1});
+    }
+    CHECK(rc == -1 && n > 900 && n < 1100 && room.heads == n && room.n_open == 0);
+    stop();
+}
+
 TEST(test_http2_a_flood_of_pings_ends_the_connection)
 {
     char pings[4000][17];
