@@ -179,11 +179,14 @@ static int fail(const struct gw_err *err)
     return 1;
 }
 
-static void log_problem(const struct gw_problem *p)
+/* The place stands in the message, as `check` prints it. */
+static void log_problem(struct gw_arena *mem, const struct gw_problem *p)
 {
-    GW_DIAG(p->warning ? GW_WARN : GW_ERROR, "config", gw_msg(p->text),
-            gw_kv_cstr("file", p->file ? p->file : ""), gw_kv_int("line", p->line),
-            gw_kv_int("column", p->column));
+    struct gw_str text = gw_str_of(p->text);
+
+    if (p->file)
+        text = gw_arena_printf(mem, "%s:%d:%d: %s", p->file, p->line, p->column, p->text);
+    GW_DIAG(p->warning ? GW_WARN : GW_ERROR, "config", gw_kv_str("msg", text));
 }
 
 static struct gw_config *load(const char *path)
@@ -192,7 +195,7 @@ static struct gw_config *load(const char *path)
     struct gw_config *c = gw_config_load(path, &p);
 
     for (size_t i = 0; i < p.n; i++)
-        log_problem(&p.items[i]);
+        log_problem(p.mem, &p.items[i]);
     if (!c) {
         gw_arena_free(p.mem);
         return NULL;
