@@ -111,8 +111,8 @@ TEST(test_config_tells_every_problem_by_place)
 {
     CHECK(!load("sorce: /x\nshutdown_timeout: soon\ninclude: a.yaml\npipelines:\n"
                 "  - name: b\n    publisher: {type: kafk}\n    wokers: 1\n"
-                "  - name: b\n    publisher: {type: 'null'}\n"));
-    CHECK(p.n == p.errors);
+                "  - name: b\n    publisher: {type: 'null'}\nzzz: 1\n"));
+    CHECK(p.n == p.errors && has(10, 1, "unknown key \"zzz\""));
     CHECK(has(1, 1, "unknown key \"sorce\" (did you mean \"source\"?)"));
     CHECK(has(2, 19, "shutdown_timeout: expected a duration"));
     CHECK(has(3, 1, "unknown key \"include\""));
