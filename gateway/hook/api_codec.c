@@ -15,7 +15,7 @@ static struct gw_str check_str(lua_State *L, int idx)
     struct gw_str s;
 
     s.p = luaL_checklstring(L, idx, &s.len);
-    gw_guard_spend(L, s.len / 16);
+    gw_guard_charge(L, s.len / 16);
     return s;
 }
 
@@ -89,7 +89,7 @@ static int mg_uuid(lua_State *L)
     char out[40];
     unsigned n = ++r->uuids;
 
-    gw_guard_spend(L, 50);
+    gw_guard_charge(L, 50);
     for (int i = 0; i < 8; i++)
         in[i] = (unsigned char)(r->call->seed >> (8 * i));
     for (int i = 0; i < 4; i++)

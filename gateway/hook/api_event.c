@@ -308,7 +308,7 @@ static void push_names(lua_State *L, const struct gw_event *ev)
 
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
         n++;
-    gw_guard_spend(L, n);
+    gw_guard_charge(L, n);
     names = gw_arena_alloc(gw_scratch(L), (n + 1) * sizeof(*names));
     n = 0;
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
@@ -382,7 +382,7 @@ static int event_tostring(lua_State *L)
     struct gw_buf b;
 
     gw_item_refresh(L, it);
-    gw_guard_spend(L, 100);
+    gw_guard_charge(L, 100);
     gw_scratch_buf(L, &b);
     copy = gw_event_copy(it->ev, b.mem);
     shorten(copy);

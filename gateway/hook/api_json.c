@@ -33,7 +33,7 @@ static void put_string(struct writer *w, int idx)
     ok = gw_utf8_valid(s);
     if (ok < s.len)
         luaL_error(w->L, "JSON: not UTF-8 at byte %d: %s", (int)ok + 1, gw_show_str(s, shown));
-    gw_guard_spend(w->L, s.len / 16);
+    gw_guard_charge(w->L, s.len / 16);
     gw_json_put_string(w->out, s);
 }
 
@@ -73,7 +73,7 @@ static lua_Integer list_length(lua_State *L, int idx)
     }
     if (members > n)
         lua_pop(L, 1);
-    gw_guard_spend(L, (uint64_t)members);
+    gw_guard_charge(L, (uint64_t)members);
     return members == n ? n : -1;
 }
 
@@ -107,7 +107,7 @@ static struct gw_str *sorted_keys(lua_State *L, int idx, size_t *n)
     *n = 0;
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1))
         ++*n;
-    gw_guard_spend(L, 2 * *n);
+    gw_guard_charge(L, 2 * *n);
     keys = lua_newuserdatauv(L, *n * sizeof(*keys) + 1, 0);
     *n = 0;
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
@@ -328,7 +328,7 @@ void gw_json_decode(lua_State *L, struct gw_str text)
 {
     struct reader r = {.L = L, .mem = gw_scratch(L)};
 
-    gw_guard_spend(L, text.len / 4);
+    gw_guard_charge(L, text.len / 4);
     gw_json_init(&r.j, text, MAX_DEPTH);
     next_token(&r);
     if (r.j.token == GW_JSON_END)

@@ -80,7 +80,7 @@ static int mg_log(lua_State *L)
     enum gw_level level = (enum gw_level)lua_tointeger(L, lua_upvalueindex(1));
     struct gw_str message;
 
-    gw_guard_spend(L, COST);
+    gw_guard_charge(L, COST);
     lua_settop(L, 2);
     message.p = luaL_tolstring(L, 1, &message.len);
     if (!lua_isnil(L, 2))
@@ -96,7 +96,7 @@ static int guard_print(lua_State *L)
     struct gw_str s;
     luaL_Buffer b;
 
-    gw_guard_spend(L, COST);
+    gw_guard_charge(L, COST);
     luaL_buffinit(L, &b);
     for (int i = 1; i <= n; i++) {
         if (i > 1)

@@ -196,7 +196,7 @@ int gw_request_json(lua_State *L, int idx, struct gw_buf *b)
 
     if (!h)
         return 0;
-    gw_guard_spend(L, GW_QUANTUM);
+    gw_guard_charge(L, GW_QUANTUM);
     if (gw_pb_json_put(b, h->p, &err))
         luaL_error(L, "%s: %s", short_name(((const ProtobufCMessage *)h->p)->descriptor), err.msg);
     return 1;

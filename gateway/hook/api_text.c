@@ -39,7 +39,7 @@ static int mg_clean(lua_State *L)
     }
     s.p = luaL_checklstring(L, 1, &s.len);
     luaL_argcheck(L, max >= 0, 2, "a number of bytes");
-    gw_guard_spend(L, s.len / 4);
+    gw_guard_charge(L, s.len / 4);
     if (s.len <= (size_t)max && !gw_attr_text_problem(s)) {
         lua_pushvalue(L, 1);
         return 1;

@@ -3,7 +3,6 @@
 #include "hook/chain.h"
 
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/metrics.h"
 #include "event/event.h"
@@ -251,7 +250,7 @@ static enum next settle(struct gw_hook_run *r, size_t from)
 static enum next call(struct gw_hook_run *r, struct gw_item *it)
 {
     size_t before = r->n_next;
-    int64_t begin = gw_clock_mono_ns();
+    int64_t begin = gw_hooks_clock(r->hooks);
     enum next next;
     int n, status;
 
@@ -263,7 +262,7 @@ static enum next call(struct gw_hook_run *r, struct gw_item *it)
     gw_vm_end(r, status);
     if (status != LUA_OK)
         failed(r);
-    gw_hooks_measure(r->hooks, r->index, gw_clock_mono_ns() - begin,
+    gw_hooks_measure(r->hooks, r->index, begin,
                      next == STOP && r->call->verdict == GW_HOOK_FAILED);
     return next;
 }

@@ -45,6 +45,16 @@ void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why)
     gw_explain(r, L, what);
 }
 
+/* The time starts with the first look at the clock, so that a short call needs none. */
+static int is_late(struct gw_hook_run *r)
+{
+    int64_t now = gw_hook_now_ms();
+
+    if (!r->deadline_ms)
+        r->deadline_ms = now + r->vm->conf->limits.timeout_ms;
+    return now > r->deadline_ms;
+}
+
 /* From a count hook it may return: Lua then yields. From a function it never does. */
 void gw_guard_spend(lua_State *L, uint64_t n)
 {
@@ -52,12 +62,24 @@ void gw_guard_spend(lua_State *L, uint64_t n)
 
     if (!r->stop && n > (uint64_t)r->left)
         gw_guard_stop(r, L, GW_STOP_BUDGET);
-    else if (!r->stop && gw_hook_now_ms() > r->deadline_ms)
+    else if (!r->stop && is_late(r))
         gw_guard_stop(r, L, GW_STOP_TIMEOUT);
     if (r->stop)
         leave(L);
     else
         r->left -= (int64_t)n;
+}
+
+void gw_guard_charge(lua_State *L, uint64_t n)
+{
+    struct gw_hook_vm *vm = gw_vm(L);
+
+    vm->unpaid += n;
+    if (vm->unpaid < GW_QUANTUM && !vm->run->stop)
+        return;
+    n = vm->unpaid;
+    vm->unpaid = 0;
+    gw_guard_spend(L, n);
 }
 
 static void count(lua_State *L, lua_Debug *ar)
@@ -102,7 +124,7 @@ void gw_guard_take(lua_State *L, size_t bytes)
     const struct gw_hook_run *r = gw_vm(L)->run;
     size_t limit = (size_t)r->vm->conf->limits.memory;
 
-    gw_guard_spend(L, bytes / 16);
+    gw_guard_charge(L, 10 + bytes / 16);
     if (r->call && gw_arena_size(r->call->mem) - r->mem_before + bytes > limit)
         out_of_memory(L);
 }

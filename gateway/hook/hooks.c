@@ -74,11 +74,16 @@ static void show_memory(struct gw_hooks *h)
     h->memory_shown = now;
 }
 
-void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t ns, int is_failure)
+int64_t gw_hooks_clock(const struct gw_hooks *h)
+{
+    return h->conf->metrics ? gw_clock_mono_ns() : 0;
+}
+
+void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure)
 {
     if (!h->counts[index].seconds)
         return;
-    gw_histogram_add(h->counts[index].seconds, ns);
+    gw_histogram_add(h->counts[index].seconds, gw_clock_mono_ns() - begin);
     if (is_failure)
         gw_count(h->counts[index].errors, 1);
 }

@@ -6,7 +6,8 @@
 
 struct gw_hooks;
 
-/* Inside the room: counts one call of script `index` of the pipeline. */
-void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t ns, int is_failure);
+/* Inside the room: counts one call of script `index` of the pipeline, begun at gw_hooks_clock. */
+int64_t gw_hooks_clock(const struct gw_hooks *h); /* ns; 0 without metrics */
+void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure);
 
 #endif

@@ -24,12 +24,7 @@ static const char *match_here(struct match *m, const char *s, const char *p);
 
 static void step(struct match *m)
 {
-    struct gw_hook_vm *vm = gw_vm(m->L);
-
-    if (++vm->unpaid < GW_QUANTUM)
-        return;
-    vm->unpaid = 0;
-    gw_guard_spend(m->L, GW_QUANTUM);
+    gw_guard_charge(m->L, 1);
 }
 
 /* ---- single characters ------------------------------------------------------------------------
@@ -430,7 +425,7 @@ static int find_plain(lua_State *L, const struct match *m, size_t init, const ch
     size_t left = (size_t)(m->text_end - m->text) - init;
     const char *at;
 
-    gw_guard_spend(L, (left + len) / 8);
+    gw_guard_charge(L, (left + len) / 8);
     at = len ? memmem(m->text + init, left, p, len) : m->text + init;
     if (!at) {
         lua_pushnil(L);

@@ -462,7 +462,7 @@ ProtobufCMessage *gw_request_entry(lua_State *L, const ProtobufCMessage *m,
     union gw_pb_value key = {0};
 
     read_key(L, d, &key, idx);
-    gw_guard_spend(L, n / 8);
+    gw_guard_charge(L, n / 8);
     while (n-- > 0) /* of entries with one key the last one counts */
         if (same_key(&d->fields[0], gw_pb_member(entries[n], &d->fields[0]), &key))
             return entries[n];

@@ -52,7 +52,7 @@ static void push_list(lua_State *L, const ProtobufCMessage *m, const ProtobufCFi
 void gw_request_push_repeated(lua_State *L, const ProtobufCMessage *m,
                               const ProtobufCFieldDescriptor *f, int depth)
 {
-    gw_guard_spend(L, gw_pb_count(m, f));
+    gw_guard_charge(L, gw_pb_count(m, f));
     luaL_checkstack(L, 6, "message");
     if (gw_pb_kind(m->descriptor, f) == GW_PB_MAP)
         push_map(L, m, f, depth);
@@ -98,7 +98,7 @@ void gw_request_push_plain(lua_State *L, const ProtobufCMessage *m, int depth)
 
     if (gw_request_push_known(L, m, depth))
         return;
-    gw_guard_spend(L, d->n_fields);
+    gw_guard_charge(L, d->n_fields);
     lua_newtable(L);
     for (unsigned i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];

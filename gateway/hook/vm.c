@@ -47,8 +47,9 @@ static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
     r->vm = vm;
     r->stop = GW_STOP_NONE;
     r->left = vm->conf->limits.instructions;
-    r->deadline_ms = gw_hook_now_ms() + vm->conf->limits.timeout_ms;
+    r->deadline_ms = 0;
     r->closing = 0;
+    vm->unpaid = 0;
     r->serial = ++vm->serial;
     r->text[0] = '\0';
 }

@@ -32,7 +32,7 @@ struct gw_hook_vm {
     lua_State *idle;         /* a finished thread, ready for the next call; NULL: none */
     size_t memory, biggest;  /* bytes in all; of the largest block there ever was */
     uint64_t serial;         /* of calls of a script; a handle holds its own */
-    uint64_t unpaid;         /* steps of the matcher not yet charged */
+    uint64_t unpaid;         /* small things done, see gw_guard_charge */
     int loaded;              /* from then on globals are read-only */
     unsigned refs;
     struct gw_arena *scratch;  /* of one function of the API at a time */
@@ -59,7 +59,7 @@ struct gw_hook_run {
     /* budget of this call of a script */
     enum gw_hook_stop stop; /* sticky: once set, nothing in Lua can clear it */
     int64_t left;           /* instructions */
-    int64_t deadline_ms;
+    int64_t deadline_ms;    /* 0: the clock was not looked at yet */
     int closing; /* coroutines being closed, one inside another */
     char *text;  /* GW_HOOK_TEXT bytes: why it failed */
     /* of the whole record */
@@ -97,6 +97,8 @@ void gw_globals_load(lua_State *L, const char *path, const char *name, int env);
 void gw_guard_open(lua_State *L);
 void gw_guard_arm(lua_State *L); /* never raises */
 void gw_guard_spend(lua_State *L, uint64_t n);
+/* The same for small things: they are summed up, and the clock is looked at once a quantum. */
+void gw_guard_charge(lua_State *L, uint64_t n);
 /* After anything that catches: out of memory becomes a stop, and a stop goes on to the host. */
 void gw_guard_check(lua_State *L, int status);
 void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why);
