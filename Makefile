@@ -39,9 +39,9 @@ PB    := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(PROTO))
 OBJ   := $(SRC:%.c=$O/%.o) $(PB:$(GEN)/%=$O/gen/%.o) $O/gen/schema_tables.o
 TEST  := $(patsubst %.c,$O/%.o,$(wildcard spec/unit/*/*_test.c))
 FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
-HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/bench/*.c)
+HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/lua/*.c)
 
-.PHONY: all deps-hint unit fuzz-build fmt fmt-check clean
+.PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
 .PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -84,6 +84,11 @@ $O/all_tests.c: $(TEST) spec/unit/gen.sh
 $O/all_tests.o: $O/all_tests.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 $O/spec/%.o: override CPPFLAGS += -Ispec/unit
+
+lua-test: $B/lua_spec        ## the specs of hooks, shipped modules and scripts
+	$B/lua_spec $(wildcard spec/lua/*_spec.lua scripts/*_spec.lua)
+$B/lua_spec: $O/spec/lua/run.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 fuzz-build: $(FUZZ)
 $(FUZZ): $B/%: $O/spec/fuzz/%.o $B/libmoongate.a

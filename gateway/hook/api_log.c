@@ -4,6 +4,7 @@
 #include "hook/vm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { COST = 100, OWN = 4, MAX_FIELDS = 16, VALUE = 256 };
@@ -38,8 +39,14 @@ static struct gw_str value_text(lua_State *L, int idx, char out[VALUE])
     return gw_str_of(out);
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct gw_kv *)a)->key, ((const struct gw_kv *)b)->key);
+}
+
 static void add_fields(lua_State *L, struct line *l, int idx)
 {
+    struct gw_kv *first = &l->kv[l->n];
     int n = 0;
 
     gw_thaw(L, idx);
@@ -57,6 +64,7 @@ static void add_fields(lua_State *L, struct line *l, int idx)
             add(l, gw_kv_str(key, value_text(L, -1, l->values[n])));
         n++;
     }
+    qsort(first, (size_t)n, sizeof(*first), by_key);
 }
 
 static void write_line(lua_State *L, enum gw_level level, struct gw_str message, int fields)

@@ -262,8 +262,7 @@ static enum next call(struct gw_hook_run *r, struct gw_item *it)
     gw_vm_end(r, status);
     if (status != LUA_OK)
         failed(r);
-    gw_hooks_measure(r->hooks, r->index, begin,
-                     next == STOP && r->call->verdict == GW_HOOK_FAILED);
+    gw_hooks_measure(r->hooks, r->index, begin, next == STOP && r->call->verdict == GW_HOOK_FAILED);
     return next;
 }
 

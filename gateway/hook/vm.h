@@ -60,8 +60,8 @@ struct gw_hook_run {
     enum gw_hook_stop stop; /* sticky: once set, nothing in Lua can clear it */
     int64_t left;           /* instructions */
     int64_t deadline_ms;    /* 0: the clock was not looked at yet */
-    int closing; /* coroutines being closed, one inside another */
-    char *text;  /* GW_HOOK_TEXT bytes: why it failed */
+    int closing;            /* coroutines being closed, one inside another */
+    char *text;             /* GW_HOOK_TEXT bytes: why it failed */
     /* of the whole record */
     uint64_t stamp, request_at; /* assignments are numbered: the last one wins */
     unsigned copies, uuids;

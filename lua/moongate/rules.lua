@@ -1,34 +1,15 @@
 -- What `match`, `rename`, `set` and `remove` of a pipeline compile to: rules(conf) gives a hook.
--- conf = {match = {{name, {glob, …}}, …}, rename = {{old, new}, …}, set = {{name, value}, …}, remove = {name, …}}
+-- conf = {match = {{name, {glob, …}}, …}, rename = {{old, new}, …}, set = {{name, value}, …},
+-- remove = {name, …}}
 local moongate = require "moongate"
+local filters = require "moongate.filters"
 
 local facts = {}
 for _, name in ipairs {
-  "kind", "org", "project", "domain", "execution", "node", "task", "attempt", "phase", "terminal", "failed", "error_code", "error_message",
+  "kind", "org", "project", "domain", "execution", "node", "task", "attempt", "phase", "terminal", "failed",
+  "error_code", "error_message",
 } do
   facts[name] = true
-end
-
--- A glob as a pattern of Lua's; nil if the text has no wildcard.
-local function pattern(glob)
-  if not glob:find("[*?]") then return nil end
-  return "^" .. glob:gsub("[^%w*?]", "%%%0"):gsub("%*+", ".*"):gsub("%?", "[%%z\1-\127\194-\253][\128-\191]*") .. "$"
-end
-
--- Any of: a function that says whether a text is one of the globs.
-local function any(globs)
-  local exact, patterns = {}, {}
-  for _, glob in ipairs(globs) do
-    local p = pattern(glob)
-    if p then patterns[#patterns + 1] = p else exact[glob] = true end
-  end
-  return function(text)
-    if exact[text] then return true end
-    for i = 1, #patterns do
-      if text:find(patterns[i]) then return true end
-    end
-    return false
-  end
 end
 
 -- How a condition reads its value: a fact of Flyte's events, an attribute of all others.
@@ -46,7 +27,7 @@ end
 local function conditions(list)
   local out = {}
   for i, pair in ipairs(list or {}) do
-    out[i] = {read = reader(pair[1]), test = any(pair[2])}
+    out[i] = {read = reader(pair[1]), test = filters.glob(table.unpack(pair[2]))}
   end
   return out
 end
