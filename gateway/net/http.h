@@ -44,7 +44,7 @@ struct gw_http_handler {
     /* The head is complete. -1: the handler has answered already, the body is thrown away. */
     int (*head)(struct gw_http_stream *s, void *ctx);
     /* More of the body is in s->body; NULL: collect until end. What the handler does not drop
-     * counts against body_max and, on HTTP/2, is not given back to the peer's window until end. */
+     * counts against body_max, and only that: HTTP/2 windows are given back as bytes come. */
     void (*data)(struct gw_http_stream *s, void *ctx);
     void (*end)(struct gw_http_stream *s, void *ctx);
     /* The body went past body_max (said or counted) before end. The handler answers; HTTP/1.1
