@@ -302,9 +302,12 @@ rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_
         {"compression.codec", compressions[c->compression]},
         {"log.queue", "true"},
         {0}};
-    /* Order and no loss: never given up, never overtaken. */
-    const struct setting fixed[] = {
-        {"enable.idempotence", "true"}, {"acks", "all"}, {"message.timeout.ms", "0"}, {0}};
+    /* Order and no loss: never given up, never overtaken, also not by what follows a refusal. */
+    const struct setting fixed[] = {{"enable.idempotence", "true"},
+                                    {"acks", "all"},
+                                    {"message.timeout.ms", "0"},
+                                    {"enable.gapless.guarantee", "true"},
+                                    {0}};
     rd_kafka_conf_t *rk = rd_kafka_conf_new();
 
     snprintf(message_max, sizeof(message_max), "%lld",

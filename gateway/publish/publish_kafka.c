@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TICK_MS = 1000, NO_ACK_MS = 10000, QUIET_MS = 10000 };
+enum { TICK_MS = 1000, NO_ACK_MS = 10000, QUIET_MS = 10000, LAST_REPORT_MS = 50 };
 /* On the wire: lengths and deltas of one message, and of one header (Kafka's record format 2). */
 enum { MESSAGE_FRAME = 36, HEADER_FRAME = 10 };
 
@@ -146,7 +146,8 @@ static void end(struct kafka *k)
 {
     if (!k->rk)
         return;
-    (void)rd_kafka_poll(k->rk, 0);
+    /* A refusal and the producer's end that it causes come one after the other. */
+    (void)rd_kafka_poll(k->rk, k->alone && k->out ? LAST_REPORT_MS : 0);
     (void)rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
     if (k->rkt)
@@ -208,6 +209,19 @@ static void settle_alone(struct kafka *k)
         k->alone--;
 }
 
+/* Of what waits: it will not be produced. */
+static void refuse(struct kafka *k, struct gw_message *m, int mark)
+{
+    DL_DELETE(k->waiting, m);
+    DL_APPEND(k->ended, m);
+    m->mark = mark;
+    if (mark == GW_TRY_AGAIN)
+        k->reset = 1;
+    else
+        settle_alone(k);
+    gw_loop_post(k->base.loop, &k->after);
+}
+
 /* Produces what waits, as far as it may. Gives no result: that is for `after`. */
 static void pump(struct kafka *k)
 {
@@ -225,15 +239,7 @@ static void pump(struct kafka *k)
                 k->progress_ms = gw_mono_ms();
             continue;
         }
-        if (rc == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-            DL_DELETE(k->waiting, m);
-            DL_APPEND(k->ended, m);
-            m->mark = GW_TOO_LARGE;
-            settle_alone(k);
-        } else {
-            k->reset = 1;
-        }
-        gw_loop_post(k->base.loop, &k->after);
+        refuse(k, m, rc == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? GW_TOO_LARGE : GW_TRY_AGAIN);
     }
     if (k->waiting || k->out)
         gw_timer_set(&k->tick, TICK_MS);
@@ -241,43 +247,67 @@ static void pump(struct kafka *k)
 
 /* ---- results ---- */
 
-static void give(struct kafka *k, struct gw_message *list, int mark)
+static const char *why(const struct kafka *k, int mark)
+{
+    return mark == GW_TOO_LARGE    ? rd_kafka_err2str(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+           : mark == GW_IMPOSSIBLE ? rd_kafka_err2str(RD_KAFKA_RESP_ERR_INVALID_RECORD)
+                                   : k->why;
+}
+
+static void give(struct kafka *k, struct gw_message *list)
 {
     struct gw_message *m, *next;
 
     DL_FOREACH_SAFE(list, m, next)
     {
-        const struct gw_result r = {.outcome = (enum gw_outcome)(mark ? mark : m->mark),
-                                    .why = k->why};
+        const struct gw_result r = {.outcome = (enum gw_outcome)m->mark, .why = why(k, m->mark)};
 
         k->base.result(k->base.ctx, m, &r);
     }
 }
 
-/* A new producer comes with the next send. */
+static void take_back(struct kafka *k, struct gw_message **list)
+{
+    struct gw_message *m;
+
+    DL_FOREACH(*list, m)
+    m->mark = GW_TRY_AGAIN;
+    DL_CONCAT(k->ended, *list);
+    *list = NULL;
+}
+
+/* A new producer comes with the next send, or at once when nothing has to be sent again. */
 static void do_reset(struct kafka *k)
 {
-    struct gw_message *ended, *out, *waiting;
+    struct gw_message *m, *ended;
+    size_t again = 0;
 
     k->reset = 1; /* nothing is produced while the last reports are heard */
     end(k);
-    ended = k->ended;
-    out = k->out;
-    waiting = k->waiting;
-    k->ended = k->out = k->waiting = NULL;
-    if (k->suspect) {
-        struct gw_message *m;
-        size_t n;
-
-        DL_COUNT(ended, m, k->alone);
-        DL_COUNT(out, m, n);
-        k->alone += n;
-    }
+    take_back(k, &k->out);
     k->n_out = 0;
+    DL_FOREACH(k->ended, m)
+    again += m->mark == GW_TRY_AGAIN;
+    if (k->suspect)
+        k->alone += again;
+    if (again)
+        take_back(k, &k->waiting);
     k->suspect = k->reset = k->troubled = 0;
-    give(k, ended, 0);
-    give(k, out, GW_TRY_AGAIN);
-    give(k, waiting, GW_TRY_AGAIN);
+    ended = k->ended;
+    k->ended = NULL;
+    give(k, ended);
+}
+
+/* Sends what waits, with a producer made for it if need be. */
+static void go_on(struct kafka *k)
+{
+    struct gw_err err;
+
+    if (k->waiting && !k->rk && !k->reset && start(k, &err)) {
+        because(k, err.msg);
+        refuse(k, k->waiting, GW_TRY_AGAIN);
+    }
+    pump(k);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
@@ -342,7 +372,7 @@ static void on_tick(struct gw_timer *t)
         tell_trouble(k, quiet_ms);
     if (k->reset)
         do_reset(k);
-    pump(k);
+    go_on(k);
 }
 
 static void on_after(struct gw_task *t)
@@ -354,12 +384,12 @@ static void on_after(struct gw_task *t)
         tell_trouble(k, 0);
     if (k->reset) {
         do_reset(k);
-        return;
+    } else {
+        ended = k->ended;
+        k->ended = NULL;
+        give(k, ended);
     }
-    ended = k->ended;
-    k->ended = NULL;
-    give(k, ended, 0);
-    pump(k);
+    go_on(k);
 }
 
 static void on_wake(struct gw_watch *w, int what)
@@ -465,7 +495,6 @@ static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
 static void kafka_send(struct gw_publisher *p, struct gw_message *batch)
 {
     struct kafka *k = (struct kafka *)p;
-    struct gw_err err;
 
     while (batch) {
         struct gw_message *m = batch;
@@ -473,12 +502,7 @@ static void kafka_send(struct gw_publisher *p, struct gw_message *batch)
         batch = m->next;
         DL_APPEND(k->waiting, m);
     }
-    if (!k->rk && !k->reset && start(k, &err)) {
-        because(k, err.msg);
-        k->reset = 1;
-        gw_loop_post(k->base.loop, &k->after);
-    }
-    pump(k);
+    go_on(k);
 }
 
 static void kafka_close(struct gw_publisher *p)
@@ -486,6 +510,7 @@ static void kafka_close(struct gw_publisher *p)
     struct kafka *k = (struct kafka *)p;
 
     because(k, "closed before the broker acknowledged it");
+    take_back(k, &k->waiting);
     do_reset(k);
     gw_loop_cancel(k->base.loop, &k->after);
     gw_timer_fini(&k->tick);
