@@ -105,8 +105,8 @@ int gw_segments_roll(struct gw_log *log, uint64_t sequence);
 ptrdiff_t gw_segments_find(const struct gw_log *log, uint64_t sequence);
 /* Last sequence of segment i (head, for the last one). */
 uint64_t gw_segments_last(const struct gw_log *log, size_t i);
-/* Gives up what every cursor has passed and retain lets go (all of it when room is needed). */
-void gw_segments_trim(struct gw_log *log, int for_room);
+/* Gives up what every cursor has passed and retain lets go. */
+void gw_segments_trim(struct gw_log *log);
 /* Reads the directory. After it segments are in order, spares known, nothing is active. */
 int gw_segments_scan(struct gw_log *log, struct gw_err *err);
 void gw_segments_add(struct gw_log *log, const struct gw_segment *s);

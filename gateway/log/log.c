@@ -104,7 +104,7 @@ static int open_embedded(struct gw_log *log, struct gw_err *err)
     if (gw_state_load(log->state, log, err) || gw_sync_dir(log->dir_fd, log->path, err))
         return -1;
     reconcile(log);
-    gw_segments_trim(log, 0);
+    gw_segments_trim(log);
     return start_threads(log, err);
 }
 

@@ -119,19 +119,37 @@ static void retire(struct gw_log *log, struct gw_segment *s)
     log->total += s->size;
 }
 
-void gw_segments_trim(struct gw_log *log, int for_room)
+/* How many segments from the first on every cursor has passed. */
+static size_t count_settled(const struct gw_log *log)
 {
     uint64_t min = gw_min_position(log);
     size_t n = 0, sealed = log->n_segments - (log->active ? 1 : 0);
-    int64_t until = log->conf.retain_ms ? gw_clock_wall_ns() - log->conf.retain_ms * 1000000 : 0;
 
-    while (n < sealed && gw_segments_last(log, n) <= min &&
-           (for_room || !log->conf.retain_ms || log->segments[n].newest_ns <= until))
-        retire(log, &log->segments[n++]);
-    if (n == 0)
-        return;
+    while (n < sealed && gw_segments_last(log, n) <= min)
+        n++;
+    return n;
+}
+
+static void give_up(struct gw_log *log, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        retire(log, &log->segments[i]);
     log->n_segments -= n;
-    memmove(log->segments, log->segments + n, log->n_segments * sizeof(*log->segments));
+    if (n > 0 && log->n_segments > 0)
+        memmove(log->segments, log->segments + n, log->n_segments * sizeof(*log->segments));
+}
+
+void gw_segments_trim(struct gw_log *log)
+{
+    size_t n = count_settled(log), old = n;
+
+    if (log->conf.retain_ms) {
+        int64_t until = gw_clock_wall_ns() - log->conf.retain_ms * 1000000;
+
+        for (old = 0; old < n && log->segments[old].newest_ns <= until; old++)
+            ;
+    }
+    give_up(log, old);
 }
 
 static void seal(struct gw_log *log)
@@ -275,33 +293,35 @@ int gw_segments_roll(struct gw_log *log, uint64_t sequence)
     return 0;
 }
 
+/* Retained segments are given up one by one, the oldest first. */
+static int extend_or_trim(struct gw_log *log, uint64_t need)
+{
+    while (extend(log, need - left(log))) {
+        if (count_settled(log) == 0)
+            return -1;
+        give_up(log, 1);
+    }
+    return 0;
+}
+
 int gw_segments_make_room(struct gw_log *log, uint64_t bytes)
 {
     uint64_t need = charge(log->reserved + bytes);
+    int rc;
 
-    if (left(log) >= need)
-        return 0;
-    if (log->active && !extend(log, need - left(log)))
-        return 0;
-    gw_segments_trim(log, 1);
-    if (log->active && !extend(log, need - left(log)))
+    if (left(log) >= need || (log->active && !extend_or_trim(log, need)))
         return 0;
     if (log->reserved)
         return -1;
     /* Nothing is under way. A last segment that everybody has passed is given up, too. */
-    if (log->active && gw_min_position(log) == log->head) {
-        seal(log);
-        gw_segments_trim(log, 1);
-    }
-    if (log->active)
+    if (log->active && gw_min_position(log) < log->head)
         return -1;
+    seal(log);
     log->reserved = bytes;
-    if (gw_segments_roll(log, log->head + 1)) {
-        log->reserved = 0;
-        return -1;
-    }
+    while ((rc = gw_segments_roll(log, log->head + 1)) && count_settled(log) > 0)
+        give_up(log, 1);
     log->reserved = 0;
-    return 0;
+    return rc;
 }
 
 int gw_segments_have_room(struct gw_log *log, uint64_t bytes)
