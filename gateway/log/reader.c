@@ -29,8 +29,25 @@ void gw_readers_wake(struct gw_log *log)
     log->waiting = NULL;
     for (; r; r = r->next_waiting) {
         r->waiting = 0;
-        gw_loop_post_mail(r->loop, r->wake);
+        if (!r->waker->posted)
+            gw_loop_post_mail(r->loop, &r->waker->mail);
+        r->waker->posted = 1;
     }
+}
+
+static void on_wake(struct gw_mail *m)
+{
+    struct gw_waker *w = GW_CONTAINER(m, struct gw_waker, mail);
+    struct gw_reader *r = w->reader;
+
+    if (!r) {
+        free(w);
+        return;
+    }
+    pthread_mutex_lock(&r->log->lock);
+    w->posted = 0;
+    pthread_mutex_unlock(&r->log->lock);
+    r->wake->fn(r->wake);
 }
 
 static void wait_for_more(struct gw_reader *r)
@@ -75,9 +92,12 @@ struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, stru
                                  void (*revoked)(void *ctx, uint32_t stream), void *ctx)
 {
     struct gw_reader *r = calloc(1, sizeof(*r));
+    struct gw_waker *w = calloc(1, sizeof(*w));
 
-    if (!r)
+    if (!r || !w)
         abort();
+    *w = (struct gw_waker){.mail.fn = on_wake, .reader = r};
+    r->waker = w;
     (void)revoked; /* the only stream of these logs is never taken away */
     (void)ctx;
     r->log = c->log;
@@ -103,6 +123,9 @@ void gw_reader_close(struct gw_reader *r)
         return;
     pthread_mutex_lock(&r->log->lock);
     wait_no_more(r);
+    r->waker->reader = NULL;
+    if (!r->waker->posted)
+        free(r->waker);
     pthread_mutex_unlock(&r->log->lock);
     if (r->fd >= 0)
         close(r->fd);

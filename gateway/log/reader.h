@@ -3,10 +3,19 @@
 
 #include "log/inside.h"
 
-/* A worker's place. Its own thread, but for the three fields of the waiting list. */
+/* What is posted to a worker's loop. The worker may read on before it has run, and wait again, and
+ * even close the reader: so it is not the worker's own mail, and outlives the reader if it must. */
+struct gw_waker {
+    struct gw_mail mail;
+    struct gw_reader *reader; /* NULL: closed. The worker's thread */
+    int posted;               /* under the log's lock */
+};
+
+/* A worker's place. Its own thread, but for the waiting list. */
 struct gw_reader {
     struct gw_reader *next_waiting; /* under the log's lock */
     int waiting;
+    struct gw_waker *waker;
     struct gw_mail *wake;
     struct gw_loop *loop;
 

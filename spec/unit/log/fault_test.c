@@ -251,6 +251,44 @@ TEST(test_log_commits_letters_counts_and_cursor_together)
     rig_close(&r);
 }
 
+static int64_t still_clock(void)
+{
+    return 1000000000;
+}
+
+/* The clock stands: after the first commit the next one is 100 ms away, and takes all that comes.
+ */
+TEST(test_log_commits_settles_together)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_settled items[50];
+    struct rig_settle s[50];
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 51, 10);
+    gw_clock_mono_ns = still_clock;
+    rig_settle(&r, 51, 51);
+    gw_log_sync = faulty_sync;
+    for (size_t i = 0; i < 50; i++) {
+        items[i] = (struct gw_settled){{0, 1 + i}, GW_PUBLISHED, NULL};
+        s[i] = (struct rig_settle){.s = {.mail.fn = rig_settled,
+                                         .reply = r.loop,
+                                         .cursor = r.cursor,
+                                         .items = &items[i],
+                                         .n = 1}};
+        gw_log_settle(r.log, &s[i].s);
+    }
+    for (size_t i = 0; i < 50; i++)
+        while (!s[i].done)
+            gw_loop_turn(r.loop, 1);
+    pthread_mutex_lock(&lock);
+    CHECK(tried <= 3);
+    pthread_mutex_unlock(&lock);
+    CHECK(rig_stats(&r).published == 51 && rig_stats(&r).lag == 0);
+    rig_close(&r);
+}
+
 TEST(test_log_waits_for_a_state_that_somebody_else_has_locked)
 {
     struct gw_log_conf conf = rig_conf();

@@ -108,3 +108,75 @@ TEST(test_log_memory_gives_back_what_is_settled)
 {
     rolls(GW_LOG_MEMORY);
 }
+
+/* ---- waking ---- */
+
+static int woken;
+
+static void count_wake(struct gw_mail *m)
+{
+    (void)m;
+    woken++;
+}
+
+static void turn_until_woken(struct rig *r, int times)
+{
+    while (woken < times)
+        gw_loop_turn(r->loop, 1);
+    gw_loop_turn(r->loop, 0);
+    CHECK(woken == times);
+}
+
+static void wakes(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct rig r;
+
+    woken = 0;
+    rig_open(&r, &conf);
+    r.wake.fn = count_wake;
+    rig_append_each(&r, 1, 3, 10);
+    CHECK(woken == 0); /* nobody waits */
+    rig_expect(&r, 1, 3);
+    rig_append_each(&r, 4, 6, 10);
+    turn_until_woken(&r, 1); /* once, however much came */
+    rig_expect(&r, 4, 6);
+    CHECK(rig_next(&r, &(struct gw_record){0}) == 0); /* asking twice is waiting once */
+    rig_append_each(&r, 7, 7, 10);
+    turn_until_woken(&r, 2);
+    rig_close(&r);
+}
+
+TEST(test_log_wakes_a_reader_once_when_there_is_more)
+{
+    wakes(GW_LOG_EMBEDDED);
+    wakes(GW_LOG_MEMORY);
+}
+
+/* The worker reads on, and waits again, before its mail has run; and closes before it has. */
+TEST(test_log_wakes_a_reader_that_did_not_wait_for_its_mail)
+{
+    struct gw_log_conf conf = of_type(GW_LOG_MEMORY);
+    struct rig_append a, b;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    r.wake.fn = count_wake;
+    rig_expect(&r, 1, 0);
+    CHECK(!rig_prepare(&r, &a, 1, 1, 10) && !rig_prepare(&r, &b, 2, 1, 10));
+    gw_log_append(r.log, &a.a);
+    rig_expect(&r, 1, 1); /* waits again */
+    gw_log_append(r.log, &b.a);
+    rig_wait(&r, &a);
+    rig_wait(&r, &b);
+    turn_until_woken(&r, 1);
+    rig_expect(&r, 2, 2);
+    CHECK(!rig_prepare(&r, &a, 3, 1, 10));
+    gw_log_append(r.log, &a.a);
+    gw_reader_close(r.reader); /* with its mail under way */
+    r.reader = NULL;
+    rig_wait(&r, &a);
+    gw_loop_turn(r.loop, 0);
+    CHECK(woken == 1);
+    rig_close(&r);
+}
