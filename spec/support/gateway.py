@@ -19,6 +19,7 @@ LISTEN = """\
 ingest: {grpc: {listen: 127.0.0.1:0}, http: {listen: 127.0.0.1:0}}
 """
 ADMIN = "admin: {listen: 127.0.0.1:0}\n"
+STOP = "shutdown_timeout: 3s\n"
 FILE = """\
 pipelines:
   - name: all
@@ -27,9 +28,10 @@ pipelines:
 
 
 def complete(config):
-    """The configuration with listeners on free ports, unless it says something about them itself."""
+    """The configuration with listeners on free ports and a short stop, unless it says something about them itself."""
     head = "" if re.search(r"^ingest:", config, re.M) else LISTEN
     head += "" if re.search(r"^admin:", config, re.M) else ADMIN
+    head += "" if re.search(r"^shutdown_timeout:", config, re.M) else STOP
     return head + config
 
 
