@@ -1,5 +1,7 @@
 /* The table that `require "moongate"` gives, put together from the files that each own a part. */
+#include "hook/api.h"
 #include "base/yaml.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 const char gw_retry_key, gw_null_key;
@@ -39,8 +41,10 @@ void gw_api_open(lua_State *L)
 
     lua_newtable(L);
     gw_api_event_open(L);
+    gw_api_make_open(L);
     gw_api_flyte_open(L);
     gw_api_request_open(L);
+    gw_api_repeated_open(L);
     gw_api_json_open(L);
     gw_api_codec_open(L);
     gw_api_text_open(L);

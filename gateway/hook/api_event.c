@@ -1,140 +1,31 @@
-/* `event`: attributes and data of a CloudEvent. What a script sets is checked at that line, so an
- * event that leaves the hooks is legal. */
+/* `event`: a CloudEvent's data and what else can be done with the handle; attrs.c has the
+ * attributes. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "base/time.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
+#include "hook/api.h"
+#include "hook/attrs.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_NAME = 20, MAX_JSON_DEPTH = 100 };
+enum { MAX_JSON_DEPTH = 100 };
 
 struct gw_item *gw_item_check(lua_State *L, int idx)
 {
     return gw_handle_check(L, idx, GW_H_EVENT)->p;
 }
 
-/* ---- names and values -------------------------------------------------------------------------
- */
-
-static int is_required(struct gw_str name)
-{
-    return gw_str_is(name, "id") || gw_str_is(name, "source") || gw_str_is(name, "type");
-}
-
-static int is_text_only(struct gw_str name)
-{
-    return is_required(name) || gw_str_is(name, "subject") || gw_str_is(name, "time") ||
-           gw_str_is(name, "datacontenttype") || gw_str_is(name, "dataschema");
-}
-
-static struct gw_str check_name(lua_State *L, int idx)
-{
-    struct gw_str name;
-    char shown[GW_SHOWN];
-
-    if (lua_type(L, idx) != LUA_TSTRING)
-        luaL_error(L, "the name of an attribute is a string, not %s", gw_show(L, idx, shown));
-    name.p = lua_tolstring(L, idx, &name.len);
-    if (!gw_attr_name_ok(name))
-        luaL_error(L, "%s can never be an attribute: names are 1 to %d of a-z and 0-9",
-                   gw_show_str(name, shown), MAX_NAME);
-    return name;
-}
-
-/* For a name that gets a value. */
-static void check_new_name(lua_State *L, const struct gw_event *ev, struct gw_str name)
-{
-    char shown[GW_SHOWN];
-
-    if (gw_str_is(name, "specversion"))
-        luaL_error(L, "event.specversion is read-only");
-    if (name.len > MAX_NAME && !gw_event_get(ev, name))
-        luaL_error(L, "%s is too long for a new attribute: names are 1 to %d of a-z and 0-9",
-                   gw_show_str(name, shown), MAX_NAME);
-}
-
-static void check_text(lua_State *L, struct gw_str name, struct gw_str text)
-{
-    const char *problem = gw_attr_text_problem(text);
-    char shown[GW_SHOWN];
-    struct gw_time t;
-
-    if (problem)
-        luaL_error(L, "event.%s: %s: %s (moongate.clean makes a legal value)", name.p, problem,
-                   gw_show_str(text, shown));
-    if (!text.len && is_text_only(name))
-        luaL_error(L, "event.%s must not be empty", name.p);
-    if (gw_str_is(name, "time") && gw_time_parse(text, &t))
-        luaL_error(L, "event.time: %s is not an RFC 3339 time", gw_show_str(text, shown));
-}
-
-static void set_integer(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
-{
-    lua_Integer i = lua_tointeger(L, idx);
-    char shown[GW_SHOWN];
-
-    if (!lua_isinteger(L, idx))
-        luaL_error(L, "event.%s: %s is a float; an attribute is a string, boolean or integer",
-                   name.p, gw_show(L, idx, shown));
-    if (i < INT32_MIN || i > INT32_MAX)
-        luaL_error(L, "event.%s: %s does not fit 32 bits (tostring makes it a string)", name.p,
-                   gw_show(L, idx, shown));
-    gw_event_set_int(ev, name, (int32_t)i);
-}
-
-static void set_attr(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
-{
-    int type = lua_type(L, idx);
-    char shown[GW_SHOWN];
-    struct gw_str text;
-
-    if (type == LUA_TNIL) {
-        if (is_required(name))
-            luaL_error(L, "event.%s cannot be removed", name.p);
-        if (gw_str_is(name, "specversion"))
-            luaL_error(L, "event.specversion is read-only");
-        gw_event_remove(ev, name);
-        return;
-    }
-    check_new_name(L, ev, name);
-    if (type != LUA_TSTRING && is_text_only(name))
-        luaL_error(L, "event.%s is a string, not %s", name.p, gw_show(L, idx, shown));
-    if (type == LUA_TSTRING) {
-        text.p = lua_tolstring(L, idx, &text.len);
-        check_text(L, name, text);
-        gw_guard_take(L, text.len);
-        gw_event_set(ev, name, text);
-    } else if (type == LUA_TBOOLEAN) {
-        gw_event_set_bool(ev, name, lua_toboolean(L, idx));
-    } else if (type == LUA_TNUMBER) {
-        set_integer(L, ev, name, idx);
-    } else {
-        luaL_error(L, "event.%s: an attribute is a string, boolean or integer, not %s", name.p,
-                   gw_show(L, idx, shown));
-    }
-}
-
-static void push_attr(lua_State *L, const struct gw_attr *a)
-{
-    if (a->type == GW_ATTR_BOOL)
-        lua_pushboolean(L, a->number);
-    else if (a->type == GW_ATTR_INT)
-        lua_pushinteger(L, a->number);
-    else
-        lua_pushlstring(L, a->text.p, a->text.len);
-}
-
-/* ---- data -------------------------------------------------------------------------------------
- */
+/* ---- data ---------------------------------------------------------------------------- */
 
 /* -1: err. */
 static int refresh(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err)
@@ -214,7 +105,7 @@ static void set_message(lua_State *L, struct gw_event *ev, int idx)
     gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("application/protobuf"));
 }
 
-static void set_data(lua_State *L, struct gw_item *it, int idx)
+void gw_data_set(lua_State *L, struct gw_item *it, int idx)
 {
     int type = lua_type(L, idx);
     char shown[GW_SHOWN];
@@ -245,8 +136,7 @@ static int push_data(lua_State *L, struct gw_item *it)
     return 1;
 }
 
-/* ---- the metatable ----------------------------------------------------------------------------
- */
+/* ---- the metatable ------------------------------------------------------------------- */
 
 static int event_index(lua_State *L)
 {
@@ -258,7 +148,7 @@ static int event_index(lua_State *L)
         name.p = lua_tolstring(L, 2, &name.len);
         a = gw_event_get(it->ev, name);
         if (a) {
-            push_attr(L, a);
+            gw_attr_push(L, a);
             return 1;
         }
         if (gw_str_is(name, "data"))
@@ -268,7 +158,7 @@ static int event_index(lua_State *L)
             return 1;
         }
     }
-    check_name(L, 2);
+    gw_attr_check_name(L, 2);
     lua_pushnil(L);
     return 1;
 }
@@ -281,11 +171,11 @@ static int event_newindex(lua_State *L)
     if (lua_type(L, 2) == LUA_TSTRING) {
         name.p = lua_tolstring(L, 2, &name.len);
         if (gw_str_is(name, "data")) {
-            set_data(L, it, 3);
+            gw_data_set(L, it, 3);
             return 0;
         }
     }
-    set_attr(L, it->ev, check_name(L, 2), 3);
+    gw_attr_set(L, it->ev, gw_attr_check_name(L, 2), 3);
     return 0;
 }
 
@@ -312,7 +202,7 @@ static void push_names(lua_State *L, const struct gw_event *ev)
     names = gw_arena_alloc(gw_scratch(L), (n + 1) * sizeof(*names));
     n = 0;
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
-        if (!is_required(a->name))
+        if (!gw_attr_is_required(a->name))
             names[n++] = a->name;
     qsort(names, n, sizeof(*names), by_name);
     lua_createtable(L, (int)n + REQUIRED, 0);
@@ -401,141 +291,11 @@ static int event_eq(lua_State *L)
     return 1;
 }
 
-/* ---- moongate.rename, copy, new ---------------------------------------------------------------
- */
-
-/* rename(event, old, new): an absent old does nothing, an existing new is replaced. */
-static int mg_rename(lua_State *L)
-{
-    struct gw_item *it = gw_item_check(L, 1);
-    struct gw_str old = check_name(L, 2), name = check_name(L, 3);
-    const struct gw_attr *a;
-
-    if (gw_str_is(old, "specversion") || is_required(old))
-        return luaL_error(L, "event.%s cannot be renamed", old.p);
-    check_new_name(L, it->ev, name);
-    a = gw_event_get(it->ev, old);
-    if (!a || gw_str_eq(old, name))
-        return 0;
-    if (a->type == GW_ATTR_STRING && !is_text_only(name)) {
-        gw_event_set_typed(it->ev, name, a->type, a->text);
-    } else {
-        push_attr(L, a);
-        set_attr(L, it->ev, name, -1);
-    }
-    gw_event_remove(it->ev, old);
-    return 0;
-}
-
-static struct gw_item *new_item(lua_State *L, struct gw_event *ev)
-{
-    struct gw_item *it = gw_arena_zalloc(ev->mem, sizeof(*it));
-
-    it->ev = ev;
-    gw_handle_push(L, GW_H_EVENT, it);
-    return it;
-}
-
-static int mg_copy(lua_State *L)
-{
-    struct gw_item *from = gw_item_check(L, 1), *it;
-    struct gw_hook_run *r = gw_run_check(L, "moongate.copy");
-    struct gw_event *ev;
-    struct gw_str id;
-
-    gw_guard_take(L, 1600);
-    gw_item_refresh(L, from);
-    ev = gw_event_copy(from->ev, from->ev->mem);
-    id = gw_event_text(ev, "id");
-    gw_event_lend(ev, GW_STR("id"),
-                  gw_arena_printf(ev->mem, "%.*s:%u", (int)id.len, id.p, ++r->copies));
-    it = new_item(L, ev);
-    it->follows = from->follows;
-    it->data_at = from->data_at;
-    return 1;
-}
-
-/* The table at 1 has string keys only; its names, known ones first, then sorted, are pushed. */
-static size_t field_names(lua_State *L, struct gw_event *ev, struct gw_str **out)
-{
-    size_t n = 0;
-
-    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-        n++;
-    *out = gw_arena_alloc(ev->mem, (n + 1) * sizeof(**out));
-    n = 0;
-    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-        char shown[GW_SHOWN];
-        struct gw_str s;
-
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "moongate.new: %s is no name of an attribute", gw_show(L, -2, shown));
-        s.p = lua_tolstring(L, -2, &s.len);
-        if (!gw_str_is(s, "data"))
-            (*out)[n++] = gw_arena_str(ev->mem, s);
-    }
-    qsort(*out, n, sizeof(**out), by_name);
-    return n;
-}
-
-static void set_field(lua_State *L, struct gw_event *ev, struct gw_str name)
-{
-    lua_settop(L, 1);
-    lua_pushlstring(L, name.p, name.len);
-    check_name(L, 2);
-    lua_pushvalue(L, 2);
-    lua_rawget(L, 1);
-    if (gw_str_is(name, "specversion") && lua_type(L, 3) == LUA_TSTRING &&
-        !strcmp(lua_tostring(L, 3), "1.0"))
-        return;
-    set_attr(L, ev, name, 3);
-}
-
-static int mg_new(lua_State *L)
-{
-    static const struct gw_str first[] = {GW_STR("id"),   GW_STR("source"),
-                                          GW_STR("type"), GW_STR("subject"),
-                                          GW_STR("time"), GW_STR("datacontenttype")};
-    struct gw_hook_run *r = gw_run_check(L, "moongate.new");
-    struct gw_event *ev = gw_arena_alloc(r->call->mem, sizeof(*ev));
-    struct gw_item *it;
-    struct gw_str *names;
-    size_t n;
-
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    gw_thaw(L, 1);
-    gw_event_init(ev, r->call->mem);
-    n = field_names(L, ev, &names);
-    gw_guard_take(L, 1600 + n * 64);
-    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
-        lua_settop(L, 1);
-        lua_pushstring(L, first[i].p);
-        if (lua_rawget(L, 1) != LUA_TNIL)
-            set_field(L, ev, first[i]);
-        else if (is_required(first[i]))
-            luaL_error(L, "moongate.new: %s is missing", first[i].p);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (!gw_event_get(ev, names[i]))
-            set_field(L, ev, names[i]);
-    lua_settop(L, 1);
-    it = new_item(L, ev);
-    lua_pushliteral(L, "data");
-    lua_rawget(L, 1);
-    set_data(L, it, -1);
-    lua_pop(L, 1);
-    return 1;
-}
-
 void gw_api_event_open(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__index", event_index},       {"__newindex", event_newindex},
                                     {"__pairs", event_pairs},       {"__eq", event_eq},
                                     {"__tostring", event_tostring}, {NULL, NULL}};
-    static const luaL_Reg fns[] = {
-        {"rename", mg_rename}, {"copy", mg_copy}, {"new", mg_new}, {NULL, NULL}};
 
     gw_handle_meta(L, GW_H_EVENT, "event", meta);
-    luaL_setfuncs(L, fns, 0);
 }

@@ -1,6 +1,8 @@
 /* `flyte`: the facts every kind of Flyte event has. Read-only. */
 #include "base/text.h"
 #include "flyte/flyte.h"
+#include "hook/api.h"
+#include "hook/explain.h"
 #include "hook/vm.h"
 
 #include <stddef.h>

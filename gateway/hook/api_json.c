@@ -5,6 +5,9 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <math.h>
@@ -213,8 +216,7 @@ static int json_encode(lua_State *L)
     return 1;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------------------- */
 
 struct reader {
     lua_State *L;

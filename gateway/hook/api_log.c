@@ -1,6 +1,9 @@
 /* moongate.log.* and print: log lines with the place in the script and the event. */
 #include "base/diag.h"
 #include "event/event.h"
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <stdio.h>

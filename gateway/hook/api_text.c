@@ -5,6 +5,9 @@
 #include "base/time.h"
 #include "event/event.h"
 #include "flyte/reflect.h"
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <math.h>

@@ -7,6 +7,8 @@
 #include "base/metrics.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
+#include "hook/api.h"
+#include "hook/explain.h"
 #include "hook/hooks.h"
 #include "hook/vm.h"
 
@@ -147,8 +149,10 @@ static void put_label(struct gw_hook_call *c, struct gw_str s)
 
     while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
         n--;
+    memset(c->label, ' ', n);
     for (size_t i = 0; i < n; i++)
-        c->label[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i];
+        if ((unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f)
+            c->label[i] = s.p[i];
     c->label[n] = '\0';
 }
 

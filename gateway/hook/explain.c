@@ -1,5 +1,6 @@
 /* Texts of errors: where, what, the value, the event. Runs in count hooks and after errors, so it
  * allocates nothing and never calls back into a script. */
+#include "hook/explain.h"
 #include "base/text.h"
 #include "event/event.h"
 #include "hook/vm.h"

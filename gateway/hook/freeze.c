@@ -1,5 +1,7 @@
 /* Read-only views: an empty table whose metatable reads through to the real one, which no script
  * can reach. pairs, ipairs, # and next work on them as on tables. */
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 static const char frozen_key; /* in the metatable: the table behind */

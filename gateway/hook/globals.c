@@ -1,5 +1,8 @@
 /* What scripts see as globals: the libraries once for all, frozen; and for each script a table of
  * its own, written while it loads and read-only then, with its own `require`. */
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <lualib.h>
@@ -219,38 +222,39 @@ static int script_require(lua_State *L)
     return required(L, lua_pcallk(L, 1, 1, 0, 0, required), 0);
 }
 
-/* Puts require and load into the globals at 1; 2 is the view that scripts see. */
-static void own_functions(lua_State *L, const struct gw_script *s)
+/* Puts require and load into the globals at idx; above it is the view that scripts see. */
+static void own_functions(lua_State *L, int idx, const struct gw_script *s)
 {
-    lua_pushvalue(L, 2);
-    lua_setfield(L, 1, LUA_GNAME);
+    lua_pushvalue(L, idx + 1);
+    lua_setfield(L, idx, LUA_GNAME);
     lua_newtable(L);
-    lua_pushvalue(L, 2);
+    lua_pushvalue(L, idx + 1);
     lua_pushlightuserdata(L, (void *)s);
     lua_pushcclosure(L, script_require, SCRIPT);
-    lua_setfield(L, 1, "require");
+    lua_setfield(L, idx, "require");
     gw_guard_push_load(L);
-    lua_setfield(L, 1, "load");
+    lua_setfield(L, idx, "load");
 }
 
 void gw_globals_push(lua_State *L, const struct gw_script *s)
 {
-    lua_settop(L, 0);
+    int idx = lua_gettop(L) + 1;
+
     lua_newtable(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &base_key);
-    for (lua_pushnil(L); lua_next(L, 2);) {
+    for (lua_pushnil(L); lua_next(L, idx + 1);) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
-        lua_rawset(L, 1);
+        lua_rawset(L, idx);
     }
-    lua_settop(L, 1);
-    lua_pushvalue(L, 1);
+    lua_settop(L, idx);
+    lua_pushvalue(L, idx);
     gw_freeze(L, "_G");
-    own_functions(L, s);
-    lua_getmetatable(L, 2);
-    lua_pushvalue(L, 1);
+    own_functions(L, idx, s);
+    lua_getmetatable(L, idx + 1);
+    lua_pushvalue(L, idx);
     lua_pushcclosure(L, set_global, 1);
     lua_setfield(L, -2, "__newindex");
-    lua_settop(L, 2);
-    lua_remove(L, 1);
+    lua_settop(L, idx + 1);
+    lua_remove(L, idx);
 }

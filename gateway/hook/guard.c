@@ -2,8 +2,10 @@
  * function that could swallow one is replaced by ours, which leaves again once the run is stopped.
  * Lua runs no count hook while it handles an error raised in one, so nothing of the script's may
  * run there: no message handler, no __gc, no __close of a stopped coroutine. */
+#include "hook/guard.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "hook/explain.h"
 #include "hook/vm.h"
 
 #include <stdio.h>

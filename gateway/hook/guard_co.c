@@ -1,4 +1,5 @@
 /* coroutine.create, resume, wrap, close, yield: none of them lets a stop be caught. */
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 enum { MAX_CLOSING = 50 };

@@ -1,5 +1,6 @@
 /* Library functions that are ours: what could break the sandbox, and C loops that pay for their
  * length before they run. */
+#include "hook/guard.h"
 #include "hook/vm.h"
 
 #include <string.h>

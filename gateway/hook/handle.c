@@ -1,5 +1,6 @@
 /* What scripts hold of an event, a request, the facts: userdata with the number of the call they
  * belong to. When that call is over they raise, so a kept one is never another event. */
+#include "hook/api.h"
 #include "hook/vm.h"
 
 static const char *const nouns[GW_HANDLES] = {"event", "request", "list", "map", "flyte"};

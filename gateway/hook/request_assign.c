@@ -7,6 +7,9 @@
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
 #include "flyte/schema.h"
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 #include "hook/request.h"
 #include "hook/vm.h"
 
@@ -43,8 +46,7 @@ static void wrong_type(const struct target *t, const char *wanted, int idx)
     luaL_error(t->L, "%s is %s, not %s", t->f->name, wanted, gw_show(t->L, idx, shown));
 }
 
-/* ---- scalars ----------------------------------------------------------------------------------
- */
+/* ---- scalars ------------------------------------------------------------------------- */
 
 static lua_Integer check_integer(const struct target *t, int idx, lua_Integer min, lua_Integer max)
 {
@@ -178,8 +180,7 @@ static void put_value(const struct target *t, void *at, int idx)
     }
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------ */
 
 static ProtobufCMessage *new_message(const struct target *t)
 {
@@ -335,8 +336,7 @@ static ProtobufCMessage *make_message(const struct target *t, int idx)
     return m;
 }
 
-/* ---- whole fields -----------------------------------------------------------------------------
- */
+/* ---- whole fields -------------------------------------------------------------------- */
 
 static void put_list(const struct target *t, ProtobufCMessage *m, int idx)
 {
@@ -429,8 +429,7 @@ void gw_request_put(lua_State *L, const ProtobufCMessageDescriptor *d,
     put_value(&(struct target){L, d, f, 0}, at, idx);
 }
 
-/* ---- maps -------------------------------------------------------------------------------------
- */
+/* ---- maps ---------------------------------------------------------------------------- */
 
 static int same_key(const ProtobufCFieldDescriptor *f, const void *a, const void *b)
 {

@@ -1,6 +1,8 @@
 /* Messages as plain Lua values: to_table, and google.protobuf.Struct wherever it is read. */
 #include "flyte/reflect.h"
 #include "flyte/schema.h"
+#include "hook/api.h"
+#include "hook/guard.h"
 #include "hook/request.h"
 #include "hook/vm.h"
 

@@ -3,6 +3,7 @@
 #include "hook/rules.h"
 
 #include "base/yaml.h"
+#include "hook/api.h"
 #include "hook/vm.h"
 
 #include <errno.h>

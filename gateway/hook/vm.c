@@ -2,6 +2,9 @@
  * host's behalf. A call is a coroutine whose first frame is `entry`; a thread that ended well is
  * kept for the next call. */
 #include "hook/vm.h"
+#include "hook/api.h"
+#include "hook/explain.h"
+#include "hook/guard.h"
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -137,15 +140,17 @@ static void keep_function(lua_State *L, struct gw_script *s)
         s->line = 1;
 }
 
-static int loaded(lua_State *L, int status, lua_KContext script)
+/* Below the result lies the script. */
+static int loaded(lua_State *L, int status, lua_KContext ctx)
 {
+    struct gw_script *s = lua_touserdata(L, 1);
+
     (void)status;
+    (void)ctx;
     lua_settop(L, 2);
-    lua_remove(L, 1); /* the globals */
-    keep_function(L, (struct gw_script *)script);
-    if (lua_isnil(L, -1))
-        return 0;
-    return lua_gettop(L) ? 1 : 0; /* on_load: the host calls it with a budget of its own */
+    lua_remove(L, 1);
+    keep_function(L, s);
+    return lua_isnil(L, -1) ? 0 : 1; /* on_load: the host calls it with a budget of its own */
 }
 
 /* The first frame of a load. Stack: script. */
@@ -153,14 +158,14 @@ static int load_entry(lua_State *L)
 {
     struct gw_script *s = lua_touserdata(L, 1);
 
-    lua_settop(L, 0);
     gw_globals_push(L, s);
     if (s->is_rules)
-        gw_rules_push(L, gw_vm(L)->conf, 1);
+        gw_rules_push(L, gw_vm(L)->conf, 2);
     else
-        gw_globals_load(L, s->path, s->name, 1);
-    lua_callk(L, s->is_rules, 1, (lua_KContext)s, loaded);
-    return loaded(L, LUA_OK, (lua_KContext)s);
+        gw_globals_load(L, s->path, s->name, 2);
+    lua_remove(L, 2);
+    lua_callk(L, s->is_rules, 1, 0, loaded);
+    return loaded(L, LUA_OK, 0);
 }
 
 static int call_on_load(lua_State *L)

@@ -139,3 +139,28 @@ describe("require", function()
     gate.run("assert(require 'moongate.filters' and require 'moongate.enrich' and require 'moongate.rules')")
   end)
 end)
+
+describe("the meta file", function()
+  it("names what is there, and nothing else", function()
+    local f = assert(io.open("lua/moongate/meta.lua"))
+    local meta, listed = f:read("a"), {}
+    f:close()
+    for name in meta:gmatch("\nfunction moongate%.([%w_.]+)") do listed[#listed + 1] = name end
+    for name in meta:match("%-%-%-@class moongate\n(.-)local moongate"):gmatch("@field ([%w_]+)") do listed[#listed + 1] = name end
+    listed[#listed + 1] = "json.null"
+    table.sort(listed)
+    local out = gate.run([[
+      local names = {}
+      for k, v in pairs(m) do
+        if type(v) == "table" and k ~= "params" then
+          for k2 in pairs(v) do names[#names + 1] = k .. "." .. k2 end
+        else
+          names[#names + 1] = k
+        end
+      end
+      table.sort(names)
+      e.datacontenttype = "text/plain"
+      e.data = table.concat(names, "\n")]])
+    assert.equal(out[1].data, table.concat(listed, "\n"))
+  end)
+end)

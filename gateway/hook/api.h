@@ -1,0 +1,58 @@
+#ifndef GW_HOOK_API_H
+#define GW_HOOK_API_H
+
+#include "hook/vm.h"
+
+/* api*.c: what scripts see. Every full userdata a script can reach starts with a handle. */
+enum gw_handle_type {
+    GW_H_EVENT = 0x4d470001,
+    GW_H_MESSAGE,
+    GW_H_LIST,
+    GW_H_MAP,
+    GW_H_FLYTE,
+    GW_HANDLES = 5
+};
+struct gw_handle {
+    enum gw_handle_type type;
+    uint64_t serial;   /* of the call it belongs to */
+    void *p;           /* gw_item, ProtobufCMessage, gw_flyte */
+    const void *field; /* lists and maps: ProtobufCFieldDescriptor */
+};
+struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p);
+/* NULL: not such a handle. Raises if its call is over. */
+struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type);
+struct gw_handle *gw_handle_check(lua_State *L, int idx, enum gw_handle_type type);
+/* Makes the metatable of a type from functions; frozen. */
+void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, const luaL_Reg *fns);
+struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load */
+
+void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
+void gw_api_event_open(lua_State *L);
+void gw_api_make_open(lua_State *L);
+void gw_api_flyte_open(lua_State *L);
+void gw_api_request_open(lua_State *L);
+void gw_api_repeated_open(lua_State *L);
+void gw_api_json_open(lua_State *L); /* moongate on top, in each */
+void gw_api_codec_open(lua_State *L);
+void gw_api_text_open(lua_State *L);
+void gw_api_log_open(lua_State *L);
+void gw_api_print(lua_State *L);                              /* pushes print */
+void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
+
+/* The event behind an argument. */
+struct gw_item *gw_item_check(lua_State *L, int idx);
+/* ev.data anew if the request was changed since; raises. */
+void gw_item_refresh(lua_State *L, struct gw_item *it);
+/* The same at the end of a script; -1: err. */
+int gw_item_settle(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err);
+/* Encodes the value at idx as JSON into b; raises with its path. */
+void gw_json_encode(lua_State *L, int idx, struct gw_buf *b);
+void gw_json_decode(lua_State *L, struct gw_str text);
+/* A message as plain Lua values, an allocated message's bytes. */
+struct gw_str gw_request_bytes(lua_State *L, int idx);
+/* A message as JSON into b; 0: it is no message. */
+int gw_request_json(lua_State *L, int idx, struct gw_buf *b);
+
+extern const char gw_retry_key, gw_null_key; /* light userdata: moongate.retry, json.null */
+
+#endif

@@ -1,0 +1,181 @@
+---@meta moongate
+-- What hook scripts see, for editors that speak LuaLS. Nothing here runs.
+
+---@class moongate.Event A CloudEvent. Fields are attributes; `data` is the payload.
+---@field id string
+---@field source string
+---@field type string
+---@field specversion string read-only, always "1.0"
+---@field subject? string
+---@field time? string RFC 3339
+---@field datacontenttype? string
+---@field dataschema? string
+---@field data? string|table|moongate.Message reads as a string; a table becomes JSON, a message its protobuf bytes
+---@field [string] string|boolean|integer|nil extension attributes: 1 to 20 of a-z and 0-9
+
+---@class moongate.Message A protobuf message: fields by their proto names; assigning changes the request and the data.
+---@field [string] any
+
+---@class moongate.Flyte Facts that every kind of Flyte event has. Read-only.
+---@field kind "workflow"|"node"|"task"|"action"
+---@field org? string
+---@field project? string
+---@field domain? string
+---@field execution? string
+---@field node? string
+---@field task? string
+---@field attempt? integer
+---@field phase string "FAILED"
+---@field terminal boolean
+---@field failed boolean
+---@field error_code? string
+---@field error_message? string
+
+---@alias moongate.Result nil|boolean|moongate.Event|moongate.Event[]|moongate.Retry
+---@alias moongate.Request moongate.Message|nil
+---@alias moongate.Hook fun(e: moongate.Event, r: moongate.Request, f: moongate.Flyte|nil): moongate.Result, string?
+
+---@class moongate.Script What a script may return instead of a function.
+---@field on_event moongate.Hook
+---@field on_load? fun() once a load
+---@field event_types? string[] workflow, node, task, action, other; others skip this script
+---@field description? string
+
+---@class moongate.Retry
+
+---@class moongate
+---@field params table the pipeline's `params`, read-only
+---@field pipeline string the pipeline's name
+---@field version string the gateway's
+---@field retry moongate.Retry `return moongate.retry, "why"`: run this event's hooks again later
+local moongate = {}
+
+---Moves an attribute's value. An absent old does nothing, an existing new is replaced.
+---@param event moongate.Event
+---@param old string
+---@param new string
+function moongate.rename(event, old, new) end
+
+---An independent event for splitting; its id is `<id>:<n>`.
+---@param event moongate.Event
+---@return moongate.Event
+function moongate.copy(event) end
+
+---A new event; id, source and type are needed.
+---@param fields table<string, any>
+---@return moongate.Event
+function moongate.new(fields) end
+
+---A legal attribute value: control characters become spaces, at most max bytes are kept.
+---@param s? string
+---@param max? integer
+---@return string?
+function moongate.clean(s, max) end
+
+---0 to n-1, the same for the same s on every machine.
+---@param s string
+---@param n integer
+---@return integer
+function moongate.hash(s, n) end
+
+---The same again for the same record and the same call.
+---@return string
+function moongate.uuid() end
+
+---When the gateway took the event; seconds since 1970.
+---@return number
+function moongate.received() end
+
+---Now; not the same when the event is tried again.
+---@return number
+function moongate.now() end
+
+---@param x? string|moongate.Message RFC 3339, or a Timestamp
+---@return number? seconds since 1970
+function moongate.time(x) end
+
+---@param seconds number
+---@return string
+function moongate.rfc3339(seconds) end
+
+---Lower-case hexadecimal.
+---@param bytes string
+---@return string
+function moongate.hex(bytes) end
+
+---@param s string
+---@return string bytes
+function moongate.sha256(s) end
+
+---@param key string
+---@param s string
+---@return string bytes
+function moongate.hmac_sha256(key, s) end
+
+---A uint64 as decimal text.
+---@param n integer
+---@return string
+function moongate.u64(n) end
+
+---The member of a oneof that is set.
+---@param message moongate.Message
+---@param oneof string
+---@return string?
+function moongate.which(message, oneof) end
+
+---What is set in a message, as plain tables; a message's Timestamp has seconds and nanos.
+---@param message moongate.Message|table
+---@return table
+function moongate.to_table(message) end
+
+---proto3 JSON.
+---@param message moongate.Message
+---@return string
+function moongate.to_json(message) end
+
+---@class moongate.json
+---@field null lightuserdata JSON's null
+moongate.json = {}
+
+---Keys are sorted. A table with keys 1 to n is a list, an empty one an object.
+---@param value any
+---@return string
+function moongate.json.encode(value) end
+
+---Raises on bad text. Integers beyond 64 bits become strings.
+---@param text string
+---@return any
+function moongate.json.decode(text) end
+
+---@class moongate.base64
+moongate.base64 = {}
+
+---@param bytes string
+---@return string
+function moongate.base64.encode(bytes) end
+
+---Raises on bad text.
+---@param text string
+---@return string
+function moongate.base64.decode(text) end
+
+---@class moongate.log
+moongate.log = {}
+
+---@param message string
+---@param fields? table<string, string|number|boolean>
+function moongate.log.debug(message, fields) end
+
+---@param message string
+---@param fields? table<string, string|number|boolean>
+function moongate.log.info(message, fields) end
+
+---@param message string
+---@param fields? table<string, string|number|boolean>
+function moongate.log.warn(message, fields) end
+
+---@param message string
+---@param fields? table<string, string|number|boolean>
+function moongate.log.error(message, fields) end
+
+return moongate
