@@ -28,6 +28,8 @@
  * control loop goes on with signals and admin. A second signal ends the process at once, which
  * loses nothing that was acknowledged. */
 
+enum { GRACE_MS = 2000 };
+
 struct run {
     struct gw_config *config;
     struct gw_loop *loop;
@@ -45,6 +47,7 @@ struct run {
     /* stopping */
     int stopping, status;
     int64_t deadline_ms;
+    struct gw_timer overdue;
     pthread_t waiter;
     struct gw_mail waited;
 };
@@ -79,6 +82,12 @@ static void on_pipelines_done(struct gw_mail *m)
     gw_loop_stop(r->loop);
 }
 
+/* The pipelines have ended their deliveries; what is not told to the log by now is done again. */
+static void on_overdue(struct gw_timer *t)
+{
+    gw_log_hurry(GW_CONTAINER(t, struct run, overdue)->log);
+}
+
 static void *join_ingest(void *arg)
 {
     struct run *r = arg;
@@ -98,6 +107,7 @@ static void on_ingest_done(struct gw_mail *m)
         gw_admin_detach(r->admin);
     for (size_t i = 0; i < r->n_pipelines; i++)
         gw_pipeline_stop(r->pipelines[i], r->deadline_ms);
+    gw_timer_set(&r->overdue, r->deadline_ms + GRACE_MS - gw_mono_ms());
     wait_aside(r, join_pipelines, on_pipelines_done);
 }
 
@@ -151,7 +161,6 @@ static void on_sighup(struct gw_signal *s, int signo)
 static void on_log_failed(struct gw_mail *m)
 {
     struct run *r = GW_CONTAINER(m, struct run, failed);
-    enum { GRACE_MS = 2000 };
 
     GW_DIAG(GW_ERROR, "run", gw_msg("the log can keep nothing more, stopping"),
             gw_kv_cstr("error", r->failure.msg));
@@ -288,6 +297,7 @@ static void clean_up(struct run *r)
     gw_admin_close(r->admin);
     if (r->log)
         gw_log_close(r->log);
+    gw_timer_fini(&r->overdue);
     gw_signal_fini(&r->on_term);
     gw_signal_fini(&r->on_int);
     gw_signal_fini(&r->on_hup);
@@ -304,6 +314,7 @@ static int run(struct gw_config *config, const char *ready_file)
     raise_file_limit();
     r.loop = gw_loop_new();
     r.metrics = gw_metrics_new();
+    gw_timer_init(&r.overdue, r.loop, on_overdue);
     gw_signal_init(&r.on_term, r.loop, SIGTERM, on_sigterm);
     gw_signal_init(&r.on_int, r.loop, SIGINT, on_sigint);
     gw_signal_init(&r.on_hup, r.loop, SIGHUP, on_sighup);

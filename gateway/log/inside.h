@@ -81,6 +81,7 @@ struct gw_log {
     int64_t retry_ms;  /* when the next may be tried */
     int broken;        /* L7 */
     int state_broken, closing;
+    int hurried; /* the state writer waits for nothing any more */
     pthread_cond_t close_asked;
     struct gw_err why;
     struct gw_reader *waiting;

@@ -101,7 +101,9 @@ static int open_embedded(struct gw_log *log, struct gw_err *err)
     free(state);
     if (!log->state)
         return -1;
-    if (gw_state_load(log->state, log, err) || gw_sync_dir(log->dir_fd, log->path, err))
+    /* What a process before us has made may have been killed before it synced the names. */
+    if (gw_state_load(log->state, log, err) || gw_sync_dir(log->dir_fd, log->path, err) ||
+        gw_sync_dir(log->segments_fd, "the segments", err))
         return -1;
     reconcile(log);
     gw_segments_trim(log);
@@ -139,10 +141,18 @@ struct gw_log *gw_log_open(const struct gw_log_conf *conf, struct gw_metrics *me
     return log;
 }
 
+void gw_log_hurry(struct gw_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    log->hurried = 1;
+    pthread_cond_broadcast(&log->close_asked);
+    pthread_mutex_unlock(&log->lock);
+}
+
 void gw_log_close(struct gw_log *log)
 {
     pthread_mutex_lock(&log->lock);
-    log->closing = 1;
+    log->closing = log->hurried = 1;
     pthread_cond_broadcast(&log->close_asked);
     pthread_mutex_unlock(&log->lock);
     gw_mailbox_close(&log->to_writer);

@@ -48,6 +48,9 @@ extern const struct gw_field gw_log_fields[];
 struct gw_log *gw_log_open(const struct gw_log_conf *conf, struct gw_metrics *metrics,
                            void (*failed)(void *ctx, const struct gw_err *why), void *ctx,
                            struct gw_err *err);
+/* At stop, when time is up: a state that cannot be written for want of room, or because somebody
+ * has locked it, is waited for no longer; its settles fail, and `failed` is called. Any thread. */
+void gw_log_hurry(struct gw_log *log);
 /* Ends the writers after what they hold; no reader, append or settle may be under way. */
 void gw_log_close(struct gw_log *log);
 /* Written into the `lock` file behind the pid, for commands that look for the running gateway. */

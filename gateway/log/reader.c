@@ -84,8 +84,8 @@ static void enter_at_end(struct gw_reader *r)
     s = &log->segments[log->n_segments - 1];
     r->segment = s->first;
     r->at = r->marked_at = s->end;
-    if (!s->mem)
-        r->fd = gw_segment_open(log, s->first, O_RDONLY);
+    if (!s->mem && (r->fd = gw_segment_open(log, s->first, O_RDONLY)) < 0)
+        r->segment = 0; /* it is entered like any other */
 }
 
 struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, struct gw_mail *wake,
@@ -168,21 +168,25 @@ static void say_damage(const struct gw_reader *r, uint64_t last, const char *wha
 
 /* ---- which segment ---- */
 
-/* Under the lock. The segment's first record comes next; what is before start is passed over. */
-static void enter(struct gw_reader *r, const struct gw_segment *s)
+/* Under the lock. The segment's first record comes next; what is before start is passed over. -1: a
+ * file that is there cannot be opened now (no descriptors, say): nothing of it is lost. */
+static int enter(struct gw_reader *r, const struct gw_segment *s)
 {
     if (r->fd >= 0)
         close(r->fd);
     r->fd = -1;
     gw_view_forget(&r->view);
+    r->segment = 0;
+    if (!s->mem && (r->fd = gw_segment_open(r->log, s->first, O_RDONLY)) < 0 && errno != ENOENT)
+        return -1;
     r->segment = s->first;
     r->sequence = s->first;
     r->at = r->marked_at = GW_SEGMENT_DATA;
-    if (!s->mem)
-        r->fd = gw_segment_open(r->log, s->first, O_RDONLY);
+    return 0;
 }
 
-/* Under the lock. What may be read, from r->sequence on. 1: there is something; 0: nothing yet. */
+/* Under the lock. What may be read, from r->sequence on. 1: there is something; 0: nothing yet; -1
+ * with errno. */
 static int look(struct gw_reader *r)
 {
     struct gw_log *log = r->log;
@@ -198,42 +202,51 @@ static int look(struct gw_reader *r)
         say_damage(r, r->last, "records are missing: their segments are gone");
         return 1;
     }
-    if (log->segments[i].first != r->segment)
-        enter(r, &log->segments[i]);
+    if (log->segments[i].first != r->segment && enter(r, &log->segments[i]))
+        return -1;
     r->last = gw_segments_last(log, (size_t)i);
     r->limit = log->segments[i].end;
     if (r->fd < 0 && !log->segments[i].mem) {
         r->hole = r->last;
-        say_damage(r, r->last, "records are missing: their segment cannot be opened");
+        say_damage(r, r->last, "records are missing: their segment is gone");
     }
     return r->sequence <= r->last;
 }
 
-static int refresh(struct gw_reader *r)
+static int refresh(struct gw_reader *r, struct gw_err *err)
 {
-    int rc;
+    int rc, saved;
 
     pthread_mutex_lock(&r->log->lock);
     rc = look(r);
+    saved = errno;
     if (!rc)
         wait_for_more(r);
     pthread_mutex_unlock(&r->log->lock);
-    return rc;
+    if (rc >= 0)
+        return rc;
+    errno = saved;
+    return gw_err_errno(err, GW_ERR_RETRY, "open a segment of %s", r->log->path);
+}
+
+static int unreadable(struct gw_reader *r, struct gw_err *err)
+{
+    errno = r->view.io_error;
+    r->view.io_error = 0;
+    return gw_err_errno(err, GW_ERR_RETRY, "read segment %llu of the log",
+                        (unsigned long long)r->segment);
 }
 
 /* No header of r->sequence is at r->at: finds the next one that is of this log. */
 static int find_hole(struct gw_reader *r, struct gw_err *err)
 {
     struct gw_header h;
-    uint64_t found, at = r->at, last = r->last, limit = r->limit;
+    uint64_t found = 0, at = r->at, last = r->last, limit = r->limit;
 
-    if (r->view.io_error) {
-        errno = r->view.io_error;
-        r->view.io_error = 0;
-        return gw_err_errno(err, GW_ERR_RETRY, "read segment %llu of the log",
-                            (unsigned long long)r->segment);
-    }
-    found = gw_header_find(&r->view, at, limit, r->log->seed, r->sequence, last, &h);
+    if (!r->view.io_error)
+        found = gw_header_find(&r->view, at, limit, r->log->seed, r->sequence, last, &h);
+    if (r->view.io_error)
+        return unreadable(r, err);
     if (gone(r)) {
         r->last = 0; /* look again */
         return 0;
@@ -296,14 +309,18 @@ static int see(struct gw_reader *r, struct gw_err *err)
 static int locate(struct gw_reader *r, struct gw_err *err)
 {
     for (;;) {
+        int rc = 1;
+
         if (r->have && r->sequence >= r->start && !gw_settled_has(&r->skip, r->sequence))
             return 1;
         if (r->have)
             consume(r);
-        else if (r->sequence > r->last && !refresh(r))
-            return 0;
-        else if (r->sequence <= r->last && see(r, err))
-            return -1;
+        else if (r->sequence > r->last)
+            rc = refresh(r, err);
+        else if (see(r, err))
+            rc = -1;
+        if (rc <= 0)
+            return rc;
     }
 }
 

@@ -205,11 +205,12 @@ static int disk_gave(struct gw_log *log, int failed)
     return failed ? -1 : 0;
 }
 
-static int allocate(struct gw_log *log, int fd, uint64_t size)
+/* Only what is new: where the file system cannot, the C library writes into what it allocates. */
+static int allocate(struct gw_log *log, int fd, uint64_t from, uint64_t size)
 {
     if (log->disk_full && gw_mono_ms() < log->retry_ms)
         return -1;
-    return disk_gave(log, posix_fallocate(fd, 0, (off_t)size));
+    return disk_gave(log, posix_fallocate(fd, (off_t)from, (off_t)(size - from)));
 }
 
 /* The active segment gets more bytes. */
@@ -226,7 +227,7 @@ static int extend(struct gw_log *log, uint64_t more)
         s->mem = realloc(s->mem, size);
         if (!s->mem)
             abort();
-    } else if (allocate(log, log->active_fd, size)) {
+    } else if (allocate(log, log->active_fd, s->size, size)) {
         return -1;
     }
     log->total += size - s->size;
@@ -234,17 +235,34 @@ static int extend(struct gw_log *log, uint64_t more)
     return 0;
 }
 
-static int create_file(struct gw_log *log, const char *name, uint64_t size)
+/* A new spare of that size, open. It gets a segment's name when nothing can fail any more: a file
+ * of that name says that all records before its first are in the segments before it. */
+static int create_file(struct gw_log *log, const char *spare, uint64_t size)
 {
-    int fd = openat(log->segments_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    int fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
     if (fd < 0)
         return disk_gave(log, 1);
-    if (!allocate(log, fd, size))
+    if (!allocate(log, fd, 0, size))
         return fd;
     close(fd);
-    (void)unlinkat(log->segments_fd, name, 0);
+    (void)unlinkat(log->segments_fd, spare, 0);
     return -1;
+}
+
+/* The descriptor of a file of that name for *s, or -1. */
+static int make_file(struct gw_log *log, const char *name, struct gw_segment *s)
+{
+    char spare[NAME];
+    int fd;
+
+    spare_name(spare, log->next_spare);
+    fd = create_file(log, spare, s->size);
+    if (fd < 0 || !renameat(log->segments_fd, spare, log->segments_fd, name))
+        return fd;
+    close(fd);
+    (void)unlinkat(log->segments_fd, spare, 0);
+    return disk_gave(log, 1);
 }
 
 /* A spare large enough becomes the segment of that name. */
@@ -252,17 +270,23 @@ static int reuse_spare(struct gw_log *log, const char *name, struct gw_segment *
 {
     const struct gw_spare *spare;
     char old[NAME];
+    int fd;
 
     if (!log->n_spares || log->spares[log->n_spares - 1].size < s->size)
         return -1;
     spare = &log->spares[log->n_spares - 1];
     spare_name(old, spare->id);
-    if (renameat(log->segments_fd, old, log->segments_fd, name))
+    fd = openat(log->segments_fd, old, O_RDWR | O_CLOEXEC);
+    if (fd >= 0 && renameat(log->segments_fd, old, log->segments_fd, name)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
         return -1;
     s->size = spare->size;
     log->total -= spare->size; /* counted again as a segment */
     log->n_spares--;
-    return openat(log->segments_fd, name, O_RDWR | O_CLOEXEC);
+    return fd;
 }
 
 int gw_segments_roll(struct gw_log *log, uint64_t sequence)
@@ -284,7 +308,7 @@ int gw_segments_roll(struct gw_log *log, uint64_t sequence)
         return -1;
     if (log->conf.type == GW_LOG_MEMORY && !(s.mem = malloc(s.size)))
         abort();
-    if (log->conf.type == GW_LOG_EMBEDDED && fd < 0 && (fd = create_file(log, name, s.size)) < 0)
+    if (log->conf.type == GW_LOG_EMBEDDED && fd < 0 && (fd = make_file(log, name, &s)) < 0)
         return -1;
     seal(log);
     gw_segments_add(log, &s);

@@ -39,6 +39,7 @@ static int settle_one(struct gw_log *log, struct gw_cursor *c, const struct gw_s
                       struct gw_err *err)
 {
     static const struct gw_dead_letter unsaid = {.reason = "rejected"};
+    int rc;
 
     if (!gw_settled_add(&c->next, item->at.offset))
         return 0;
@@ -46,10 +47,9 @@ static int settle_one(struct gw_log *log, struct gw_cursor *c, const struct gw_s
     c->dirty = 1;
     if (item->end != GW_DEAD)
         return 0;
-    if (gw_state_letter(log->state, c, item->at.offset, item->dead ? item->dead : &unsaid, err))
-        return -1;
-    c->next_letter++;
-    return 0;
+    rc = gw_state_letter(log->state, c, item->at.offset, item->dead ? item->dead : &unsaid, err);
+    c->next_letter++; /* also when it failed: take_back counts on it */
+    return rc;
 }
 
 static int write_settles(struct gw_log *log, struct gw_mail *list, struct gw_err *err)
@@ -231,17 +231,7 @@ static int has_settles(const struct gw_mail *list)
     return 0;
 }
 
-static int is_broken(struct gw_log *log)
-{
-    int is;
-
-    pthread_mutex_lock(&log->lock);
-    is = log->state_broken;
-    pthread_mutex_unlock(&log->lock);
-    return is;
-}
-
-/* No longer than until the log is closed. */
+/* No longer than until the log is closed, or hurried. */
 static void pause_ms(struct gw_log *log, int64_t ms)
 {
     struct timespec until;
@@ -254,17 +244,17 @@ static void pause_ms(struct gw_log *log, int64_t ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&log->lock);
-    while (!log->closing && pthread_cond_timedwait(&log->close_asked, &log->lock, &until) == 0)
+    while (!log->hurried && pthread_cond_timedwait(&log->close_asked, &log->lock, &until) == 0)
         ;
     pthread_mutex_unlock(&log->lock);
 }
 
-static int closing(struct gw_log *log)
+static int locked_flag(struct gw_log *log, const int *flag)
 {
     int is;
 
     pthread_mutex_lock(&log->lock);
-    is = log->closing;
+    is = *flag;
     pthread_mutex_unlock(&log->lock);
     return is;
 }
@@ -278,11 +268,11 @@ static int commit(struct gw_log *log, struct gw_mail *list)
 
     if (!has_settles(list))
         return 0;
-    if (is_broken(log))
+    if (locked_flag(log, &log->state_broken))
         return -1;
     while (write_settles(log, list, &err)) {
         take_back(log);
-        if (err.kind != GW_ERR_RETRY || closing(log)) {
+        if (err.kind != GW_ERR_RETRY || locked_flag(log, &log->hurried)) {
             pthread_mutex_lock(&log->lock);
             log->state_broken = 1;
             pthread_mutex_unlock(&log->lock);
@@ -324,7 +314,7 @@ void *gw_state_writer_main(void *arg)
     for (;;) {
         struct gw_mail *list = take_all(log, last_ms);
 
-        if (!list && closing(log))
+        if (!list && locked_flag(log, &log->closing))
             return NULL;
         if (!list) {
             gw_warn_orphans(log);
