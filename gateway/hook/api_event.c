@@ -27,10 +27,15 @@ struct gw_item *gw_item_check(lua_State *L, int idx)
 
 /* ---- data ---------------------------------------------------------------------------- */
 
+static int is_stale(const struct gw_hook_run *r, const struct gw_item *it)
+{
+    return it->follows && it->data_at < r->request_at;
+}
+
 /* -1: err. */
 static int refresh(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err)
 {
-    if (!it->follows || it->data_at >= r->request_at)
+    if (!is_stale(r, it))
         return 0;
     it->data_at = r->request_at;
     return gw_style_data(r->vm->conf->style, r->call->request, it->ev, err);
@@ -43,9 +48,13 @@ int gw_item_settle(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err
 
 void gw_item_refresh(lua_State *L, struct gw_item *it)
 {
+    struct gw_hook_run *r = gw_vm(L)->run;
     struct gw_err err;
 
-    if (refresh(gw_vm(L)->run, it, &err))
+    if (!is_stale(r, it))
+        return;
+    gw_guard_take(L, protobuf_c_message_get_packed_size(r->call->request->msg));
+    if (refresh(r, it, &err))
         luaL_error(L, "event.data: %s", err.msg);
 }
 

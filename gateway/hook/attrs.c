@@ -40,12 +40,18 @@ struct gw_str gw_attr_check_name(lua_State *L, int idx)
 void gw_attr_check_new(lua_State *L, const struct gw_event *ev, struct gw_str name)
 {
     char shown[GW_SHOWN];
+    unsigned n = 0;
 
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next, n++)
+        if (gw_str_eq(a->name, name))
+            return;
     if (gw_str_is(name, "specversion"))
         luaL_error(L, "event.specversion is read-only");
-    if (name.len > GW_ATTR_NAME_MAX && !gw_event_get(ev, name))
+    if (name.len > GW_ATTR_NAME_MAX)
         luaL_error(L, "%s is too long for a new attribute: names are 1 to %d of a-z and 0-9",
                    gw_show_str(name, shown), GW_ATTR_NAME_MAX);
+    if (n >= GW_EVENT_ATTRS_MAX)
+        luaL_error(L, "event.%s: more than %d attributes", name.p, GW_EVENT_ATTRS_MAX);
 }
 
 static void check_text(lua_State *L, struct gw_str name, struct gw_str text)

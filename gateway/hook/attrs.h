@@ -11,7 +11,7 @@ struct gw_item;
 
 /* Attributes between Lua and events. What scripts give is checked; a wrong name or value raises and
  * says why. */
-enum { GW_ATTR_NAME_MAX = 20 };
+enum { GW_ATTR_NAME_MAX = 20, GW_EVENT_ATTRS_MAX = 256 };
 
 int gw_attr_is_required(struct gw_str name); /* id, source, type */
 int gw_attr_is_text_only(struct gw_str name);

@@ -136,8 +136,10 @@ static enum next read_list(struct gw_hook_run *r)
         lua_pop(co, 1);
         add(r, it);
     }
-    if (!n)
+    if (!n) {
         r->call->reason = "hook";
+        r->call->label[0] = '\0';
+    }
     same = twice(r->call->mem, r->next + first, r->n_next - first);
     return same ? equal(r, same) : GO_ON;
 }

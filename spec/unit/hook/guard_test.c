@@ -148,6 +148,7 @@ static const char *const runaways[][2] = {
     {"('x'):gsub('.', function() while true do end end)", "hook_budget"},
     {"load(function() while true do end end)", "hook_budget"},
     {"local t = {} t.t = t require 'moongate'.json.encode(t)", "hook_error"},
+    {"for i = 1, 300 do e['a' .. i] = 1 end", "hook_error"},
     {"while true do require 'moongate'.log.debug('x') end", "hook_budget"},
 };
 
@@ -162,6 +163,25 @@ TEST(test_guard_stops_every_runaway_and_the_next_event_runs)
             fprintf(stderr, "%s: %s\n", runaways[i][0], c.reason);
         CHECK(c.verdict == GW_HOOK_FAILED && strstr(runaways[i][1], c.reason));
     }
+}
+
+/* What bindings put into the record's arena is memory, too. */
+TEST(test_guard_counts_data_made_from_the_request)
+{
+    struct world w;
+
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    w.conf.limits.instructions = INT64_MAX;
+    world_script(&w, "hook.lua",
+                 "return function(e, request)\n"
+                 "local s = ('x'):rep(1 << 18)\n"
+                 "while true do request.event.producer_id = s local d = e.data end end");
+    world_open(&w);
+    world_request(&w, GW_WORKFLOW, "{\"event\":{\"phase\":\"RUNNING\"}}");
+    CHECK(!strcmp(world_call(&w)->reason, "hook_memory"));
+    CHECK(gw_arena_size(w.mem) < 80 << 20);
+    world_close(&w);
 }
 
 TEST(test_guard_time_is_a_budget_too)
@@ -243,6 +263,30 @@ TEST(test_guard_pcall_and_coroutines_work_as_in_lua)
             "local c2 = coroutine.create(function() pcall(coroutine.yield, 7) return 8 end)\n"
             "assert(select(2, coroutine.resume(c2)) == 7 and select(2, coroutine.resume(c2)) == 8)")
             .verdict == GW_HOOK_PUBLISH);
+}
+
+/* The thread of a call is used again: one that a script kept is of no use to it. */
+TEST(test_guard_a_kept_thread_of_a_hook_is_dead_to_scripts)
+{
+    struct world w;
+
+    world_init(&w);
+    world_script(&w, "hook.lua",
+                 "local kept return function(e)\n"
+                 "local me = coroutine.running()\n"
+                 "assert(not coroutine.resume(me, 1) and not pcall(coroutine.close, me))\n"
+                 "if kept and kept ~= me then\n"
+                 "assert(not coroutine.resume(kept, 1)) coroutine.close(kept) end\n"
+                 "kept = kept or me if e.id == 'bad' then error('x') end end");
+    world_open(&w);
+    for (int i = 0; i < 6; i++) {
+        int bad = i == 0 || i == 3;
+
+        gw_event_set(&w.ev, GW_STR("id"), bad ? GW_STR("bad") : GW_STR("e"));
+        CHECK(world_call(&w)->verdict == (bad ? GW_HOOK_FAILED : GW_HOOK_PUBLISH));
+        CHECK(!bad || has(w.call.text, "hook.lua:6: x"));
+    }
+    world_close(&w);
 }
 
 TEST(test_guard_memory_is_given_back_after_a_stop)

@@ -1,6 +1,8 @@
 /* The hook contract for one event: verdicts, chains, rules, errors. */
 #include "hook/hook.h"
 
+#include "base/buf.h"
+#include "base/metrics.h"
 #include "hook/world.h"
 
 /* One script on the event of world_init: the call, after everything is closed. */
@@ -294,5 +296,49 @@ TEST(test_hook_reload_keeps_the_old_version_when_the_new_one_is_broken)
     world_write("hook.lua", "return function(");
     CHECK(gw_hooks_reload(w.hooks, &w.err) == -1 && has(w.err.msg, "hook.lua:1:"));
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH && gw_event_get(&w.ev, GW_STR("v")));
+    world_close(&w);
+}
+
+TEST(test_hook_metrics_count_calls_errors_and_memory)
+{
+    struct gw_metrics *m = gw_metrics_new();
+    struct gw_buf out;
+    struct world w;
+
+    world_init(&w);
+    w.conf.metrics = m;
+    world_script(&w, "hook.lua", "return function(e) if e.id == 'bad' then error('x') end end");
+    world_open(&w);
+    world_call(&w);
+    gw_event_set(&w.ev, GW_STR("id"), GW_STR("bad"));
+    world_call(&w);
+    CHECK(gw_metrics_counter(m, GW_M_HOOK_ERRORS, "orders", "hook")->value == 1);
+    CHECK(gw_metrics_counter(m, GW_M_HOOK_MEMORY_BYTES, "orders", NULL)->value ==
+          gw_hooks_memory(w.hooks));
+    gw_buf_init(&out, SIZE_MAX / 2, NULL);
+    gw_metrics_write(m, &out);
+    gw_buf_putc(&out, '\0');
+    CHECK(has(out.p, "moongate_hook_seconds_count{pipeline=\"orders\",hook=\"hook\"} 2"));
+    gw_buf_free(&out);
+    gw_hooks_close(w.hooks);
+    CHECK(gw_metrics_counter(m, GW_M_HOOK_MEMORY_BYTES, "orders", NULL)->value == 0);
+    gw_metrics_free(m);
+    gw_arena_free(w.mem);
+}
+
+TEST(test_hook_json_style_data_follows_the_request)
+{
+    struct world w;
+
+    world_init(&w);
+    w.style.json = 1;
+    world_request(&w, GW_WORKFLOW, "{\"event\":{\"phase\":\"RUNNING\"}}");
+    world_script(
+        &w, "hook.lua",
+        "return function(e, request) request.event.phase = 'FAILED' request.request_id = 'r' end");
+    world_open(&w);
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    CHECK(gw_str_is(w.ev.data, "{\"requestId\":\"r\",\"event\":{\"phase\":\"FAILED\"}}"));
+    CHECK(w.ev.data_kind == GW_DATA_JSON);
     world_close(&w);
 }
