@@ -1,7 +1,8 @@
 /* What the log costs by itself: appends of one record, many under way at once, as an ingest loop
  * makes them; one reader that settles everything.
  *   build/release/log_bench [--dir DIR] [--type embedded|memory] [--n RECORDS] [--at-once N]
- *                           [--size BYTES] [--pipelines N] */
+ *                           [--size BYTES] [--pipelines N]
+ *                           [--batch RECORDS of an append] */
 #include "log/log.h"
 
 #include "base/arena.h"
@@ -14,6 +15,7 @@
 
 #include <getopt.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +26,18 @@ enum { MAX_SYNCS = 1 << 20, SETTLE = 500, MAX_PIPELINES = 64 };
 
 static struct gw_log *the_log;
 static uint64_t total = 1000000, sent, kept;
-static size_t at_once = 100, size = 300;
+static size_t at_once = 100, size = 300, batch = 1;
 static int64_t *syncs;
-static size_t n_syncs;
+static atomic_size_t n_syncs;
 
 static int timed_sync(int fd)
 {
     int64_t began = gw_clock_mono_ns();
     int rc = fdatasync(fd);
+    size_t i = n_syncs++;
 
-    if (n_syncs < MAX_SYNCS)
-        syncs[n_syncs++] = gw_clock_mono_ns() - began;
+    if (i < MAX_SYNCS)
+        syncs[i] = gw_clock_mono_ns() - began;
     return rc;
 }
 
@@ -55,7 +58,7 @@ static void die(const char *what, const struct gw_err *err)
 
 struct client {
     struct gw_append a;
-    struct gw_log_entry entry;
+    struct gw_log_entry *entries;
     struct gw_loop *loop;
     struct gw_task task;
 };
@@ -66,11 +69,12 @@ static void send_next(struct client *c)
 
     if (sent == total)
         return;
-    if (gw_log_reserve(the_log, c->entry.bytes.len + 77, &err))
+    c->a.reserved = batch * (c->entries[0].bytes.len + 77);
+    if (gw_log_reserve(the_log, c->a.reserved, &err))
         die("reserve", &err);
-    sent++;
-    c->entry.received_at_ns = gw_clock_wall_ns();
-    c->a.reserved = c->entry.bytes.len + 77;
+    sent += batch;
+    for (size_t i = 0; i < batch; i++)
+        c->entries[i].received_at_ns = gw_clock_wall_ns();
     gw_log_append(the_log, &c->a);
 }
 
@@ -85,7 +89,8 @@ static void on_kept(struct gw_mail *m)
 
     if (c->a.failed)
         die("append", &c->a.err);
-    if (++kept == total)
+    kept += batch;
+    if (kept == total)
         gw_loop_stop(c->loop);
     gw_loop_post(c->loop, &c->task);
 }
@@ -114,10 +119,12 @@ static void run_clients(void)
     if (!c)
         abort();
     for (size_t i = 0; i < at_once; i++) {
-        c[i] = (struct client){
-            .loop = loop, .task.fn = on_task, .entry = {bytes, gw_hash64(GW_STR("k")), GW_TASK, 0}};
-        c[i].a =
-            (struct gw_append){.mail.fn = on_kept, .reply = loop, .entries = &c[i].entry, .n = 1};
+        c[i] = (struct client){.loop = loop, .task.fn = on_task};
+        c[i].entries = gw_arena_alloc(mem, batch * sizeof(*c[i].entries));
+        for (size_t k = 0; k < batch; k++)
+            c[i].entries[k] = (struct gw_log_entry){bytes, gw_hash64(GW_STR("k")), GW_TASK, 0};
+        c[i].a = (struct gw_append){
+            .mail.fn = on_kept, .reply = loop, .entries = c[i].entries, .n = batch};
         gw_loop_post(loop, &c[i].task);
     }
     gw_loop_run(loop);
@@ -273,13 +280,11 @@ static void bench(const struct gw_log_conf *conf, size_t pipelines)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
-                                            {"type", required_argument, NULL, 't'},
-                                            {"n", required_argument, NULL, 'n'},
-                                            {"at-once", required_argument, NULL, 'a'},
-                                            {"size", required_argument, NULL, 's'},
-                                            {"pipelines", required_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"dir", required_argument, NULL, 'd'},   {"type", required_argument, NULL, 't'},
+        {"n", required_argument, NULL, 'n'},     {"at-once", required_argument, NULL, 'a'},
+        {"size", required_argument, NULL, 's'},  {"pipelines", required_argument, NULL, 'p'},
+        {"batch", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
     struct gw_log_conf conf = {
         .path = "log-bench-data", .max_bytes = 8L << 30, .segment_bytes = 64 << 20};
     size_t pipelines = 1;
@@ -305,11 +310,15 @@ int main(int argc, char **argv)
         case 'p':
             pipelines = strtoull(optarg, NULL, 10);
             break;
+        case 'b':
+            batch = strtoull(optarg, NULL, 10);
+            break;
         default:
             return 2;
         }
     }
-    if (at_once == 0 || total < at_once || pipelines > MAX_PIPELINES)
+    total -= batch ? total % batch : 0;
+    if (at_once == 0 || batch == 0 || total < at_once * batch || pipelines > MAX_PIPELINES)
         return 2;
     syncs = calloc(MAX_SYNCS, sizeof(*syncs));
     gw_log_sync = timed_sync;
