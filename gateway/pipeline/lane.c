@@ -2,13 +2,12 @@
  * there while a message of its key is out, to be tried again, or waits behind one that is. */
 #include "pipeline/outbox.h"
 
+#include "publish/messages.h"
+
 #include <assert.h>
 #include <stdlib.h>
-#include <uthash.h>
-#include <utlist.h>
 
 struct gw_lane {
-    UT_hash_handle hh;
     uint64_t order;
     uint64_t send; /* the last send that has a message of it */
     size_t out;
@@ -18,17 +17,9 @@ struct gw_lane {
     int64_t due_ms;
 };
 
-static struct gw_lane *find(const struct gw_outbox *b, uint64_t order)
-{
-    struct gw_lane *l;
-
-    HASH_FIND(hh, b->lanes, &order, sizeof(order), l);
-    return l;
-}
-
 static struct gw_lane *lane_of(struct gw_outbox *b, uint64_t order)
 {
-    struct gw_lane *l = find(b, order);
+    struct gw_lane *l = gw_keymap_get(&b->lanes, order);
 
     if (l)
         return l;
@@ -36,9 +27,35 @@ static struct gw_lane *lane_of(struct gw_outbox *b, uint64_t order)
     if (!l)
         abort();
     l->order = order;
-    HASH_ADD(hh, b->lanes, order, sizeof(l->order), l);
+    gw_keymap_add(&b->lanes, order, l);
     return l;
 }
+
+/* ---- lanes by the time they may go on ---- */
+
+static void due_remove(struct gw_outbox *b, struct gw_lane *l)
+{
+    *(l->prev ? &l->prev->next : &b->due) = l->next;
+    *(l->next ? &l->next->prev : &b->due_last) = l->prev;
+    l->is_due = 0;
+}
+
+/* Delays are much the same, so the place is near the end. */
+static void due_add(struct gw_outbox *b, struct gw_lane *l, int64_t due_ms)
+{
+    struct gw_lane *at = b->due_last;
+
+    while (at && at->due_ms > due_ms)
+        at = at->prev;
+    l->prev = at;
+    l->next = at ? at->next : b->due;
+    *(l->prev ? &l->prev->next : &b->due) = l;
+    *(l->next ? &l->next->prev : &b->due_last) = l;
+    l->due_ms = due_ms;
+    l->is_due = 1;
+}
+
+/* ---- a message's way through its lane ---- */
 
 int gw_lane_enter(struct gw_outbox *b, struct gw_out *o, uint64_t send)
 {
@@ -46,7 +63,7 @@ int gw_lane_enter(struct gw_outbox *b, struct gw_out *o, uint64_t send)
     const int same_send = l->send == send && !b->publisher->one_a_key;
 
     if (l->again || l->waiting || (l->out && !same_send)) {
-        DL_APPEND(l->waiting, &o->m);
+        gw_messages_append(&l->waiting, &o->m);
         return 0;
     }
     l->out++;
@@ -57,15 +74,14 @@ int gw_lane_enter(struct gw_outbox *b, struct gw_out *o, uint64_t send)
 /* What the lane held goes on, before what is ready of other keys: order is within a key. */
 static void open_lane(struct gw_outbox *b, struct gw_lane *l)
 {
-    struct gw_message *m;
     size_t n;
 
-    DL_CONCAT(l->again, l->waiting);
-    DL_COUNT(l->again, m, n);
-    DL_CONCAT(l->again, b->ready);
+    gw_messages_join(&l->again, &l->waiting);
+    n = gw_messages_count(l->again);
+    gw_messages_join(&l->again, &b->ready);
     b->ready = l->again;
     b->n_ready += n;
-    HASH_DEL(b->lanes, l);
+    gw_keymap_remove(&b->lanes, l->order);
     free(l);
     if (n)
         b->poke(b->ctx);
@@ -73,7 +89,7 @@ static void open_lane(struct gw_outbox *b, struct gw_lane *l)
 
 void gw_lane_done(struct gw_outbox *b, struct gw_out *o)
 {
-    struct gw_lane *l = find(b, o->m.order);
+    struct gw_lane *l = gw_keymap_get(&b->lanes, o->m.order);
 
     assert(l && l->out);
     if (--l->out == 0 && !l->is_due)
@@ -82,7 +98,7 @@ void gw_lane_done(struct gw_outbox *b, struct gw_out *o)
 
 void gw_lane_again(struct gw_outbox *b, struct gw_out *o, int64_t delay_ms)
 {
-    struct gw_lane *l = find(b, o->m.order), *at;
+    struct gw_lane *l = gw_keymap_get(&b->lanes, o->m.order);
     const int64_t due = gw_loop_now_ms(b->loop) + delay_ms;
 
     assert(l && l->out);
@@ -91,15 +107,8 @@ void gw_lane_again(struct gw_outbox *b, struct gw_out *o, int64_t delay_ms)
     if (l->is_due && l->due_ms >= due)
         return;
     if (l->is_due)
-        DL_DELETE(b->due, l);
-    l->is_due = 1;
-    l->due_ms = due;
-    for (at = b->due ? b->due->prev : NULL; at && at->due_ms > due;)
-        at = at == b->due ? NULL : at->prev;
-    if (at)
-        DL_APPEND_ELEM(b->due, at, l);
-    else
-        DL_PREPEND(b->due, l);
+        due_remove(b, l);
+    due_add(b, l, due);
 }
 
 int64_t gw_lanes_wake(struct gw_outbox *b, int64_t now_ms)
@@ -107,8 +116,7 @@ int64_t gw_lanes_wake(struct gw_outbox *b, int64_t now_ms)
     struct gw_lane *l;
 
     while ((l = b->due) && l->due_ms <= now_ms) {
-        DL_DELETE(b->due, l);
-        l->is_due = 0;
+        due_remove(b, l);
         if (l->out == 0) /* else the last result of its send opens it */
             open_lane(b, l);
     }
@@ -117,12 +125,6 @@ int64_t gw_lanes_wake(struct gw_outbox *b, int64_t now_ms)
 
 void gw_lanes_free(struct gw_outbox *b)
 {
-    struct gw_lane *l, *next;
-
-    HASH_ITER(hh, b->lanes, l, next)
-    {
-        HASH_DEL(b->lanes, l);
-        free(l);
-    }
-    b->due = NULL;
+    gw_keymap_free(&b->lanes);
+    b->due = b->due_last = NULL;
 }

@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 enum { STOPS_MAX = 5 }; /* in a row: a script that cannot be let on with */
 
@@ -171,19 +170,31 @@ static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event
 
 /* ---- starting, now or later ---- */
 
+/* Behind `at`; NULL: as the first. */
+static void list_add(struct gw_item_list *l, struct gw_item *at, struct gw_item *it)
+{
+    it->due_prev = at;
+    it->due_next = at ? at->due_next : l->first;
+    *(it->due_prev ? &it->due_prev->due_next : &l->first) = it;
+    *(it->due_next ? &it->due_next->due_prev : &l->last) = it;
+}
+
+static void list_remove_first(struct gw_item_list *l)
+{
+    l->first = l->first->due_next;
+    *(l->first ? &l->first->due_prev : &l->last) = NULL;
+}
+
 static void start_later(struct gw_worker *w, struct gw_item *it, int64_t delay_ms)
 {
-    struct gw_item *at;
+    struct gw_item *at = w->due.last;
 
     if (!w->conf->unordered)
         gw_window_hold(&w->window, it);
     it->due_ms = gw_loop_now_ms(w->loop) + delay_ms;
-    for (at = w->due ? w->due->due_prev : NULL; at && at->due_ms > it->due_ms;)
-        at = at == w->due ? NULL : at->due_prev;
-    if (at)
-        DL_APPEND_ELEM2(w->due, at, it, due_prev, due_next);
-    else
-        DL_PREPEND2(w->due, it, due_prev, due_next);
+    while (at && at->due_ms > it->due_ms)
+        at = at->due_prev;
+    list_add(&w->due, at, it);
     gw_worker_poke(w);
 }
 
@@ -194,7 +205,7 @@ static void let_go(struct gw_worker *w, struct gw_item *it)
 
     if (!next)
         return;
-    DL_APPEND2(w->startable, next, due_prev, due_next);
+    list_add(&w->startable, w->startable.last, next);
     gw_worker_poke(w);
 }
 
@@ -224,13 +235,13 @@ void gw_items_run(struct gw_worker *w)
 {
     struct gw_item *it;
 
-    while ((it = w->due) && it->due_ms <= gw_loop_now_ms(w->loop)) {
-        DL_DELETE2(w->due, it, due_prev, due_next);
+    while ((it = w->due.first) && it->due_ms <= gw_loop_now_ms(w->loop)) {
+        list_remove_first(&w->due);
         gw_window_renew(&w->window, it);
         run(w, it);
     }
-    while (!w->block && (it = w->startable)) {
-        DL_DELETE2(w->startable, it, due_prev, due_next);
+    while (!w->block && (it = w->startable.first)) {
+        list_remove_first(&w->startable);
         run(w, it);
     }
 }
@@ -239,9 +250,9 @@ int64_t gw_items_next_ms(const struct gw_worker *w)
 {
     int64_t ms;
 
-    if (!w->due)
+    if (!w->due.first)
         return -1;
-    ms = w->due->due_ms - gw_loop_now_ms(w->loop);
+    ms = w->due.first->due_ms - gw_loop_now_ms(w->loop);
     return ms > 0 ? ms : 0;
 }
 

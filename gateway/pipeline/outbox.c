@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "publish/messages.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 enum { NO_SLOT = ~0U, DOWN_AFTER = 3 };
 
@@ -28,10 +28,7 @@ void gw_out_sort_in(struct gw_message **list, struct gw_out *o)
 
     while (at && out_of(at)->number > o->number)
         at = at == *list ? NULL : at->prev;
-    if (at)
-        DL_APPEND_ELEM(*list, at, &o->m);
-    else
-        DL_PREPEND(*list, &o->m);
+    gw_messages_insert(list, at, &o->m);
 }
 
 /* ---- what state the destination is in ---- */
@@ -93,13 +90,9 @@ static int64_t delay_ms(struct gw_outbox *b, uint32_t tries, int64_t asked_ms)
 
 static void ready_again(struct gw_outbox *b)
 {
-    struct gw_message *m;
-    size_t n;
-
-    DL_COUNT(b->again, m, n);
-    DL_CONCAT(b->again, b->ready);
+    b->n_ready += gw_messages_count(b->again);
+    gw_messages_join(&b->again, &b->ready);
     b->ready = b->again;
-    b->n_ready += n;
     b->again = NULL;
     b->retry_after_ms = 0;
 }
@@ -220,7 +213,7 @@ static struct gw_message *take_batch(struct gw_outbox *b, struct gw_slot *slot)
            (slot->left == 0 || bytes + m->bytes <= max->bytes)) {
         struct gw_out *o = out_of(m);
 
-        DL_DELETE(b->ready, m);
+        gw_messages_remove(&b->ready, m);
         b->n_ready--;
         if (!b->publisher->keeps_order && !gw_lane_enter(b, o, b->sends))
             continue;
@@ -313,7 +306,7 @@ void gw_outbox_put(struct gw_outbox *b, struct gw_out *o)
 {
     o->number = b->numbers++;
     b->count++;
-    DL_APPEND(b->ready, &o->m);
+    gw_messages_append(&b->ready, &o->m);
     b->n_ready++;
 }
 

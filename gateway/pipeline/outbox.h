@@ -2,6 +2,7 @@
 #define GW_PIPELINE_OUTBOX_H
 
 #include "net/loop.h"
+#include "pipeline/keymap.h"
 #include "pipeline/pipeline.h"
 #include "publish/publisher.h"
 
@@ -56,7 +57,8 @@ struct gw_outbox {
     unsigned free_slot;
     uint64_t numbers, sends;
     struct gw_message *again; /* keeps_order: to be sent again, in order */
-    struct gw_lane *lanes, *due;
+    struct gw_keymap lanes;   /* by order */
+    struct gw_lane *due, *due_last;
     int64_t retry_after_ms, ready_since_ms, trouble_ms, now_ns;
     unsigned rounds; /* failures in a row, for the delay */
     unsigned failures;

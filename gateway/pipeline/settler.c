@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 enum { FIRST = 16, KEEP = 1024, SPARES = 128 }; /* larger and more are given back after use */
 
@@ -39,7 +38,8 @@ static void on_settled(struct gw_mail *m)
         b->cap = 0;
     }
     if (s->n_spares < SPARES) {
-        LL_PREPEND(s->spare, b);
+        b->next = s->spare;
+        s->spare = b;
         s->n_spares++;
     } else {
         free(b->items);
@@ -55,7 +55,7 @@ static struct gw_settle_batch *filling(struct gw_settler *s)
     if (!b) {
         b = s->spare;
         if (b) {
-            LL_DELETE(s->spare, b);
+            s->spare = b->next;
             s->n_spares--;
         } else {
             b = checked(calloc(1, sizeof(*b)));
@@ -107,13 +107,12 @@ void gw_settler_send(struct gw_settler *s)
 
 void gw_settler_fini(struct gw_settler *s)
 {
-    struct gw_settle_batch *b, *next;
+    struct gw_settle_batch *b;
 
     assert(!s->filling && !s->batches);
-    LL_FOREACH_SAFE(s->spare, b, next)
-    {
+    while ((b = s->spare)) {
+        s->spare = b->next;
         free(b->items);
         free(b);
     }
-    s->spare = NULL;
 }

@@ -5,15 +5,11 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-#include <utlist.h>
 
 enum { SPARES = 256 }; /* items and arenas kept for the next records */
 
 /* A key whose first item is held. Most keys have none: hooks return at once. */
 struct gw_window_key {
-    UT_hash_handle hh;
-    uint64_t key;
     struct gw_item *holder, *last; /* the waiting ones hang behind the holder */
 };
 
@@ -37,20 +33,32 @@ static void destroy(struct gw_item *it)
     free(it);
 }
 
+static void destroy_all(struct gw_item *it)
+{
+    while (it) {
+        struct gw_item *next = it->next;
+
+        destroy(it);
+        it = next;
+    }
+}
+
+static void unlink_item(struct gw_window *w, struct gw_item *it)
+{
+    *(it->prev ? &it->prev->next : &w->items) = it->next;
+    if (it->next)
+        it->next->prev = it->prev;
+    it->prev = it->next = NULL;
+    w->n_items--;
+    w->bytes -= it->bytes;
+    it->bytes = 0;
+}
+
 void gw_window_fini(struct gw_window *w)
 {
-    struct gw_window_key *k, *next_key;
-    struct gw_item *it, *next;
-
-    HASH_ITER(hh, w->keys, k, next_key)
-    {
-        HASH_DEL(w->keys, k);
-        free(k);
-    }
-    DL_FOREACH_SAFE(w->items, it, next)
-    destroy(it);
-    LL_FOREACH_SAFE(w->spare_items, it, next)
-    destroy(it);
+    gw_keymap_free(&w->keys);
+    destroy_all(w->items);
+    destroy_all(w->spare_items);
     free(w->ended);
 }
 
@@ -94,7 +102,7 @@ struct gw_item *gw_window_add(struct gw_window *w)
     struct gw_arena *mem;
 
     if (it) {
-        LL_DELETE(w->spare_items, it);
+        w->spare_items = it->next;
         w->n_spares--;
         mem = it->mem;
     } else {
@@ -104,7 +112,10 @@ struct gw_item *gw_window_add(struct gw_window *w)
     memset(it, 0, sizeof(*it));
     it->mem = mem;
     it->number = w->next++;
-    DL_APPEND(w->items, it);
+    it->next = w->items;
+    if (it->next)
+        it->next->prev = it;
+    w->items = it;
     w->n_items++;
     return it;
 }
@@ -134,10 +145,7 @@ void gw_window_renew(struct gw_window *w, struct gw_item *it)
 void gw_window_end(struct gw_window *w, struct gw_item *it)
 {
     assert(it->open == 0 && !it->held);
-    DL_DELETE(w->items, it);
-    w->n_items--;
-    w->bytes -= it->bytes;
-    it->bytes = 0;
+    unlink_item(w, it);
     mark_ended(w, it->number);
 }
 
@@ -145,10 +153,7 @@ void gw_window_drop(struct gw_window *w, struct gw_item *it)
 {
     assert(it->number == w->next - 1);
     w->next--;
-    DL_DELETE(w->items, it);
-    w->n_items--;
-    w->bytes -= it->bytes;
-    it->bytes = 0;
+    unlink_item(w, it);
     gw_window_free(w, it);
 }
 
@@ -159,25 +164,16 @@ void gw_window_free(struct gw_window *w, struct gw_item *it)
         return;
     }
     gw_arena_reset(it->mem);
-    LL_PREPEND(w->spare_items, it);
+    it->next = w->spare_items;
+    w->spare_items = it;
     w->n_spares++;
 }
 
 /* ---- W3 ---- */
 
-static struct gw_window_key *find(const struct gw_window *w, uint64_t key)
-{
-    struct gw_window_key *k;
-
-    if (!w->keys)
-        return NULL;
-    HASH_FIND(hh, w->keys, &key, sizeof(key), k);
-    return k;
-}
-
 int gw_window_waits(struct gw_window *w, struct gw_item *it)
 {
-    struct gw_window_key *k = find(w, it->rec.key_hash);
+    struct gw_window_key *k = gw_keymap_get(&w->keys, it->rec.key_hash);
 
     if (!k)
         return 0;
@@ -192,11 +188,11 @@ void gw_window_hold(struct gw_window *w, struct gw_item *it)
 
     if (it->held)
         return;
-    assert(!find(w, it->rec.key_hash));
+    assert(!gw_keymap_get(&w->keys, it->rec.key_hash));
     it->held = 1;
     k = checked(malloc(sizeof(*k)));
-    *k = (struct gw_window_key){.key = it->rec.key_hash, .holder = it, .last = it};
-    HASH_ADD(hh, w->keys, key, sizeof(k->key), k);
+    *k = (struct gw_window_key){.holder = it, .last = it};
+    gw_keymap_add(&w->keys, it->rec.key_hash, k);
 }
 
 struct gw_item *gw_window_let_go(struct gw_window *w, struct gw_item *it)
@@ -205,7 +201,7 @@ struct gw_item *gw_window_let_go(struct gw_window *w, struct gw_item *it)
 
     if (!it->held)
         return NULL;
-    k = find(w, it->rec.key_hash);
+    k = gw_keymap_get(&w->keys, it->rec.key_hash);
     assert(k && k->holder == it);
     it->held = 0;
     k->holder = it->behind;
@@ -214,7 +210,7 @@ struct gw_item *gw_window_let_go(struct gw_window *w, struct gw_item *it)
         k->holder->held = 1;
         return k->holder;
     }
-    HASH_DEL(w->keys, k);
+    gw_keymap_remove(&w->keys, it->rec.key_hash);
     free(k);
     return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "flyte/flyte.h"
 #include "log/log.h"
+#include "pipeline/keymap.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,7 @@
  * results have come, without a settle. */
 /* One record in flight. */
 struct gw_item {
-    struct gw_item *prev, *next; /* items in the order they were read */
+    struct gw_item *prev, *next; /* in the window */
     struct gw_item *behind;      /* the next of its key that waits for its hooks */
     struct gw_arena *mem;        /* everything of the record, messages included */
     size_t bytes;                /* of mem, as the window counted it */
@@ -49,16 +50,15 @@ struct gw_item {
     struct gw_dead_letter *dead; /* on mem */
 };
 
-struct gw_window_key;
 struct gw_window {
     uint64_t max_records;
     size_t max_bytes;
     uint64_t next, first; /* numbers of the next read, and of the first that has not ended */
     uint64_t *ended;      /* a bit for each number in [first, next), at number % (64 × words) */
     size_t words, bytes;
-    struct gw_item *items, *spare_items;
+    struct gw_item *items, *spare_items; /* by next */
     size_t n_items, n_spares;
-    struct gw_window_key *keys; /* whose hooks have not returned */
+    struct gw_keymap keys; /* whose hooks have not returned */
 };
 
 void gw_window_init(struct gw_window *w, uint64_t max_records, size_t max_bytes);

@@ -24,6 +24,10 @@ struct gw_filter_label {
     struct gw_counter *counter;
 };
 
+struct gw_item_list { /* by due_prev and due_next */
+    struct gw_item *first, *last;
+};
+
 struct gw_worker;
 struct gw_pipeline {
     const struct gw_pipeline_conf *conf;
@@ -74,13 +78,13 @@ struct gw_worker {
     struct gw_timer again; /* opening, reading, items that are due later */
     struct gw_timer last;  /* the deadline of a stop */
     int is_open, drained, unreadable, stopping;
-    int is_down;               /* the pipeline's n_down has it */
-    unsigned tries;            /* to open, in a row */
-    unsigned stops;            /* of hooks, in a row */
-    struct gw_item *block;     /* the pipeline stands at this record */
-    struct gw_item *startable; /* hooks may start, a list by due_next */
-    struct gw_item *due;       /* hooks start at due_ms, in that order */
-    size_t calls;              /* hooks that wait */
+    int is_down;                   /* the pipeline's n_down has it */
+    unsigned tries;                /* to open, in a row */
+    unsigned stops;                /* of hooks, in a row */
+    struct gw_item *block;         /* the pipeline stands at this record */
+    struct gw_item_list startable; /* hooks may start */
+    struct gw_item_list due;       /* hooks start at due_ms, in that order */
+    size_t calls;                  /* hooks that wait */
     struct gw_call *spare_calls;
     int64_t wall_ns;            /* read once a turn */
     char said[240];             /* the last trouble that was logged */

@@ -92,21 +92,36 @@ static const char *why_forbidden(const char *name)
     return NULL;
 }
 
-/* librdkafka's own names, for "did you mean". */
-static void offer_all(const rd_kafka_conf_t *rk, struct gw_nearest *near)
+static void offer_dump(struct gw_nearest *near, const char **all, size_t n)
 {
-    size_t n = 0;
-    const char **all = rd_kafka_conf_dump((rd_kafka_conf_t *)rk, &n);
-
     for (size_t i = 0; i + 1 < n; i += 2)
         gw_nearest_offer(near, gw_str_of(all[i]));
     rd_kafka_conf_dump_free(all, n);
 }
 
+/* "Did you mean", from librdkafka's own names and the aliases it does not list. */
+static const char *hint_of(rd_kafka_conf_t *rk, const char *name, char *out, size_t size)
+{
+    static const char *const aliases[] = {"linger.ms",      "compression.type", "max.in.flight",
+                                          "sasl.mechanism", "retries",          "batch.size"};
+    struct gw_nearest near = {.wanted = gw_str_of(name)};
+    rd_kafka_topic_conf_t *topic = rd_kafka_topic_conf_new();
+    const char **all;
+    size_t n = 0;
+
+    all = rd_kafka_conf_dump(rk, &n);
+    offer_dump(&near, all, n);
+    all = rd_kafka_topic_conf_dump(topic, &n);
+    offer_dump(&near, all, n);
+    rd_kafka_topic_conf_destroy(topic);
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+        gw_nearest_offer(&near, gw_str_of(aliases[i]));
+    return gw_nearest_hint(&near, out, size);
+}
+
 static int set_property(rd_kafka_conf_t *rk, const struct gw_pair *pair, char *why, size_t size)
 {
     const char *no = why_forbidden(pair->key);
-    struct gw_nearest near = {.wanted = gw_str_of(pair->key)};
     char text[512], hint[160];
 
     if (no) {
@@ -117,9 +132,8 @@ static int set_property(rd_kafka_conf_t *rk, const struct gw_pair *pair, char *w
     case RD_KAFKA_CONF_OK:
         return 0;
     case RD_KAFKA_CONF_UNKNOWN:
-        offer_all(rk, &near);
         snprintf(why, size, "librdkafka has no setting \"%s\"%s", pair->key,
-                 gw_nearest_hint(&near, hint, sizeof(hint)));
+                 hint_of(rk, pair->key, hint, sizeof(hint)));
         return -1;
     default:
         snprintf(why, size, "%s: %s", pair->key, text);
@@ -161,29 +175,44 @@ static void check_properties(const struct gw_publish_kafka_conf *c, struct place
     rd_kafka_conf_destroy(rk);
 }
 
+static int knows_mechanism(const char *name, char *hint, size_t size, const char **said)
+{
+    static const char *const all[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI",
+                                      "OAUTHBEARER"};
+    struct gw_nearest near = {.wanted = gw_str_of(name)};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (!strcmp(name, all[i]))
+            return 1;
+        gw_nearest_offer(&near, gw_str_of(all[i]));
+    }
+    *said = gw_nearest_hint(&near, hint, size);
+    return 0;
+}
+
 static void check_sasl(const struct gw_publish_kafka_conf *c, struct place w)
 {
-    const struct gw_yaml *at = value_of(w.at, "sasl");
-    rd_kafka_conf_t *rk;
-    char why[512];
+    const struct gw_yaml *at = value_of(value_of(w.at, "sasl"), "mechanism");
+    const char *name, *said = "";
+    char hint[80];
 
     if (!c->sasl)
         return;
-    rk = rd_kafka_conf_new();
-    if (rd_kafka_conf_set(rk, "sasl.mechanism", c->sasl->mechanism, why, sizeof(why)) !=
-        RD_KAFKA_CONF_OK)
-        gw_problems_add(w.p, 0, at->file, at->line, at->column, "sasl.mechanism: %s", why);
-    rd_kafka_conf_destroy(rk);
-    if (!strncmp(c->sasl->mechanism, "SCRAM", 5) && rd_kafka_version() < SCRAM_FIXED_IN)
+    name = c->sasl->mechanism;
+    if (!knows_mechanism(name, hint, sizeof(hint), &said))
+        gw_problems_add(w.p, 0, at->file, at->line, at->column,
+                        "sasl.mechanism: \"%.80s\" is none of PLAIN, SCRAM-SHA-256, "
+                        "SCRAM-SHA-512, GSSAPI, OAUTHBEARER%s",
+                        name, said);
+    if (!strncmp(name, "SCRAM", 5) && rd_kafka_version() < SCRAM_FIXED_IN)
         gw_problems_add(w.p, 1, at->file, at->line, at->column,
                         "sasl.mechanism: librdkafka %s cannot log in with %s at Kafka 4 and newer "
                         "(fixed in 2.6.1)",
-                        rd_kafka_version_str(), c->sasl->mechanism);
-    if (strcmp(c->sasl->mechanism, "GSSAPI") != 0 &&
-        strcmp(c->sasl->mechanism, "OAUTHBEARER") != 0 &&
+                        rd_kafka_version_str(), name);
+    if ((!strcmp(name, "PLAIN") || !strncmp(name, "SCRAM", 5)) &&
         (!c->sasl->username || !c->sasl->password))
         gw_problems_add(w.p, 0, at->file, at->line, at->column,
-                        "sasl: %s needs username and password", c->sasl->mechanism);
+                        "sasl: %s needs username and password", name);
 }
 
 void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,

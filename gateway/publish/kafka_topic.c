@@ -63,32 +63,38 @@ static int literal_ok(struct gw_str s, struct gw_err *err)
     return 0;
 }
 
+/* Takes the next literal and the field behind it off *text. */
+static int parse_piece(const char **text, struct gw_kafka_topic *out, struct gw_err *err)
+{
+    const char *open = strchr(*text, '{'), *close = open ? strchr(open, '}') : NULL;
+    const struct gw_str literal = {*text, open ? (size_t)(open - *text) : strlen(*text)};
+    int field = -1;
+
+    if (out->n == GW_TOPIC_PIECES)
+        return gw_err_set(err, GW_ERR_REJECT, "more than %d fields", GW_TOPIC_PIECES - 1);
+    if (literal_ok(literal, err))
+        return -1;
+    if (open && !close)
+        return gw_err_set(err, GW_ERR_REJECT, "{ without }");
+    if (open) {
+        field = find_field((struct gw_str){open + 1, (size_t)(close - open) - 1}, err);
+        if (field < 0)
+            return -1;
+        out->fixed = 0;
+    }
+    out->pieces[out->n].literal = literal;
+    out->pieces[out->n++].field = field;
+    *text = open ? close + 1 : "";
+    return 0;
+}
+
 int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw_err *err)
 {
     *out = (struct gw_kafka_topic){.fixed = 1};
-    do {
-        const char *open = strchr(text, '{'), *close = open ? strchr(open, '}') : NULL;
-        const struct gw_str literal = {text, open ? (size_t)(open - text) : strlen(text)};
-
-        if (out->n == GW_TOPIC_PIECES)
-            return gw_err_set(err, GW_ERR_REJECT, "more than %d fields", GW_TOPIC_PIECES);
-        if (literal_ok(literal, err))
+    do
+        if (parse_piece(&text, out, err))
             return -1;
-        if (open && !close)
-            return gw_err_set(err, GW_ERR_REJECT, "{ without }");
-        out->pieces[out->n].literal = literal;
-        out->pieces[out->n].field = -1;
-        if (open) {
-            int field = find_field((struct gw_str){open + 1, (size_t)(close - open) - 1}, err);
-
-            if (field < 0)
-                return -1;
-            out->pieces[out->n].field = field;
-            out->fixed = 0;
-        }
-        out->n++;
-        text = open ? close + 1 : "";
-    } while (*text);
+    while (*text);
     if (out->fixed && (out->pieces[0].literal.len == 0 || out->pieces[0].literal.len > TOPIC_MAX))
         return gw_err_set(err, GW_ERR_REJECT, "a topic has 1 to %d characters", TOPIC_MAX);
     return 0;

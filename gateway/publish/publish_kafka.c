@@ -18,6 +18,7 @@
 #include "flyte/flyte.h"
 #include "net/loop.h"
 #include "publish/common.h"
+#include "publish/messages.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +26,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <utlist.h>
 
 enum { TICK_MS = 1000, NO_ACK_MS = 10000, QUIET_MS = 10000, LAST_REPORT_MS = 50 };
 /* On the wire: lengths and deltas of one message, and of one header (Kafka's record format 2). */
@@ -72,7 +72,8 @@ static void on_log(const rd_kafka_t *rk, int syslog_level, const char *fac, cons
 {
     enum { WARNING = 4, INFO = 6 };
 
-    (void)fac;
+    if (!strcmp(fac, "CONFWARN") && strstr(text, "enable.gapless.guarantee"))
+        return; /* "experimental": what it ends, do_reset begins anew */
     say(rd_kafka_opaque(rk),
         syslog_level <= WARNING ? GW_WARN
         : syslog_level <= INFO  ? GW_INFO
@@ -115,6 +116,9 @@ static void watch_queue(struct kafka *k)
     rd_kafka_queue_io_event_enable(q, k->wake_fd, &one, sizeof(one));
     rd_kafka_queue_destroy(q);
     (void)rd_kafka_set_log_queue(k->rk, NULL);
+    /* It wakes only when something comes to an empty queue: look at what was there before. */
+    if (write(k->wake_fd, &one, sizeof(one)) < 0)
+        because(k, "eventfd");
 }
 
 static int start(struct kafka *k, struct gw_err *err)
@@ -212,8 +216,8 @@ static void settle_alone(struct kafka *k)
 /* Of what waits: it will not be produced. */
 static void refuse(struct kafka *k, struct gw_message *m, int mark)
 {
-    DL_DELETE(k->waiting, m);
-    DL_APPEND(k->ended, m);
+    gw_messages_remove(&k->waiting, m);
+    gw_messages_append(&k->ended, m);
     m->mark = mark;
     if (mark == GW_TRY_AGAIN)
         k->reset = 1;
@@ -233,8 +237,8 @@ static void pump(struct kafka *k)
         if (rc == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break; /* the next report, or the tick */
         if (!rc) {
-            DL_DELETE(k->waiting, m);
-            DL_APPEND(k->out, m);
+            gw_messages_remove(&k->waiting, m);
+            gw_messages_append(&k->out, m);
             if (k->n_out++ == 0)
                 k->progress_ms = gw_mono_ms();
             continue;
@@ -256,38 +260,34 @@ static const char *why(const struct kafka *k, int mark)
 
 static void give(struct kafka *k, struct gw_message *list)
 {
-    struct gw_message *m, *next;
-
-    DL_FOREACH_SAFE(list, m, next)
-    {
+    while (list) {
+        struct gw_message *m = list;
         const struct gw_result r = {.outcome = (enum gw_outcome)m->mark, .why = why(k, m->mark)};
 
+        list = m->next;
         k->base.result(k->base.ctx, m, &r);
     }
 }
 
 static void take_back(struct kafka *k, struct gw_message **list)
 {
-    struct gw_message *m;
-
-    DL_FOREACH(*list, m)
-    m->mark = GW_TRY_AGAIN;
-    DL_CONCAT(k->ended, *list);
-    *list = NULL;
+    for (struct gw_message *m = *list; m; m = m->next)
+        m->mark = GW_TRY_AGAIN;
+    gw_messages_join(&k->ended, list);
 }
 
 /* A new producer comes with the next send, or at once when nothing has to be sent again. */
 static void do_reset(struct kafka *k)
 {
-    struct gw_message *m, *ended;
+    struct gw_message *ended;
     size_t again = 0;
 
     k->reset = 1; /* nothing is produced while the last reports are heard */
     end(k);
     take_back(k, &k->out);
     k->n_out = 0;
-    DL_FOREACH(k->ended, m)
-    again += m->mark == GW_TRY_AGAIN;
+    for (const struct gw_message *m = k->ended; m; m = m->next)
+        again += m->mark == GW_TRY_AGAIN;
     if (k->suspect)
         k->alone += again;
     if (again)
@@ -310,37 +310,59 @@ static void go_on(struct kafka *k)
     pump(k);
 }
 
+/* The message's own fault, if it was the only one of its request. */
+static int fault_of(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return GW_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return GW_IMPOSSIBLE;
+    default:
+        return 0;
+    }
+}
+
+static void delivered(struct kafka *k, struct gw_message *m)
+{
+    const struct gw_result r = {.outcome = GW_DELIVERED};
+
+    k->all_down = k->troubled = 0;
+    k->why[0] = '\0';
+    settle_alone(k);
+    k->base.result(k->base.ctx, m, &r);
+}
+
+static void failed(struct kafka *k, struct gw_message *m, rd_kafka_resp_err_t err)
+{
+    const int fault = fault_of(err);
+
+    if (!k->reset)
+        because(k, rd_kafka_err2str(err));
+    m->mark = fault && k->alone ? fault : GW_TRY_AGAIN;
+    if (m->mark != GW_TRY_AGAIN) {
+        settle_alone(k);
+    } else {
+        k->suspect |= fault != 0;
+        k->reset = 1;
+    }
+    gw_messages_append(&k->ended, m);
+    gw_loop_post(k->base.loop, &k->after);
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
 {
     struct kafka *k = opaque;
     struct gw_message *m = report->_private;
-    const struct gw_result delivered = {.outcome = GW_DELIVERED};
-    const int bad = report->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? GW_TOO_LARGE
-                    : report->err == RD_KAFKA_RESP_ERR_INVALID_RECORD   ? GW_IMPOSSIBLE
-                                                                        : 0;
 
     (void)rk;
-    DL_DELETE(k->out, m);
+    gw_messages_remove(&k->out, m);
     k->n_out--;
     k->progress_ms = gw_mono_ms();
-    if (!report->err) {
-        k->all_down = k->troubled = 0;
-        k->why[0] = '\0';
-        settle_alone(k);
-        k->base.result(k->base.ctx, m, &delivered);
-        return;
-    }
-    DL_APPEND(k->ended, m);
-    if (!k->reset)
-        because(k, rd_kafka_err2str(report->err));
-    m->mark = bad && k->alone ? bad : GW_TRY_AGAIN;
-    if (m->mark == GW_TRY_AGAIN) {
-        k->suspect |= bad != 0;
-        k->reset = 1;
-    } else {
-        settle_alone(k);
-    }
-    gw_loop_post(k->base.loop, &k->after);
+    if (report->err)
+        failed(k, m, report->err);
+    else
+        delivered(k, m);
 }
 
 /* ---- trouble ---- */
@@ -500,7 +522,7 @@ static void kafka_send(struct gw_publisher *p, struct gw_message *batch)
         struct gw_message *m = batch;
 
         batch = m->next;
-        DL_APPEND(k->waiting, m);
+        gw_messages_append(&k->waiting, m);
     }
     go_on(k);
 }

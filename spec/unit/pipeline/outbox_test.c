@@ -222,7 +222,7 @@ static void random_life(unsigned seed, int keeps_order, int one_a_key)
             give_some(w, 2);
         gw_loop_turn(w->loop, 0);
     }
-    CHECK(w->box.count == 0 && !w->box.lanes && !w->box.again && !w->box.ready);
+    CHECK(w->box.count == 0 && w->box.lanes.n == 0 && !w->box.again && !w->box.ready);
     finish(w);
 }
 
