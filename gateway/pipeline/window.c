@@ -50,8 +50,6 @@ static void unlink_item(struct gw_window *w, struct gw_item *it)
         it->next->prev = it->prev;
     it->prev = it->next = NULL;
     w->n_items--;
-    w->bytes -= it->bytes;
-    it->bytes = 0;
 }
 
 void gw_window_fini(struct gw_window *w)
@@ -66,7 +64,7 @@ void gw_window_fini(struct gw_window *w)
 
 int gw_window_has_room(const struct gw_window *w)
 {
-    if (w->next == w->first)
+    if (w->next == w->first && !w->bytes)
         return 1;
     return w->next - w->first < w->max_records && w->bytes < w->max_bytes;
 }
@@ -159,6 +157,8 @@ void gw_window_drop(struct gw_window *w, struct gw_item *it)
 
 void gw_window_free(struct gw_window *w, struct gw_item *it)
 {
+    w->bytes -= it->bytes;
+    it->bytes = 0;
     if (w->n_spares == SPARES) {
         destroy(it);
         return;

@@ -76,7 +76,7 @@ void gw_window_measure(struct gw_window *w, struct gw_item *it);
 void gw_window_renew(struct gw_window *w, struct gw_item *it);
 /* The newest item's record could not be read after all. */
 void gw_window_drop(struct gw_window *w, struct gw_item *it);
-/* W1: the item's last message has ended; its memory stays until it is freed. */
+/* W1: the item's last message has ended; its memory stays, and counts, until it is freed. */
 void gw_window_end(struct gw_window *w, struct gw_item *it);
 void gw_window_free(struct gw_window *w, struct gw_item *it);
 
