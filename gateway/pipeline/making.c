@@ -281,20 +281,18 @@ static void unblock(struct gw_worker *w, const struct gw_item *it)
         gw_worker_nudge(&p->workers[i]);
 }
 
-/* 1: the pipeline stands at this record. */
-static int stands(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
+/* The pipeline stands at this record: its conf says so, its scripts load no more, or they had to be
+ * stopped too often. */
+static int stands(struct gw_worker *w, const struct gw_hook_call *c)
 {
-    const int is_stop = c->verdict == GW_HOOK_FAILED && strcmp(c->reason, "hook_error") != 0;
-
-    w->stops = is_stop ? w->stops + 1 : 0;
-    if (c->verdict == GW_HOOK_RETRY && !c->run) /* the scripts do not load any more */
-        block(w, it, c->text);
-    else if (c->verdict == GW_HOOK_FAILED &&
-             (w->conf->on_hook_error == GW_BLOCK || w->stops >= STOPS_MAX))
-        block(w, it, c->text);
-    else
-        return 0;
-    return 1;
+    if (c->verdict == GW_HOOK_FAILED && strcmp(c->reason, "hook_error") != 0)
+        w->stops++;
+    else if (c->run)
+        w->stops = 0;
+    if (c->verdict == GW_HOOK_RETRY)
+        return !c->run;
+    return c->verdict == GW_HOOK_FAILED &&
+           (w->conf->on_hook_error == GW_BLOCK || w->stops >= STOPS_MAX);
 }
 
 static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
@@ -309,7 +307,7 @@ static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct g
         gw_item_filtered(w, it, w->count.hook_error);
         return;
     case GW_DEAD_LETTER:
-    case GW_BLOCK: /* stands() has it */
+    case GW_BLOCK: /* stands() took it */
         gw_item_kill(w, it, c->reason, gw_event_text(before, "id"), c->text);
         gw_item_end(w, it);
     }
@@ -333,15 +331,16 @@ static void finish_call(struct gw_worker *w, struct gw_call *call)
     struct gw_item *it = call->item;
     const struct gw_hook_call *c = &call->c;
 
-    if (!stands(w, it, c)) {
+    if (stands(w, c)) {
+        block(w, it, c->text);
+    } else if (c->verdict == GW_HOOK_RETRY) {
         unblock(w, it);
-        if (c->verdict == GW_HOOK_RETRY) {
-            gw_worker_note(w, c->text);
-            start_later(w, it, gw_worker_delay_ms(w, it->calls));
-        } else {
-            let_go(w, it);
-            act(w, it, c);
-        }
+        gw_worker_note(w, c->text);
+        start_later(w, it, gw_worker_delay_ms(w, it->calls));
+    } else {
+        unblock(w, it);
+        let_go(w, it);
+        act(w, it, c);
     }
     call->next_free = w->spare_calls;
     w->spare_calls = call;

@@ -48,6 +48,7 @@ struct kafka {
     struct gw_message *waiting, *out, *ended;
     size_t n_out, alone; /* the next `alone` messages are sent one by one */
     int reset;           /* the producer has to go; why says why */
+    int fatal;           /* librdkafka said so of the producer */
     int suspect;         /* one of a batch was found bad */
     int all_down, troubled;
     int64_t progress_ms;
@@ -94,7 +95,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         (void)rd_kafka_fatal_error(rk, text, sizeof(text));
         because(k, text);
-        k->reset = 1;
+        k->reset = k->fatal = 1;
     } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         k->all_down = 1;
         if (!k->why[0])
@@ -137,7 +138,7 @@ static int start(struct kafka *k, struct gw_err *err)
         rd_kafka_conf_destroy(conf);
         return gw_err_set(err, GW_ERR_RETRY, "%s", why);
     }
-    k->all_down = k->reset = 0;
+    k->all_down = k->reset = k->fatal = 0;
     k->why[0] = '\0';
     if (k->topic.fixed)
         k->rkt = rd_kafka_topic_new(k->rk, k->conf->topic, NULL);
@@ -145,13 +146,24 @@ static int start(struct kafka *k, struct gw_err *err)
     return 0;
 }
 
+/* A refusal ends the producer (no gap is let be), and its report may come after that news. */
+static void hear_refusal(struct kafka *k)
+{
+    const int64_t deadline = gw_mono_ms() + LAST_REPORT_MS;
+    int64_t left;
+
+    while (k->fatal && k->out && !k->ended && (left = deadline - gw_mono_ms()) > 0)
+        (void)rd_kafka_poll(k->rk, (int)left);
+    k->fatal = 0;
+}
+
 /* After this no memory of a message is looked at any more. Reports that have come are heard. */
 static void end(struct kafka *k)
 {
     if (!k->rk)
         return;
-    /* A refusal and the producer's end that it causes come one after the other. */
-    (void)rd_kafka_poll(k->rk, k->alone && k->out ? LAST_REPORT_MS : 0);
+    (void)rd_kafka_poll(k->rk, 0);
+    hear_refusal(k);
     (void)rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
     if (k->rkt)
