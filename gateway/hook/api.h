@@ -15,7 +15,7 @@ enum gw_handle_type {
 struct gw_handle {
     enum gw_handle_type type;
     uint64_t serial;   /* of the call it belongs to */
-    void *p;           /* gw_item, ProtobufCMessage, gw_flyte */
+    void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte */
     const void *field; /* lists and maps: ProtobufCFieldDescriptor */
 };
 struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p);
@@ -40,11 +40,11 @@ void gw_api_print(lua_State *L);                              /* pushes print */
 void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
 
 /* The event behind an argument. */
-struct gw_item *gw_item_check(lua_State *L, int idx);
+struct gw_hook_item *gw_item_check(lua_State *L, int idx);
 /* ev.data anew if the request was changed since; raises. */
-void gw_item_refresh(lua_State *L, struct gw_item *it);
+void gw_item_refresh(lua_State *L, struct gw_hook_item *it);
 /* The same at the end of a script; -1: err. */
-int gw_item_settle(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err);
+int gw_item_settle(struct gw_hook_run *r, struct gw_hook_item *it, struct gw_err *err);
 /* Encodes the value at idx as JSON into b; raises with its path. */
 void gw_json_encode(lua_State *L, int idx, struct gw_buf *b);
 void gw_json_decode(lua_State *L, struct gw_str text);

@@ -20,20 +20,20 @@
 
 enum { MAX_JSON_DEPTH = 100 };
 
-struct gw_item *gw_item_check(lua_State *L, int idx)
+struct gw_hook_item *gw_item_check(lua_State *L, int idx)
 {
     return gw_handle_check(L, idx, GW_H_EVENT)->p;
 }
 
 /* ---- data ---------------------------------------------------------------------------- */
 
-static int is_stale(const struct gw_hook_run *r, const struct gw_item *it)
+static int is_stale(const struct gw_hook_run *r, const struct gw_hook_item *it)
 {
     return it->follows && it->data_at < r->request_at;
 }
 
 /* -1: err. */
-static int refresh(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err)
+static int refresh(struct gw_hook_run *r, struct gw_hook_item *it, struct gw_err *err)
 {
     if (!is_stale(r, it))
         return 0;
@@ -41,12 +41,12 @@ static int refresh(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err
     return gw_style_data(r->vm->conf->style, r->call->request, it->ev, err);
 }
 
-int gw_item_settle(struct gw_hook_run *r, struct gw_item *it, struct gw_err *err)
+int gw_item_settle(struct gw_hook_run *r, struct gw_hook_item *it, struct gw_err *err)
 {
     return refresh(r, it, err);
 }
 
-void gw_item_refresh(lua_State *L, struct gw_item *it)
+void gw_item_refresh(lua_State *L, struct gw_hook_item *it)
 {
     struct gw_hook_run *r = gw_vm(L)->run;
     struct gw_err err;
@@ -114,7 +114,7 @@ static void set_message(lua_State *L, struct gw_event *ev, int idx)
     gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("application/protobuf"));
 }
 
-void gw_data_set(lua_State *L, struct gw_item *it, int idx)
+void gw_data_set(lua_State *L, struct gw_hook_item *it, int idx)
 {
     int type = lua_type(L, idx);
     char shown[GW_SHOWN];
@@ -135,7 +135,7 @@ void gw_data_set(lua_State *L, struct gw_item *it, int idx)
     it->data_at = ++gw_vm(L)->run->stamp;
 }
 
-static int push_data(lua_State *L, struct gw_item *it)
+static int push_data(lua_State *L, struct gw_hook_item *it)
 {
     gw_item_refresh(L, it);
     if (it->ev->data_kind == GW_DATA_NONE)
@@ -149,7 +149,7 @@ static int push_data(lua_State *L, struct gw_item *it)
 
 static int event_index(lua_State *L)
 {
-    struct gw_item *it = gw_item_check(L, 1);
+    struct gw_hook_item *it = gw_item_check(L, 1);
     const struct gw_attr *a;
     struct gw_str name;
 
@@ -174,7 +174,7 @@ static int event_index(lua_State *L)
 
 static int event_newindex(lua_State *L)
 {
-    struct gw_item *it = gw_item_check(L, 1);
+    struct gw_hook_item *it = gw_item_check(L, 1);
     struct gw_str name;
 
     if (lua_type(L, 2) == LUA_TSTRING) {
@@ -276,7 +276,7 @@ static void shorten(struct gw_event *ev)
 
 static int event_tostring(lua_State *L)
 {
-    struct gw_item *it = gw_item_check(L, 1);
+    struct gw_hook_item *it = gw_item_check(L, 1);
     struct gw_event *copy;
     struct gw_buf b;
 

@@ -21,7 +21,7 @@ static int by_name(const void *a, const void *b)
 /* rename(event, old, new): an absent old does nothing, an existing new is replaced. */
 static int mg_rename(lua_State *L)
 {
-    struct gw_item *it = gw_item_check(L, 1);
+    struct gw_hook_item *it = gw_item_check(L, 1);
     struct gw_str old = gw_attr_check_name(L, 2), name = gw_attr_check_name(L, 3);
     const struct gw_attr *a;
 
@@ -41,9 +41,9 @@ static int mg_rename(lua_State *L)
     return 0;
 }
 
-static struct gw_item *new_item(lua_State *L, struct gw_event *ev)
+static struct gw_hook_item *new_item(lua_State *L, struct gw_event *ev)
 {
-    struct gw_item *it = gw_arena_zalloc(ev->mem, sizeof(*it));
+    struct gw_hook_item *it = gw_arena_zalloc(ev->mem, sizeof(*it));
 
     it->ev = ev;
     gw_handle_push(L, GW_H_EVENT, it);
@@ -52,7 +52,7 @@ static struct gw_item *new_item(lua_State *L, struct gw_event *ev)
 
 static int mg_copy(lua_State *L)
 {
-    struct gw_item *from = gw_item_check(L, 1), *it;
+    struct gw_hook_item *from = gw_item_check(L, 1), *it;
     struct gw_hook_run *r = gw_run_check(L, "moongate.copy");
     struct gw_event *ev;
     struct gw_str id;
@@ -112,7 +112,7 @@ static int mg_new(lua_State *L)
                                           GW_STR("time"), GW_STR("datacontenttype")};
     struct gw_hook_run *r = gw_run_check(L, "moongate.new");
     struct gw_event *ev = gw_arena_alloc(r->call->mem, sizeof(*ev));
-    struct gw_item *it;
+    struct gw_hook_item *it;
     struct gw_str *names;
     size_t n;
 

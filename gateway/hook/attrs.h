@@ -7,7 +7,7 @@
 
 struct gw_attr;
 struct gw_event;
-struct gw_item;
+struct gw_hook_item;
 
 /* Attributes between Lua and events. What scripts give is checked; a wrong name or value raises and
  * says why. */
@@ -22,6 +22,6 @@ void gw_attr_check_new(lua_State *L, const struct gw_event *ev, struct gw_str na
 void gw_attr_set(lua_State *L, struct gw_event *ev, struct gw_str name, int idx);
 void gw_attr_push(lua_State *L, const struct gw_attr *a);
 /* ev.data from the value at idx. */
-void gw_data_set(lua_State *L, struct gw_item *it, int idx);
+void gw_data_set(lua_State *L, struct gw_hook_item *it, int idx);
 
 #endif

@@ -35,14 +35,15 @@ static enum next wrong(struct gw_hook_run *r, const char *what)
     return failed(r);
 }
 
-static void add(struct gw_hook_run *r, struct gw_item *it)
+static void add(struct gw_hook_run *r, struct gw_hook_item *it)
 {
     if (r->n_next == r->cap_next) {
         size_t cap = r->cap_next ? 2 * r->cap_next : 2;
-        struct gw_item **grown = gw_arena_alloc(r->call->mem, cap * sizeof(struct gw_item *));
+        struct gw_hook_item **grown =
+            gw_arena_alloc(r->call->mem, cap * sizeof(struct gw_hook_item *));
 
         if (r->n_next)
-            memcpy(grown, r->next, r->n_next * sizeof(struct gw_item *));
+            memcpy(grown, r->next, r->n_next * sizeof(struct gw_hook_item *));
         r->next = grown;
         r->cap_next = cap;
     }
@@ -52,8 +53,8 @@ static void add(struct gw_hook_run *r, struct gw_item *it)
 static int by_identity(const void *a, const void *b)
 {
     static const char *const names[] = {"id", "source"};
-    const struct gw_event *x = (*(struct gw_item *const *)a)->ev;
-    const struct gw_event *y = (*(struct gw_item *const *)b)->ev;
+    const struct gw_event *x = (*(struct gw_hook_item *const *)a)->ev;
+    const struct gw_event *y = (*(struct gw_hook_item *const *)b)->ev;
 
     for (int i = 0; i < 2; i++) {
         struct gw_str s = gw_event_text(x, names[i]), t = gw_event_text(y, names[i]);
@@ -66,22 +67,23 @@ static int by_identity(const void *a, const void *b)
 }
 
 /* Two of n events with equal source and id: one of them, else NULL. */
-static const struct gw_item *twice(struct gw_arena *mem, struct gw_item *const *items, size_t n)
+static const struct gw_hook_item *twice(struct gw_arena *mem, struct gw_hook_item *const *items,
+                                        size_t n)
 {
-    struct gw_item **sorted;
+    struct gw_hook_item **sorted;
 
     if (n < 2)
         return NULL;
-    sorted = gw_arena_alloc(mem, n * sizeof(struct gw_item *));
-    memcpy(sorted, items, n * sizeof(struct gw_item *));
-    qsort(sorted, n, sizeof(struct gw_item *), by_identity);
+    sorted = gw_arena_alloc(mem, n * sizeof(struct gw_hook_item *));
+    memcpy(sorted, items, n * sizeof(struct gw_hook_item *));
+    qsort(sorted, n, sizeof(struct gw_hook_item *), by_identity);
     for (size_t i = 1; i < n; i++)
         if (!by_identity(&sorted[i - 1], &sorted[i]))
             return sorted[i];
     return NULL;
 }
 
-static enum next equal(struct gw_hook_run *r, const struct gw_item *it)
+static enum next equal(struct gw_hook_run *r, const struct gw_hook_item *it)
 {
     char what[300], shown[GW_SHOWN];
 
@@ -92,7 +94,7 @@ static enum next equal(struct gw_hook_run *r, const struct gw_item *it)
 }
 
 /* The event of this call that stands at idx, NULL if it is none. */
-static struct gw_item *event_at(const struct gw_hook_run *r, lua_State *co, int idx)
+static struct gw_hook_item *event_at(const struct gw_hook_run *r, lua_State *co, int idx)
 {
     const struct gw_handle *h = lua_type(co, idx) == LUA_TUSERDATA ? lua_touserdata(co, idx) : NULL;
 
@@ -119,12 +121,12 @@ static enum next read_list(struct gw_hook_run *r)
     lua_State *co = r->co;
     size_t n = lua_rawlen(co, -1), first = r->n_next;
     char what[160], shown[GW_SHOWN];
-    const struct gw_item *same;
+    const struct gw_hook_item *same;
 
     if (!is_list(co, n))
         return wrong(r, "a hook returned a table that is no list of events {e1, e2, …}");
     for (size_t i = 1; i <= n; i++) {
-        struct gw_item *it;
+        struct gw_hook_item *it;
 
         lua_rawgeti(co, -1, (lua_Integer)i);
         it = event_at(r, co, -1);
@@ -253,7 +255,7 @@ static enum next settle(struct gw_hook_run *r, size_t from)
 }
 
 /* One script on one event. */
-static enum next call(struct gw_hook_run *r, struct gw_item *it)
+static enum next call(struct gw_hook_run *r, struct gw_hook_item *it)
 {
     size_t before = r->n_next;
     int64_t begin = gw_hooks_clock(r->hooks);
@@ -298,7 +300,7 @@ static enum next pass(struct gw_hook_run *r)
 static void publish(struct gw_hook_run *r)
 {
     struct gw_hook_call *c = r->call;
-    const struct gw_item *same = twice(c->mem, r->items, r->n_items);
+    const struct gw_hook_item *same = twice(c->mem, r->items, r->n_items);
 
     if (same) {
         r->item = r->items[0];
@@ -314,11 +316,11 @@ static void publish(struct gw_hook_run *r)
 
 void gw_chain_run(struct gw_hook_run *r)
 {
-    struct gw_item *first = gw_arena_alloc(r->call->mem, sizeof(*first));
+    struct gw_hook_item *first = gw_arena_alloc(r->call->mem, sizeof(*first));
 
-    *first = (struct gw_item){.ev = r->call->event, .follows = r->call->request != NULL};
+    *first = (struct gw_hook_item){.ev = r->call->event, .follows = r->call->request != NULL};
     r->mem_before = gw_arena_size(r->call->mem);
-    r->items = gw_arena_alloc(r->call->mem, sizeof(struct gw_item *));
+    r->items = gw_arena_alloc(r->call->mem, sizeof(struct gw_hook_item *));
     r->items[0] = first;
     r->n_items = 1;
     for (r->index = 0; r->index < r->vm->n_scripts; r->index++)

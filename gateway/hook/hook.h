@@ -74,7 +74,8 @@ struct gw_hook_call {
                            hook_timeout */
     char label[65];     /* filtered by a hook: the script's reason, "" if none */
     char text[1024]; /* failed: file:line: what, value, event id, traceback; retry: its message */
-    struct gw_hook_run *run; /* the room's own, on mem */
+    struct gw_hook_run *run; /* the room's own, on mem; NULL with GW_HOOK_RETRY: after a stop the
+                                scripts did not load again, text says why */
 };
 
 /* Loads everything. NULL: err says file:line. A conf without scripts and rules gives hooks that

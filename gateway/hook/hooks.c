@@ -162,6 +162,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     c->events = NULL;
     c->n_events = 0;
     c->unchanged = NULL;
+    c->run = NULL;
     if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(h->conf, &err))) {
         not_loaded(c, &err);
     } else if (!h->needs_vm) {

@@ -41,7 +41,7 @@ struct gw_hook_vm {
 };
 
 /* An event on its way through the scripts. */
-struct gw_item {
+struct gw_hook_item {
     struct gw_event *ev;
     int follows;      /* its data is the request's */
     uint64_t data_at; /* stamp of its last assignment of data */
@@ -53,7 +53,7 @@ struct gw_hook_run {
     struct gw_hooks *hooks;
     struct gw_hook_call *call;
     const struct gw_script *script; /* running now */
-    struct gw_item *item;           /* the event it was called with */
+    struct gw_hook_item *item;      /* the event it was called with */
     lua_State *co;
     uint64_t serial;
     /* budget of this call of a script */
@@ -67,7 +67,7 @@ struct gw_hook_run {
     unsigned copies, uuids;
     size_t mem_before; /* bytes of the record's arena when the hooks began */
     /* chain.c: events before and after the current script */
-    struct gw_item **items, **next;
+    struct gw_hook_item **items, **next;
     size_t n_items, n_next, cap_next, at, index;
     struct gw_event *unchanged;
 };

@@ -321,6 +321,7 @@ TEST(test_guard_after_a_stop_a_script_that_does_not_load_asks_for_a_retry)
     CHECK(world_call(&w)->verdict == GW_HOOK_FAILED);
     world_write("hook.lua", "return function(");
     CHECK(world_call(&w)->verdict == GW_HOOK_RETRY && has(w.call.text, "hook.lua:1:"));
+    CHECK(!w.call.run); /* how the pipeline tells it from a hook that asked */
     world_write("hook.lua", "return function() end");
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
     world_close(&w);

@@ -95,6 +95,7 @@ static inline struct gw_hook_call *world_call(struct world *w)
                                     .event = &w->ev,
                                     .kind = w->request.msg ? (int)w->request.kind : GW_OTHER,
                                     .received_at_ns = 1700000000123000000,
+                                    .run = (struct gw_hook_run *)w, /* as in a call used again */
                                     .seed = 42,
                                     .done = world_done};
     if (w->request.msg) {
