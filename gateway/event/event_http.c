@@ -1,11 +1,11 @@
 /* HTTP binary mode, and the percent-encoding of its header values (HTTP binding, 3.1.3.2). */
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/header.h"
 #include "base/text.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "event/parts.h"
-#include "net/http.h"
 
 #include <string.h>
 #include <strings.h>

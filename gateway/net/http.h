@@ -2,6 +2,7 @@
 #define GW_NET_HTTP_H
 
 #include "base/buf.h"
+#include "base/header.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -22,10 +23,6 @@ struct gw_conn;
  * Invariants: 1. gone is called exactly once for each head; 2. nothing is called after gone; 3. a
  * handler that never answers holds only its own stream (HTTP/1.1: its connection's next requests
  * wait); 4. respond, write, finish on one turn leave in one write to the socket. */
-struct gw_http_header {
-    struct gw_str name, value; /* request: name in lower case, value without outer white space */
-};
-
 struct gw_http_stream {
     struct gw_arena *mem; /* lives until gone returns */
     struct gw_conn *conn;
