@@ -206,9 +206,7 @@ def test_a_broker_that_hangs_and_comes_back(gateway, own_broker, topic):
 
 @pytest.mark.slow_start
 def test_the_gateway_restarted_while_the_broker_is_down(gateway, own_broker, topic):
-    g = gateway(config(own_broker.address, topic, pipeline=RETRY), started=False)
-    g.write("moongate.yaml", "shutdown_timeout: 1s\n" + open(g.config_file, encoding="utf-8").read())
-    g.start()
+    g = gateway(config(own_broker.address, topic, pipeline=RETRY))
     requests = [flyte.workflow(name=f"f{i}") for i in range(40)]
     own_broker.stop(signal.SIGKILL)
     send(g, requests)
