@@ -26,6 +26,9 @@ OPT := $(or $(OPT_$(BUILD)),$(error unknown BUILD=$(BUILD)))
 ifeq ($(BUILD),fuzz)
 CC := clang
 endif
+ifeq ($(BUILD),tsan)
+THREADS := $O/spec/support/tsan_threads.o
+endif
 
 override CPPFLAGS += -Igateway -I$(GEN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -D_GNU_SOURCE \
                      -DGW_VERSION='"$(VERSION)"' -DGW_DATADIR='"$(PREFIX)/share/moongate"'
@@ -53,7 +56,7 @@ help:                         ## this list
 deps-hint:
 	@echo "Some packages are missing: run 'make deps' first (as root, or with sudo)." >&2; exit 1
 
-$B/moongate: $O/gateway/main.o $B/libmoongate.a
+$B/moongate: $O/gateway/main.o $(THREADS) $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/libmoongate.a: $(OBJ)
 	@rm -f $@
@@ -77,7 +80,7 @@ $O/%.o: %.c $(GEN)/stamp
 # make unit T=arena runs the tests whose names hold "arena".
 unit: $B/unit
 	$B/unit $(T)
-$B/unit: $O/spec/unit/main.o $O/all_tests.o $(TEST) $B/libmoongate.a
+$B/unit: $(THREADS) $O/spec/unit/main.o $O/all_tests.o $(TEST) $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $O/all_tests.c: $(TEST) spec/unit/gen.sh
 	spec/unit/gen.sh $(TEST) > $@

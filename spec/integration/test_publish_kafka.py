@@ -121,6 +121,7 @@ def test_an_unknown_setting_is_an_error(tmp_path):
     assert "no.such.setting" in done.stdout
 
 
+@pytest.mark.concurrent
 def test_the_order_of_a_key_over_partitions(gateway, broker, topic):
     kafka.create(broker, topic, partitions=4)
     g = gateway(config(broker, topic))
