@@ -22,7 +22,8 @@ struct gw_cursor *gw_cursor_find(const struct gw_log *log, const char *name)
 struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t position)
 {
     struct gw_cursor *c = calloc(1, sizeof(*c));
-    struct gw_cursor **all = realloc(log->cursors, (log->n_cursors + 1) * sizeof(*all));
+    struct gw_cursor **all =
+        realloc(log->cursors, (log->n_cursors + 1) * sizeof(struct gw_cursor *));
 
     if (!c || !all)
         abort();
@@ -124,7 +125,8 @@ static int64_t walk(struct gw_view *v, struct gw_mark m, uint64_t limit, uint32_
         if (!p)
             return ns;
         if (gw_header_get(p, seed, &h) || h.sequence < m.sequence) {
-            m.at = gw_header_find(v, m.at, limit, seed, m.sequence - 1, sequence, &h);
+            m.at = gw_header_find(v, &(struct gw_range){m.at, limit, m.sequence - 1, sequence},
+                                  seed, &h);
             if (!m.at)
                 return ns;
         }

@@ -128,9 +128,9 @@ int gw_recover(struct gw_log *log, struct gw_err *err);
 /* The cursors are ahead of what is left of the records: goes on after them. */
 void gw_recover_past(struct gw_log *log, uint64_t sequence);
 
-void *gw_writer_main(void *log);
+void *gw_writer_main(void *arg); /* arg: the log */
 void gw_memory_append(struct gw_log *log, struct gw_append *a);
-ssize_t gw_memory_read(void *reader, void *p, size_t n, uint64_t at);
+ssize_t gw_memory_read(void *ctx, void *p, size_t n, uint64_t at);
 
 /* L7. Any thread, without the lock. */
 void gw_log_break(struct gw_log *log, const struct gw_err *why);
@@ -163,6 +163,6 @@ int gw_state_letter(struct gw_state *s, const struct gw_cursor *c, uint64_t posi
 /* state_vfs.c: the VFS whose syncs go through gw_log_sync; its name, for sqlite3_open_v2. */
 const char *gw_state_vfs(void);
 /* state_writer.c */
-void *gw_state_writer_main(void *log);
+void *gw_state_writer_main(void *arg);
 
 #endif

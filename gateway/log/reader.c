@@ -241,20 +241,21 @@ static int unreadable(struct gw_reader *r, struct gw_err *err)
 static int find_hole(struct gw_reader *r, struct gw_err *err)
 {
     struct gw_header h;
-    uint64_t found = 0, at = r->at, last = r->last, limit = r->limit;
+    const struct gw_range in = {r->at, r->limit, r->sequence, r->last};
+    uint64_t found = 0;
 
     if (!r->view.io_error)
-        found = gw_header_find(&r->view, at, limit, r->log->seed, r->sequence, last, &h);
+        found = gw_header_find(&r->view, &in, r->log->seed, &h);
     if (r->view.io_error)
         return unreadable(r, err);
     if (gone(r)) {
         r->last = 0; /* look again */
         return 0;
     }
-    r->hole = found ? h.sequence - 1 : last;
+    r->hole = found ? h.sequence - 1 : in.last;
     if (!passed_by(r, r->hole))
         say_damage(r, r->hole, "records are damaged and skipped");
-    r->at = found ? found : limit;
+    r->at = found ? found : in.limit;
     return 0;
 }
 
@@ -348,10 +349,11 @@ void gw_reader_skip(struct gw_reader *r)
 /* -1: the bytes are not what was written. */
 static int payload(struct gw_reader *r, struct gw_arena *mem, struct gw_record *out)
 {
-    struct gw_str bytes = {gw_arena_alloc(mem, r->header.len + 1UL), r->header.len};
+    char *p = gw_arena_alloc(mem, r->header.len + 1UL);
+    struct gw_str bytes = {p, r->header.len};
     struct gw_err why;
 
-    if (gw_view_copy(&r->view, r->at + GW_HEADER, (char *)(uintptr_t)bytes.p, bytes.len, r->limit))
+    if (gw_view_copy(&r->view, r->at + GW_HEADER, p, bytes.len, r->limit))
         return -1;
     if (r->log->conf.type == GW_LOG_EMBEDDED && gw_crc32c(0, bytes.p, bytes.len) != r->header.crc)
         return -1;

@@ -54,7 +54,7 @@ static void find_last_group(struct gw_view *v, uint64_t first, uint64_t size, ui
         struct gw_header h;
 
         if (!p || gw_header_get(p, seed, &h) || h.sequence != expected)
-            found = gw_header_find(v, at, size, seed, expected - 1, most, &h);
+            found = gw_header_find(v, &(struct gw_range){at, size, expected - 1, most}, seed, &h);
         if (!found)
             return;
         see(g, &h, at, expected);

@@ -167,19 +167,19 @@ int gw_view_copy(struct gw_view *v, uint64_t at, void *out, size_t n, uint64_t l
     return got == n ? 0 : -1;
 }
 
-uint64_t gw_header_find(struct gw_view *v, uint64_t at, uint64_t limit, uint32_t seed,
-                        uint64_t after, uint64_t last, struct gw_header *out)
+uint64_t gw_header_find(struct gw_view *v, const struct gw_range *in, uint32_t seed,
+                        struct gw_header *out)
 {
     const uint32_t magic = htole32(RECORD_MAGIC);
+    uint64_t at = (in->at + GW_SEGMENT_ALIGN - 1) & ~(uint64_t)(GW_SEGMENT_ALIGN - 1);
 
-    at = (at + GW_SEGMENT_ALIGN - 1) & ~(uint64_t)(GW_SEGMENT_ALIGN - 1);
-    for (; at + GW_HEADER <= limit; at += GW_SEGMENT_ALIGN) {
-        const char *p = gw_view_get(v, at, GW_HEADER, limit);
+    for (; at + GW_HEADER <= in->limit; at += GW_SEGMENT_ALIGN) {
+        const char *p = gw_view_get(v, at, GW_HEADER, in->limit);
 
         if (!p)
             return 0;
         if (!memcmp(p, &magic, sizeof(magic)) && !gw_header_get(p, seed, out) &&
-            out->sequence > after && out->sequence <= last)
+            out->sequence > in->after && out->sequence <= in->last)
             return at;
     }
     return 0;

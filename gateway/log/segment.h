@@ -64,9 +64,12 @@ const char *gw_view_get(struct gw_view *v, uint64_t at, size_t n, uint64_t limit
 /* Any number of bytes, copied. -1: not there, or io_error. */
 int gw_view_copy(struct gw_view *v, uint64_t at, void *out, size_t n, uint64_t limit);
 
-/* The next header at or after `at` with after < sequence <= last. Returns its offset, or 0. */
-uint64_t gw_header_find(struct gw_view *v, uint64_t at, uint64_t limit, uint32_t seed,
-                        uint64_t after, uint64_t last, struct gw_header *out);
+/* The next header in bytes at to limit with after < sequence <= last: its offset, or 0. */
+struct gw_range {
+    uint64_t at, limit, after, last;
+};
+uint64_t gw_header_find(struct gw_view *v, const struct gw_range *in, uint32_t seed,
+                        struct gw_header *out);
 
 /* read of a view whose ctx is an int *: a file's descriptor. */
 ssize_t gw_view_read_file(void *fd, void *p, size_t n, uint64_t at);

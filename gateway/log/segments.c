@@ -401,18 +401,16 @@ static void look_at(struct gw_log *log, const char *name)
 
 int gw_segments_scan(struct gw_log *log, struct gw_err *err)
 {
-    int fd = openat(log->segments_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *e;
+    struct dirent **entries;
+    int n = scandirat(log->segments_fd, ".", &entries, NULL, NULL);
 
-    if (!dir) {
-        if (fd >= 0)
-            close(fd);
+    if (n < 0)
         return gw_err_errno(err, GW_ERR_FATAL, "read %s/segments", log->path);
+    for (int i = 0; i < n; i++) {
+        look_at(log, entries[i]->d_name);
+        free(entries[i]);
     }
-    while ((e = readdir(dir)))
-        look_at(log, e->d_name);
-    closedir(dir);
+    free(entries);
     if (log->n_segments)
         qsort(log->segments, log->n_segments, sizeof(*log->segments), by_first);
     return 0;

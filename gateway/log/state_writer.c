@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { EVERY_MS = 100, HOUR_MS = 3600 * 1000, RETRY_MS = 1000 };
+enum { EVERY_MS = 100, RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 /* A cursor is asked for by gw_log_cursor, which waits. */
 struct ask {
@@ -279,7 +279,7 @@ static int commit(struct gw_log *log, struct gw_mail *list)
             gw_log_break(log, &err);
             return -1;
         }
-        if (gw_diag_allow(&limit, 60 * 1000))
+        if (gw_diag_allow(&limit, MINUTE_MS))
             GW_DIAG(GW_WARN, "log", gw_msg("what pipelines have done cannot be kept yet"),
                     gw_kv_cstr("error", err.msg));
         pause_ms(log, RETRY_MS);

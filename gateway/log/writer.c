@@ -94,7 +94,7 @@ static int put(struct writer *w, const char *p, size_t n, struct gw_err *err)
     }
     if (n >= DIRECT) {
         end_piece(w);
-        w->iov[w->n_iov++] = (struct iovec){(void *)(uintptr_t)p, n};
+        w->iov[w->n_iov++] = (struct iovec){(void *)p, n};
         return 0;
     }
     memcpy(w->buf + w->len, p, n);
