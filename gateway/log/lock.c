@@ -79,24 +79,25 @@ int gw_sync_dir(int fd, const char *what, struct gw_err *err)
     return 0;
 }
 
-/* The new directory's own entry has to survive, too. */
-static int make_dir(struct gw_log *log, struct gw_err *err)
+static int open_dir(struct gw_log *log, struct gw_err *err)
+{
+    if (mkdir(log->path, 0750) && errno != EEXIST)
+        return gw_err_errno(err, GW_ERR_FATAL, "make %s", log->path);
+    log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return log->dir_fd < 0 ? gw_err_errno(err, GW_ERR_FATAL, "open %s", log->path) : 0;
+}
+
+/* A new directory's own entry has to survive, too. It is new until its format is written: who made
+ * it may have been killed before this. */
+static void sync_parent(const struct gw_log *log)
 {
     struct gw_err ignored;
-    int parent;
+    int parent = openat(log->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (mkdir(log->path, 0750)) {
-        if (errno == EEXIST)
-            return 0;
-        return gw_err_errno(err, GW_ERR_FATAL, "make %s", log->path);
-    }
-    log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    parent = openat(log->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent >= 0) { /* may be unreadable to us: then its owner's business */
-        (void)gw_sync_dir(parent, log->path, &ignored);
-        close(parent);
-    }
-    return 0;
+    if (parent < 0) /* unreadable to us: its owner's business */
+        return;
+    (void)gw_sync_dir(parent, log->path, &ignored);
+    close(parent);
 }
 
 static int take_lock(struct gw_log *log, struct gw_err *err)
@@ -140,20 +141,18 @@ int gw_lock_open(struct gw_log *log, struct gw_err *err)
 {
     int absent;
 
-    if (make_dir(log, err))
-        return -1;
-    if (log->dir_fd < 0)
-        log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (log->dir_fd < 0)
-        return gw_err_errno(err, GW_ERR_FATAL, "open %s", log->path);
-    if (check_format(log, &absent, err) || take_lock(log, err) || check_format(log, &absent, err))
+    if (open_dir(log, err) || check_format(log, &absent, err) || take_lock(log, err) ||
+        check_format(log, &absent, err))
         return -1;
     if (mkdirat(log->dir_fd, "segments", 0750) && errno != EEXIST)
         return gw_err_errno(err, GW_ERR_FATAL, "make %s/segments", log->path);
     log->segments_fd = openat(log->dir_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (log->segments_fd < 0)
         return gw_err_errno(err, GW_ERR_FATAL, "open %s/segments", log->path);
-    return absent ? write_format(log, err) : 0;
+    if (!absent)
+        return 0;
+    sync_parent(log);
+    return write_format(log, err);
 }
 
 void gw_lock_close(struct gw_log *log)

@@ -155,3 +155,34 @@ TEST(test_log_cursor_keeps_place_and_letters_under_a_new_name)
     r.reader = NULL;
     rig_close(&r);
 }
+
+/* ---- names that have to survive ---- */
+
+static int synced_parent, synced_segments;
+
+static int look_at_sync(int fd)
+{
+    struct stat st, parent, segments;
+
+    CHECK(!fstat(fd, &st) && !stat(".", &parent));
+    synced_parent += st.st_ino == parent.st_ino;
+    synced_segments += !stat("data/segments", &segments) && st.st_ino == segments.st_ino;
+    return fdatasync(fd);
+}
+
+/* A process before us was killed after it made the directory, or a segment. */
+TEST(test_log_syncs_names_that_a_killed_process_left)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    CHECK(!mkdir("data", 0750) && !mkdir("data/segments", 0750));
+    gw_log_sync = look_at_sync;
+    rig_open(&r, &conf);
+    CHECK(synced_parent > 0);
+    rig_append_each(&r, 1, 1, 10);
+    synced_segments = 0;
+    rig_reopen(&r);
+    CHECK(synced_segments > 0);
+    rig_close(&r);
+}
