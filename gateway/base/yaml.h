@@ -40,5 +40,6 @@ int gw_yaml_is_null(const struct gw_yaml *y);
 /* YAML 1.2 core schema: true, false / a decimal integer. 0, or -1 if it is none (or quoted). */
 int gw_yaml_bool(const struct gw_yaml *y, int *out);
 int gw_yaml_int(const struct gw_yaml *y, long long *out);
+int gw_yaml_double(const struct gw_yaml *y, double *out); /* a whole number too */
 
 #endif

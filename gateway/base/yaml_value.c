@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What a scalar says, by the core schema of YAML 1.2. */
 
@@ -50,4 +51,17 @@ int gw_yaml_int(const struct gw_yaml *y, long long *out)
     errno = 0;
     *out = strtoll(p, &end, 10);
     return errno || end == p || *end ? -1 : 0;
+}
+
+/* Not what strtod alone would take: 0x10, 1e, " 1". */
+int gw_yaml_double(const struct gw_yaml *y, double *out)
+{
+    const char *s = y->text.p;
+    char *end;
+
+    if (y->type != GW_YAML_SCALAR || y->quoted || !y->text.len || s[strspn(s, "0123456789+-.eE")])
+        return -1;
+    errno = 0;
+    *out = strtod(s, &end);
+    return *end || errno ? -1 : 0;
 }

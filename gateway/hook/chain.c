@@ -279,7 +279,8 @@ static enum next pass(struct gw_hook_run *r)
 {
     const struct gw_script *s = &r->vm->scripts[r->index];
 
-    if (!s->is_rules && !r->unchanged)
+    /* Rules may fail too; a hook's error leaves what they made. */
+    if (r->index == 0 || s[-1].is_rules)
         r->unchanged = gw_event_copy(r->items[0]->ev, r->call->mem);
     if (!(s->kinds & 1U << (unsigned)r->call->kind))
         return GO_ON;

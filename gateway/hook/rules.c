@@ -6,23 +6,6 @@
 #include "hook/api.h"
 #include "hook/vm.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* A number of YAML's core schema, but for what Lua alone would call one (0x10, 1e, " 1"). */
-static int is_double(const struct gw_yaml *y, double *out)
-{
-    const char *s = y->text.p;
-    char *end;
-
-    if (y->quoted || !y->text.len || s[strspn(s, "0123456789+-.eE")])
-        return 0;
-    errno = 0;
-    *out = strtod(s, &end);
-    return !*end && !errno;
-}
-
 static void push_scalar(lua_State *L, const struct gw_yaml *y)
 {
     long long i;
@@ -35,7 +18,7 @@ static void push_scalar(lua_State *L, const struct gw_yaml *y)
         lua_pushboolean(L, b);
     else if (!gw_yaml_int(y, &i))
         lua_pushinteger(L, i);
-    else if (is_double(y, &d))
+    else if (!gw_yaml_double(y, &d))
         lua_pushnumber(L, d);
     else
         lua_pushlstring(L, y->text.p, y->text.len);

@@ -200,12 +200,15 @@ static const char *value_problem(struct gw_str name, const struct gw_yaml *v)
 {
     struct gw_time time;
     long long number;
+    double fraction;
     int flag;
 
     if (v->type != GW_YAML_SCALAR || gw_yaml_is_null(v))
         return "expected a text, a boolean or an integer";
     if (!gw_yaml_int(v, &number) && (number < INT32_MIN || number > INT32_MAX))
         return "an integer attribute has 32 bits; quote it to make it a text";
+    if (gw_yaml_int(v, &number) && !gw_yaml_double(v, &fraction))
+        return "a number that is no 32-bit integer; quote it to make it a text";
     if (gw_str_is(name, "time") && gw_time_parse(v->text, &time))
         return "not an RFC 3339 time";
     if (is_required(name) && !v->text.len)

@@ -57,6 +57,15 @@ def test_rename_set_remove_in_this_order(gateway):
     assert "subject" not in event and "datacontenttype" not in event
 
 
+def test_rules_that_fail_dead_letter_their_event_only(gateway):
+    g = gateway(pipeline("rename: {subject: time}"))
+    g.post("/v1/events", OTHER, "application/cloudevents+json")
+    g.post("/v1/events", OTHER.replace("orders", "2026-11-23T10:00:00Z"), "application/cloudevents+json")
+    p = g.settled(2)["all"]
+    assert (p["published"], p["dead_lettered"]) == (1, 1)
+    assert g.metric("moongate_events_dead_lettered_total", pipeline="all", reason="hook_error") == 1
+
+
 def test_set_takes_the_environment(gateway):
     g = gateway(pipeline("set: {env: '${SPEC_ENV}', zone: '${SPEC_UNSET:-here}', price: 'a$${b}'}"), env={"SPEC_ENV": "production"})
     send(g, EVERY[:1])

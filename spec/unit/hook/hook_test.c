@@ -167,6 +167,19 @@ TEST(test_hook_unchanged_is_the_event_behind_the_rules)
     world_close(&w);
 }
 
+TEST(test_hook_rules_that_fail_leave_the_event_as_it_came)
+{
+    struct world w;
+
+    world_init(&w);
+    w.conf.rename = world_yaml(&w, "{subject: time}");
+    w.conf.remove = world_yaml(&w, "[x]");
+    world_open(&w);
+    CHECK(world_call(&w)->verdict == GW_HOOK_FAILED && !strcmp(w.call.reason, "hook_error"));
+    CHECK(w.call.unchanged && gw_event_get(w.call.unchanged, GW_STR("subject")));
+    world_close(&w);
+}
+
 TEST(test_hook_rules_run_in_their_order)
 {
     struct world w;
