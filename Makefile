@@ -42,7 +42,7 @@ PB    := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(PROTO))
 OBJ   := $(SRC:%.c=$O/%.o) $(PB:$(GEN)/%=$O/gen/%.o) $O/gen/schema_tables.o
 TEST  := $(patsubst %.c,$O/%.o,$(wildcard spec/unit/*/*_test.c))
 FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
-HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/bench/*.c spec/lua/*.c)
+HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
 .PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install
