@@ -241,8 +241,8 @@ static int create_file(struct gw_log *log, const char *spare, uint64_t size)
 {
     int fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
-    if (fd < 0)
-        return disk_gave(log, 1);
+    if (fd < 0) /* without descriptors the active segment may still grow */
+        return errno == ENOSPC || errno == EDQUOT ? disk_gave(log, 1) : -1;
     if (!allocate(log, fd, 0, size))
         return fd;
     close(fd);

@@ -80,6 +80,30 @@ TEST(test_log_roll_without_descriptors_leaves_no_segment_behind)
     rig_close(&r);
 }
 
+static int64_t still_clock(void)
+{
+    return 1000000000;
+}
+
+/* No descriptors is no full disk: the active segment grows until there are some again. */
+TEST(test_log_without_descriptors_goes_on_in_its_segment)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 5, 50000);
+    gw_clock_mono_ns = still_clock;
+    limit_descriptors(3);
+    rig_append_each(&r, 6, 60, 50000);
+    CHECK(!gw_log_full(r.log));
+    limit_descriptors(256);
+    rig_append_each(&r, 61, 90, 50000);
+    rig_reopen(&r);
+    rig_expect(&r, 1, 90);
+    rig_close(&r);
+}
+
 /* ---- a disk without room for state.db ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
