@@ -32,15 +32,12 @@ int gw_cmd_check(int argc, char **argv)
             "status 1 if there are errors.",
         .options = options};
     struct gw_problems p;
-    struct gw_config *c;
 
     status = gw_options(&usage, argc, argv, &n_args);
     if (status != GW_OPTIONS_OK)
         return status;
     p = (struct gw_problems){.mem = gw_arena_new()};
-    c = gw_config_load(file, &p);
-    if (c)
-        gw_config_check_scripts(c, &p);
+    gw_config_check(file, &p);
     print(&p);
     status = p.errors || (strict && p.n);
     gw_arena_free(p.mem);

@@ -5,6 +5,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "config/flyteadmin.h"
+#include "net/listener.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -214,6 +215,40 @@ static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, str
     }
 }
 
+/* ---- addresses ---- */
+
+static const struct gw_yaml *value(const struct gw_yaml *map, const char *key)
+{
+    const size_t i = map && map->type == GW_YAML_MAP ? find(map, key) : 0;
+
+    return map && map->type == GW_YAML_MAP && i < map->n ? &map->values[i] : NULL;
+}
+
+static void check_listen(const char *listen, const char *where, const struct gw_yaml *table,
+                         struct gw_problems *p)
+{
+    const struct gw_yaml *at = value(table, "listen");
+
+    if (listen && at && !gw_listen_ok(listen))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "%s.listen: expected HOST:PORT as 127.0.0.1:8089, not \"%.80s\"", where,
+                        listen);
+}
+
+static void check_addresses(const struct gw_config *c, const struct gw_yaml *root,
+                            struct gw_problems *p)
+{
+    const struct gw_yaml *ingest = value(root, "ingest");
+    const struct gw_ingest_conf *in = c->ingest;
+
+    if (in && in->grpc)
+        check_listen(in->grpc->listener.listen, "ingest.grpc", value(ingest, "grpc"), p);
+    if (in && in->http)
+        check_listen(in->http->listener.listen, "ingest.http", value(ingest, "http"), p);
+    if (c->admin.listen && strcmp(c->admin.listen, "none") != 0)
+        check_listen(c->admin.listen, "admin", value(root, "admin"), p);
+}
+
 /* ---- the whole ---- */
 
 /* By place: they were found table by table. */
@@ -234,7 +269,7 @@ static struct gw_yaml *read_root(const char *path, struct gw_problems *p)
     return gw_yaml_parse("", GW_STR(""), 1, 1, p);
 }
 
-struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
+static struct gw_config *load(const char *path, struct gw_problems *p)
 {
     struct gw_yaml *root = read_root(path, p);
     struct file *f = gw_arena_zalloc(p->mem, sizeof(*f));
@@ -245,6 +280,7 @@ struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
         gw_fields_read(fields, root, f, p, "");
     if (root && root->type == GW_YAML_MAP) {
         check_pipelines(&f->conf, root, p);
+        check_addresses(&f->conf, root, p);
         check_sections(&f->conf, &f->sections, root, p);
         if (f->cloud_yaml)
             read_sections_file(&f->conf, f->cloud_yaml, p);
@@ -252,7 +288,19 @@ struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
     if (p->n)
         qsort(p->items, p->n, sizeof(*p->items), by_place);
     f->conf.mem = p->mem;
-    return p->errors ? NULL : &f->conf;
+    return &f->conf;
+}
+
+struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
+{
+    struct gw_config *c = load(path, p);
+
+    return p->errors ? NULL : c;
+}
+
+void gw_config_check(const char *path, struct gw_problems *p)
+{
+    gw_config_check_scripts(load(path, p), p);
 }
 
 void gw_config_free(struct gw_config *c)

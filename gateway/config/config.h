@@ -31,12 +31,14 @@ struct gw_config {
 /* path NULL: the built-in defaults. Every problem goes into p (p->mem is the configuration's
  * arena). NULL when there are errors. */
 struct gw_config *gw_config_load(const char *path, struct gw_problems *p);
+/* As load, and loads every script as a worker would, also beside other problems. */
+void gw_config_check(const char *path, struct gw_problems *p);
 void gw_config_free(struct gw_config *c);
 /* The JSON Schema of the configuration. */
 void gw_config_schema(struct gw_buf *out);
 /* Its reference page, in Markdown: gateway/config/reference.md. */
 void gw_config_reference(struct gw_buf *out);
-/* Loads every script as a worker would; problems carry the script's file and line. */
+/* Problems carry the script's file and line. A configuration with problems may be incomplete. */
 void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p);
 
 #endif

@@ -69,7 +69,8 @@ static int readable(const struct gw_pipeline_conf *c, size_t i, struct gw_proble
     return 0;
 }
 
-static void check_pipeline(const struct gw_pipeline_conf *c, struct gw_problems *p)
+/* Rules are loaded from a sound file only: what is wrong with them has been told. */
+static void check_pipeline(const struct gw_pipeline_conf *c, int sound, struct gw_problems *p)
 {
     const struct gw_style_conf style = {.style = (enum gw_style)c->format.style,
                                         .source = gw_str_of(c->source),
@@ -86,7 +87,8 @@ static void check_pipeline(const struct gw_pipeline_conf *c, struct gw_problems 
                                  .style = &style,
                                  .lua_path = c->lua_path};
 
-    load(&conf, c->yaml, p);
+    if (sound)
+        load(&conf, c->yaml, p);
     conf.match = conf.rename = conf.set = conf.remove = NULL;
     for (size_t i = 0; i < c->hooks.n; i++) {
         one = (struct gw_strs){&c->hooks.items[i], 1};
@@ -95,10 +97,24 @@ static void check_pipeline(const struct gw_pipeline_conf *c, struct gw_problems 
     }
 }
 
+/* What was wrong elsewhere is not in the way. */
+static int can_load(const struct gw_pipeline_conf *c)
+{
+    const struct gw_hook_limits *l = &c->hook_limits;
+
+    if (c->params && c->params->type != GW_YAML_MAP && !gw_yaml_is_null(c->params))
+        return 0;
+    return c->name && c->source && c->lua_path && l->instructions > 0 && l->memory > 0 &&
+           l->timeout_ms > 0;
+}
+
 void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p)
 {
     const struct gw_pipeline_conf *all = c->pipelines.items;
 
+    const int sound = !p->errors;
+
     for (size_t i = 0; i < c->pipelines.n; i++)
-        check_pipeline(&all[i], p);
+        if (sound || can_load(&all[i]))
+            check_pipeline(&all[i], sound, p);
 }

@@ -50,6 +50,14 @@ static int is_port(const char *s)
     return *s && n <= 65535;
 }
 
+int gw_listen_ok(const char *listen)
+{
+    char host[MAX_HOST];
+    const char *port;
+
+    return !split(listen, host, &port) && is_port(port);
+}
+
 static int bind_to(const struct addrinfo *a, const struct gw_listener_conf *conf)
 {
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, saved;

@@ -24,6 +24,8 @@ struct gw_listener_conf {
     int reuse_port;           /* several loops listen on one address */
 };
 
+/* Has the form that conf.listen needs: for checks of a configuration. */
+int gw_listen_ok(const char *listen);
 /* handler and ctx are borrowed for life. */
 struct gw_listener *gw_listener_open(struct gw_loop *loop, const struct gw_listener_conf *conf,
                                      const struct gw_http_handler *handler, void *ctx,

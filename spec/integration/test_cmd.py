@@ -94,14 +94,17 @@ pipelines:
     ("log: {max_bytes: 1XB}\n", 1, 18, "max_bytes"),
     ("log: {segment_bytes: 1KiB}\n", 1, 22, "segment_bytes"),
     ("admin: 9090\n", 1, 8, "admin"),
+    ("admin: {listen: 9090}\n", 1, 17, "admin.listen"),
+    ("ingest:\n  http: {listen: '127.0.0.1:70000'}\n", 2, 18, "ingest.http.listen"),
     ("pipelines: {a: b}\n", 1, 12, "pipelines"),
     ("a: [1\n", 2, 1, ""),
     ("pipelines:\n  - {name: a, set: {env: '${NO_SUCH_VARIABLE}'}, publisher: {type: 'null'}}\n", 2, 27, "NO_SUCH_VARIABLE"),
     ("pipelines:\n  - {name: a, set: {Bad: x}, publisher: {type: 'null'}}\n", 2, 21, "Bad"),
+    ("pipelines:\n  - {name: a, set: {x: 1.5}, publisher: {type: 'null'}}\n", 2, 24, "set.x"),
     ("pipelines:\n  - {name: a, match: {projct: x}, publisher: {type: 'null'}}\n", 2, 0, None),
     ("pipelines:\n  - {name: a, event_types: [tsk], publisher: {type: 'null'}}\n", 2, 29, "task"),
-], ids=["unknown key", "a key twice", "no size", "too small", "wrong type", "a map for a list", "no YAML", "unset variable",
-        "no attribute name", "an attribute that may exist", "unknown event type"])
+], ids=["unknown key", "a key twice", "no size", "too small", "wrong type", "no address", "no port", "a map for a list", "no YAML", "unset variable",
+        "no attribute name", "a fraction", "an attribute that may exist", "unknown event type"])
 def test_a_problem_has_its_place(tmp_path, text, line, column, what):
     if what is None:                                       # match may name any attribute, so this is no problem
         assert [f for f in check(tmp_path, text, 0) if f[3] == "error"] == []
@@ -117,6 +120,15 @@ def test_scripts_are_loaded_and_their_place_told(tmp_path):
     places = {(f[0], f[1]) for f in found}
     assert ("bad.lua", 3) in places
     assert any(f[0] == "moongate.yaml" and f[1] == 2 and "none.lua" in f[4] for f in found)
+
+
+def test_scripts_are_loaded_beside_other_problems(tmp_path):
+    (tmp_path / "bad.lua").write_text("oops oops\n")
+    found = check(tmp_path, "sorce: x\npipelines:\n  - {name: a, set: {id: ''}, hooks: [bad.lua, none.lua], publisher: {type: nul}}\n"
+                            "  - {name: b, params: 3, hook_limits: {memory: 1}, hooks: none.lua, publisher: {type: 'null'}}\n")
+    text = "\n".join(f"{f[0]}:{f[1]} {f[4]}" for f in found)
+    for what in ("moongate.yaml:1 ", "moongate.yaml:3 set.id", "bad.lua:1 ", "none.lua", "nul"):
+        assert what in text, text
 
 
 def test_strict_makes_warnings_count(tmp_path):
