@@ -162,9 +162,9 @@ void gw_nearest_offer(struct gw_nearest *n, struct gw_str candidate)
 
 const char *gw_nearest_hint(const struct gw_nearest *n, char *out, size_t size)
 {
-    if (!n->best.p)
-        return "";
-    snprintf(out, size, " (did you mean \"%.*s\"?)", (int)n->best.len, n->best.p);
+    out[0] = '\0';
+    if (n->best.p)
+        snprintf(out, size, " (did you mean \"%.*s\"?)", (int)n->best.len, n->best.p);
     return out;
 }
 

@@ -67,6 +67,8 @@ def test_over_http2_too(gateway):
 @pytest.mark.parametrize("text,why", [
     ('{"event": {"projct": 1}}', "projct"),
     ('{"event": {"phase": "RUNING"}}', "RUNING"),
+    ('{"event": {"zzzzzzzz": 1}}', "event: no such field in WorkflowExecutionEvent: zzzzzzzz"),
+    ('{"event": {"phase": "ZZZZZZZZ"}}', "event.phase: no Phase: ZZZZZZZZ"),
     ('{"event": {"executionId": 7}}', "execution"),
     ('{"event": {"occurredAt": "yesterday"}}', "occurred"),
     ('{"event": ', ""),
@@ -75,7 +77,7 @@ def test_over_http2_too(gateway):
     ("", ""),
     ('{"event": {"executionId": {"name": "\\ud800"}}}', ""),
     ('{"requestId": "a", "request_id": "b"}', ""),
-], ids=["unknown field", "unknown enum value", "wrong type", "no time", "cut short", "more than one value", "no object", "nothing",
+], ids=["unknown field", "unknown enum value", "a field like none", "a value like none", "wrong type", "no time", "cut short", "more than one value", "no object", "nothing",
         "half a surrogate pair", "a field twice"])
 def test_json_that_is_not_the_request_is_refused(gateway, text, why):
     g = gateway()

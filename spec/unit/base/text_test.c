@@ -82,10 +82,10 @@ TEST(test_text_crc32c_is_the_one_of_iscsi)
 TEST(test_text_nearest_is_within_two_edits)
 {
     struct gw_nearest n = {.wanted = GW_STR("projct")};
-    char hint[64];
+    char hint[64] = "left over";
 
     gw_nearest_offer(&n, GW_STR("domain"));
-    CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), ""));
+    CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), "") && !hint[0]);
     gw_nearest_offer(&n, GW_STR("project"));
     CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), " (did you mean \"project\"?)"));
     CHECK(gw_edit_distance(GW_STR("ab"), GW_STR("ba")) == 1);
