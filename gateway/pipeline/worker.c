@@ -115,7 +115,7 @@ static void try_open(struct gw_worker *w)
 
 static int can_read(const struct gw_worker *w)
 {
-    return !w->stopping && !w->drained && !w->block && !w->startable.first &&
+    return !w->stopping && !w->drained && !w->startable.first &&
            !atomic_load_explicit(&w->pipeline->blocked, memory_order_relaxed) &&
            w->settler.waiting < BACKLOG && gw_window_has_room(&w->window) &&
            !gw_outbox_full(&w->outbox);

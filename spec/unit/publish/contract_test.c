@@ -221,7 +221,13 @@ static void all_are_tried_again(const struct type *t)
         hand_over(&s, (int)(b * N / batches), N / (int)batches);
     until(&s, s.p->limits.batches < batches ? N / (int)batches : N);
     for (int i = 0; i < s.n_results; i++)
-        CHECK(s.results[i] == 1 && s.last[i] == GW_TRY_AGAIN); /* P3: never impossible */
+        CHECK(s.results[i] == 1 && s.last[i] == GW_TRY_AGAIN);
+    s.n_results = 0;
+    t->fail(); /* P3: however often, and also when they go one by one */
+    hand_over(&s, 0, N);
+    until(&s, N);
+    for (int i = 0; i < N; i++)
+        CHECK(s.results[i] == 1 && s.last[i] == GW_TRY_AGAIN);
     t->mend();
     s.n_results = 0;
     hand_over(&s, 0, N);
