@@ -295,15 +295,30 @@ static int stands(struct gw_worker *w, const struct gw_hook_call *c)
            (w->conf->on_hook_error == GW_BLOCK || w->stops >= STOPS_MAX);
 }
 
+/* A dead letter has a line of its own. */
+static void say_failed(struct gw_worker *w, const struct gw_hook_call *c, const char *becomes)
+{
+    enum { QUIET_MS = 100 };
+    const uint64_t n = gw_diag_allow(&w->quiet, QUIET_MS);
+
+    if (n)
+        GW_DIAG(GW_WARN, "pipeline", gw_msg("hook failed"), gw_kv_cstr("pipeline", w->conf->name),
+                gw_kv_cstr("reason", c->reason), gw_kv_cstr("becomes", becomes),
+                gw_kv_str("event", gw_event_text(c->unchanged, "id")), gw_kv_cstr("error", c->text),
+                gw_kv_int("suppressed", (int64_t)n - 1));
+}
+
 static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct gw_hook_call *c)
 {
     struct gw_event *before = c->unchanged;
 
     switch ((enum gw_on_hook_error)w->conf->on_hook_error) {
     case GW_PUBLISH_UNCHANGED:
+        say_failed(w, c, "published unchanged");
         publish(w, it, &before, 1);
         return;
     case GW_DROP:
+        say_failed(w, c, "dropped");
         gw_item_filtered(w, it, w->count.hook_error);
         return;
     case GW_DEAD_LETTER:

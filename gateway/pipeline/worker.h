@@ -88,7 +88,7 @@ struct gw_worker {
     struct gw_call *spare_calls;
     int64_t wall_ns;            /* read once a turn */
     char said[240];             /* the last trouble that was logged */
-    struct gw_diag_limit quiet; /* of dead letters */
+    struct gw_diag_limit quiet; /* of dead letters and failed hooks */
     struct {
         struct gw_counter *published, *messages, *event_types, *match, *hook, *hook_error;
         struct gw_histogram *end_to_end;

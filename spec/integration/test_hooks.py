@@ -112,6 +112,8 @@ def test_drop_counts_as_filtered(gateway):
     state = g.settled(1)["all"]
     assert (state["filtered"], state["dead_lettered"]) == (1, 0)
     assert g.metric("moongate_events_filtered_total", pipeline="all", reason="hook_error") == 1
+    line, = [l for l in g.log().splitlines() if 'msg="hook failed"' in l]
+    assert "level=warn" in line and "pipeline=all" in line and "hook.lua:" in line and flyte.id_of(flyte.workflow()) in line
 
 
 def test_block_stops_at_the_record_and_goes_on_after_a_restart(gateway):
