@@ -22,6 +22,12 @@ struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p
 /* NULL: not such a handle. Raises if its call is over. */
 struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type);
 struct gw_handle *gw_handle_check(lua_State *L, int idx, enum gw_handle_type type);
+/* "an event", "a message" …; NULL: idx is no handle. Never raises. */
+const char *gw_handle_noun(lua_State *L, int idx);
+/* Arguments: these raise with what was wanted and what came. */
+int gw_arg_error(lua_State *L, int idx, const char *wanted);
+struct gw_str gw_check_str(lua_State *L, int idx);
+lua_Integer gw_check_integer(lua_State *L, int idx);
 /* Makes the metatable of a type from functions; frozen. */
 void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, const luaL_Reg *fns);
 struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load */

@@ -15,9 +15,8 @@
 
 static struct gw_str check_str(lua_State *L, int idx)
 {
-    struct gw_str s;
+    struct gw_str s = gw_check_str(L, idx);
 
-    s.p = luaL_checklstring(L, idx, &s.len);
     gw_guard_charge(L, s.len / 16);
     return s;
 }
@@ -112,9 +111,10 @@ static int mg_uuid(lua_State *L)
 static int mg_hash(lua_State *L)
 {
     struct gw_str s = check_str(L, 1);
-    lua_Integer n = luaL_checkinteger(L, 2);
+    lua_Integer n = gw_check_integer(L, 2);
 
-    luaL_argcheck(L, n > 0, 2, "at least 1");
+    if (n < 1)
+        gw_arg_error(L, 2, "at least 1");
     lua_pushinteger(L, (lua_Integer)(gw_hash64(s) % (uint64_t)n));
     return 1;
 }

@@ -115,7 +115,10 @@ static struct gw_str *sorted_keys(lua_State *L, int idx, size_t *n)
     *n = 0;
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "JSON: the keys of a table are 1 to n or strings; this one has %s",
+            luaL_error(L,
+                       "JSON: a table is a list (keys 1 to n; moongate.json.null fills a gap) or "
+                       "all its keys are "
+                       "strings; this one has the key %s",
                        gw_show(L, -2, shown));
         keys[*n].p = lua_tolstring(L, -2, &keys[*n].len);
         ++*n;
@@ -343,9 +346,8 @@ void gw_json_decode(lua_State *L, struct gw_str text)
 
 static int json_decode(lua_State *L)
 {
-    struct gw_str s;
+    struct gw_str s = gw_check_str(L, 1);
 
-    s.p = luaL_checklstring(L, 1, &s.len);
     lua_settop(L, 1);
     gw_json_decode(L, s);
     return 1;

@@ -94,8 +94,8 @@ static int mg_log(lua_State *L)
     gw_guard_charge(L, COST);
     lua_settop(L, 2);
     message.p = luaL_tolstring(L, 1, &message.len);
-    if (!lua_isnil(L, 2))
-        luaL_checktype(L, 2, LUA_TTABLE);
+    if (!lua_isnil(L, 2) && !lua_istable(L, 2))
+        gw_arg_error(L, 2, "a table of fields");
     if (level >= gw_diag_level)
         write_line(L, level, message, lua_isnil(L, 2) ? 0 : 2);
     return 0;

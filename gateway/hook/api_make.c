@@ -116,7 +116,8 @@ static int mg_new(lua_State *L)
     struct gw_str *names;
     size_t n;
 
-    luaL_checktype(L, 1, LUA_TTABLE);
+    if (!lua_istable(L, 1))
+        gw_arg_error(L, 1, "a table");
     lua_settop(L, 1);
     gw_thaw(L, 1);
     gw_event_init(ev, r->call->mem);

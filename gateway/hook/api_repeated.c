@@ -26,7 +26,7 @@ static int list_index(lua_State *L)
 {
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
     const ProtobufCMessage *m = h->p;
-    lua_Integer i = luaL_checkinteger(L, 2);
+    lua_Integer i = gw_check_integer(L, 2);
 
     if (i < 1 || i > list_count(h))
         lua_pushnil(L);
@@ -41,11 +41,12 @@ static int list_newindex(lua_State *L)
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
     const ProtobufCFieldDescriptor *f = h->field;
     ProtobufCMessage *m = h->p;
-    lua_Integer i = luaL_checkinteger(L, 2), n = list_count(h);
+    lua_Integer i = gw_check_integer(L, 2), n = list_count(h);
     union gw_pb_value value = {0};
 
     if (i < 1 || i > n + 1)
-        return luaL_error(L, "%s has %d items: [%d] cannot be assigned", f->name, (int)n, (int)i);
+        return luaL_error(L, "%s has %I items: [%I] cannot be assigned", f->name, (LUAI_UACINT)n,
+                          (LUAI_UACINT)i);
     if (lua_isnil(L, 3) && i < n)
         return luaL_error(L, "%s: only the last item can be removed", f->name);
     if (lua_isnil(L, 3)) {
@@ -70,14 +71,14 @@ static int list_len(lua_State *L)
 static int next_item(lua_State *L)
 {
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
-    lua_Integer i = luaL_checkinteger(L, 2) + 1;
+    lua_Integer i = gw_check_integer(L, 2);
 
-    if (i > list_count(h)) {
+    if (i < 0 || i >= list_count(h)) { /* a script may call it with any number */
         lua_pushnil(L);
         return 1;
     }
-    lua_pushinteger(L, i);
-    gw_request_push(L, ((const ProtobufCMessage *)h->p)->descriptor, h->field, item_at(h, i));
+    lua_pushinteger(L, i + 1);
+    gw_request_push(L, ((const ProtobufCMessage *)h->p)->descriptor, h->field, item_at(h, i + 1));
     return 2;
 }
 

@@ -240,7 +240,7 @@ struct gw_str gw_request_bytes(lua_State *L, int idx)
 static int mg_which(lua_State *L)
 {
     const ProtobufCMessage *m = check_message(L, 1);
-    const char *name = luaL_checkstring(L, 2);
+    const char *name = gw_check_str(L, 2).p;
     struct gw_nearest near = {.wanted = gw_str_of(name)};
     char hint[80];
     int known = 0;
@@ -268,7 +268,7 @@ static int mg_which(lua_State *L)
 
 static int mg_u64(lua_State *L)
 {
-    uint64_t n = (uint64_t)luaL_checkinteger(L, 1);
+    uint64_t n = (uint64_t)gw_check_integer(L, 1);
     char text[24];
     struct gw_buf b;
 

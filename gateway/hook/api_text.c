@@ -32,7 +32,7 @@ static struct gw_str legal(struct gw_str s, size_t at, size_t *n)
 /* clean(s [, max]): a legal attribute value of at most max bytes. */
 static int mg_clean(lua_State *L)
 {
-    lua_Integer max = luaL_optinteger(L, 2, INT64_MAX);
+    lua_Integer max = lua_isnoneornil(L, 2) ? INT64_MAX : gw_check_integer(L, 2);
     struct gw_str s, c;
     struct gw_buf b;
 
@@ -40,8 +40,9 @@ static int mg_clean(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    s.p = luaL_checklstring(L, 1, &s.len);
-    luaL_argcheck(L, max >= 0, 2, "a number of bytes");
+    s = gw_check_str(L, 1);
+    if (max < 0)
+        gw_arg_error(L, 2, "a number of bytes");
     gw_guard_charge(L, s.len / 4);
     if (s.len <= (size_t)max && !gw_attr_text_problem(s)) {
         lua_pushvalue(L, 1);
@@ -95,7 +96,7 @@ static int mg_time(lua_State *L)
         return 1;
     }
     if (lua_type(L, 1) != LUA_TSTRING)
-        return luaL_typeerror(L, 1, "a Timestamp or an RFC 3339 string");
+        return gw_arg_error(L, 1, "a Timestamp or an RFC 3339 string");
     s.p = lua_tolstring(L, 1, &s.len);
     if (gw_time_parse(s, &t))
         return luaL_error(L, "%s is not an RFC 3339 time", gw_show_str(s, shown));
@@ -106,7 +107,8 @@ static int mg_time(lua_State *L)
 /* A float has no more than microseconds at today's dates. */
 static int mg_rfc3339(lua_State *L)
 {
-    lua_Number seconds = luaL_checknumber(L, 1), whole = floor(seconds);
+    lua_Number seconds = lua_isnumber(L, 1) ? lua_tonumber(L, 1) : gw_arg_error(L, 1, "a number");
+    lua_Number whole = floor(seconds);
     char text[GW_TIME_TEXT], shown[GW_SHOWN];
     struct gw_time t;
     size_t len = 0;

@@ -183,14 +183,19 @@ static enum next read_false(struct gw_hook_run *r, int first)
 
 static enum next read_retry(struct gw_hook_run *r, int first)
 {
-    char shown[2 * GW_SHOWN];
+    char shown[GW_SHOWN], what[160];
 
+    if (!lua_isnoneornil(r->co, first + 1) && lua_type(r->co, first + 1) != LUA_TSTRING) {
+        snprintf(what, sizeof(what),
+                 "a hook returned moongate.retry with a message that is no string: %s",
+                 gw_show(r->co, first + 1, shown));
+        return wrong(r, what);
+    }
     r->call->verdict = GW_HOOK_RETRY;
     if (lua_isnoneornil(r->co, first + 1))
         gw_explain_result(r, "the hook asked for a retry");
     else
-        snprintf(r->text, GW_HOOK_TEXT, "%s",
-                 gw_error_text(r->co, first + 1, shown, sizeof(shown)));
+        gw_explain_plain(r, lua_tostring(r->co, first + 1));
     return STOP;
 }
 
@@ -215,6 +220,9 @@ static enum next read_other(struct gw_hook_run *r, int first)
         add(r, r->item);
         return GO_ON;
     }
+    if (event_at(r, r->co, first))
+        return wrong(r, "a hook returned an event that is not its own (in a list it would do: "
+                        "return {copy})");
     snprintf(what, sizeof(what),
              "a hook returned %s; it returns nothing, true, its event, false and a reason, "
              "moongate.retry or a list of events",

@@ -3,8 +3,10 @@
 #include "hook/explain.h"
 #include "base/text.h"
 #include "event/event.h"
+#include "hook/api.h"
 #include "hook/vm.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,30 +54,47 @@ static void add_event(struct text *t, const struct gw_hook_run *r)
         add(t, " (event %.*s)", (int)cut(id, ID_BYTES), id.p);
 }
 
-/* The text may hold anything a script raised: one line of at most half the room. */
+/* One line of UTF-8, whatever it was: spaces and question marks take the place of the rest. */
+static void make_plain(char *p, size_t len)
+{
+    for (size_t n; len; p += n, len -= n) {
+        n = gw_utf8_step(p, len);
+        if (!n) {
+            n = 1;
+            *p = '?';
+        } else if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            *p = ' ';
+        }
+    }
+}
+
+/* The text may hold anything a script raised: at most half the room. */
 static void add_what(struct text *t, const char *what)
 {
     struct gw_str s = gw_str_of(what);
     size_t n = cut(s, GW_HOOK_TEXT / 2), start = t->len;
 
     add(t, "%.*s%s", (int)n, s.p, n < s.len ? "…" : "");
-    for (size_t i = start; i < t->len; i++)
-        if (t->p[i] == '\n' || t->p[i] == '\r')
-            t->p[i] = ' ';
+    make_plain(t->p + start, t->len - start);
 }
 
-/* Starts with a place, as error() and luaL_error put it: "team.lua:7: ". */
-static int positioned(const char *what)
+/* Starts with a place, as error() and luaL_error put it: "team.lua:7: ", "[string "x"]:1: ". Not
+ * "kafka-1:9092: refused". */
+static int positioned(const struct gw_hook_run *r, const char *what)
 {
-    enum { WITHIN = 80 };
+    const char *name = r->script ? r->script->name : "", *colon;
+    size_t len;
 
-    for (const char *p = what; *p && p < what + WITHIN; p++)
-        if (*p == ':' && p > what) {
-            size_t digits = strspn(p + 1, "0123456789");
+    for (colon = strchr(what, ':'); colon; colon = strchr(colon + 1, ':')) {
+        size_t digits = strspn(colon + 1, "0123456789");
 
-            if (digits && p[1 + digits] == ':')
-                return 1;
-        }
+        if (!digits || colon[1 + digits] != ':')
+            continue;
+        len = (size_t)(colon - what);
+        return (len > 4 && !memcmp(colon - 4, ".lua", 4)) ||
+               (len > 2 && !memcmp(colon - 2, "\"]", 2)) ||
+               (len && len == strlen(name) && !memcmp(what, name, len));
+    }
     return 0;
 }
 
@@ -90,7 +109,7 @@ void gw_explain(struct gw_hook_run *r, lua_State *L, const char *what)
         if (ar.currentline < 0)
             continue; /* a C function */
         if (n++ == 0) {
-            if (!positioned(what))
+            if (!positioned(r, what))
                 add(&t, "%s:%d: ", ar.short_src, ar.currentline);
             add_what(&t, what);
             add_event(&t, r);
@@ -106,10 +125,18 @@ void gw_explain_result(struct gw_hook_run *r, const char *what)
     struct text t = {r->text, 0};
 
     r->text[0] = '\0';
-    if (r->script && !positioned(what))
+    if (r->script && !positioned(r, what))
         add(&t, "%s:%d: ", r->script->name, r->script->line);
     add_what(&t, what);
     add_event(&t, r);
+}
+
+void gw_explain_plain(struct gw_hook_run *r, const char *what)
+{
+    struct text t = {r->text, 0};
+
+    r->text[0] = '\0';
+    add_what(&t, what);
 }
 
 const char *gw_show_str(struct gw_str s, char out[GW_SHOWN])
@@ -123,8 +150,20 @@ const char *gw_show_str(struct gw_str s, char out[GW_SHOWN])
     return out;
 }
 
+/* As Lua shows it: 1.0 is no integer. */
+static void show_float(double d, char out[GW_SHOWN])
+{
+    int n = snprintf(out, GW_SHOWN, "%.14g", d);
+
+    if (isnan(d))
+        snprintf(out, GW_SHOWN, "nan");
+    else if (out[strspn(out, "-0123456789")] == '\0')
+        snprintf(out + n, (size_t)(GW_SHOWN - n), ".0");
+}
+
 const char *gw_show(lua_State *L, int idx, char out[GW_SHOWN])
 {
+    const char *noun;
     struct gw_str s;
 
     switch (lua_type(L, idx)) {
@@ -135,14 +174,19 @@ const char *gw_show(lua_State *L, int idx, char out[GW_SHOWN])
         if (lua_isinteger(L, idx))
             snprintf(out, GW_SHOWN, LUA_INTEGER_FMT, lua_tointeger(L, idx));
         else
-            snprintf(out, GW_SHOWN, "%.14g", (double)lua_tonumber(L, idx));
+            show_float(lua_tonumber(L, idx), out);
         return out;
     case LUA_TBOOLEAN:
         return lua_toboolean(L, idx) ? "true" : "false";
     case LUA_TNIL:
     case LUA_TNONE:
         return "nil";
+    case LUA_TLIGHTUSERDATA:
+        return lua_touserdata(L, idx) == &gw_retry_key ? "moongate.retry" : "moongate.json.null";
     default:
+        noun = gw_handle_noun(L, idx);
+        if (noun)
+            return noun;
         snprintf(out, GW_SHOWN, "a %s", luaL_typename(L, idx));
         return out;
     }

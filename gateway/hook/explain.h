@@ -8,6 +8,8 @@
 void gw_explain(struct gw_hook_run *r, lua_State *L, const char *what);
 /* The same with the place of the script's function, when it has returned. */
 void gw_explain_result(struct gw_hook_run *r, const char *what);
+/* Only the text: a retry's own message. */
+void gw_explain_plain(struct gw_hook_run *r, const char *what);
 const char *gw_error_text(lua_State *L, int idx, char *out, size_t size);
 enum { GW_SHOWN = 80 };
 /* A value for an error's text, cut: "abc…", 12, a table. */

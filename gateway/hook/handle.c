@@ -1,12 +1,14 @@
 /* What scripts hold of an event, a request, the facts: userdata with the number of the call they
  * belong to. When that call is over they raise, so a kept one is never another event. */
 #include "hook/api.h"
+#include "hook/explain.h"
 #include "hook/vm.h"
 
-static const char *const nouns[GW_HANDLES] = {"event", "request", "list", "map", "flyte"};
+static const char *const nouns[GW_HANDLES] = {"an event", "a message", "a list of a message",
+                                              "a map of a message", "flyte"};
 static const char meta_keys[GW_HANDLES];
 
-static const char *noun(enum gw_handle_type type)
+static const char *a_noun(enum gw_handle_type type)
 {
     return nouns[type - GW_H_EVENT];
 }
@@ -31,8 +33,17 @@ struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type
     if (!h || h->type != type)
         return NULL;
     if (h->serial != gw_vm(L)->run->serial)
-        luaL_error(L, "%s used after its hook returned", noun(type));
+        luaL_error(L, "%s used after its hook returned", a_noun(type));
     return h;
+}
+
+const char *gw_handle_noun(lua_State *L, int idx)
+{
+    const struct gw_handle *h = lua_touserdata(L, idx);
+
+    if (lua_type(L, idx) != LUA_TUSERDATA || lua_rawlen(L, idx) != sizeof(*h))
+        return NULL;
+    return a_noun(h->type);
 }
 
 struct gw_handle *gw_handle_check(lua_State *L, int idx, enum gw_handle_type type)
@@ -40,7 +51,7 @@ struct gw_handle *gw_handle_check(lua_State *L, int idx, enum gw_handle_type typ
     struct gw_handle *h = gw_handle_test(L, idx, type);
 
     if (!h)
-        luaL_typeerror(L, idx, noun(type));
+        gw_arg_error(L, idx, a_noun(type));
     return h;
 }
 
@@ -53,6 +64,35 @@ void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, co
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+}
+
+int gw_arg_error(lua_State *L, int idx, const char *wanted)
+{
+    char shown[GW_SHOWN];
+
+    return luaL_argerror(L, idx,
+                         lua_pushfstring(L, "%s expected, got %s", wanted,
+                                         lua_isnone(L, idx) ? "nothing" : gw_show(L, idx, shown)));
+}
+
+struct gw_str gw_check_str(lua_State *L, int idx)
+{
+    struct gw_str s;
+
+    if (!lua_isstring(L, idx))
+        gw_arg_error(L, idx, "a string");
+    s.p = lua_tolstring(L, idx, &s.len);
+    return s;
+}
+
+lua_Integer gw_check_integer(lua_State *L, int idx)
+{
+    int ok;
+    lua_Integer n = lua_tointegerx(L, idx, &ok);
+
+    if (!ok)
+        gw_arg_error(L, idx, "an integer");
+    return n;
 }
 
 struct gw_hook_run *gw_run_check(lua_State *L, const char *what)

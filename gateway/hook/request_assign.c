@@ -99,8 +99,10 @@ static int32_t check_enum(const struct target *t, int idx)
     struct gw_nearest near = {0};
     char hint[80], shown[GW_SHOWN];
 
-    if (lua_type(t->L, idx) != LUA_TSTRING)
+    if (lua_type(t->L, idx) == LUA_TNUMBER)
         return (int32_t)check_integer(t, idx, INT32_MIN, INT32_MAX);
+    if (lua_type(t->L, idx) != LUA_TSTRING)
+        wrong_type(t, "a name or a number", idx);
     v = protobuf_c_enum_descriptor_get_value_by_name(d, lua_tostring(t->L, idx));
     if (v)
         return v->value;

@@ -100,6 +100,8 @@ static unsigned read_kinds(lua_State *L)
     else
         for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; lua_pop(L, 1), i++)
             kinds |= kind_bit(L, -1);
+    if (!kinds)
+        luaL_error(L, "event_types is a list of one name or more, as in {\"task\"}");
     lua_settop(L, 1);
     return kinds;
 }
@@ -107,19 +109,45 @@ static unsigned read_kinds(lua_State *L)
 static void check_member(lua_State *L, const char *name, int type, int required)
 {
     int t = lua_getfield(L, 1, name);
+    char shown[GW_SHOWN];
 
     if (t != type && (required || t != LUA_TNIL))
-        luaL_error(L, "%s is a %s, not a %s", name, lua_typename(L, type), lua_typename(L, t));
+        luaL_error(L, "%s is a %s, not %s", name, lua_typename(L, type), gw_show(L, -1, shown));
     lua_pop(L, 1);
+}
+
+/* A member that is nearly one we know is a slip; others are the script's own. */
+static void check_names(lua_State *L)
+{
+    static const char *const names[] = {"on_event", "on_load", "event_types", "description"};
+    enum { NAMES = sizeof(names) / sizeof(names[0]) };
+    char hint[64], shown[GW_SHOWN];
+
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        struct gw_nearest near = {0};
+        int known = 0;
+
+        if (lua_type(L, -2) != LUA_TSTRING)
+            continue;
+        near.wanted.p = lua_tolstring(L, -2, &near.wanted.len);
+        for (int i = 0; i < NAMES; i++) {
+            known |= gw_str_is(near.wanted, names[i]);
+            gw_nearest_offer(&near, gw_str_of(names[i]));
+        }
+        if (!known && *gw_nearest_hint(&near, hint, sizeof(hint)))
+            luaL_error(L, "a script's table has no member %s%s", gw_show(L, -2, shown), hint);
+    }
 }
 
 /* What the script returned is at 1: keeps its function, leaves on_load or nil on top. */
 static void keep_function(lua_State *L, struct gw_script *s)
 {
+    char shown[GW_SHOWN];
     lua_Debug ar;
 
     s->kinds = ~0U;
     if (lua_istable(L, 1)) {
+        check_names(L);
         check_member(L, "on_event", LUA_TFUNCTION, 1);
         check_member(L, "on_load", LUA_TFUNCTION, 0);
         check_member(L, "description", LUA_TSTRING, 0);
@@ -131,7 +159,7 @@ static void keep_function(lua_State *L, struct gw_script *s)
         lua_pushvalue(L, 1);
     } else {
         luaL_error(L, "%s:1: a hook script returns a function or a table with on_event, not %s",
-                   s->name, luaL_typename(L, 1));
+                   s->name, gw_show(L, 1, shown));
     }
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, s);

@@ -12,7 +12,8 @@ describe("moongate.json", function()
       enc({}, "{}") enc("x", '"x"') enc(nil, "null") enc(math.maxinteger, "9223372036854775807")
       enc(m.json.decode("[]"), "[]") enc(m.params, '{"list":[1,2],"name":"n"}')]], {}, {params = {name = "n", list = {1, 2}}})
     for body, why in pairs {
-      ["m.json.encode({1, a = 2})"] = "keys of a table are 1 to n or strings",
+      ["m.json.encode({1, a = 2})"] = "this one has the key 1",
+      ["m.json.encode({1, nil, 3})"] = "moongate.json.null fills a gap",
       ["m.json.encode(print)"] = "no form for a function",
       ["m.json.encode(0/0)"] = "no number",
       ["m.json.encode('\\xff')"] = "not UTF-8 at byte 1",

@@ -102,7 +102,7 @@ TEST(test_hook_every_other_result_is_an_error_with_its_place)
         {"return {e, a = 1}", "no list of events"},
         {"return {e, e}", "same source and id"},
         {"return false, 7", "a reason that is no string: 7"},
-        {"return require 'moongate'.copy(e)", "a hook returned a userdata"},
+        {"return require 'moongate'.copy(e)", "a hook returned an event that is not its own"},
         {"error({})", "hook.lua:1: the error is a table"},
         {"error('plain', 0)", "hook.lua:1: plain"},
         {"error()", "hook.lua:1: the error is nil"},
@@ -251,7 +251,7 @@ TEST(test_hook_keeping_an_event_is_an_error_not_the_next_event)
                  "if kept then return kept.id end kept = e end");
     world_open(&w);
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
-    CHECK(has(world_call(&w)->text, "hook.lua:2: event used after its hook returned"));
+    CHECK(has(world_call(&w)->text, "hook.lua:2: an event used after its hook returned"));
     world_close(&w);
 }
 
@@ -277,7 +277,7 @@ static const char *const broken[][2] = {
     {"\nreturn 7", "./hook.lua:1: a hook script returns a function"},
     {"\nerror('at load')", "./hook.lua:2: at load"},
     {"while true do end", "./hook.lua:1: more than 1000000 instructions"},
-    {"return {on_event = 1}", "on_event is a function, not a number"},
+    {"return {on_event = 1}", "on_event is a function, not 1"},
     {"return {on_event = print, event_types = {'tsak'}}",
      "no type \"tsak\" (did you mean \"task\"?)"},
     {"return {on_event = print, on_load = function()\nerror('x') end}", "./hook.lua:2: x"},
