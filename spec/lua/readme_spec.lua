@@ -1,0 +1,74 @@
+local gate = require "gate"
+-- lua/README.md names what scripts can use: everything there is, and nothing else.
+
+local function read(path)
+  local f = assert(io.open(path))
+  local text = f:read("a")
+  f:close()
+  return text
+end
+
+local readme = read("lua/README.md")
+
+local function set(list)
+  local s = {}
+  for _, v in ipairs(list) do s[v] = true end
+  return s
+end
+
+describe("lua/README.md", function()
+  it("names what moongate has, and nothing else", function()
+    local out = gate.run([[
+      local names = {}
+      for k, v in pairs(m) do
+        if type(v) == "table" and k ~= "params" then
+          for k2 in pairs(v) do names[#names + 1] = k .. "." .. k2 end
+        else
+          names[#names + 1] = k
+        end
+      end
+      e.datacontenttype = "text/plain"
+      e.data = table.concat(names, " ")]])
+    local there, told = {}, {}
+    for name in out[1].data:gmatch("%S+") do there[#there + 1] = name end
+    for name in readme:match("\n## moongate\n(.-)\n## "):gmatch("`moongate%.([%w_.]+)") do told[#told + 1] = name end
+    for _, module in ipairs {"filters", "enrich", "rules"} do
+      assert(set(told)[module], module)
+      gate.run(("assert(require 'moongate.%s')"):format(module))
+      there[#there + 1] = module
+    end
+    assert.same(set(there), set(told))
+    assert.equal(#there, #told)
+  end)
+
+  it("calls functions with meta.lua's arguments", function()
+    local meta = read("lua/moongate/meta.lua")
+    for name, args in meta:gmatch("\nfunction (moongate%.[%w_.]+)(%b())") do
+      assert.has("`" .. name .. args .. "`", readme)
+    end
+  end)
+
+  it("names flyte's fields", function()
+    local told, fields = {}, readme:match("\n## flyte\n(.-):\n")
+    for name in fields:gmatch("`([%w_]+)`") do told[#told + 1] = name end
+    local there = {}
+    for name in read("lua/moongate/meta.lua"):match("class moongate.Flyte.-\n\n"):gmatch("@field ([%w_]+)") do there[#there + 1] = name end
+    assert.same(set(there), set(told))
+    gate.run("for _, name in ipairs {'" .. table.concat(told, "', '") .. "'} do local _ = flyte[name] end", gate.task {})
+  end)
+
+  it("names libraries that are there and that are not", function()
+    local present = readme:match("Present: the base library, (.-)%. Absent")
+    local absent = readme:match("Absent: (.-), bytecode")
+    for name in present:gmatch("`([%w.]+)`") do gate.run(("assert(%s ~= nil)"):format(name)) end
+    for name in absent:gmatch("`([%w.]+)`") do gate.run(("assert(%s == nil)"):format(name)) end
+  end)
+
+  it("has an example that runs", function()
+    local hook = gate.hook(readme:match("```lua\n(.-)```"))
+    local out = hook(gate.task {phase = "FAILED", error = "no\nmemory"})
+    assert.equal("no memory", out[1].reason)
+    assert.equal("not a failure", hook(gate.task {phase = "RUNNING"}).label)
+    assert.equal("publish", hook(gate.workflow {}).verdict)
+  end)
+end)
