@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "flyte/reflect.h"
 #include "hook/api.h"
+#include "hook/explain.h"
 #include "hook/guard.h"
 #include "hook/request.h"
 #include "hook/vm.h"
@@ -22,11 +23,25 @@ static lua_Integer list_count(const struct gw_handle *h)
     return (lua_Integer)gw_pb_count(h->p, h->field);
 }
 
+/* The number at 2. */
+static lua_Integer check_index(lua_State *L, const struct gw_handle *h)
+{
+    const ProtobufCFieldDescriptor *f = h->field;
+    char shown[GW_SHOWN];
+    int ok;
+    lua_Integer i = lua_tointegerx(L, 2, &ok);
+
+    if (!ok)
+        luaL_error(L, "%s is a list: its items are [1] to [#%s], not %s", f->name, f->name,
+                   gw_show(L, 2, shown));
+    return i;
+}
+
 static int list_index(lua_State *L)
 {
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
     const ProtobufCMessage *m = h->p;
-    lua_Integer i = gw_check_integer(L, 2);
+    lua_Integer i = check_index(L, h);
 
     if (i < 1 || i > list_count(h))
         lua_pushnil(L);
@@ -41,7 +56,7 @@ static int list_newindex(lua_State *L)
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
     const ProtobufCFieldDescriptor *f = h->field;
     ProtobufCMessage *m = h->p;
-    lua_Integer i = gw_check_integer(L, 2), n = list_count(h);
+    lua_Integer i = check_index(L, h), n = list_count(h);
     union gw_pb_value value = {0};
 
     if (i < 1 || i > n + 1)

@@ -245,6 +245,21 @@ static int make_time(const struct target *t, ProtobufCMessage *m, int idx)
     return 1;
 }
 
+/* A table has no order, so of two members of a oneof neither would be the last. */
+static void refuse_two(lua_State *L, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    const char *oneof = gw_pb_oneof(m->descriptor, f);
+
+    for (unsigned i = 0; oneof && i < m->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *other = &m->descriptor->fields[i];
+        const char *its = gw_pb_oneof(m->descriptor, other);
+
+        if (its && !strcmp(its, oneof) && gw_pb_has(m, other))
+            luaL_error(L, "%s and %s are both of the oneof %s: only one can be set", other->name,
+                       f->name, oneof);
+    }
+}
+
 static void put_fields(const struct target *t, ProtobufCMessage *m, int idx)
 {
     lua_State *L = t->L;
@@ -253,6 +268,7 @@ static void put_fields(const struct target *t, ProtobufCMessage *m, int idx)
         const ProtobufCFieldDescriptor *f;
 
         f = gw_request_field(L, m->descriptor, lua_gettop(L) - 1);
+        refuse_two(L, m, f);
         gw_request_assign_deep(L, m, f, lua_gettop(L), t->depth + 1);
     }
 }
@@ -285,6 +301,8 @@ static void put_struct_value(const struct target *t, ProtobufCMessage *m, int id
         f = member(m, "bool_value");
         break;
     case LUA_TNUMBER:
+        if (!isfinite(lua_tonumber(L, idx)))
+            wrong_type(t, "a number that JSON has", idx);
         f = member(m, "number_value");
         break;
     case LUA_TSTRING:

@@ -70,6 +70,8 @@ describe("request", function()
       assert(v.error == nil and m.which(v, "output_result") == "output_uri")
       v.output_uri = nil
       assert(m.which(v, "output_result") == nil and v.output_uri == nil)]], failed)
+    assert.error(function() gate.run("request.event = {output_uri = 'x', error = {code = 'c'}}", failed) end,
+      "both of the oneof output_result: only one can be set")
   end)
 
   it("refuses wrong values at that line, and changes nothing", function()
