@@ -6,8 +6,10 @@
 #include "base/yaml.h"
 #include "config/flyteadmin.h"
 #include "net/listener.h"
+#include "publish/publisher.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -200,6 +202,25 @@ static void check_name(const struct gw_pipeline_conf *all, size_t i, struct gw_p
         }
 }
 
+static void check_destination(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)
+{
+    const struct gw_union *u = &all[i].publisher;
+    const struct gw_publisher_ops *ops = u->type ? gw_publisher_find(u->type) : NULL;
+
+    if (!ops || !ops->same || !u->conf || !all[i].name)
+        return;
+    for (size_t k = 0; k < i; k++) {
+        const struct gw_union *v = &all[k].publisher;
+
+        if (!v->type || strcmp(v->type, u->type) != 0 || !v->conf || !all[k].name ||
+            !ops->same(v->conf, u->conf))
+            continue;
+        gw_problems_add(p, 1, all[i].yaml->file, u->line, u->column,
+                        "pipelines.%s: sends to where pipeline %s sends", all[i].name, all[k].name);
+        return;
+    }
+}
+
 static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, struct gw_problems *p)
 {
     const struct gw_yaml *list = &root->values[find(root, "pipelines")];
@@ -212,6 +233,7 @@ static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, str
         all[i].yaml = &list->values[i];
         check_name(all, i, p);
         gw_pipeline_check(&all[i], p);
+        check_destination(all, i, p);
     }
 }
 

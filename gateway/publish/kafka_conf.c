@@ -8,9 +8,11 @@
 #include "event/event.h"
 #include "publish/common.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SCRAM_FIXED_IN = 0x02060100 }; /* librdkafka #4895 */
 
@@ -215,6 +217,38 @@ static void check_sasl(const struct gw_publish_kafka_conf *c, struct place w)
                         "sasl: %s needs username and password", name);
 }
 
+static void check_tls(const struct gw_publish_kafka_conf *c, struct place w)
+{
+    const struct gw_yaml *at, *tls = value_of(w.at, "tls");
+    char why[100];
+
+    if (!c->tls)
+        return;
+    if (!c->tls->cert != !c->tls->key)
+        gw_problems_add(w.p, 0, tls->file, tls->line, tls->column, "tls: cert and key go together");
+    for (int i = 0; i < 3; i++) {
+        const char *const name = (const char *const[]){"ca", "cert", "key"}[i];
+        const char *const path = (const char *const[]){c->tls->ca, c->tls->cert, c->tls->key}[i];
+
+        at = value_of(tls, name);
+        if (path && access(path, R_OK))
+            gw_problems_add(w.p, 0, at->file, at->line, at->column, "tls.%s: %s: %s", name, path,
+                            strerror_r(errno, why, sizeof(why)));
+    }
+}
+
+int gw_kafka_same(const void *a, const void *b)
+{
+    const struct gw_publish_kafka_conf *x = a, *y = b;
+
+    if (!x->topic || !y->topic || strcmp(x->topic, y->topic) != 0 || x->brokers.n != y->brokers.n)
+        return 0;
+    for (size_t i = 0; i < x->brokers.n; i++)
+        if (strcmp(x->brokers.items[i], y->brokers.items[i]) != 0)
+            return 0;
+    return 1;
+}
+
 void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                     const struct gw_yaml *at)
 {
@@ -236,10 +270,7 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
         gw_problems_add(p, 0, y->file, y->line, y->column,
                         "key: \"%s\" is none of key, id, none, attr:NAME", c->key);
     }
-    if (c->tls && !c->tls->cert != !c->tls->key) {
-        y = value_of(at, "tls");
-        gw_problems_add(p, 0, y->file, y->line, y->column, "tls: cert and key go together");
-    }
+    check_tls(c, w);
     check_sasl(c, w);
     check_properties(c, w);
 }

@@ -3,6 +3,7 @@
  * results in the next turn. */
 #include "publish/publish_file.h"
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct file {
     struct gw_publisher base;
@@ -159,6 +161,28 @@ static void file_close(struct gw_publisher *p)
     free(f);
 }
 
+/* A folder that is missing may come, a file that is a folder will not be one. */
+static void check_path(const char *path, struct gw_problems *p, const struct gw_yaml *at)
+{
+    const struct gw_yaml *y = at->type == GW_YAML_MAP ? gw_yaml_get(at, "path") : NULL;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *folder;
+    struct stat st;
+    char why[100];
+
+    at = y ? y : at;
+    if (path && (!*path || (!stat(path, &st) && S_ISDIR(st.st_mode)))) {
+        gw_problems_add(p, 0, at->file, at->line, at->column, "path: \"%s\" is a folder", path);
+        return;
+    }
+    if (!slash || slash == path)
+        return;
+    folder = gw_arena_strndup(p->mem, path, (size_t)(slash - path));
+    if (access(folder, W_OK | X_OK))
+        gw_problems_add(p, 1, at->file, at->line, at->column, "path: %s: %s", folder,
+                        strerror_r(errno, why, sizeof(why)));
+}
+
 static void file_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                        const struct gw_yaml *at)
 {
@@ -173,6 +197,15 @@ static void file_check(const void *conf, const struct gw_format *f, struct gw_pr
     if (c->rotate && c->path && !strcmp(c->path, "-"))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "rotate: standard output cannot be rotated");
+    check_path(c->path, p, at);
+}
+
+/* Standard output takes whole lines from everyone. */
+static int file_same(const void *a, const void *b)
+{
+    const struct gw_publish_file_conf *x = a, *y = b;
+
+    return x->path && y->path && strcmp(x->path, "-") != 0 && !strcmp(x->path, y->path);
 }
 
 const struct gw_publisher_ops gw_publish_file = {
@@ -181,6 +214,7 @@ const struct gw_publisher_ops gw_publish_file = {
     .fields = fields,
     .conf_size = sizeof(struct gw_publish_file_conf),
     .check = file_check,
+    .same = file_same,
     .open = file_open,
     .format = file_format,
     .send = file_send,

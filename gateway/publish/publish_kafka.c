@@ -559,6 +559,7 @@ const struct gw_publisher_ops gw_publish_kafka = {
     .fields = gw_kafka_fields,
     .conf_size = sizeof(struct gw_publish_kafka_conf),
     .check = gw_kafka_check,
+    .same = gw_kafka_same,
     .open = kafka_open,
     .format = kafka_format,
     .send = kafka_send,

@@ -31,6 +31,7 @@ struct gw_publish_kafka_conf {
 extern const struct gw_field gw_kafka_fields[];
 void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                     const struct gw_yaml *at);
+int gw_kafka_same(const void *a, const void *b);
 /* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
 rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_err *err);
 

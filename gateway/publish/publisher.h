@@ -94,6 +94,8 @@ struct gw_publisher_ops {
      * said. */
     void (*check)(const void *conf, const struct gw_format *f, struct gw_problems *p,
                   const struct gw_yaml *at);
+    /* Two configurations name one topic, queue or file; NULL: they cannot. */
+    int (*same)(const void *a, const void *b);
     struct gw_publisher *(*open)(const void *conf, const struct gw_format *f, struct gw_loop *loop,
                                  struct gw_err *err);
     /* Writes ev into m (zeroed but for key), on mem. flyte may be NULL. GW_ERR_REJECT:

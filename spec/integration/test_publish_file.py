@@ -111,6 +111,26 @@ def test_paths_are_relative_to_the_configuration(gateway, tmp_path):
     assert len(g.lines()) == 1
 
 
+@pytest.mark.parametrize("publishers,level,what", [
+    (["{type: file, path: a}", "{type: file, path: a}"], "warning", "where pipeline p0 sends"),
+    (["{type: kafka, brokers: [a], topic: t}", "{type: kafka, brokers: a, topic: t}"], "warning", "where pipeline p0 sends"),
+    (["{type: file, path: no/such/x}"], "warning", "No such file"),
+    (["{type: file, path: .}"], "error", "folder"),
+    (["{type: file, path: ''}"], "error", "folder"),
+    (["{type: kafka, brokers: a, topic: t, tls: {ca: no.pem}}"], "error", "no.pem: No such file"),
+    (["{type: file, path: '-'}", "{type: file, path: '-'}"], None, ""),
+    (["{type: kafka, brokers: a, topic: t}", "{type: kafka, brokers: b, topic: t}"], None, ""),
+], ids=["one file", "one topic", "no folder", "a folder", "no path", "no ca", "standard output", "two clusters"])
+def test_check_looks_at_destinations(tmp_path, publishers, level, what):
+    pipelines = "".join(f"  - {{name: p{i}, publisher: {p}}}\n" for i, p in enumerate(publishers))
+    (tmp_path / "m.yaml").write_text("pipelines:\n" + pipelines)
+    done = run("check", "-c", tmp_path / "m.yaml", check=int(level == "error"))
+    if level is None:
+        assert done.stdout == ""
+    else:
+        assert re.match(rf".*m\.yaml:{1 + len(publishers)}:\d\d+: {level}: .*{what}", done.stdout), done.stdout
+
+
 @pytest.mark.parametrize("key", ["mode: binary"])
 def test_binary_mode_is_an_error_where_there_is_none(tmp_path, key):
     (tmp_path / "m.yaml").write_text(f"pipelines:\n  - {{name: a, format: {{{key}}}, publisher: {{type: file, path: a}}}}\n")
