@@ -1,6 +1,8 @@
 #ifndef GW_PUBLISH_PUBLISH_KAFKA_H
 #define GW_PUBLISH_PUBLISH_KAFKA_H
 
+#include "base/diag.h"
+#include "net/loop.h"
 #include "publish/publisher.h"
 
 #include <librdkafka/rdkafka.h>
@@ -55,5 +57,38 @@ int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw
 /* The topic of one event, on mem, with a NUL behind it. GW_ERR_REJECT: it has no legal one. */
 int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *flyte,
                         struct gw_arena *mem, struct gw_str *out, struct gw_err *err);
+
+/* The producer (kafka_producer.c): what is sent goes through it, in order, and every result comes
+ * from it, on the worker's loop. */
+struct gw_kafka {
+    struct gw_publisher base;
+    const struct gw_publish_kafka_conf *conf;
+    struct gw_kafka_topic topic;
+    enum gw_kafka_key key;
+    struct gw_str key_attr;
+    int binary, protobuf;
+
+    rd_kafka_t *rk;        /* NULL: it could not be made; each send tries */
+    rd_kafka_topic_t *rkt; /* of a fixed topic */
+    int wake_fd;
+    struct gw_watch wake;
+    struct gw_timer tick;
+    struct gw_task after; /* what must not happen inside a callback or send */
+    struct gw_message *waiting, *out, *ended;
+    size_t n_out, alone; /* the next `alone` messages are sent one by one */
+    int reset;           /* the producer has to go; why says why */
+    int fatal;           /* librdkafka said so of the producer */
+    int suspect;         /* one of a batch was found bad */
+    int all_down, troubled;
+    int64_t progress_ms;
+    char why[200];
+    struct gw_diag_limit quiet;
+};
+
+/* k is zeroed but for base, conf and topic. -1: nothing is left open. */
+int gw_kafka_start(struct gw_kafka *k, struct gw_err *err);
+void gw_kafka_send(struct gw_kafka *k, struct gw_message *batch);
+/* Gives a result to everything outstanding and ends. */
+void gw_kafka_stop(struct gw_kafka *k);
 
 #endif
