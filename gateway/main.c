@@ -83,15 +83,27 @@ static int take_log_options(int *argc, char **argv, struct log_options *o)
     return 0;
 }
 
+static int wrong_choice(const char *what, const char *value, const char *const *choices)
+{
+    struct gw_nearest near = {.wanted = gw_str_of(value)};
+    char hint[100];
+
+    for (; *choices; choices++)
+        gw_nearest_offer(&near, gw_str_of(*choices));
+    return usage_error(what, value, gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
 static int setup_log(const struct log_options *o)
 {
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    static const char *const formats[] = {"logfmt", "json", NULL};
     enum gw_level level = GW_INFO;
     int json = o->format && !strcmp(o->format, "json");
 
     if (o->level && gw_diag_level_parse(o->level, &level))
-        return usage_error("--log-level is none of debug info warn error:", o->level, "");
+        return wrong_choice("--log-level is none of debug info warn error:", o->level, levels);
     if (o->format && !json && strcmp(o->format, "logfmt") != 0)
-        return usage_error("--log-format is neither logfmt nor json:", o->format, "");
+        return wrong_choice("--log-format is neither logfmt nor json:", o->format, formats);
     gw_diag_setup(level, json);
     return 0;
 }

@@ -35,7 +35,8 @@ def test_help(args):
 
 
 @pytest.mark.parametrize("args,hint", [([], ""), (["chek"], "check"), (["check", "--strct"], "strict"), (["run", "-c"], "-c"),
-                                       (["version", "extra"], "extra"), (["send", "--kind", "workflo"], "workflow"),
+                                       (["version", "extra"], "extra"), (["run", "--log-level", "debg"], 'mean \\"debug\\"'),
+                                       (["run", "--log-format", "jsn"], 'mean \\"json\\"'), (["send", "--kind", "workflo"], "workflow"),
                                        (["send", "--count", "x"], "count"), (["send", "--grpc", "a:1", "--http", "http://b"], "")], ids=str)
 def test_wrong_usage_is_exit_2(args, hint):
     done = run(*args, check=2)
