@@ -106,6 +106,23 @@ static const char *read_source(lua_State *L, void *data, size_t *len)
     return *len ? s->buf : NULL;
 }
 
+/* As Lua's own loader: a byte order mark and a first line that starts with # are not the script's.
+ */
+static void skip_first(FILE *f)
+{
+    unsigned char mark[3];
+    int c;
+
+    if (fread(mark, 1, sizeof(mark), f) != sizeof(mark) || memcmp(mark, "\xef\xbb\xbf", 3) != 0)
+        rewind(f);
+    c = getc(f);
+    if (c == '#')
+        while (c != EOF && c != '\n')
+            c = getc(f);
+    if (c != EOF)
+        ungetc(c, f); /* the line's end counts as a line */
+}
+
 /* lua_load does not raise, and neither does the reader: the file is closed in any case. */
 static int load_text(lua_State *L, const char *path, const char *chunk)
 {
@@ -117,6 +134,7 @@ static int load_text(lua_State *L, const char *path, const char *chunk)
         lua_pushfstring(L, "%s:1: cannot be read", chunk + 1);
         return LUA_ERRFILE;
     }
+    skip_first(s.f);
     status = lua_load(L, read_source, &s, chunk, "t");
     if (fclose(s.f) && status == LUA_OK) {
         lua_pushfstring(L, "%s:1: cannot be read", chunk + 1);

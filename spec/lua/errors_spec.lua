@@ -66,9 +66,9 @@ end)
 
 describe("a script that is wrong when it loads", function()
   local function why(script)
-    local ok, text = pcall(gate.hook, script .. "\n")
+    local ok, said = pcall(gate.hook, script .. "\n")
     assert.equal(false, ok)
-    return text
+    return said
   end
 
   it("is told so", function()
@@ -82,6 +82,17 @@ describe("a script that is wrong when it loads", function()
     assert.has("returns a function or a table with on_event, not 5", why("return 5"))
     assert.has("more than 1000000 instructions", why("return {on_load = function() while true do end end, " .. f .. "}"))
     assert.has("_hook.lua:2: ", why("local x\nx.y = 1\nreturn print"))
+  end)
+
+  it("is not wrong for a byte order mark or a first line with #", function()
+    local raise = "return function() error('here') end"
+    for _, first in ipairs {"\xef\xbb\xbf", "#!/usr/bin/lua\n", "\xef\xbb\xbf#!/usr/bin/lua\n"} do
+      local out = gate.hook(first .. raise .. "\n")({})
+      assert.has(first:find("\n") and "_hook.lua:2: here" or "_hook.lua:1: here", out.text)
+    end
+    assert.has("_hook.lua:2: unexpected symbol", why("#\n\27Lua"))
+    assert.has("not nil", why("#"))
+    assert.has("unexpected symbol", why("\xef\xbb"))
   end)
 
   it("may have members of its own", function()
