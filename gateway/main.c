@@ -122,6 +122,15 @@ static int run_command(int argc, char **argv)
                        gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
+/* Standard output is data: what did not get there was not done. */
+static int written(int status)
+{
+    if (status || (!fflush(stdout) && !ferror(stdout)))
+        return status;
+    GW_DIAG(GW_ERROR, "cmd", gw_msg("standard output cannot be written"));
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     struct log_options log = {0};
@@ -132,6 +141,6 @@ int main(int argc, char **argv)
     if (argc < 2)
         return usage_error("no command", NULL, "");
     if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
-        return print_help();
-    return run_command(argc - 1, argv + 1);
+        return written(print_help());
+    return written(run_command(argc - 1, argv + 1));
 }

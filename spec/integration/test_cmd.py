@@ -290,6 +290,12 @@ def test_no_progress_bar_on_a_pipe(gateway):
     assert "\r" not in done.stdout + done.stderr and "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("args", ["version", "schema", "--help", "send --help"])
+def test_output_that_cannot_be_written_is_exit_1(args):
+    done = subprocess.run(f"'{BINARY}' {args} > /dev/full", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "standard output cannot be written" in done.stderr
+
+
 def test_a_closed_pipe_is_no_crash():
     done = subprocess.run(f"'{BINARY}' schema | head -c 1", shell=True, capture_output=True, check=False)
     assert done.stdout and done.returncode == 0 and b"Sanitizer" not in done.stderr
