@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { WRITERS = 3, PIPELINES = 3, WORKERS = 2, EACH = 500, AT_ONCE = 16 };
+enum { WRITERS = 3, PIPELINES = 3, WORKERS = 2, EACH = 400, AT_ONCE = 16 };
 
 static struct gw_log *the_log;
 static atomic_int writers_left, workers_left;
@@ -44,7 +44,7 @@ static void send_next(struct ingest *in, struct request *q)
         return;
     }
     in->next++;
-    CHECK(!rig_prepare(&in->r, &q->a, in->id * EACH + in->next, 1 + in->next % 3, 40));
+    CHECK(!rig_prepare(&in->r, &q->a, in->id * EACH + in->next, 1 + in->next % 3, 2000));
     q->a.a.mail.fn = on_kept;
     gw_log_append(the_log, &q->a.a);
 }

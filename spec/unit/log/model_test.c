@@ -112,6 +112,7 @@ static void work_and_die(const struct gw_log_conf *conf, struct model *m)
     if (pid == 0) {
         struct rig r;
 
+        alarm(30);
         rig_open(&r, conf);
         work(&r, m, 6);
         for (size_t at = 0; at < sizeof(*m);)

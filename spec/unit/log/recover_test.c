@@ -102,6 +102,7 @@ static void killed(void (*fn)(struct rig *), const struct gw_log_conf *conf)
     if (pid == 0) {
         struct rig r;
 
+        alarm(30);
         rig_open(&r, conf);
         fn(&r);
         _exit(0);
