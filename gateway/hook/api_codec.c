@@ -114,7 +114,7 @@ static int mg_hash(lua_State *L)
     lua_Integer n = gw_check_integer(L, 2);
 
     if (n < 1)
-        gw_arg_error(L, 2, "at least 1");
+        return gw_arg_error(L, 2, "at least 1");
     lua_pushinteger(L, (lua_Integer)(gw_hash64(s) % (uint64_t)n));
     return 1;
 }
