@@ -85,9 +85,10 @@ def test_no_ok_before_the_record_is_on_the_disk(gateway, disk):
 def test_no_202_either(gateway, disk):
     d = disk("segments/")
     g = gateway(env=d.env)
+    body = '{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
+    assert g.post("/v1/events", body, "application/cloudevents+json")[0] == 202      # makes the segment, with syncs of its own
     d.hold()
     answers = []
-    body = '{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
     client = threading.Thread(target=lambda: answers.append(g.post("/v1/events", body, "application/cloudevents+json")))
     client.start()
     d.wait_until_held()
@@ -155,6 +156,7 @@ def test_everyone_who_waits_on_a_failed_sync_is_refused(gateway, disk):
     d = disk("segments/")
     g = gateway(env=d.env)
     with g.channel() as channel:
+        flyte.send(channel, flyte.task(name="before"))
         d.hold()
         calls = [future(channel, flyte.task(name=f"f{i}")) for i in range(20)]
         d.wait_until_held()
