@@ -102,11 +102,12 @@ static int long_option(const struct gw_usage *u, char **argv, int *i)
     struct gw_str s = {name, equals ? (size_t)(equals - name) : strlen(name)};
     struct gw_nearest near = {0};
     const struct gw_option *o = by_name(u, s, &near);
-    char hint[128];
 
+    if (!o && near.best.p)
+        return gw_usage_error(u, "unknown option --%.*s (did you mean \"--%.*s\"?)", (int)s.len,
+                              s.p, (int)near.best.len, near.best.p);
     if (!o)
-        return gw_usage_error(u, "unknown option --%.*s%s", (int)s.len, s.p,
-                              gw_nearest_hint(&near, hint, sizeof(hint)));
+        return gw_usage_error(u, "unknown option --%.*s", (int)s.len, s.p);
     return take(u, o, equals ? equals + 1 : NULL, argv, i);
 }
 

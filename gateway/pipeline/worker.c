@@ -138,7 +138,7 @@ static int is_mine(const struct gw_worker *w, const struct gw_record *head)
 static void take(struct gw_worker *w)
 {
     struct gw_item *it = gw_window_add(&w->window);
-    struct gw_err err;
+    struct gw_err err = {.msg = "a record that was there is gone"};
 
     /* peek said that it is there */
     if (gw_reader_next(w->reader, it->mem, &it->rec, &err) != 1) {

@@ -74,7 +74,7 @@ TEST(test_option_errors_are_exit_2_with_a_hint)
     static const struct {
         const char *argv[4];
         const char *says;
-    } cases[] = {{{"check", "--strct", NULL}, "did you mean \\\"strict\\\"?"},
+    } cases[] = {{{"check", "--strct", NULL}, "did you mean \\\"--strict\\\"?"},
                  {{"check", "-x", NULL}, "-x"},
                  {{"check", "--config", NULL}, "needs a value"},
                  {{"check", "--strict=1", NULL}, "no value"},
