@@ -20,6 +20,7 @@ ingest: {grpc: {listen: 127.0.0.1:0}, http: {listen: 127.0.0.1:0}}
 """
 ADMIN = "admin: {listen: 127.0.0.1:0}\n"
 STOP = "shutdown_timeout: 3s\n"
+LOG = "log: {segment_bytes: 1MiB}\n"
 FILE = """\
 pipelines:
   - name: all
@@ -28,9 +29,10 @@ pipelines:
 
 
 def complete(config):
-    """The configuration with listeners on free ports and a short stop, unless it says something about them itself."""
+    """The configuration with listeners on free ports, a short stop and a small log, where it says nothing of them itself."""
     head = "" if re.search(r"^ingest:", config, re.M) else LISTEN
     head += "" if re.search(r"^admin:", config, re.M) else ADMIN
+    head += "" if re.search(r"^log:", config, re.M) else LOG
     head += "" if re.search(r"^shutdown_timeout:", config, re.M) else STOP
     return head + config
 
