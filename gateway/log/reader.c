@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WINDOW = 256 * 1024 };
+/* In memory a smaller one: it is copied under the lock. */
+enum { WINDOW = 256 * 1024, MEMORY_WINDOW = 64 * 1024 };
 
 /* ---- waiting ---- */
 
@@ -106,7 +107,7 @@ struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, stru
     r->wake = wake;
     r->fd = -1;
     if (r->log->conf.type == GW_LOG_MEMORY)
-        gw_view_init(&r->view, WINDOW, r, gw_memory_read);
+        gw_view_init(&r->view, MEMORY_WINDOW, r, gw_memory_read);
     else
         gw_view_init(&r->view, WINDOW, &r->fd, gw_view_read_file);
     pthread_mutex_lock(&r->log->lock);

@@ -1,14 +1,8 @@
 /* The log as ingest and pipelines see it, in both types. */
 #include "log/log.h"
 
+#include "base/metrics.h"
 #include "logs.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static struct gw_log_conf of_type(int type)
 {
@@ -179,4 +173,47 @@ TEST(test_log_wakes_a_reader_that_did_not_wait_for_its_mail)
     gw_loop_turn(r.loop, 0);
     CHECK(woken == 1);
     rig_close(&r);
+}
+
+/* ---- metrics ---- */
+
+static int64_t wall_5s(void)
+{
+    return 5000001001; /* 5 s after the first record of a rig */
+}
+
+TEST(test_log_metrics_are_what_the_statistics_say)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_metrics *m = gw_metrics_new();
+    struct gw_cursor *other;
+    struct gw_err err;
+    struct gw_buf b;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 1, 10);
+    other = gw_log_cursor(r.log, "gone", GW_START_RETAINED, NULL, &err);
+    CHECK(other);
+    gw_reader_close(r.reader);
+    gw_log_close(r.log);
+    r.log = gw_log_open(&conf, m, rig_failed, NULL, &err);
+    r.cursor = gw_log_cursor(r.log, "p", GW_START_NEW, NULL, &err);
+    r.reader = gw_reader_open(r.cursor, r.loop, &r.wake, NULL, NULL);
+    rig_append_each(&r, 2, 4, 10);
+    rig_settle(&r, 2, 3);
+    gw_clock_wall_ns = wall_5s;
+    gw_buf_init(&b, 1 << 20, NULL);
+    gw_metrics_write(m, &b);
+    gw_buf_putc(&b, '\0');
+    CHECK(strstr(b.p, "moongate_pipeline_lag_events{pipeline=\"p\"} 2\n"));
+    CHECK(strstr(b.p, "moongate_pipeline_lag_events{pipeline=\"gone\"} 4\n"));
+    CHECK(strstr(b.p, "moongate_pipeline_lag_seconds{pipeline=\"p\"} 5\n"));
+    CHECK(strstr(b.p, "moongate_log_events 4\n"));
+    CHECK(strstr(b.p, "moongate_log_orphan_cursors 1\n"));
+    CHECK(strstr(b.p, "moongate_log_commit_seconds_count 3\n"));
+    CHECK(strstr(b.p, "moongate_log_bytes ") && !strstr(b.p, "moongate_log_bytes 0\n"));
+    gw_buf_free(&b);
+    rig_close(&r);
+    gw_metrics_free(m);
 }
