@@ -26,6 +26,7 @@ static const char *const sql[STATEMENTS] = {
 
 /* Times are nanoseconds since 1970. settled: the set above position, a bit a record. */
 static const char schema[] =
+    "BEGIN;"
     "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
     " position INTEGER NOT NULL, settled BLOB NOT NULL, published INTEGER NOT NULL,"
     " filtered INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, next_letter INTEGER NOT NULL)"
@@ -34,7 +35,8 @@ static const char schema[] =
     " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"
     " last_at INTEGER NOT NULL, error TEXT, record BLOB, position INTEGER NOT NULL,"
     " PRIMARY KEY (pipeline, number));"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 1;"
+    "COMMIT";
 
 struct gw_state {
     sqlite3 *db;

@@ -39,10 +39,12 @@ static inline void rig_failed(void *ctx, const struct gw_err *why)
     rig_failures++;
 }
 
+static atomic_int rig_cuts; /* how often a torn tail was told of */
+
 static inline void rig_quiet(const char *text, size_t len)
 {
-    (void)text;
-    (void)len;
+    if (memmem(text, len, "cut off", 7))
+        rig_cuts++;
 }
 
 static inline void rig_woken(struct gw_mail *m)

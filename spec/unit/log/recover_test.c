@@ -216,7 +216,7 @@ TEST(test_recover_does_not_bring_back_what_it_cut)
         CHECK(rig_next(&r, &(struct gw_record){0}) == n);
     CHECK(rig_next(&r, &(struct gw_record){0}) == 1004);
     CHECK(rig_next(&r, &(struct gw_record){0}) == 0);
-    CHECK(rig_stats(&r).accepted == 4);
+    CHECK(rig_stats(&r).accepted == 4 && rig_cuts == 1);
     rig_close(&r);
 }
 
@@ -398,6 +398,7 @@ TEST(test_recover_does_not_take_old_data_of_a_segment_for_records)
         n++;
         CHECK(rig_stats(&r).accepted == n && rig_stats(&r).lag == 0);
     }
+    CHECK(rig_cuts == 0);
     rig_close(&r);
 }
 
