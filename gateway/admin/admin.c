@@ -91,12 +91,12 @@ struct snapshot {
 
 static struct snapshot take_snapshot(struct gw_admin *a, struct gw_arena *mem)
 {
-    struct gw_log_stats stats;
+    struct gw_log_stats stats = {.cursors = a->env.n_pipelines + 16};
     struct snapshot snap;
-    size_t max = 0;
+    size_t max;
 
     do { /* cursors of former pipelines are counted too; none is made while the loop runs */
-        max = max ? stats.cursors : a->env.n_pipelines + 16;
+        max = stats.cursors;
         snap.cursors = gw_arena_alloc(mem, max * sizeof(*snap.cursors));
         gw_log_stats(a->env.log, &stats, snap.cursors, max);
         snap.n = stats.cursors;

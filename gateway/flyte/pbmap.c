@@ -59,10 +59,11 @@ static int by_key(const void *a, const void *b)
 ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n)
 {
     ProtobufCMessage **out = malloc(n * (sizeof(void *) + sizeof(struct ranked)) + 1);
-    struct ranked *ranked = (struct ranked *)(out + n); /* behind it, for a while */
+    struct ranked *ranked;
 
     if (!out)
         abort();
+    ranked = (struct ranked *)(out + n); /* behind it, for a while */
     for (size_t i = 0; i < n; i++)
         ranked[i] = (struct ranked){entries[i], i};
     qsort(ranked, n, sizeof(*ranked), by_key);
