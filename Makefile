@@ -135,7 +135,7 @@ $B/slowsync.so: spec/fault/slowsync.c
 
 lint:                         ## formatting, clang-tidy, cppcheck, luacheck, our own rules, gcc and clang
 	@spec/deps build lint
-	@JOBS=$(JOBS) spec/lint
+	@JOBS=$(JOBS) PKG_CFLAGS='$(shell pkg-config --cflags $(PKGS))' spec/lint
 
 install: $B/moongate          ## make install PREFIX=/usr DESTDIR=…
 	install -D -m 755 $B/moongate $(DESTDIR)$(PREFIX)/bin/moongate
