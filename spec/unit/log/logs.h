@@ -187,11 +187,17 @@ static inline void rig_append_each(struct rig *r, uint64_t first, uint64_t last,
 /* The number that the next record tells; 0: none yet. */
 static inline uint64_t rig_next(struct rig *r, struct gw_record *out)
 {
+    struct gw_record head = {0};
     struct gw_err err;
     char text[24] = "";
+    int peeked = gw_reader_peek(r->reader, &head, &err);
     int rc = gw_reader_next(r->reader, r->mem, out, &err);
 
-    CHECK(rc >= 0);
+    CHECK(rc >= 0 && (rc == peeked || (peeked == 1 && !head.damaged)));
+    if (rc == 1 && out->at.offset == head.at.offset)
+        CHECK(head.damaged <= out->damaged);
+    else if (rc == 1) /* its cursor had passed it, and its segment is written anew */
+        CHECK(out->at.offset > head.at.offset && !head.damaged);
     if (rc == 0)
         return 0;
     memcpy(text, out->payload.p ? out->payload.p : "",
