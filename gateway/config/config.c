@@ -168,23 +168,27 @@ static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, str
 
 /* ---- pipelines ---- */
 
+/* The folder of the shipped Lua modules: found from the program, so that it can be installed under
+ * any prefix, and runs from the source tree. */
 static const char *lua_path(struct gw_arena *mem)
 {
-    static const char installed[] = GW_DATADIR "/lua";
+    static const char *const places[] = {"../share/moongate/lua", "../../lua"};
     const char *env = getenv("MOONGATE_LUA"); /* NOLINT(concurrency-mt-unsafe): as in base/env.c */
     char exe[MAX_PATH];
     ssize_t len;
-    int up;
 
     if (env && *env)
         return gw_arena_strndup(mem, env, strlen(env));
-    if (!access(installed, R_OK))
-        return installed;
-    /* in the source tree: build/release/moongate */
     len = readlink("/proc/self/exe", exe, sizeof(exe));
-    for (up = 0; len > 0 && up < 3; len--)
-        up += exe[len - 1] == '/';
-    return gw_arena_printf(mem, "%.*s/lua", len > 0 ? (int)len : 0, exe).p;
+    while (len > 0 && exe[len - 1] != '/')
+        len--;
+    for (size_t i = 0; len > 0 && i < sizeof(places) / sizeof(*places); i++) {
+        const char *path = gw_arena_printf(mem, "%.*s%s", (int)len, exe, places[i]).p;
+
+        if (!access(path, R_OK))
+            return path;
+    }
+    return GW_DATADIR "/lua";
 }
 
 static void check_name(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)

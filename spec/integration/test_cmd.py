@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 
 import flyte
-from gateway import BINARY, FILE, run
+from gateway import BINARY, FILE, ROOT, run
 
 PROBLEM = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<level>error|warning): (?P<what>.+)$")
 COMMANDS = ["run", "check", "send", "schema", "version"]
@@ -52,6 +52,18 @@ def test_version_names_the_libraries():
     text = run("version", check=0).stdout
     for library in ("lua", "nghttp2", "libevent", "openssl", "rdkafka", "sqlite", "zlib", "yaml", "protobuf-c"):
         assert library in text.lower(), library
+
+
+# ---- install
+def test_installed_under_another_prefix_it_finds_its_modules(tmp_path):
+    make = subprocess.run(["make", "-s", "install", "PREFIX=/opt/gate", f"DESTDIR={tmp_path}/root"], cwd=ROOT, capture_output=True, text=True,
+                          env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}, check=False)
+    assert make.returncode == 0, make.stderr
+    installed = tmp_path / "root/opt/gate"
+    assert os.access(installed / "bin/moongate", os.X_OK) and (installed / "share/moongate/scripts/stamp_team.lua").exists()
+    (tmp_path / "m.yaml").write_text("pipelines:\n  - {name: a, match: {kind: task}, publisher: {type: 'null'}}\n")
+    done = subprocess.run([installed / "bin/moongate", "check", "-c", tmp_path / "m.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- check
