@@ -1,0 +1,53 @@
+"""What the README shows works as it is shown."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+import flyte
+from gateway import BINARY, ROOT, run
+
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.S)
+
+
+def blocks(name, language):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as f:
+        return [text for kind, text in BLOCK.findall(f.read()) if kind == language]
+
+
+CONFIGURATIONS = [(name, i, text) for name in ("README.md", "scripts/README.md") for i, text in enumerate(blocks(name, "yaml"))]
+
+
+@pytest.mark.parametrize("name,i,text", CONFIGURATIONS, ids=[f"{n} {i}" for n, i, _ in CONFIGURATIONS])
+def test_every_configuration_shown_is_good(tmp_path, name, i, text):
+    (tmp_path / "kafka-ca.pem").write_text("")
+    (tmp_path / "hook.lua").write_text(blocks("README.md", "lua")[0])
+    shutil.copytree(os.path.join(ROOT, "scripts"), tmp_path / "scripts")
+    (tmp_path / "moongate.yaml").write_text(text.replace("/etc/ssl/certs/kafka-ca.pem", "kafka-ca.pem"))
+    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x"})
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_script_shown_does_what_it_says(gateway):
+    text = blocks("README.md", "yaml")[0]
+    g = gateway(text, files={"hook.lua": blocks("README.md", "lua")[0]})
+    with g.channel() as channel:
+        for r in (flyte.task(), flyte.task(phase="FAILED", attempt=2, error="no\nmemory")):
+            flyte.send(channel, r)
+    g.settled(2)
+    event, = g.lines("failures.jsonl")
+    assert (event["team"], event["reason"], event["attempt"]) == ("ml", "no memory", 2) and "dataschema" in event
+
+
+def test_the_demo_ends_by_itself_and_leaves_nothing(tmp_path):
+    done = subprocess.run([os.path.join(ROOT, "spec/demo/run")], env=dict(os.environ, MOONGATE=BINARY, TMPDIR=str(tmp_path)), capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "\x1b" not in done.stdout and "29 of 29" in done.stdout and "team: 12 (queued)" in done.stdout
+    port = re.search(r"gRPC to (\S+)", done.stdout).group(1)
+    with socket.socket() as s:
+        assert s.connect_ex(("127.0.0.1", int(port.split(":")[1]))) != 0
+    assert os.listdir(tmp_path) == []
