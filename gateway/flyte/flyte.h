@@ -53,6 +53,17 @@ struct gw_flyte {
 };
 void gw_flyte_facts(struct gw_arena *mem, const struct gw_flyte_request *r, struct gw_flyte *out);
 
+/* Its members by the names that scripts, `match` and templates use (lua/moongate/rules.lua has them
+ * too). KIND: enum gw_kind; TEXT: struct gw_str; ATTEMPT: int64_t; FLAG: int. */
+enum gw_fact_type { GW_FACT_KIND, GW_FACT_TEXT, GW_FACT_ATTEMPT, GW_FACT_FLAG };
+struct gw_fact {
+    const char *name;
+    enum gw_fact_type type;
+    size_t offset;
+};
+enum { GW_FACTS = 13 };
+extern const struct gw_fact gw_flyte_fact_table[GW_FACTS];
+
 /* project:domain:name, parts percent-encoded: order and partition key. */
 struct gw_str gw_flyte_key(struct gw_arena *mem, const struct gw_flyte_request *r);
 /* The key of another CloudEvent: partitionkey, else source and subject together. */

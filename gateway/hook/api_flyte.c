@@ -8,48 +8,25 @@
 #include <stddef.h>
 #include <string.h>
 
-enum fact_type { TEXT, KIND, ATTEMPT, FLAG };
-
-static const struct fact {
-    const char *name;
-    enum fact_type type;
-    size_t offset;
-} facts[] = {
-    {"kind", KIND, offsetof(struct gw_flyte, kind)},
-    {"org", TEXT, offsetof(struct gw_flyte, org)},
-    {"project", TEXT, offsetof(struct gw_flyte, project)},
-    {"domain", TEXT, offsetof(struct gw_flyte, domain)},
-    {"execution", TEXT, offsetof(struct gw_flyte, execution)},
-    {"node", TEXT, offsetof(struct gw_flyte, node)},
-    {"task", TEXT, offsetof(struct gw_flyte, task)},
-    {"attempt", ATTEMPT, offsetof(struct gw_flyte, attempt)},
-    {"phase", TEXT, offsetof(struct gw_flyte, phase)},
-    {"terminal", FLAG, offsetof(struct gw_flyte, terminal)},
-    {"failed", FLAG, offsetof(struct gw_flyte, failed)},
-    {"error_code", TEXT, offsetof(struct gw_flyte, error_code)},
-    {"error_message", TEXT, offsetof(struct gw_flyte, error_message)},
-};
-enum { FACTS = sizeof(facts) / sizeof(facts[0]) };
-
-static void push_fact(lua_State *L, const struct gw_flyte *f, const struct fact *fact)
+static void push_fact(lua_State *L, const struct gw_flyte *f, const struct gw_fact *fact)
 {
     const void *at = (const char *)f + fact->offset;
     const struct gw_str *text = at;
 
     switch (fact->type) {
-    case KIND:
+    case GW_FACT_KIND:
         lua_pushstring(L, gw_kind_names[f->kind]);
         break;
-    case ATTEMPT:
+    case GW_FACT_ATTEMPT:
         if (f->attempt < 0)
             lua_pushnil(L);
         else
             lua_pushinteger(L, f->attempt);
         break;
-    case FLAG:
+    case GW_FACT_FLAG:
         lua_pushboolean(L, *(const int *)at);
         break;
-    case TEXT:
+    case GW_FACT_TEXT:
         if (text->p)
             lua_pushlstring(L, text->p, text->len);
         else
@@ -65,8 +42,8 @@ static int no_fact(lua_State *L)
 
     if (lua_type(L, 2) == LUA_TSTRING) {
         near.wanted.p = lua_tolstring(L, 2, &near.wanted.len);
-        for (int i = 0; i < FACTS; i++)
-            gw_nearest_offer(&near, gw_str_of(facts[i].name));
+        for (int i = 0; i < GW_FACTS; i++)
+            gw_nearest_offer(&near, gw_str_of(gw_flyte_fact_table[i].name));
     }
     return luaL_error(L, "flyte has no field %s%s", gw_show(L, 2, shown),
                       near.wanted.p ? gw_nearest_hint(&near, hint, sizeof(hint)) : "");
@@ -77,9 +54,9 @@ static int flyte_index(lua_State *L)
     const struct gw_flyte *f = gw_handle_check(L, 1, GW_H_FLYTE)->p;
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
 
-    for (int i = 0; i < FACTS; i++)
-        if (!strcmp(name, facts[i].name)) {
-            push_fact(L, f, &facts[i]);
+    for (int i = 0; i < GW_FACTS; i++)
+        if (!strcmp(name, gw_flyte_fact_table[i].name)) {
+            push_fact(L, f, &gw_flyte_fact_table[i]);
             return 1;
         }
     return no_fact(L);
@@ -98,10 +75,10 @@ static int next_fact(lua_State *L)
     const struct gw_flyte *f = gw_handle_check(L, 1, GW_H_FLYTE)->p;
     lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
 
-    for (; i < FACTS; i++) {
+    for (; i < GW_FACTS; i++) {
         lua_settop(L, 1);
-        lua_pushstring(L, facts[i].name);
-        push_fact(L, f, &facts[i]);
+        lua_pushstring(L, gw_flyte_fact_table[i].name);
+        push_fact(L, f, &gw_flyte_fact_table[i]);
         if (lua_isnil(L, -1))
             continue;
         lua_pushinteger(L, i + 1);

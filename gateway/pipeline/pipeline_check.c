@@ -81,10 +81,6 @@ static void check_types(const struct check *c, unsigned *mask)
 
 /* ---- attributes in rules ---- */
 
-static const char *const flyte_fields[] = {
-    "kind",    "org",   "project",  "domain", "execution",  "node",          "task",
-    "attempt", "phase", "terminal", "failed", "error_code", "error_message", NULL};
-
 /* Legal in a rule: at most 20 characters, as a script may set. */
 static int name_ok(struct gw_str s)
 {
@@ -118,8 +114,8 @@ static int is_required(struct gw_str name)
 
 static int is_flyte_field(struct gw_str name)
 {
-    for (size_t i = 0; flyte_fields[i]; i++)
-        if (gw_str_is(name, flyte_fields[i]))
+    for (size_t i = 0; i < GW_FACTS; i++)
+        if (gw_str_is(name, gw_flyte_fact_table[i].name))
             return 1;
     return 0;
 }
@@ -136,8 +132,8 @@ static void check_match_key(const struct check *c, const struct gw_yaml *key)
 
     if (is_flyte_field(key->text))
         return;
-    for (size_t i = 0; flyte_fields[i]; i++)
-        gw_nearest_offer(&near, gw_str_of(flyte_fields[i]));
+    for (size_t i = 0; i < GW_FACTS; i++)
+        gw_nearest_offer(&near, gw_str_of(gw_flyte_fact_table[i].name));
     for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
         gw_nearest_offer(&near, gw_str_of(attrs[i]));
     hint = gw_nearest_hint(&near, text, sizeof(text));

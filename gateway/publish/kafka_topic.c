@@ -10,29 +10,6 @@
 
 enum { TOPIC_MAX = 249 };
 
-/* Fields of `flyte` that a template may name. */
-enum value { TEXT, KIND, ATTEMPT, TERMINAL, FAILED };
-static const struct {
-    const char *name;
-    enum value value;
-    size_t offset;
-} flyte_fields[] = {
-    {"kind", KIND, 0},
-    {"org", TEXT, offsetof(struct gw_flyte, org)},
-    {"project", TEXT, offsetof(struct gw_flyte, project)},
-    {"domain", TEXT, offsetof(struct gw_flyte, domain)},
-    {"execution", TEXT, offsetof(struct gw_flyte, execution)},
-    {"node", TEXT, offsetof(struct gw_flyte, node)},
-    {"task", TEXT, offsetof(struct gw_flyte, task)},
-    {"attempt", ATTEMPT, 0},
-    {"phase", TEXT, offsetof(struct gw_flyte, phase)},
-    {"terminal", TERMINAL, 0},
-    {"failed", FAILED, 0},
-    {"error_code", TEXT, offsetof(struct gw_flyte, error_code)},
-    {"error_message", TEXT, offsetof(struct gw_flyte, error_message)},
-};
-enum { FIELDS = sizeof(flyte_fields) / sizeof(flyte_fields[0]) };
-
 static int is_topic_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -44,10 +21,10 @@ static int find_field(struct gw_str name, struct gw_err *err)
     struct gw_nearest near = {.wanted = name};
     char hint[80];
 
-    for (int i = 0; i < FIELDS; i++) {
-        if (gw_str_is(name, flyte_fields[i].name))
+    for (int i = 0; i < GW_FACTS; i++) {
+        if (gw_str_is(name, gw_flyte_fact_table[i].name))
             return i;
-        gw_nearest_offer(&near, gw_str_of(flyte_fields[i].name));
+        gw_nearest_offer(&near, gw_str_of(gw_flyte_fact_table[i].name));
     }
     return gw_err_set(err, GW_ERR_REJECT, "flyte has no field \"%.*s\"%s", (int)name.len, name.p,
                       gw_nearest_hint(&near, hint, sizeof(hint)));
@@ -102,22 +79,22 @@ int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw
 
 static struct gw_str field_text(const struct gw_flyte *f, int field, char *number, size_t size)
 {
-    switch (flyte_fields[field].value) {
-    case KIND:
+    const void *at = (const char *)f + gw_flyte_fact_table[field].offset;
+
+    switch (gw_flyte_fact_table[field].type) {
+    case GW_FACT_KIND:
         return gw_str_of(gw_kind_names[f->kind]);
-    case ATTEMPT:
+    case GW_FACT_ATTEMPT:
         if (f->attempt < 0)
             return (struct gw_str){0};
         return (struct gw_str){number,
                                (size_t)snprintf(number, size, "%lld", (long long)f->attempt)};
-    case TERMINAL:
-        return gw_str_of(f->terminal ? "true" : "false");
-    case FAILED:
-        return gw_str_of(f->failed ? "true" : "false");
-    case TEXT:
+    case GW_FACT_FLAG:
+        return gw_str_of(*(const int *)at ? "true" : "false");
+    case GW_FACT_TEXT:
         break;
     }
-    return *(const struct gw_str *)((const char *)f + flyte_fields[field].offset);
+    return *(const struct gw_str *)at;
 }
 
 static int append(char *name, size_t *len, struct gw_str s)
@@ -149,10 +126,10 @@ int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *f
             value = field_text(flyte, field, number, sizeof(number));
         if (!value.len)
             return gw_err_set(err, GW_ERR_REJECT, "topic: the event has no %s",
-                              flyte_fields[field].name);
+                              gw_flyte_fact_table[field].name);
         if (append(name, &len, value))
             return gw_err_set(err, GW_ERR_REJECT, "topic: %s \"%.*s\" does not make a legal topic",
-                              flyte_fields[field].name, value.len > 80 ? 80 : (int)value.len,
+                              gw_flyte_fact_table[field].name, value.len > 80 ? 80 : (int)value.len,
                               value.p);
     }
     *out = (struct gw_str){gw_arena_strndup(mem, name, len), len};
