@@ -42,7 +42,7 @@ static int frozen_len(lua_State *L)
     return 1;
 }
 
-static int frozen_next(lua_State *L)
+int gw_frozen_next(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
@@ -55,7 +55,7 @@ static int frozen_next(lua_State *L)
 
 static int frozen_pairs(lua_State *L)
 {
-    lua_pushcfunction(L, frozen_next);
+    lua_pushcfunction(L, gw_frozen_next);
     lua_pushvalue(L, 1);
     lua_pushnil(L);
     return 3;

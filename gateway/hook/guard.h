@@ -36,5 +36,7 @@ void gw_freeze(lua_State *L, const char *what);
 /* The table behind a view, in its place on the stack; other values stay. */
 void gw_thaw(lua_State *L, int idx);
 int gw_is_frozen(lua_State *L, int idx);
+/* Lua's next, looking through views, so that next(t) == nil says that one is empty. */
+int gw_frozen_next(lua_State *L);
 
 #endif

@@ -34,18 +34,6 @@ static int guard_rawset(lua_State *L)
     return 1;
 }
 
-/* Looks through read-only views, so that next(t) == nil says that one is empty. */
-static int guard_next(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 2);
-    gw_thaw(L, 1);
-    if (lua_next(L, 1))
-        return 2;
-    lua_pushnil(L);
-    return 1;
-}
-
 static int guard_collectgarbage(lua_State *L)
 {
     const char *what = luaL_optstring(L, 1, "collect");
@@ -164,7 +152,7 @@ void gw_guard_base(lua_State *L)
 {
     static const luaL_Reg base[] = {{"setmetatable", guard_setmetatable},
                                     {"rawset", guard_rawset},
-                                    {"next", guard_next},
+                                    {"next", gw_frozen_next},
                                     {"collectgarbage", guard_collectgarbage},
                                     {NULL, NULL}};
 
