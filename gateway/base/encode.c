@@ -119,6 +119,15 @@ struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text)
     return (struct gw_str){out, n};
 }
 
+int gw_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 void gw_hex_put(struct gw_buf *b, struct gw_str bytes)
 {
     static const char digits[] = "0123456789abcdef";

@@ -66,11 +66,6 @@ static enum gw_json_token close(struct gw_json *j)
     return j->token = object ? GW_JSON_OBJECT_END : GW_JSON_ARRAY_END;
 }
 
-static int is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Behind a backslash. */
 static int scan_escape(struct gw_json *j)
 {
@@ -81,7 +76,7 @@ static int scan_escape(struct gw_json *j)
         return strchr("\"\\/bfnrt", *j->at) && *j->at ? (j->at++, 0) : -1;
     j->at++;
     for (int i = 0; i < 4; i++, j->at++)
-        if (j->at == j->end || !is_hex(*j->at))
+        if (j->at == j->end || gw_hex_digit(*j->at) < 0)
             return -1;
     return 0;
 }
@@ -260,7 +255,7 @@ static unsigned hex4(const char *p)
     unsigned v = 0;
 
     for (int i = 0; i < 4; i++)
-        v = v << 4 | (unsigned)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+        v = v << 4 | (unsigned)gw_hex_digit(p[i]);
     return v;
 }
 

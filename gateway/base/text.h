@@ -22,6 +22,8 @@ void gw_base64_put(struct gw_buf *b, struct gw_str bytes);
 /* Accepts standard and URL alphabets, with or without padding (as protobuf's JSON readers do).
  * Absent p: not base64. */
 struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text);
+/* 0 to 15; -1: not a hex digit. */
+int gw_hex_digit(char c);
 void gw_hex_put(struct gw_buf *b, struct gw_str bytes); /* lower case */
 
 /* FNV-1a: stable over releases and machines; keys of records, sharding. */

@@ -10,14 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Quotes off, one round of percent-decoding; a % that begins no code stays. */
 static struct gw_str decode(struct gw_arena *mem, struct gw_str s)
 {
@@ -32,8 +24,9 @@ static struct gw_str decode(struct gw_arena *mem, struct gw_str s)
     for (size_t i = 0; i < s.len; i++) {
         if (quoted && s.p[i] == '\\' && i + 1 < s.len) {
             *end++ = s.p[++i];
-        } else if (s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-            *end++ = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+        } else if (s.p[i] == '%' && i + 2 < s.len && gw_hex_digit(s.p[i + 1]) >= 0 &&
+                   gw_hex_digit(s.p[i + 2]) >= 0) {
+            *end++ = (char)(gw_hex_digit(s.p[i + 1]) << 4 | gw_hex_digit(s.p[i + 2]));
             i += 2;
         } else {
             *end++ = s.p[i];

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/varint.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "event/parts.h"
@@ -29,13 +30,9 @@ static size_t varint_size(uint64_t v)
 
 static void put_varint(struct gw_buf *out, uint64_t v)
 {
-    char bytes[10];
-    size_t n = 0;
+    char bytes[GW_VARINT_MAX];
 
-    for (; v >= 0x80; v >>= 7)
-        bytes[n++] = (char)(v | 0x80);
-    bytes[n++] = (char)v;
-    gw_buf_put(out, bytes, n);
+    gw_buf_put(out, bytes, (size_t)(gw_varint_put(bytes, v) - bytes));
 }
 
 static void put_bytes(struct gw_buf *out, unsigned field, struct gw_str s)
@@ -59,13 +56,11 @@ static void encode_time(struct value *v, struct gw_time t)
 
     if (t.sec) {
         *p++ = 1 << 3 | VARINT;
-        for (uint64_t n = (uint64_t)t.sec; n || p == v->time + 1; n >>= 7)
-            *p++ = (char)(n >> 7 ? n | 0x80 : n);
+        p = gw_varint_put(p, (uint64_t)t.sec);
     }
     if (t.nanos) {
         *p++ = 2 << 3 | VARINT;
-        for (uint32_t n = (uint32_t)t.nanos; n; n >>= 7)
-            *p++ = (char)(n >> 7 ? n | 0x80 : n);
+        p = gw_varint_put(p, (uint32_t)t.nanos);
     }
     v->field = V_TIME;
     v->text = (struct gw_str){v->time, (size_t)(p - v->time)};
@@ -180,18 +175,7 @@ static struct input inside(const struct input *outer)
 
 static int read_varint(struct input *in, uint64_t *out, struct gw_err *err)
 {
-    uint64_t v = 0;
-
-    for (unsigned shift = 0; shift < 70 && in->at < in->end; shift += 7) {
-        unsigned char b = *in->at++;
-
-        v |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80) {
-            *out = v;
-            return 0;
-        }
-    }
-    return cut(in, err);
+    return gw_varint_read(&in->at, in->end, out) ? cut(in, err) : 0;
 }
 
 static int next_field(struct input *in, struct gw_err *err)

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/varint.h"
 #include "flyte/flyte.h"
 
 #include <assert.h>
@@ -13,7 +14,7 @@
 enum { VERSION = 1 };
 enum { F_VERSION = 1, F_RECEIVED, F_INGEST, F_CLIENT, F_KEY, F_TRACEPARENT, F_PAYLOAD = 10 };
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
-enum { TAG_MAX = 1, VARINT_MAX = 10 };
+enum { TAG_MAX = 1, VARINT_MAX = GW_VARINT_MAX };
 
 size_t gw_record_size(const struct gw_record *r)
 {
@@ -21,18 +22,10 @@ size_t gw_record_size(const struct gw_record *r)
            r->key.len + r->traceparent.len + r->payload.len;
 }
 
-static char *put_varint(char *p, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        *p++ = (char)(v | 0x80);
-    *p++ = (char)v;
-    return p;
-}
-
 static char *put_bytes(char *p, unsigned field, struct gw_str s)
 {
     *p++ = (char)(field << 3 | LENGTH);
-    p = put_varint(p, s.len);
+    p = gw_varint_put(p, s.len);
     if (s.len)
         memcpy(p, s.p, s.len);
     return p + s.len;
@@ -54,7 +47,7 @@ void gw_record_put(struct gw_buf *out, const struct gw_record *r)
     *p++ = VERSION;
     if (r->received_at_ns) {
         *p++ = F_RECEIVED << 3 | VARINT;
-        p = put_varint(p, (uint64_t)r->received_at_ns);
+        p = gw_varint_put(p, (uint64_t)r->received_at_ns);
     }
     p = put_text(p, F_INGEST, r->ingest);
     p = put_text(p, F_CLIENT, r->client);
@@ -68,31 +61,15 @@ struct input {
     const unsigned char *at, *end;
 };
 
-static int read_varint(struct input *in, uint64_t *out)
-{
-    uint64_t v = 0;
-
-    for (unsigned shift = 0; shift < 70 && in->at < in->end; shift += 7) {
-        unsigned char b = *in->at++;
-
-        v |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80) {
-            *out = v;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 /* One field's value: a number for VARINT, the bytes for LENGTH. */
 static int read_value(struct input *in, unsigned wire, uint64_t *number, struct gw_str *bytes)
 {
     size_t left;
 
     if (wire == VARINT)
-        return read_varint(in, number);
+        return gw_varint_read(&in->at, in->end, number);
     if (wire == LENGTH) {
-        if (read_varint(in, number))
+        if (gw_varint_read(&in->at, in->end, number))
             return -1;
     } else if (wire == FIXED64 || wire == FIXED32) {
         *number = wire == FIXED64 ? 8 : 4;
@@ -145,7 +122,8 @@ int gw_record_read(struct gw_str bytes, struct gw_record *out, struct gw_err *er
 
     *out = (struct gw_record){.key = GW_STR(""), .ingest = GW_STR(""), .encoded = bytes};
     while (in.at < in.end) {
-        if (read_varint(&in, &tag) || tag >> 3 == 0 || read_value(&in, tag & 7, &number, &value))
+        if (gw_varint_read(&in.at, in.end, &tag) || tag >> 3 == 0 ||
+            read_value(&in, tag & 7, &number, &value))
             return gw_err_set(err, GW_ERR_REJECT, "record: malformed before byte %zu of %zu",
                               (size_t)(in.at - (const unsigned char *)bytes.p), bytes.len);
         got = take(out, tag, number, value);

@@ -1,5 +1,7 @@
 #include "net/http1_chunks.h"
 
+#include "base/text.h"
+
 #include "net/http1_head.h"
 
 enum state {
@@ -17,17 +19,9 @@ enum state {
 };
 enum { MAX_DIGITS = 8, MAX_SKIPPED = 16384 };
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int size_byte(struct gw_http1_chunks *c, char byte)
 {
-    int digit = hex(byte);
+    int digit = gw_hex_digit(byte);
 
     if (digit >= 0 && c->digits < MAX_DIGITS) {
         c->left = c->left << 4 | (unsigned)digit;
