@@ -115,16 +115,26 @@ struct gw_settled {
     struct gw_position at;
     enum gw_end end;
     const struct gw_dead_letter *dead; /* GW_DEAD */
+    int refused; /* out: the dead letters are full; the record is not settled, all others are */
 };
 struct gw_settle {
     struct gw_mail mail;
     struct gw_loop *reply;
     struct gw_cursor *cursor;
-    const struct gw_settled *items;
+    struct gw_settled *items;
     size_t n;
     int failed; /* the state could not be written; the log's failed was called */
 };
 void gw_log_settle(struct gw_log *log, struct gw_settle *s);
+/* What a cursor's dead letters may be: bytes of all of them (one more is refused while they are
+ * there), and how long each is kept (0: for ever). Any thread. */
+void gw_cursor_letters(struct gw_cursor *c, int64_t max_bytes, int64_t keep_ms);
+/* Its pipeline is gone: an orphan from now on, counted and warned of. No reader, settle or stats
+ * of it may be under way. */
+void gw_cursor_release(struct gw_cursor *c);
+/* Ends an orphan for good: the cursor and its dead letters. GW_ERR_REJECT: there is none of that
+ * name, or a pipeline uses it. Waits for the commit. */
+int gw_log_forget(struct gw_log *log, const char *pipeline, struct gw_err *err);
 
 /* 6. One consistent snapshot (L8). */
 struct gw_cursor_stats {
@@ -142,6 +152,62 @@ struct gw_log_stats {
 /* cursors: room for max of them; the count is in out->cursors. */
 void gw_log_stats(struct gw_log *log, struct gw_log_stats *out, struct gw_cursor_stats *cursors,
                   size_t max);
+
+/* 7. Dead letters. Reading has a connection of its own: any thread, it waits for no writer and sees
+ * what is committed. Their ids are `<pipeline>/<number>`. */
+struct gw_letter_query { /* all of these that are given */
+    const char *pipeline, *reason; /* NULL: any */
+    uint64_t number;               /* 0: any */
+};
+struct gw_letter {
+    struct gw_str pipeline; /* also `ingest`, which is no pipeline */
+    uint64_t number;
+    struct gw_dead_letter d; /* on the arena; record is absent unless it was asked for */
+    struct gw_position at;
+};
+struct gw_letters;
+/* whole: with the records' bytes. By pipeline and number; those of one moment. */
+struct gw_letters *gw_letters_open(struct gw_log *log, const struct gw_letter_query *q, int whole,
+                                   struct gw_err *err);
+/* 1: *out is on mem; 0: no more; -1: the state cannot be read. */
+int gw_letters_next(struct gw_letters *l, struct gw_arena *mem, struct gw_letter *out,
+                    struct gw_err *err);
+void gw_letters_close(struct gw_letters *l);
+
+/* One letter goes (again NULL), or is noted as failed again: reason, error, last_at and attempts
+ * (added) of *again. In the caller's memory until mail.fn runs on reply's thread, after the commit.
+ */
+struct gw_letter_change {
+    struct gw_mail mail;
+    struct gw_loop *reply;
+    struct gw_str pipeline;
+    uint64_t number;
+    const struct gw_dead_letter *again;
+    int found;  /* out: it was there */
+    int failed; /* out: the state could not be written */
+};
+void gw_letter_change(struct gw_log *log, struct gw_letter_change *c);
+
+/* 8. Records by the time they came, without a cursor: nothing is pinned, what is trimmed meanwhile
+ * is passed over and counted. Blocks for reads of the disk: not on a loop that must answer, but a
+ * few records at a time. */
+struct gw_scan;
+/* From from_ns on and before to_ns (0: what is there now). */
+struct gw_scan *gw_scan_open(struct gw_log *log, int64_t from_ns, int64_t to_ns,
+                             struct gw_err *err);
+/* As gw_reader_next, but 0 is the end. */
+int gw_scan_next(struct gw_scan *s, struct gw_arena *mem, struct gw_record *out,
+                 struct gw_err *err);
+struct gw_scan_progress {
+    uint64_t seen, span; /* bytes read and bytes in all, for a progress bar */
+    uint64_t missed;     /* records that were trimmed while it ran */
+};
+void gw_scan_progress(const struct gw_scan *s, struct gw_scan_progress *out);
+void gw_scan_close(struct gw_scan *s);
+
+/* 9. For commands: the gateway that uses a directory. 1: pid and the admin address (empty: it has
+ * none) are set; 0: nobody does; -1: it cannot be known. */
+int gw_log_holder(const char *path, int *pid, char *admin, size_t admin_size, struct gw_err *err);
 
 /* For spec/fault: every sync of the log and its state goes through here. */
 extern int (*gw_log_sync)(int fd);

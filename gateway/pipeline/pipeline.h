@@ -36,6 +36,10 @@ struct gw_pipeline_conf {
     struct {
         int64_t initial_ms, max_ms, give_up_after_ms;
     } retry;
+    struct {
+        int64_t max_bytes, keep_ms;
+    } dead_letters;
+    int64_t rate;              /* events a second, of all workers; 0: no limit */
     struct gw_union publisher; /* type and its conf */
     /* set by the configuration after reading */
     unsigned event_type_mask; /* 1 << enum gw_kind */
@@ -59,9 +63,15 @@ void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms);
 /* Waits for the workers of a stopped pipeline and frees it; state is settled in the log. */
 void gw_pipeline_join(struct gw_pipeline *p);
 
+/* Paused: nothing is read on, what is in flight ends; `up` is 0, last_error says so. Resuming also
+ * runs a record at once that `block` or full dead letters stand at. Any thread. */
+void gw_pipeline_pause(struct gw_pipeline *p, int paused);
+/* The two configurations mean the same: a reload leaves the pipeline alone. */
+int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_conf *b);
+
 struct gw_pipeline_status {
     const char *name;
-    int up;
+    int up, paused;
     char last_error[240];     /* "" if none */
     struct gw_cursor *cursor; /* gw_cursor_stats has the counts */
 };

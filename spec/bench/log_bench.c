@@ -169,7 +169,7 @@ static size_t read_batch(struct worker *w, struct batch *b)
     int rc = 1;
 
     while (n < SETTLE && (rc = gw_reader_next(w->reader, w->mem, &rec, &err)) == 1) {
-        b->items[n++] = (struct gw_settled){rec.at, GW_PUBLISHED, NULL};
+        b->items[n++] = (struct gw_settled){rec.at, GW_PUBLISHED, NULL, 0};
         gw_arena_reset(w->mem);
     }
     if (rc < 0)

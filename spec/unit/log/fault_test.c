@@ -107,7 +107,7 @@ TEST(test_log_says_kept_only_after_the_sync)
 TEST(test_log_moves_no_cursor_before_the_sync_of_the_state)
 {
     struct gw_log_conf conf = rig_conf();
-    const struct gw_settled item = {{0, 1}, GW_PUBLISHED, NULL};
+    struct gw_settled item = {{0, 1}, GW_PUBLISHED, NULL, 0};
     struct rig_settle s = {.s = {.mail.fn = rig_settled, .items = &item, .n = 1}};
     struct rig r;
 
@@ -250,7 +250,7 @@ TEST(test_log_commits_letters_counts_and_cursor_together)
                                     .attempts = 2,
                                     .first_at_ns = 5,
                                     .last_at_ns = 7};
-    const struct gw_settled items[] = {{{0, 2}, GW_DEAD, &letter}, {{0, 1}, GW_FILTERED, NULL}};
+    struct gw_settled items[] = {{{0, 2}, GW_DEAD, &letter, 0}, {{0, 1}, GW_FILTERED, NULL, 0}};
     struct rig_settle s = {.s = {.mail.fn = rig_settled, .items = items, .n = 2}};
     struct rig r;
 
@@ -287,8 +287,8 @@ static void die_while_committing(void)
 {
     struct gw_log_conf conf = rig_conf();
     const struct gw_dead_letter letter = {.reason = "rejected", .record = GW_STR("r")};
-    const struct gw_settled items[] = {
-        {{0, 1}, GW_DEAD, &letter}, {{0, 2}, GW_DEAD, &letter}, {{0, 3}, GW_FILTERED, NULL}};
+    struct gw_settled items[] = {
+        {{0, 1}, GW_DEAD, &letter, 0}, {{0, 2}, GW_DEAD, &letter, 0}, {{0, 3}, GW_FILTERED, NULL, 0}};
     struct gw_settle s = {.items = items, .n = 3};
     struct rig r;
 
@@ -336,7 +336,7 @@ TEST(test_log_commits_settles_together)
     rig_settle(&r, 51, 51);
     gw_log_sync = faulty_sync;
     for (size_t i = 0; i < 50; i++) {
-        items[i] = (struct gw_settled){{0, 1 + i}, GW_PUBLISHED, NULL};
+        items[i] = (struct gw_settled){{0, 1 + i}, GW_PUBLISHED, NULL, 0};
         s[i] = (struct rig_settle){.s = {.mail.fn = rig_settled,
                                          .reply = r.loop,
                                          .cursor = r.cursor,

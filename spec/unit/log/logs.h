@@ -247,7 +247,7 @@ static inline int rig_settle_as(struct rig *r, uint64_t first, uint64_t last, en
 
     CHECK(items);
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct gw_settled){{0, first + i}, end, end == GW_DEAD ? &letter : NULL};
+        items[i] = (struct gw_settled){{0, first + i}, end, end == GW_DEAD ? &letter : NULL, 0};
     gw_log_settle(r->log, &s.s);
     while (!s.done)
         gw_loop_turn(r->loop, 1);

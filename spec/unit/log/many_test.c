@@ -117,7 +117,7 @@ static void read_on(struct worker *w)
         CHECK(rec.at.offset > w->last); /* L3 */
         w->last = rec.at.offset;
         w->items[n++] =
-            (struct gw_settled){rec.at, rec.at.offset % 5 ? GW_PUBLISHED : GW_FILTERED, NULL};
+            (struct gw_settled){rec.at, rec.at.offset % 5 ? GW_PUBLISHED : GW_FILTERED, NULL, 0};
     }
     CHECK(rc >= 0);
     if (n == 0)

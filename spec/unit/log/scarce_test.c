@@ -175,7 +175,7 @@ TEST(test_log_waits_for_room_for_letters_and_keeps_their_numbers)
 {
     struct gw_log_conf conf = rig_conf();
     struct gw_dead_letter letter;
-    struct gw_settled item = {{0, 3}, GW_DEAD, &letter};
+    struct gw_settled item = {{0, 3}, GW_DEAD, &letter, 0};
     struct rig_settle s = {.s = {.mail.fn = rig_settled, .items = &item, .n = 1}};
     struct rig r;
 
@@ -204,7 +204,7 @@ TEST(test_log_waits_for_room_for_letters_and_keeps_their_numbers)
 TEST(test_log_gives_up_waiting_for_room_when_told_to)
 {
     struct gw_log_conf conf = rig_conf();
-    struct gw_settled item = {{0, 1}, GW_PUBLISHED, NULL};
+    struct gw_settled item = {{0, 1}, GW_PUBLISHED, NULL, 0};
     struct rig_settle s = {.s = {.mail.fn = rig_settled, .items = &item, .n = 1}};
     struct rig r;
 
