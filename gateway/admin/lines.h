@@ -36,7 +36,8 @@ struct gw_lines *gw_lines_replay(const struct gw_replay_conf *conf, struct gw_lo
                                  struct gw_metrics *metrics, struct gw_loop *loop,
                                  struct gw_mail *wake, struct gw_err *err);
 struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struct gw_mail *wake);
-/* {records, bytes, unsettled, oldest, newest, pipelines: [{name, lag, oldest, orphan}]}: at once. */
+/* {records, bytes, unsettled, oldest, newest, pipelines: [{name, lag, oldest, orphan}]}: at once.
+ */
 void gw_lines_stats(struct gw_log *log, struct gw_buf *out);
 
 #endif

@@ -155,7 +155,7 @@ void gw_log_stats(struct gw_log *log, struct gw_log_stats *out, struct gw_cursor
 
 /* 7. Dead letters. Reading has a connection of its own: any thread, it waits for no writer and sees
  * what is committed. Their ids are `<pipeline>/<number>`. */
-struct gw_letter_query { /* all of these that are given */
+struct gw_letter_query {           /* all of these that are given */
     const char *pipeline, *reason; /* NULL: any */
     uint64_t number;               /* 0: any */
 };

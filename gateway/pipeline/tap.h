@@ -17,6 +17,7 @@ struct gw_tap;
 struct gw_tap *gw_tap_open(struct gw_pipeline *p, struct gw_loop *loop, struct gw_mail *wake);
 /* 1: one line was added, with its line feed; 0: none yet; -1: the pipeline has stopped. */
 int gw_tap_next(struct gw_tap *t, struct gw_buf *out);
-void gw_tap_close(struct gw_tap *t); /* wake is not posted after it; also after the pipeline's end */
+void gw_tap_close(
+    struct gw_tap *t); /* wake is not posted after it; also after the pipeline's end */
 
 #endif

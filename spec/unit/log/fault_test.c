@@ -287,8 +287,9 @@ static void die_while_committing(void)
 {
     struct gw_log_conf conf = rig_conf();
     const struct gw_dead_letter letter = {.reason = "rejected", .record = GW_STR("r")};
-    struct gw_settled items[] = {
-        {{0, 1}, GW_DEAD, &letter, 0}, {{0, 2}, GW_DEAD, &letter, 0}, {{0, 3}, GW_FILTERED, NULL, 0}};
+    struct gw_settled items[] = {{{0, 1}, GW_DEAD, &letter, 0},
+                                 {{0, 2}, GW_DEAD, &letter, 0},
+                                 {{0, 3}, GW_FILTERED, NULL, 0}};
     struct gw_settle s = {.items = items, .n = 3};
     struct rig r;
 
