@@ -92,9 +92,12 @@ static void count_end(struct gw_worker *w, const struct gw_item *it)
 void gw_item_end(struct gw_worker *w, struct gw_item *it)
 {
     assert(it->open == 0);
-    count_end(w, it);
+    if (!w->pipeline->ends)
+        count_end(w, it);
     gw_window_end(&w->window, it);
-    if (it->end == GW_DEAD) {
+    if (w->pipeline->ends) {
+        w->pipeline->ends->ended(w, it);
+    } else if (it->end == GW_DEAD) {
         gw_settler_add_dead(&w->settler, it);
     } else {
         gw_settler_add(&w->settler, it->rec.at, it->end);

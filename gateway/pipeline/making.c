@@ -282,7 +282,7 @@ static void unblock(struct gw_worker *w, const struct gw_item *it)
 }
 
 /* The pipeline stands at this record: its conf says so, its scripts load no more, or they had to be
- * stopped too often. */
+ * stopped too often (a replay goes on: its failures are looked at). */
 static int stands(struct gw_worker *w, const struct gw_hook_call *c)
 {
     if (c->verdict == GW_HOOK_FAILED && strcmp(c->reason, "hook_error") != 0)
@@ -292,7 +292,7 @@ static int stands(struct gw_worker *w, const struct gw_hook_call *c)
     if (c->verdict == GW_HOOK_RETRY)
         return !c->run;
     return c->verdict == GW_HOOK_FAILED &&
-           (w->conf->on_hook_error == GW_BLOCK || w->stops >= STOPS_MAX);
+           (w->conf->on_hook_error == GW_BLOCK || (w->stops >= STOPS_MAX && !w->pipeline->ends));
 }
 
 /* A dead letter has a line of its own. */
@@ -302,8 +302,9 @@ static void say_failed(struct gw_worker *w, const struct gw_hook_call *c, const 
     const uint64_t n = gw_diag_allow(&w->quiet, QUIET_MS);
 
     if (n)
-        GW_DIAG(GW_WARN, "pipeline", gw_msg("hook failed"), gw_kv_cstr("pipeline", w->conf->name),
-                gw_kv_cstr("reason", c->reason), gw_kv_cstr("becomes", becomes),
+        GW_DIAG(GW_WARN, w->pipeline->component, gw_msg("hook failed"),
+                gw_kv_cstr("pipeline", w->conf->name), gw_kv_cstr("reason", c->reason),
+                gw_kv_cstr("becomes", becomes),
                 gw_kv_str("event", gw_event_text(c->unchanged, "id")), gw_kv_cstr("error", c->text),
                 gw_kv_int("suppressed", (int64_t)n - 1));
 }

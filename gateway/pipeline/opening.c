@@ -88,7 +88,8 @@ int gw_worker_open(struct gw_worker *w, struct gw_err *err)
         return -1;
     w->settler = (struct gw_settler){
         .log = p->log, .cursor = p->cursor, .loop = w->loop, .ctx = w, .settled = on_settled};
-    w->reader = gw_reader_open(p->cursor, w->loop, &w->more_mail, NULL, NULL);
+    if (!p->ends)
+        w->reader = gw_reader_open(p->cursor, w->loop, &w->more_mail, NULL, NULL);
     return 0;
 }
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct gw_pipeline *make(const struct gw_pipeline_conf *conf, struct gw_log *log,
-                                struct gw_metrics *metrics)
+struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                    struct gw_metrics *metrics)
 {
     struct gw_pipeline *p = calloc(1, sizeof(*p));
 
@@ -18,6 +18,7 @@ static struct gw_pipeline *make(const struct gw_pipeline_conf *conf, struct gw_l
     p->conf = conf;
     p->log = log;
     p->metrics = metrics;
+    p->component = "pipeline";
     p->style = (struct gw_style_conf){.style = (enum gw_style)conf->format.style,
                                       .source = gw_str_of(conf->source),
                                       .json = conf->format.json};
@@ -56,6 +57,19 @@ static void join(struct gw_pipeline *p, size_t n)
     free(p);
 }
 
+int gw_pipeline_run(struct gw_pipeline *p, struct gw_err *err)
+{
+    for (size_t i = 0; i < p->n_workers; i++)
+        if (gw_worker_run(&p->workers[i], err)) {
+            for (size_t k = 0; k < i; k++)
+                gw_worker_stop(&p->workers[k], 0);
+            join(p, i);
+            return -1;
+        }
+    wait_opened(p, p->n_workers);
+    return 0;
+}
+
 struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                       struct gw_metrics *metrics, struct gw_err *err)
 {
@@ -65,17 +79,9 @@ struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struc
 
     if (!cursor)
         return NULL;
-    p = make(conf, log, metrics);
+    p = gw_pipeline_new(conf, log, metrics);
     p->cursor = cursor;
-    for (size_t i = 0; i < p->n_workers; i++)
-        if (gw_worker_run(&p->workers[i], err)) {
-            for (size_t k = 0; k < i; k++)
-                gw_worker_stop(&p->workers[k], 0);
-            join(p, i);
-            return NULL;
-        }
-    wait_opened(p, p->n_workers);
-    return p;
+    return gw_pipeline_run(p, err) ? NULL : p;
 }
 
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms)

@@ -54,11 +54,12 @@ static void say(struct gw_worker *w, int is_down, const char *why)
 {
     if (is_down && why && strncmp(w->said, why, sizeof(w->said) - 1) != 0) {
         snprintf(w->said, sizeof(w->said), "%s", why);
-        GW_DIAG(GW_WARN, "pipeline", gw_msg("down"), gw_kv_cstr("pipeline", w->conf->name),
-                gw_kv_cstr("error", why));
+        GW_DIAG(GW_WARN, w->pipeline->component, gw_msg("down"),
+                gw_kv_cstr("pipeline", w->conf->name), gw_kv_cstr("error", why));
     } else if (!is_down && w->said[0]) {
         w->said[0] = '\0';
-        GW_DIAG(GW_INFO, "pipeline", gw_msg("up again"), gw_kv_cstr("pipeline", w->conf->name));
+        GW_DIAG(GW_INFO, w->pipeline->component, gw_msg("up again"),
+                gw_kv_cstr("pipeline", w->conf->name));
     }
 }
 
@@ -138,10 +139,13 @@ static int is_mine(const struct gw_worker *w, const struct gw_record *head)
 static void take(struct gw_worker *w)
 {
     struct gw_item *it = gw_window_add(&w->window);
+    const struct gw_ends *ends = w->pipeline->ends;
     struct gw_err err = {.msg = "a record that was there is gone"};
 
     /* peek said that it is there */
-    if (gw_reader_next(w->reader, it->mem, &it->rec, &err) != 1) {
+    if (ends) {
+        ends->take(w, it);
+    } else if (gw_reader_next(w->reader, it->mem, &it->rec, &err) != 1) {
         gw_window_drop(&w->window, it);
         cannot_read(w, err.msg);
         return;
@@ -155,14 +159,28 @@ static void take(struct gw_worker *w)
     gw_item_end(w, it);
 }
 
+/* What is not of the pipeline's event types. */
+static void pass_over(struct gw_worker *w, struct gw_position at)
+{
+    if (w->pipeline->ends) {
+        w->pipeline->ends->skip(w);
+        return;
+    }
+    gw_reader_skip(w->reader);
+    gw_window_pass(&w->window);
+    gw_count(w->count.event_types, 1);
+    gw_settler_add(&w->settler, at, GW_FILTERED);
+}
+
 static void read_on(struct gw_worker *w)
 {
+    const struct gw_ends *ends = w->pipeline->ends;
     struct gw_record head;
     struct gw_err err;
     int got;
 
     while (can_read(w)) {
-        got = gw_reader_peek(w->reader, &head, &err);
+        got = ends ? ends->peek(w, &head) : gw_reader_peek(w->reader, &head, &err);
         if (got < 0)
             cannot_read(w, err.msg);
         if (got <= 0) {
@@ -176,10 +194,7 @@ static void read_on(struct gw_worker *w)
         if (!is_mine(w, &head)) {
             gw_reader_skip(w->reader);
         } else if (!head.damaged && !(w->conf->event_type_mask & 1U << head.kind)) {
-            gw_reader_skip(w->reader);
-            gw_window_pass(&w->window);
-            gw_count(w->count.event_types, 1);
-            gw_settler_add(&w->settler, head.at, GW_FILTERED);
+            pass_over(w, head.at);
         } else {
             take(w);
         }

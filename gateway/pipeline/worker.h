@@ -29,11 +29,26 @@ struct gw_item_list { /* by due_prev and due_next */
 };
 
 struct gw_worker;
+
+/* Where records come from and what becomes of them when that is not the log's reader and the
+ * cursor: a replay. On the worker's thread. */
+struct gw_ends {
+    /* As the reader's; 0: no more. */
+    int (*peek)(struct gw_worker *w, struct gw_record *out);
+    void (*take)(struct gw_worker *w, struct gw_item *it); /* what was seen, onto its memory */
+    void (*skip)(struct gw_worker *w);
+    /* Its record has ended and it is out of the window; takes the item. */
+    void (*ended)(struct gw_worker *w, struct gw_item *it);
+};
+
 struct gw_pipeline {
     const struct gw_pipeline_conf *conf;
     struct gw_log *log;
     struct gw_metrics *metrics;
     struct gw_cursor *cursor;
+    const struct gw_ends *ends; /* NULL: the cursor */
+    void *replay;               /* of the ends */
+    const char *component;      /* in lines for people */
     struct gw_style_conf style;
     struct gw_counter *up;
     struct gw_worker *workers;
@@ -94,6 +109,11 @@ struct gw_worker {
         struct gw_histogram *end_to_end;
     } count;
 };
+
+/* pipeline.c: without a cursor; started by hand */
+struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                    struct gw_metrics *metrics);
+int gw_pipeline_run(struct gw_pipeline *p, struct gw_err *err); /* -1: it is freed */
 
 /* worker.c: the thread, reading, stopping */
 void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index);
