@@ -134,7 +134,8 @@ ssize_t gw_memory_read(void *ctx, void *p, size_t n, uint64_t at);
 
 /* L7. Any thread, without the lock. */
 void gw_log_break(struct gw_log *log, const struct gw_err *why);
-void gw_readers_wake(struct gw_log *log);                             /* under the lock */
+void gw_readers_wake(struct gw_log *log);   /* under the lock: there are new records */
+void gw_readers_let_go(struct gw_log *log); /* under the lock: a cursor has moved */
 void gw_append_end(struct gw_append *a, const struct gw_err *failed); /* posts its mail */
 void gw_mark_add(struct gw_cursor *c, const struct gw_mark *m);       /* under the lock */
 int64_t gw_oldest_ns(struct gw_cursor *c, uint64_t sequence);         /* without the lock */

@@ -25,6 +25,7 @@
  *  L6 No record is trimmed before every cursor has passed it.
  *  L7 A failed sync is never tried again: every waiting append fails, and `failed` is called.
  *  L8 accepted = published + filtered + dead_lettered + lag, in every snapshot.
+ *  L9 What a cursor has settled above its position is bounded, however long a record is stuck.
  *
  * On paper: Kafka log: stream is a partition, `revoked` tells a reader to forget one, settles of a
  * revoked stream are dropped. FlyteAdmin in front: reserve, forward, then append or release. */
@@ -100,6 +101,10 @@ int gw_reader_peek(struct gw_reader *r, struct gw_record *out, struct gw_err *er
 int gw_reader_next(struct gw_reader *r, struct gw_arena *mem, struct gw_record *out,
                    struct gw_err *err);
 void gw_reader_skip(struct gw_reader *r);
+/* L9: how many records past its cursor's position a reader gives, at most; what is further waits
+ * until the position has moved. Before the first peek or next. */
+enum { GW_READ_AHEAD = 256 * 1024 }; /* unless it is set */
+void gw_reader_ahead(struct gw_reader *r, uint64_t records);
 void gw_reader_close(struct gw_reader *r); /* NULL is fine; wake is not posted after it */
 
 /* 5. Settle: some records of one cursor have ended. In the caller's memory until mail.fn runs on

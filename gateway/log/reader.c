@@ -23,17 +23,38 @@ enum { WINDOW = 256 * 1024, MEMORY_WINDOW = 64 * 1024 };
 
 /* ---- waiting ---- */
 
-void gw_readers_wake(struct gw_log *log)
+/* Under the lock. */
+static int within(struct gw_reader *r)
 {
-    struct gw_reader *r = log->waiting;
+    r->bound = r->cursor->done.position + r->ahead;
+    return r->sequence <= r->bound;
+}
 
-    log->waiting = NULL;
-    for (; r; r = r->next_waiting) {
-        r->waiting = 0;
+static void wake(struct gw_log *log, int new_records)
+{
+    struct gw_reader **p = &log->waiting, *r;
+
+    while ((r = *p)) {
+        if (r->held ? !within(r) : !new_records) {
+            p = &r->next_waiting;
+            continue;
+        }
+        *p = r->next_waiting;
+        r->waiting = r->held = 0;
         if (!r->waker->posted)
             gw_loop_post_mail(r->loop, &r->waker->mail);
         r->waker->posted = 1;
     }
+}
+
+void gw_readers_wake(struct gw_log *log)
+{
+    wake(log, 1);
+}
+
+void gw_readers_let_go(struct gw_log *log)
+{
+    wake(log, 0);
 }
 
 static void on_wake(struct gw_mail *m)
@@ -69,7 +90,25 @@ static void wait_no_more(struct gw_reader *r)
     while (*p != r)
         p = &(*p)->next_waiting;
     *p = r->next_waiting;
-    r->waiting = 0;
+    r->waiting = r->held = 0;
+}
+
+/* L9: waits until the cursor has come nearer. */
+static int too_far(struct gw_reader *r)
+{
+    int far;
+
+    if (r->sequence <= r->bound)
+        return 0;
+    pthread_mutex_lock(&r->log->lock);
+    far = !within(r);
+    if (far) {
+        wait_no_more(r);
+        wait_for_more(r);
+        r->held = 1;
+    }
+    pthread_mutex_unlock(&r->log->lock);
+    return far;
 }
 
 /* ---- opening ---- */
@@ -106,6 +145,7 @@ struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, stru
     r->loop = loop;
     r->wake = wake;
     r->fd = -1;
+    r->ahead = GW_READ_AHEAD;
     if (r->log->conf.type == GW_LOG_MEMORY)
         gw_view_init(&r->view, MEMORY_WINDOW, r, gw_memory_read);
     else
@@ -116,6 +156,12 @@ struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, stru
     enter_at_end(r);
     pthread_mutex_unlock(&r->log->lock);
     return r;
+}
+
+void gw_reader_ahead(struct gw_reader *r, uint64_t records)
+{
+    r->ahead = records;
+    r->bound = 0;
 }
 
 void gw_reader_close(struct gw_reader *r)
@@ -314,7 +360,7 @@ static int locate(struct gw_reader *r, struct gw_err *err)
         int rc = 1;
 
         if (r->have && r->sequence >= r->start && !gw_settled_has(&r->skip, r->sequence))
-            return 1;
+            return !too_far(r);
         if (r->have)
             consume(r);
         else if (r->sequence > r->last)

@@ -15,6 +15,7 @@ struct gw_waker {
 struct gw_reader {
     struct gw_reader *next_waiting; /* under the log's lock */
     int waiting;
+    int held; /* waiting: for its cursor, not for records */
     struct gw_waker *waker;
     struct gw_mail *wake;
     struct gw_loop *loop;
@@ -22,6 +23,8 @@ struct gw_reader {
     struct gw_log *log;
     struct gw_cursor *cursor;
     uint64_t start;    /* nothing before it is given */
+    uint64_t ahead;    /* nor anything further than this past the cursor's position */
+    uint64_t bound;    /* which allowed up to this sequence when it was last looked at */
     uint64_t sequence; /* what comes next at `at`: it may be before start */
     uint64_t at;       /* where its header is to be */
     uint64_t hole;     /* up to and with this sequence the records are lost; 0: none */

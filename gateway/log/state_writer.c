@@ -98,6 +98,7 @@ static void publish(struct gw_log *log, struct gw_mail *list)
     }
     for (size_t i = 0; i < log->n_cursors; i++)
         log->cursors[i]->dirty = 0;
+    gw_readers_let_go(log);
     gw_segments_trim(log);
     pthread_mutex_unlock(&log->lock);
 }
@@ -334,6 +335,7 @@ void gw_log_settle(struct gw_log *log, struct gw_settle *s)
     }
     pthread_mutex_lock(&log->lock);
     gw_cursor_settle(s->cursor, s->items, s->n);
+    gw_readers_let_go(log);
     gw_segments_trim(log);
     pthread_mutex_unlock(&log->lock);
     s->failed = 0;

@@ -80,6 +80,15 @@ static int open_publisher(struct gw_worker *w, struct gw_err *err)
     return 0;
 }
 
+static void open_reader(struct gw_worker *w)
+{
+    const uint64_t window = (uint64_t)w->conf->max_in_flight;
+
+    w->reader = gw_reader_open(w->pipeline->cursor, w->loop, &w->more_mail, NULL, NULL);
+    if (2 * window > GW_READ_AHEAD) /* the window is the bound */
+        gw_reader_ahead(w->reader, 2 * window);
+}
+
 int gw_worker_open(struct gw_worker *w, struct gw_err *err)
 {
     struct gw_pipeline *p = w->pipeline;
@@ -89,7 +98,7 @@ int gw_worker_open(struct gw_worker *w, struct gw_err *err)
     w->settler = (struct gw_settler){
         .log = p->log, .cursor = p->cursor, .loop = w->loop, .ctx = w, .settled = on_settled};
     if (!p->ends)
-        w->reader = gw_reader_open(p->cursor, w->loop, &w->more_mail, NULL, NULL);
+        open_reader(w);
     return 0;
 }
 
