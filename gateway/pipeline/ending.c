@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "pipeline/tap.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -37,10 +38,12 @@ struct gw_counter *gw_filter_counter(struct gw_pipeline *p, const char *label)
     return l->counter;
 }
 
-void gw_item_filtered(struct gw_worker *w, struct gw_item *it, struct gw_counter *reason)
+void gw_item_filtered(struct gw_worker *w, struct gw_item *it, const char *why,
+                      struct gw_counter *count)
 {
     it->end = GW_FILTERED;
-    gw_count(reason, 1);
+    it->why = why;
+    gw_count(count, 1);
     gw_item_end(w, it);
 }
 
@@ -94,6 +97,8 @@ void gw_item_end(struct gw_worker *w, struct gw_item *it)
     assert(it->open == 0);
     if (!w->pipeline->ends)
         count_end(w, it);
+    if (gw_is_watched(w->pipeline))
+        gw_tap_ended(w->pipeline, it, it->why);
     gw_window_end(&w->window, it);
     if (w->pipeline->ends) {
         w->pipeline->ends->ended(w, it);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "pipeline/tap.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
     struct gw_err err;
 
     gw_event_init(ev, it->mem);
+    it->event = NULL;
     it->is_flyte = it->rec.kind != GW_OTHER;
     if (it->is_flyte ? gw_flyte_decode(it->mem, (enum gw_kind)it->rec.kind, it->rec.payload,
                                        &it->request, &err)
@@ -54,6 +56,7 @@ static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
     if (it->is_flyte && (w->hooks || w->outbox.publisher->wants_flyte))
         gw_flyte_facts(it->mem, &it->request, &it->flyte);
     add_extensions(w, it, ev);
+    it->event = ev;
     return ev;
 }
 
@@ -67,6 +70,7 @@ static int format(struct gw_worker *w, struct gw_item *it, const struct gw_event
     struct gw_err err;
 
     o->item = it;
+    o->event = ev;
     o->m.key = it->rec.key;
     if (!w->conf->unordered)
         o->m.order = it->rec.key_hash;
@@ -92,7 +96,8 @@ static void publish(struct gw_worker *w, struct gw_item *it, struct gw_event *co
             gw_item_end(w, it);
             return;
         }
-    it->open = n;
+    it->open = it->n_outs = n;
+    it->outs = outs;
     it->end = GW_PUBLISHED;
     gw_window_measure(&w->window, it);
     for (size_t i = 0; i < n; i++)
@@ -313,6 +318,7 @@ static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct g
 {
     struct gw_event *before = c->unchanged;
 
+    it->event = before;
     switch ((enum gw_on_hook_error)w->conf->on_hook_error) {
     case GW_PUBLISH_UNCHANGED:
         say_failed(w, c, "published unchanged");
@@ -320,7 +326,7 @@ static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct g
         return;
     case GW_DROP:
         say_failed(w, c, "dropped");
-        gw_item_filtered(w, it, w->count.hook_error);
+        gw_item_filtered(w, it, "hook_error", w->count.hook_error);
         return;
     case GW_DEAD_LETTER:
     case GW_BLOCK: /* stands() took it */
@@ -334,7 +340,7 @@ static void act(struct gw_worker *w, struct gw_item *it, const struct gw_hook_ca
     if (c->verdict == GW_HOOK_PUBLISH)
         publish(w, it, c->events, c->n_events);
     else if (c->verdict == GW_HOOK_FILTER)
-        gw_item_filtered(w, it,
+        gw_item_filtered(w, it, c->label[0] ? c->label : c->reason,
                          c->label[0] ? gw_filter_counter(w->pipeline, c->label)
                          : strcmp(c->reason, "match") != 0 ? w->count.hook
                                                            : w->count.match);
@@ -352,6 +358,8 @@ static void finish_call(struct gw_worker *w, struct gw_call *call)
     } else if (c->verdict == GW_HOOK_RETRY) {
         unblock(w, it);
         gw_worker_note(w, c->text);
+        if (gw_is_watched(w->pipeline))
+            gw_tap_again(w->pipeline, it, NULL, c->text);
         start_later(w, it, gw_worker_delay_ms(w, it->calls));
     } else {
         unblock(w, it);

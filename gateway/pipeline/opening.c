@@ -3,6 +3,7 @@
 #include "pipeline/worker.h"
 
 #include "base/metrics.h"
+#include "pipeline/tap.h"
 
 static void on_settled(void *ctx, struct gw_item *items)
 {
@@ -20,6 +21,14 @@ static void on_settled(void *ctx, struct gw_item *items)
 static void poke(void *ctx)
 {
     gw_worker_poke(ctx);
+}
+
+static void on_again(void *ctx, struct gw_out *o, const char *why)
+{
+    struct gw_worker *w = ctx;
+
+    if (gw_is_watched(w->pipeline))
+        gw_tap_again(w->pipeline, o->item, o->event, why);
 }
 
 static void on_state(void *ctx, const char *why)
@@ -73,6 +82,7 @@ static int open_publisher(struct gw_worker *w, struct gw_err *err)
         .seconds = gw_metrics_histogram(m, GW_M_PUBLISH_SECONDS, c->name, NULL),
         .ctx = w,
         .ended = gw_out_ended,
+        .retried = on_again,
         .poke = poke,
         .state = on_state,
     };

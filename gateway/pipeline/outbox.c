@@ -144,6 +144,8 @@ static void try_again(struct gw_outbox *b, struct gw_out *o, const struct gw_res
         ended(b, o, GW_OUT_GAVE_UP, r->why);
         return;
     }
+    if (b->retried)
+        b->retried(b->ctx, o, r->why);
     if (!b->publisher->keeps_order) {
         gw_lane_again(b, o, delay_ms(b, o->m.attempts, r->retry_after_ms));
         gw_timer_set(&b->retry, gw_lanes_wake(b, gw_loop_now_ms(b->loop)));

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct gw_counter;
+struct gw_event;
 struct gw_histogram;
 struct gw_item;
 struct gw_lane;
@@ -23,6 +24,7 @@ struct gw_lane;
 struct gw_out {
     struct gw_message m; /* first; next and prev are ours while the publisher has it not */
     struct gw_item *item;
+    const struct gw_event *event;
     uint64_t number; /* in the order of gw_outbox_put */
     int64_t first_fail_ms, sent_ns;
     unsigned slot; /* of the send it is in */
@@ -45,6 +47,8 @@ struct gw_outbox {
     void *ctx;
     /* Each message once; its memory is free to go after it. */
     void (*ended)(void *ctx, struct gw_out *o, enum gw_out_end end, const char *why);
+    /* It is to be tried again. May be NULL. */
+    void (*retried)(void *ctx, struct gw_out *o, const char *why);
     /* Something to do: call gw_outbox_flush at the end of the turn. */
     void (*poke)(void *ctx);
     /* The destination fails (three sends in a row, why) or delivers again (NULL). */

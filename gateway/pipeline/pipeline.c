@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/metrics.h"
+#include "pipeline/tap.h"
 #include "pipeline/worker.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->log = log;
     p->metrics = metrics;
     p->component = "pipeline";
+    p->taps = gw_taps_new(p);
     p->style = (struct gw_style_conf){.style = (enum gw_style)conf->format.style,
                                       .source = gw_str_of(conf->source),
                                       .json = conf->format.json};
@@ -51,6 +53,7 @@ static void join(struct gw_pipeline *p, size_t n)
         gw_worker_fini(&p->workers[i]);
     for (size_t i = 0; i < p->n_workers; i++)
         gw_loop_free(p->workers[i].loop);
+    gw_taps_end(p->taps);
     pthread_cond_destroy(&p->opened);
     pthread_mutex_destroy(&p->lock);
     free(p->workers);

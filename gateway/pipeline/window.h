@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gw_event;
+struct gw_out;
+
 /* What one worker has read and not settled. One thread.
  *
  * Invariants
@@ -40,13 +43,17 @@ struct gw_item {
     struct gw_flyte_request request;
     struct gw_flyte flyte;
     int is_flyte;
-    int held;       /* its hooks have started and not returned, or are to start */
-    unsigned calls; /* how often its hooks were started */
+    struct gw_event *event; /* before the hooks, and as they changed it; NULL: it has none */
+    int held;               /* its hooks have started and not returned, or are to start */
+    unsigned calls;         /* how often its hooks were started */
     struct gw_item *due_prev, *due_next; /* the worker's: to be started, now or at due_ms */
     int64_t due_ms;
     int64_t first_fail_ns;
+    struct gw_out *outs;
+    size_t n_outs;
     size_t open; /* messages that have not ended */
     enum gw_end end;
+    const char *why;             /* it was filtered */
     struct gw_dead_letter *dead; /* on mem */
 };
 

@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/metrics.h"
+#include "pipeline/tap.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -160,7 +161,7 @@ static void take(struct gw_worker *w)
 }
 
 /* What is not of the pipeline's event types. */
-static void pass_over(struct gw_worker *w, struct gw_position at)
+static void pass_over(struct gw_worker *w, const struct gw_record *head)
 {
     if (w->pipeline->ends) {
         w->pipeline->ends->skip(w);
@@ -169,7 +170,12 @@ static void pass_over(struct gw_worker *w, struct gw_position at)
     gw_reader_skip(w->reader);
     gw_window_pass(&w->window);
     gw_count(w->count.event_types, 1);
-    gw_settler_add(&w->settler, at, GW_FILTERED);
+    gw_settler_add(&w->settler, head->at, GW_FILTERED);
+    if (gw_is_watched(w->pipeline))
+        gw_tap_tell(w->pipeline, &(struct gw_tap_line){.outcome = "filtered",
+                                                       .reason = "event_types",
+                                                       .at = head->at,
+                                                       .kind = head->kind});
 }
 
 static void read_on(struct gw_worker *w)
@@ -194,7 +200,7 @@ static void read_on(struct gw_worker *w)
         if (!is_mine(w, &head)) {
             gw_reader_skip(w->reader);
         } else if (!head.damaged && !(w->conf->event_type_mask & 1U << head.kind)) {
-            pass_over(w, head.at);
+            pass_over(w, &head);
         } else {
             take(w);
         }

@@ -53,7 +53,9 @@ struct gw_pipeline {
     struct gw_counter *up;
     struct gw_worker *workers;
     size_t n_workers;
-    _Atomic int blocked; /* workers that stand at a record: nobody reads on */
+    struct gw_taps *taps;
+    _Atomic int watchers; /* of the taps */
+    _Atomic int blocked;  /* workers that stand at a record: nobody reads on */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t opened;
@@ -62,6 +64,11 @@ struct gw_pipeline {
     struct gw_filter_label labels[GW_FILTER_LABELS + 1];
     size_t n_labels;
 };
+
+static inline int gw_is_watched(const struct gw_pipeline *p)
+{
+    return atomic_load_explicit(&p->watchers, memory_order_relaxed) != 0;
+}
 
 /* A running call of the hooks. */
 struct gw_call {
@@ -139,7 +146,9 @@ int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -
 void gw_calls_free(struct gw_worker *w);
 
 /* ending.c: a record has ended */
-void gw_item_filtered(struct gw_worker *w, struct gw_item *it, struct gw_counter *reason);
+/* why: the reason by its own name, count: as it is counted. */
+void gw_item_filtered(struct gw_worker *w, struct gw_item *it, const char *why,
+                      struct gw_counter *count);
 /* Notes why; the item ends when its messages have. */
 void gw_item_kill(struct gw_worker *w, struct gw_item *it, const char *reason,
                   struct gw_str event_id, const char *why);
