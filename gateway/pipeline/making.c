@@ -21,41 +21,51 @@ static void finish_call(struct gw_worker *w, struct gw_call *call);
 
 /* ---- the event ---- */
 
-static void add_extensions(const struct gw_worker *w, struct gw_item *it, struct gw_event *ev)
+static void add_extensions(const struct gw_strs *all, const struct gw_record *rec,
+                           struct gw_event *ev)
 {
-    const struct gw_strs *all = &w->conf->format.extensions;
-
     for (size_t i = 0; i < all->n; i++) {
         const struct gw_str name = gw_str_of(all->items[i]);
-        const struct gw_str value = name.p[0] == 't' ? it->rec.traceparent : it->rec.key;
+        const struct gw_str value = name.p[0] == 't' ? rec->traceparent : rec->key;
 
         if (value.p && value.len && !gw_event_get(ev, name) && !gw_attr_text_problem(value))
             gw_event_lend(ev, name, value);
     }
 }
 
+const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
+                          const struct gw_record *rec, struct gw_flyte_request *request,
+                          struct gw_event *ev, struct gw_err *err)
+{
+    const int is_flyte = rec->kind != GW_OTHER;
+
+    if (is_flyte ? gw_flyte_decode(ev->mem, (enum gw_kind)rec->kind, rec->payload, request, err)
+                 : gw_event_protobuf_read(ev, rec->payload, err))
+        return "undecodable";
+    if (is_flyte && gw_style_make(style, request, ev, err))
+        return "invalid_event";
+    add_extensions(extensions, rec, ev);
+    return NULL;
+}
+
 /* NULL: it is dead now. */
 static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
 {
     struct gw_event *ev = gw_arena_alloc(it->mem, sizeof(*ev));
+    const char *reason;
     struct gw_err err;
 
     gw_event_init(ev, it->mem);
     it->event = NULL;
     it->is_flyte = it->rec.kind != GW_OTHER;
-    if (it->is_flyte ? gw_flyte_decode(it->mem, (enum gw_kind)it->rec.kind, it->rec.payload,
-                                       &it->request, &err)
-                     : gw_event_protobuf_read(ev, it->rec.payload, &err)) {
-        gw_item_kill(w, it, "undecodable", GW_STR(""), err.msg);
-        return NULL;
-    }
-    if (it->is_flyte && gw_style_make(&w->pipeline->style, &it->request, ev, &err)) {
-        gw_item_kill(w, it, "invalid_event", gw_event_text(ev, "id"), err.msg);
+    reason = gw_event_make(&w->pipeline->style, &w->conf->format.extensions, &it->rec, &it->request,
+                           ev, &err);
+    if (reason) {
+        gw_item_kill(w, it, reason, gw_event_text(ev, "id"), err.msg);
         return NULL;
     }
     if (it->is_flyte && (w->hooks || w->outbox.publisher->wants_flyte))
         gw_flyte_facts(it->mem, &it->request, &it->flyte);
-    add_extensions(w, it, ev);
     it->event = ev;
     return ev;
 }

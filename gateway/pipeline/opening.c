@@ -36,28 +36,39 @@ static void on_state(void *ctx, const char *why)
     gw_worker_state(ctx, why);
 }
 
-static int wants_hooks(const struct gw_pipeline_conf *c)
+int gw_wants_hooks(const struct gw_pipeline_conf *c)
 {
     return c->hooks.n || c->match || c->rename || c->set || c->remove;
 }
 
+struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c)
+{
+    return (struct gw_style_conf){.style = (enum gw_style)c->format.style,
+                                  .source = gw_str_of(c->source),
+                                  .json = c->format.json};
+}
+
+struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
+                                      const struct gw_style_conf *style)
+{
+    return (struct gw_hooks_conf){.pipeline = c->name,
+                                  .scripts = &c->hooks,
+                                  .match = c->match,
+                                  .rename = c->rename,
+                                  .set = c->set,
+                                  .remove = c->remove,
+                                  .params = c->params,
+                                  .limits = c->hook_limits,
+                                  .style = style,
+                                  .lua_path = c->lua_path};
+}
+
 static int open_hooks(struct gw_worker *w, struct gw_err *err)
 {
-    const struct gw_pipeline_conf *c = w->conf;
-
-    if (w->hooks || !wants_hooks(c))
+    if (w->hooks || !gw_wants_hooks(w->conf))
         return 0;
-    w->hooks_conf = (struct gw_hooks_conf){.pipeline = c->name,
-                                           .scripts = &c->hooks,
-                                           .match = c->match,
-                                           .rename = c->rename,
-                                           .set = c->set,
-                                           .remove = c->remove,
-                                           .params = c->params,
-                                           .limits = c->hook_limits,
-                                           .style = &w->pipeline->style,
-                                           .lua_path = c->lua_path,
-                                           .metrics = w->pipeline->metrics};
+    w->hooks_conf = gw_hooks_conf_of(w->conf, &w->pipeline->style);
+    w->hooks_conf.metrics = w->pipeline->metrics;
     w->hooks = gw_hooks_open(&w->hooks_conf, err);
     return w->hooks ? 0 : -1;
 }

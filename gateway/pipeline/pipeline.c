@@ -21,9 +21,7 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->metrics = metrics;
     p->component = "pipeline";
     p->taps = gw_taps_new(p);
-    p->style = (struct gw_style_conf){.style = (enum gw_style)conf->format.style,
-                                      .source = gw_str_of(conf->source),
-                                      .json = conf->format.json};
+    p->style = gw_style_conf_of(conf);
     p->up = gw_metrics_counter(metrics, GW_M_PIPELINE_UP, conf->name, NULL);
     p->n_workers = (size_t)conf->workers;
     p->n_down = p->n_workers;

@@ -136,10 +136,20 @@ void gw_worker_note(struct gw_worker *w, const char *why); /* last_error alone *
 int64_t gw_worker_delay_ms(const struct gw_worker *w, unsigned tries);
 
 /* opening.c: hooks, publisher, reader */
+int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
+struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c);
+/* Without metrics. */
+struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
+                                      const struct gw_style_conf *style);
 int gw_worker_open(struct gw_worker *w, struct gw_err *err);
 void gw_worker_close(struct gw_worker *w); /* the outbox is closed already */
 
 /* making.c: a record becomes messages */
+/* The event before any hook, into ev (initialised). NULL: it is made; else the dead letter's
+ * reason, and err. request is set for a record of Flyte's. */
+const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
+                          const struct gw_record *rec, struct gw_flyte_request *request,
+                          struct gw_event *ev, struct gw_err *err);
 void gw_item_start(struct gw_worker *w, struct gw_item *it);
 void gw_items_run(struct gw_worker *w);              /* what is startable or due */
 int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */
