@@ -120,6 +120,10 @@ uint64_t gw_first_kept(const struct gw_log *log); /* head + 1: none */
 
 int gw_lock_open(struct gw_log *log, struct gw_err *err);
 void gw_lock_close(struct gw_log *log);
+/* network_fs.c. 1: fd is on a file system behind a network; its name. */
+struct statfs;
+extern int (*gw_log_statfs)(int fd, struct statfs *out);
+int gw_network_fs(int fd, char *name, size_t size);
 int gw_sync_dir(int fd, const char *what, struct gw_err *err);
 
 /* Finds the last durable append, cuts off what is torn behind it, sets head and the active segment.

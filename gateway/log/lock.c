@@ -2,6 +2,7 @@
  * the format comes first, so that a newer directory is left untouched. */
 #include "log/inside.h"
 
+#include "base/diag.h"
 #include "base/err.h"
 
 #include <errno.h>
@@ -30,6 +31,16 @@ static int read_small(int dir, const char *name, char *out, size_t size)
     return 0;
 }
 
+/* With errno. Who may not write is told which user that is. */
+static int cannot(const struct gw_log *log, const char *what, const char *name, struct gw_err *err)
+{
+    if (errno != EACCES && errno != EPERM && errno != EROFS)
+        return gw_err_errno(err, GW_ERR_FATAL, "%s %s%s", what, log->path, name);
+    return gw_err_errno(err, GW_ERR_FATAL,
+                        "the data directory (log.path) has to be writable by uid %ld: %s %s%s",
+                        (long)geteuid(), what, log->path, name);
+}
+
 static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
 {
     char text[32], *end;
@@ -38,18 +49,24 @@ static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
     *absent = 0;
     if (read_small(log->dir_fd, "format", text, sizeof(text))) {
         *absent = errno == ENOENT;
-        return *absent ? 0 : gw_err_errno(err, GW_ERR_FATAL, "read %s/format", log->path);
+        return *absent ? 0 : cannot(log, "read", "/format", err);
     }
     n = strtoull(text, &end, 10);
     if (end == text || (*end != '\n' && *end))
-        return gw_err_set(err, GW_ERR_FATAL, "%s/format holds no number", log->path);
+        return gw_err_set(err, GW_ERR_FATAL,
+                          "%s/format holds no number: if a moongate of this version wrote the "
+                          "directory, go on with: echo %d > %s/format",
+                          log->path, FORMAT, log->path);
     if (n > FORMAT)
         return gw_err_set(err, GW_ERR_FATAL,
                           "%s has format %llu, written by a newer moongate; this one knows up to "
                           "%d: nothing was changed",
                           log->path, n, FORMAT);
     if (n < FORMAT)
-        return gw_err_set(err, GW_ERR_FATAL, "%s has format %llu, which never was", log->path, n);
+        return gw_err_set(err, GW_ERR_FATAL,
+                          "%s has format %llu, which never was: if a moongate of this version "
+                          "wrote the directory, go on with: echo %d > %s/format",
+                          log->path, n, FORMAT, log->path);
     return 0;
 }
 
@@ -79,12 +96,45 @@ int gw_sync_dir(int fd, const char *what, struct gw_err *err)
     return 0;
 }
 
+static int check_file_system(const struct gw_log *log, struct gw_err *err)
+{
+    char name[64];
+
+    if (!gw_network_fs(log->dir_fd, name, sizeof(name)))
+        return 0;
+    if (!log->conf.allow_network_fs)
+        return gw_err_set(
+            err, GW_ERR_FATAL,
+            "%s is on a network file system (%s), where syncs and locks may not hold: "
+            "use a local disk, or set log.allow_network_fs: true",
+            log->path, name);
+    GW_DIAG(GW_WARN, "log",
+            gw_msg("log.path is on a network file system: what is acknowledged is as safe as its "
+                   "syncs"),
+            gw_kv_cstr("path", log->path), gw_kv_cstr("type", name));
+    return 0;
+}
+
 static int open_dir(struct gw_log *log, struct gw_err *err)
 {
-    if (mkdir(log->path, 0750) && errno != EEXIST)
-        return gw_err_errno(err, GW_ERR_FATAL, "make %s", log->path);
+    int made = !mkdir(log->path, 0750);
+
+    if (!made && errno != EEXIST)
+        return cannot(log, "make", "", err);
     log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return log->dir_fd < 0 ? gw_err_errno(err, GW_ERR_FATAL, "open %s", log->path) : 0;
+    if (log->dir_fd < 0)
+        return cannot(log, "open", "", err);
+    if (!check_file_system(log, err))
+        return 0;
+    if (made)
+        (void)rmdir(log->path);
+    return -1;
+}
+
+/* A directory may be read-only while files in it are not. */
+static int check_writable(const struct gw_log *log, int fd, const char *name, struct gw_err *err)
+{
+    return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) ? cannot(log, "write in", name, err) : 0;
 }
 
 /* A new directory's own entry has to survive, too. It is new until its format is written: who made
@@ -107,12 +157,12 @@ static int take_lock(struct gw_log *log, struct gw_err *err)
 
     log->lock_fd = openat(log->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (log->lock_fd < 0)
-        return gw_err_errno(err, GW_ERR_FATAL, "open %s/lock", log->path);
+        return cannot(log, "open", "/lock", err);
     if (flock(log->lock_fd, LOCK_EX | LOCK_NB)) {
         unsigned long pid = 0;
 
         if (errno != EWOULDBLOCK)
-            return gw_err_errno(err, GW_ERR_FATAL, "lock %s/lock", log->path);
+            return cannot(log, "lock", "/lock", err);
         if (!read_small(log->dir_fd, "lock", text, sizeof(text)))
             pid = strtoul(text, NULL, 10);
         return gw_err_set(err, GW_ERR_FATAL, "another moongate (pid %lu) uses %s", pid, log->path);
@@ -141,14 +191,17 @@ int gw_lock_open(struct gw_log *log, struct gw_err *err)
 {
     int absent;
 
-    if (open_dir(log, err) || check_format(log, &absent, err) || take_lock(log, err) ||
+    if (open_dir(log, err) || check_format(log, &absent, err) ||
+        check_writable(log, log->dir_fd, "", err) || take_lock(log, err) ||
         check_format(log, &absent, err))
         return -1;
     if (mkdirat(log->dir_fd, "segments", 0750) && errno != EEXIST)
-        return gw_err_errno(err, GW_ERR_FATAL, "make %s/segments", log->path);
+        return cannot(log, "make", "/segments", err);
     log->segments_fd = openat(log->dir_fd, "segments", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (log->segments_fd < 0)
-        return gw_err_errno(err, GW_ERR_FATAL, "open %s/segments", log->path);
+        return cannot(log, "open", "/segments", err);
+    if (check_writable(log, log->segments_fd, "/segments", err))
+        return -1;
     if (!absent)
         return 0;
     sync_parent(log);

@@ -40,6 +40,7 @@ struct gw_log_conf {
     const char *path;
     int durability; /* 0 fsync, 1 os */
     int64_t max_bytes, retain_ms, segment_bytes;
+    int allow_network_fs;
 };
 extern const struct gw_field gw_log_fields[];
 

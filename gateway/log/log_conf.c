@@ -26,4 +26,6 @@ const struct gw_field gw_log_fields[] = {
     {"segment_bytes", GW_F_SIZE, offsetof(struct gw_log_conf, segment_bytes), .def = "64MiB",
      .help = "Size of a segment file; at most a quarter of max_bytes is used.", .min = MIB,
      .max = TIB},
+    {"allow_network_fs", GW_F_BOOL, offsetof(struct gw_log_conf, allow_network_fs), .def = "false",
+     .help = "Take a path on NFS, SMB or the like, whose syncs and locks may not hold."},
     {0}};

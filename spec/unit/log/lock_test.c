@@ -1,11 +1,13 @@
 /* The data directory: one process, one format. */
 #include "log/log.h"
 
+#include "log/inside.h"
 #include "logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +86,130 @@ TEST(test_log_open_says_which_path_it_cannot_use)
     put_file("data/state.db", "this is no database, and long enough to be looked at");
     conf.path = "data";
     CHECK(!gw_log_open(&conf, NULL, rig_failed, NULL, &err) && strstr(err.msg, "state.db"));
+}
+
+/* A lock file of a process that is gone is no obstacle, whatever it holds. */
+TEST(test_log_lock_of_a_dead_process_is_no_obstacle)
+{
+    static const char *const left[] = {"1\n127.0.0.1:9090\n", "", "no number\n"};
+    struct gw_log_conf conf = rig_conf();
+    char expected[64], text[256];
+    struct rig r;
+
+    rig_open(&r, &conf);
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        rig_close(&r);
+        put_file("data/lock", left[i]);
+        rig_open(&r, &conf);
+        snprintf(expected, sizeof(expected), "%ld\n", (long)getpid());
+        get_file("data/lock", text);
+        CHECK(!strcmp(text, expected));
+    }
+    rig_close(&r);
+}
+
+/* ---- file systems ---- */
+
+static unsigned pretended;
+
+static int pretend(int fd, struct statfs *out)
+{
+    int rc = fstatfs(fd, out);
+
+    if (pretended)
+        out->f_type = (int)pretended; /* as the kernel's 32 bits */
+    return rc;
+}
+
+static void refused_as(unsigned type, const char *name)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_err err;
+    char part[64];
+
+    pretended = type;
+    snprintf(part, sizeof(part), "network file system (%s)", name);
+    CHECK(!gw_log_open(&conf, NULL, rig_failed, NULL, &err) && err.kind == GW_ERR_FATAL);
+    CHECK(strstr(err.msg, "data is on a ") && strstr(err.msg, part));
+    CHECK(strstr(err.msg, "log.allow_network_fs: true"));
+    CHECK(access("data", F_OK)); /* nothing was left */
+}
+
+TEST(test_log_refuses_a_network_file_system)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    gw_log_statfs = pretend;
+    refused_as(0x6969, "nfs");
+    refused_as(0xFF534D42, "cifs");
+    refused_as(0xFE534D42, "smb2");
+    refused_as(0x01021997, "9p");
+    refused_as(0x00C36400, "ceph");
+    refused_as(0x0BD00BD0, "lustre");
+    conf.allow_network_fs = 1;
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 3, 10);
+    rig_close(&r);
+    conf.allow_network_fs = 0; /* one that is there is left as it is */
+    CHECK(!gw_log_open(&conf, NULL, rig_failed, NULL, &rig_failure));
+    CHECK(!access("data/format", F_OK));
+    pretended = 0xEF53; /* ext4 */
+    rig_open(&r, &conf);
+    rig_expect(&r, 1, 3);
+    rig_close(&r);
+}
+
+/* sshfs, s3fs and many more are FUSE; what this machine's directory really is on is not. */
+TEST(test_log_refuses_fuse_that_is_not_known_to_be_local)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_err err;
+
+    gw_log_statfs = pretend;
+    pretended = 0x65735546;
+    CHECK(!gw_log_open(&conf, NULL, rig_failed, NULL, &err));
+    CHECK(strstr(err.msg, "network file system ("));
+}
+
+/* ---- what may not be written ---- */
+
+static void refused_with(const struct gw_log_conf *conf, const char *place, const char *why)
+{
+    struct gw_err err = {0};
+    char uid[32];
+
+    snprintf(uid, sizeof(uid), "uid %ld", (long)geteuid());
+    CHECK(!gw_log_open(conf, NULL, rig_failed, NULL, &err) && err.kind == GW_ERR_FATAL);
+    if (!strstr(err.msg, place) || !strstr(err.msg, why) || !strstr(err.msg, uid))
+        fprintf(stderr, "%s\n", err.msg);
+    CHECK(strstr(err.msg, place) && strstr(err.msg, why) && strstr(err.msg, uid));
+}
+
+TEST(test_log_says_what_it_may_not_write)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 3, 10);
+    rig_close(&r);
+    if (geteuid() == 0) { /* whom nothing would hinder */
+        CHECK(!chown(".", 65534, 65534) && !chown("data", 65534, 65534));
+        CHECK(!chown("data/segments", 65534, 65534) && !chown("data/lock", 65534, 65534) &&
+              !chown("data/format", 65534, 65534));
+        CHECK(!setegid(65534) && !seteuid(65534));
+    }
+    CHECK(!chmod("data/segments", 0500));
+    refused_with(&conf, "data/segments", "Permission denied");
+    CHECK(!chmod("data", 0500));
+    refused_with(&conf, "data", "Permission denied");
+    CHECK(!chmod("data", 0750) && !chmod("data/lock", 0));
+    refused_with(&conf, "data/lock", "Permission denied");
+    CHECK(!chmod(".", 0500));
+    conf.path = "other";
+    refused_with(&conf, "make other", "Permission denied");
+    CHECK(!chmod(".", 0700));
 }
 
 TEST(test_log_segments_of_strangers_are_left_alone)
