@@ -90,6 +90,8 @@ struct gw_field {
  * the first. */
 void gw_fields_read(const struct gw_field *fields, const struct gw_yaml *map, void *conf,
                     struct gw_problems *p, const char *where);
+/* 1: two structs of the table have the same values. */
+int gw_fields_same(const struct gw_field *fields, const void *a, const void *b);
 /* The JSON Schema (2020-12) of a table, as an object. */
 void gw_fields_schema(const struct gw_field *fields, struct gw_buf *out);
 /* The reference page of a table and those below it, in Markdown. */

@@ -42,4 +42,7 @@ int gw_yaml_bool(const struct gw_yaml *y, int *out);
 int gw_yaml_int(const struct gw_yaml *y, long long *out);
 int gw_yaml_double(const struct gw_yaml *y, double *out); /* a whole number too */
 
+/* 1: the same values in the same order; where they stand does not count. NULL is like NULL. */
+int gw_yaml_same(const struct gw_yaml *a, const struct gw_yaml *b);
+
 #endif

@@ -206,6 +206,29 @@ static void check_name(const struct gw_pipeline_conf *all, size_t i, struct gw_p
         }
 }
 
+static void check_renamed(const struct gw_pipeline_conf *all, size_t n, size_t i,
+                          struct gw_problems *p)
+{
+    const struct gw_yaml *at = gw_yaml_get(all[i].yaml, "renamed_from");
+
+    if (!all[i].renamed_from || !all[i].name)
+        return;
+    at = at ? at : all[i].yaml;
+    for (size_t k = 0; k < n; k++) {
+        const int is_there = all[k].name && !strcmp(all[k].name, all[i].renamed_from);
+        const int again =
+            k < i && all[k].renamed_from && !strcmp(all[k].renamed_from, all[i].renamed_from);
+
+        if (is_there || again)
+            gw_problems_add(p, 0, at->file, at->line, at->column,
+                            is_there ? "pipelines.%s.renamed_from: there is a pipeline %s: its "
+                                       "cursor is its own"
+                                     : "pipelines.%s.renamed_from: another pipeline takes over "
+                                       "from %s already",
+                            all[i].name, all[i].renamed_from);
+    }
+}
+
 static void check_destination(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)
 {
     const struct gw_union *u = &all[i].publisher;
@@ -236,6 +259,7 @@ static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, str
         all[i].lua_path = lua;
         all[i].yaml = &list->values[i];
         check_name(all, i, p);
+        check_renamed(all, c->pipelines.n, i, p);
         gw_pipeline_check(&all[i], p);
         check_destination(all, i, p);
     }

@@ -194,10 +194,15 @@ static void list_add(struct gw_item_list *l, struct gw_item *at, struct gw_item 
     *(it->due_next ? &it->due_next->due_prev : &l->last) = it;
 }
 
+static void list_remove(struct gw_item_list *l, struct gw_item *it)
+{
+    *(it->due_prev ? &it->due_prev->due_next : &l->first) = it->due_next;
+    *(it->due_next ? &it->due_next->due_prev : &l->last) = it->due_prev;
+}
+
 static void list_remove_first(struct gw_item_list *l)
 {
-    l->first = l->first->due_next;
-    *(l->first ? &l->first->due_prev : &l->last) = NULL;
+    list_remove(l, l->first);
 }
 
 static void start_later(struct gw_worker *w, struct gw_item *it, int64_t delay_ms)
@@ -271,13 +276,26 @@ int64_t gw_items_next_ms(const struct gw_worker *w)
     return ms > 0 ? ms : 0;
 }
 
+void gw_items_resume(struct gw_worker *w)
+{
+    struct gw_item *it = w->due.first;
+
+    while (it && it != w->block)
+        it = it->due_next;
+    if (!it)
+        return;
+    list_remove(&w->due, it);
+    it->due_ms = 0;
+    list_add(&w->due, NULL, it);
+}
+
 /* ---- what the hooks said ---- */
 
 static void block(struct gw_worker *w, struct gw_item *it, const char *why)
 {
     if (!w->block) {
         w->block = it;
-        atomic_fetch_add(&w->pipeline->blocked, 1);
+        gw_worker_stand(w);
     }
     gw_worker_state(w, why);
     start_later(w, it, gw_worker_delay_ms(w, it->calls));
@@ -285,15 +303,10 @@ static void block(struct gw_worker *w, struct gw_item *it, const char *why)
 
 static void unblock(struct gw_worker *w, const struct gw_item *it)
 {
-    struct gw_pipeline *p = w->pipeline;
-
     if (w->block != it)
         return;
     w->block = NULL;
-    atomic_fetch_sub(&p->blocked, 1);
-    gw_worker_state(w, NULL);
-    for (size_t i = 0; i < p->n_workers; i++)
-        gw_worker_nudge(&p->workers[i]);
+    gw_worker_go_on(w);
 }
 
 /* The pipeline stands at this record: its conf says so, its scripts load no more, or they had to be

@@ -12,7 +12,12 @@ static void on_settled(void *ctx, struct gw_item *items)
     while (items) {
         struct gw_item *next = items->next;
 
-        gw_window_free(&w->window, items);
+        if (items->refused) {
+            gw_refused_add(w, items);
+        } else {
+            gw_refused_kept(w, items);
+            gw_window_free(&w->window, items);
+        }
         items = next;
     }
     gw_worker_poke(w);
@@ -130,6 +135,7 @@ void gw_worker_close(struct gw_worker *w)
     gw_hooks_close(w->hooks);
     w->hooks = NULL;
     gw_settler_fini(&w->settler);
+    gw_refused_free(w);
     gw_window_fini(&w->window);
     gw_calls_free(w);
 }

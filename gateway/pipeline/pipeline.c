@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                     struct gw_metrics *metrics)
@@ -28,6 +29,7 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->workers = calloc(p->n_workers, sizeof(*p->workers));
     if (!p->workers)
         abort();
+    gw_rate_init(&p->rate, conf->rate);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->opened, NULL);
     for (size_t i = 0; i < p->n_workers; i++)
@@ -96,11 +98,33 @@ void gw_pipeline_join(struct gw_pipeline *p)
     join(p, p->n_workers);
 }
 
+void gw_pipeline_pause(struct gw_pipeline *p, int paused)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->paused, paused != 0);
+    gw_gauge_set(p->up, !p->n_down && !paused);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; !paused && i < p->n_workers; i++)
+        gw_worker_resume(&p->workers[i]);
+}
+
+/* What the table has read, and what the configuration has added. */
+int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_conf *b)
+{
+    return gw_fields_same(gw_pipeline_fields, a, b) && !strcmp(a->source, b->source) &&
+           !strcmp(a->lua_path, b->lua_path);
+}
+
 void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out)
 {
     *out = (struct gw_pipeline_status){.name = p->conf->name, .cursor = p->cursor};
     pthread_mutex_lock(&p->lock);
-    out->up = !p->n_down;
-    snprintf(out->last_error, sizeof(out->last_error), "%s", p->last_error);
+    out->paused = p->paused;
+    out->up = !p->n_down && !out->paused;
+    if (out->paused)
+        snprintf(out->last_error, sizeof(out->last_error), "paused%s%s", *p->last_error ? ": " : "",
+                 p->last_error);
+    else
+        snprintf(out->last_error, sizeof(out->last_error), "%s", p->last_error);
     pthread_mutex_unlock(&p->lock);
 }

@@ -1,6 +1,8 @@
 /* The keys of a pipeline. */
 #include "pipeline/pipeline.h"
 
+#include "pipeline/rate.h"
+
 enum { SECOND = 1000, DAY = 86400 * SECOND };
 
 #define AT(member) offsetof(struct gw_pipeline_conf, member)
@@ -46,10 +48,20 @@ static const struct gw_field retry_fields[] = {
      .max = 365L * DAY},
     {0}};
 
+static const struct gw_field letter_fields[] = {
+    {"max_bytes", GW_F_SIZE, 0, .def = "1GiB",
+     .help = "Bytes of all of them; full: the pipeline stops until some are dropped or replayed.",
+     .min = 1, .max = 1L << 50},
+    {"keep", GW_F_DURATION, sizeof(int64_t), .def = "720h",
+     .help = "How long each is kept; 0s: for ever.", .max = 36500L * DAY},
+    {0}};
+
 const struct gw_field gw_pipeline_fields[] = {
     {"name", GW_F_STR, AT(name), .required = 1,
      .help = "Of its cursor, its metrics and its dead letters: [a-z0-9_-], 1 to 63."},
     {"enabled", GW_F_BOOL, AT(enabled), .def = "true", .help = "false: it is not started."},
+    {"renamed_from", GW_F_STR, AT(renamed_from),
+     .help = "Its name before: it takes over that one's cursor and dead letters."},
     {"start", GW_F_CHOICE, AT(start), .def = "new", .choices = starts,
      .help = "Where a new pipeline begins: from now on, or at the oldest record kept."},
     {"event_types", GW_F_STRS, AT(event_types),
@@ -77,6 +89,10 @@ const struct gw_field gw_pipeline_fields[] = {
      .max = 1L << 40, .help = "The same in bytes; one larger record alone is let through."},
     {"retry", GW_F_TABLE, AT(retry), .fields = retry_fields, .size = 3 * sizeof(int64_t),
      .help = "When a destination or a hook says not now."},
+    {"dead_letters", GW_F_TABLE, AT(dead_letters), .fields = letter_fields,
+     .size = 2 * sizeof(int64_t), .help = "Events that cannot be delivered, with the reason."},
+    {"rate", GW_F_INT, AT(rate), .def = "0", .max = GW_RATE_MAX,
+     .help = "Events sent a second, by all workers, tries again included; 0: no limit."},
     {"publisher", GW_F_UNION, AT(publisher), .required = 1, .variant = gw_publisher_variant,
      .help = "Where the events go."},
     {0}};

@@ -24,6 +24,18 @@ static void *checked(void *p)
     return p;
 }
 
+/* kept has them in the order of the settle, backwards. */
+static void tell_refused(const struct gw_settle_batch *b)
+{
+    struct gw_item *it = b->kept;
+
+    for (size_t i = b->n; i-- > 0 && it;)
+        if (b->items[i].dead) {
+            it->refused = b->items[i].refused;
+            it = it->next;
+        }
+}
+
 static void on_settled(struct gw_mail *m)
 {
     struct gw_settle_batch *b = GW_CONTAINER(m, struct gw_settle_batch, settle.mail);
@@ -32,6 +44,7 @@ static void on_settled(struct gw_mail *m)
 
     s->waiting -= b->n;
     s->batches--;
+    tell_refused(b);
     if (b->cap > KEEP) {
         free(b->items);
         b->items = NULL;

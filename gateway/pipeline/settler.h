@@ -16,7 +16,8 @@ struct gw_settler {
     struct gw_cursor *cursor;
     struct gw_loop *loop;
     void *ctx;
-    /* On the worker's thread after each commit. items: those kept, a list by next. */
+    /* On the worker's thread after each commit. items: those kept, a list by next; of each that the
+     * log has no room for `refused` is set: its record is not settled. */
     void (*settled)(void *ctx, struct gw_item *items);
     struct gw_settle_batch *filling, *spare;
     size_t waiting; /* records told and not committed */

@@ -48,6 +48,8 @@ static void unlink_item(struct gw_window *w, struct gw_item *it)
     *(it->prev ? &it->prev->next : &w->items) = it->next;
     if (it->next)
         it->next->prev = it->prev;
+    else
+        w->oldest = it->prev;
     it->prev = it->next = NULL;
     w->n_items--;
 }
@@ -113,6 +115,8 @@ struct gw_item *gw_window_add(struct gw_window *w)
     it->next = w->items;
     if (it->next)
         it->next->prev = it;
+    else
+        w->oldest = it;
     w->items = it;
     w->n_items++;
     return it;

@@ -55,6 +55,8 @@ struct gw_item {
     enum gw_end end;
     const char *why;             /* it was filtered */
     struct gw_dead_letter *dead; /* on mem */
+    int refused;                 /* by the log: there was no room for its dead letter */
+    int stuck;                   /* the worker's: it was refused and is not kept yet */
 };
 
 struct gw_window {
@@ -64,6 +66,7 @@ struct gw_window {
     uint64_t *ended;      /* a bit for each number in [first, next), at number % (64 × words) */
     size_t words, bytes;
     struct gw_item *items, *spare_items; /* by next */
+    struct gw_item *oldest;              /* the last of items: they are in the order of reading */
     size_t n_items, n_spares;
     struct gw_keymap keys; /* whose hooks have not returned */
 };

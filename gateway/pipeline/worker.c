@@ -32,13 +32,9 @@ void gw_worker_poke(struct gw_worker *w)
     gw_loop_post(w->loop, &w->turn);
 }
 
-int64_t gw_worker_delay_ms(const struct gw_worker *w, unsigned tries)
+int64_t gw_worker_delay_ms(struct gw_worker *w, unsigned tries)
 {
-    int64_t d = w->conf->retry.initial_ms;
-
-    for (unsigned i = 1; i < tries && d < w->conf->retry.max_ms; i++)
-        d *= 2;
-    return d < w->conf->retry.max_ms ? d : w->conf->retry.max_ms;
+    return gw_delay_ms(w->conf, tries, &w->random);
 }
 
 void gw_worker_note(struct gw_worker *w, const char *why)
@@ -67,7 +63,7 @@ static void say(struct gw_worker *w, int is_down, const char *why)
 void gw_worker_state(struct gw_worker *w, const char *why)
 {
     struct gw_pipeline *p = w->pipeline;
-    const int is_down = !w->is_open || w->block || w->unreadable || w->outbox.down;
+    const int is_down = !w->is_open || w->block || w->n_stuck || w->unreadable || w->outbox.down;
 
     if (why)
         gw_worker_note(w, why);
@@ -79,8 +75,23 @@ void gw_worker_state(struct gw_worker *w, const char *why)
     p->n_down += is_down ? 1 : (size_t)-1;
     if (!p->n_down)
         p->last_error[0] = '\0';
-    gw_gauge_set(p->up, !p->n_down);
+    gw_gauge_set(p->up, !p->n_down && !p->paused);
     pthread_mutex_unlock(&p->lock);
+}
+
+void gw_worker_stand(struct gw_worker *w)
+{
+    atomic_fetch_add(&w->pipeline->blocked, 1);
+}
+
+void gw_worker_go_on(struct gw_worker *w)
+{
+    struct gw_pipeline *p = w->pipeline;
+
+    atomic_fetch_sub(&p->blocked, 1);
+    gw_worker_state(w, NULL);
+    for (size_t i = 0; i < p->n_workers; i++)
+        gw_worker_nudge(&p->workers[i]);
 }
 
 /* ---- opening ---- */
@@ -117,8 +128,11 @@ static void try_open(struct gw_worker *w)
 
 static int can_read(const struct gw_worker *w)
 {
-    return !w->stopping && !w->drained && !w->startable.first &&
-           !atomic_load_explicit(&w->pipeline->blocked, memory_order_relaxed) &&
+    const struct gw_pipeline *p = w->pipeline;
+
+    return !w->stopping && !w->drained && !w->reach.beyond && !w->startable.first &&
+           !atomic_load_explicit(&p->blocked, memory_order_relaxed) &&
+           !atomic_load_explicit(&p->paused, memory_order_relaxed) &&
            w->settler.waiting < BACKLOG && gw_window_has_room(&w->window) &&
            !gw_outbox_full(&w->outbox);
 }
@@ -134,7 +148,11 @@ static int is_mine(const struct gw_worker *w, const struct gw_record *head)
 {
     const size_t n = w->pipeline->n_workers;
 
-    return n == 1 || (head->damaged ? 0 : head->key_hash % n) == w->index;
+    if (n == 1)
+        return 1;
+    if (w->conf->unordered || head->damaged)
+        return head->at.offset % n == w->index;
+    return head->key_hash % n == w->index;
 }
 
 static void take(struct gw_worker *w)
@@ -197,8 +215,12 @@ static void read_on(struct gw_worker *w)
             w->unreadable = 0;
             gw_worker_state(w, NULL);
         }
+        gw_reach_see(w, head.at.offset);
         if (!is_mine(w, &head)) {
             gw_reader_skip(w->reader);
+        } else if (gw_reach_waits(w, head.at.offset)) {
+            w->reach.beyond = 1;
+            return;
         } else if (!head.damaged && !(w->conf->event_type_mask & 1U << head.kind)) {
             pass_over(w, &head);
         } else {
@@ -238,6 +260,7 @@ static void on_turn(struct gw_task *t)
         read_on(w);
         gw_outbox_flush(&w->outbox);
         gw_settler_send(&w->settler);
+        gw_reach_tell(w);
         w->wall_ns = 0;
         next = gw_items_next_ms(w);
         if (next >= 0 && !w->stopping)
@@ -277,11 +300,34 @@ static void on_more(struct gw_mail *m)
     gw_worker_poke(w);
 }
 
+static void on_offer(struct gw_timer *t)
+{
+    struct gw_worker *w = GW_CONTAINER(t, struct gw_worker, offer);
+
+    if (!w->stopping)
+        gw_refused_offer(w);
+}
+
+/* What stands is tried at once. */
+static void resume(struct gw_worker *w)
+{
+    if (w->stopping)
+        return;
+    if (!w->is_open)
+        gw_timer_set(&w->again, 0);
+    gw_items_resume(w);
+    w->offers = 0;
+    gw_refused_offer(w);
+}
+
 static void on_nudge(struct gw_mail *m)
 {
     struct gw_worker *w = GW_CONTAINER(m, struct gw_worker, nudge_mail);
 
     atomic_store(&w->nudged, 0);
+    w->reach.beyond = 0;
+    if (atomic_exchange(&w->resumed, 0))
+        resume(w);
     gw_worker_poke(w);
 }
 
@@ -299,6 +345,12 @@ void gw_worker_nudge(struct gw_worker *w)
 {
     if (!atomic_exchange(&w->nudged, 1))
         gw_loop_post_mail(w->loop, &w->nudge_mail);
+}
+
+void gw_worker_resume(struct gw_worker *w)
+{
+    atomic_store(&w->resumed, 1);
+    gw_worker_nudge(w);
 }
 
 void gw_worker_stop(struct gw_worker *w, int64_t deadline_ms)
@@ -329,6 +381,7 @@ void gw_worker_fini(struct gw_worker *w)
     gw_worker_close(w);
     gw_timer_fini(&w->again);
     gw_timer_fini(&w->last);
+    gw_timer_fini(&w->offer);
 }
 
 void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index)
@@ -347,6 +400,8 @@ void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index)
     w->loop = gw_loop_new();
     gw_timer_init(&w->again, w->loop, on_again);
     gw_timer_init(&w->last, w->loop, on_last);
+    gw_timer_init(&w->offer, w->loop, on_offer);
+    w->random = (uint32_t)gw_clock_mono_ns() | 1;
     gw_window_init(&w->window, (uint64_t)(c->max_in_flight > n ? c->max_in_flight / n : 1),
                    (size_t)(c->max_in_flight_bytes / n));
     w->is_down = 1; /* until it is open */

@@ -5,8 +5,10 @@
 #include "flyte/flyte.h"
 #include "hook/hook.h"
 #include "net/loop.h"
+#include "pipeline/delay.h"
 #include "pipeline/outbox.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/rate.h"
 #include "pipeline/settler.h"
 #include "pipeline/window.h"
 
@@ -54,8 +56,11 @@ struct gw_pipeline {
     struct gw_worker *workers;
     size_t n_workers;
     struct gw_taps *taps;
-    _Atomic int watchers; /* of the taps */
-    _Atomic int blocked;  /* workers that stand at a record: nobody reads on */
+    _Atomic int watchers;        /* of the taps */
+    _Atomic int blocked;         /* workers that stand at a record: nobody reads on */
+    _Atomic int paused;          /* nor while this is set */
+    _Atomic uint64_t first_seen; /* reach.c: position of the first record any worker saw */
+    struct gw_rate rate;
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t opened;
@@ -86,7 +91,13 @@ struct gw_worker {
     pthread_t thread;
     struct gw_loop *loop;
     struct gw_mail stop_mail, nudge_mail, more_mail;
-    _Atomic int stop_asked, nudged;
+    _Atomic int stop_asked, nudged, resumed;
+    struct {
+        _Atomic uint64_t low; /* positions before it have ended; 0: it has not read yet */
+        _Atomic int waits;    /* until the lowest of all has moved */
+        uint64_t next, told;  /* the worker's: the next position, and what low is */
+        int beyond;           /* the worker's: it waits */
+    } reach;
     int64_t deadline_ms;
 
     struct gw_hooks_conf hooks_conf;
@@ -99,11 +110,16 @@ struct gw_worker {
     struct gw_task turn;
     struct gw_timer again; /* opening, reading, items that are due later */
     struct gw_timer last;  /* the deadline of a stop */
+    struct gw_timer offer; /* of refused letters */
     int is_open, drained, unreadable, stopping;
-    int is_down;                   /* the pipeline's n_down has it */
-    unsigned tries;                /* to open, in a row */
-    unsigned stops;                /* of hooks, in a row */
-    struct gw_item *block;         /* the pipeline stands at this record */
+    int is_down;             /* the pipeline's n_down has it */
+    unsigned tries;          /* to open, in a row */
+    unsigned stops;          /* of hooks, in a row */
+    struct gw_item *block;   /* the pipeline stands at this record */
+    struct gw_item *refused; /* and while there are these: by next */
+    size_t n_stuck;          /* refused ones, those that are offered again included */
+    unsigned offers;         /* in a row */
+    uint32_t random;
     struct gw_item_list startable; /* hooks may start */
     struct gw_item_list due;       /* hooks start at due_ms, in that order */
     size_t calls;                  /* hooks that wait */
@@ -128,12 +144,16 @@ void gw_worker_fini(struct gw_worker *w);                      /* of one that wa
 int gw_worker_run(struct gw_worker *w, struct gw_err *err);    /* starts its thread */
 void gw_worker_stop(struct gw_worker *w, int64_t deadline_ms); /* any thread */
 void gw_worker_nudge(struct gw_worker *w);                     /* any thread */
-void gw_worker_poke(struct gw_worker *w); /* there is something to do at the end of this turn */
+void gw_worker_resume(struct gw_worker *w); /* any thread: what it stands at is tried at once */
+void gw_worker_poke(struct gw_worker *w);   /* there is something to do at the end of this turn */
 int64_t gw_worker_wall_ns(struct gw_worker *w);
 /* What has gone wrong, NULL if nothing has: the worker's state is looked at anew. */
 void gw_worker_state(struct gw_worker *w, const char *why);
 void gw_worker_note(struct gw_worker *w, const char *why); /* last_error alone */
-int64_t gw_worker_delay_ms(const struct gw_worker *w, unsigned tries);
+int64_t gw_worker_delay_ms(struct gw_worker *w, unsigned tries);
+/* The pipeline stands here: no worker reads on until this one goes on. */
+void gw_worker_stand(struct gw_worker *w);
+void gw_worker_go_on(struct gw_worker *w);
 
 /* opening.c: hooks, publisher, reader */
 int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
@@ -153,7 +173,20 @@ const char *gw_event_make(const struct gw_style_conf *style, const struct gw_str
 void gw_item_start(struct gw_worker *w, struct gw_item *it);
 void gw_items_run(struct gw_worker *w);              /* what is startable or due */
 int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */
+void gw_items_resume(struct gw_worker *w);           /* what the pipeline stands at is due */
 void gw_calls_free(struct gw_worker *w);
+
+/* refused.c: dead letters without room */
+void gw_refused_add(struct gw_worker *w, struct gw_item *it);
+void gw_refused_kept(struct gw_worker *w, const struct gw_item *it); /* it or another is kept */
+void gw_refused_offer(struct gw_worker *w);
+void gw_refused_free(struct gw_worker *w);
+
+/* reach.c: how far a worker reads */
+void gw_reach_see(struct gw_worker *w, uint64_t at); /* it comes next */
+/* 1: it is too far for now; the worker is nudged when that has changed. */
+int gw_reach_waits(struct gw_worker *w, uint64_t at);
+void gw_reach_tell(struct gw_worker *w); /* once a turn: what has ended */
 
 /* ending.c: a record has ended */
 /* why: the reason by its own name, count: as it is counted. */

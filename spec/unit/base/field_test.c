@@ -264,3 +264,52 @@ TEST(test_field_schema_is_json_and_names_every_key)
     CHECK(strstr(b.p, "\"enum\":[\"fsync\",\"os\""));
     gw_buf_free(&b);
 }
+
+TEST(test_field_same_compares_every_type_by_value)
+{
+    static const char all[] =
+        "text: a\nwhere: w\nflag: false\nchoice: os\nweak: '1'\nn: 3\nsize: 10MB\ntimeout: 1h\n"
+        "list: [a, b]\npaths: [x]\npairs: {b: 1}\nfree: {q: [1, x]}\nnested: {name: n}\n"
+        "maybe: {name: m}\nitems: [{name: i}]\nout: {type: file, path: p, brokers: [a]}\n";
+    static const char *const changes[][2] = {
+        {"text: a", "text: b"},
+        {"where: w", "where: v"},
+        {"flag: false", "flag: true"},
+        {"choice: os", "choice: fsync"},
+        {"weak: '1'", "weak: 0"},
+        {"n: 3", "n: 4"},
+        {"10MB", "11MB"},
+        {"1h", "59m"},
+        {"list: [a", "list: [b"},
+        {"list: [a, b]", "list: [a]"},
+        {"paths: [x", "paths: [y"},
+        {"pairs: {b: 1", "pairs: {b: 2"},
+        {"{b: 1}", "{c: 1}"},
+        {"{q: [1, x]}", "{q: ['1', x]}"},
+        {"{q: [1, x]}", "{q: [1]}"},
+        {"{q: [1, x]}", "{r: [1, x]}"},
+        {"name: n", "name: o"},
+        {"maybe: {name: m}", "# maybe"},
+        {"name: i", "name: j"},
+        {"[{name: i}]", "[{name: i}, {name: i}]"},
+        {"path: p", "path: r"},
+        {"type: file, path: p, brokers: [a]", "type: 'null'"},
+    };
+    struct conf a = read_well(all), b;
+    char text[1000];
+
+    snprintf(text, sizeof(text), "# other lines\n%s", all);
+    b = read_well(text);
+
+    CHECK(gw_fields_same(fields, &a, &b));
+    b = read_well(all);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        const char *at = strstr(all, changes[i][0]);
+
+        CHECK(at);
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - all), all, changes[i][1],
+                 at + strlen(changes[i][0]));
+        b = read_well(text);
+        CHECK(!gw_fields_same(fields, &a, &b));
+    }
+}

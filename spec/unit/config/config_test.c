@@ -124,6 +124,17 @@ TEST(test_config_tells_every_problem_by_place)
     gw_arena_free(p.mem);
 }
 
+TEST(test_config_renamed_from_names_no_pipeline_that_is_there)
+{
+    CHECK(!load("pipelines:\n  - {name: a, publisher: {type: 'null'}}\n"
+                "  - {name: b, renamed_from: a, publisher: {type: 'null'}}\n"
+                "  - {name: c, renamed_from: old, publisher: {type: 'null'}}\n"
+                "  - {name: d, renamed_from: old, publisher: {type: 'null'}}\n"));
+    CHECK(p.n == 2 && has(3, 29, "pipelines.b.renamed_from: there is a pipeline a"));
+    CHECK(has(5, 29, "pipelines.d.renamed_from: another pipeline takes over from old"));
+    gw_arena_free(p.mem);
+}
+
 TEST(test_config_that_is_no_mapping_is_a_problem)
 {
     CHECK(!load("- 1\n") && has(1, 1, "expected a mapping, not a list"));

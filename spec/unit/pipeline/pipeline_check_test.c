@@ -127,10 +127,16 @@ TEST(test_pipeline_check_of_format_and_publisher)
     CHECK(says(P "retry: {initial: 1m, max: 1s}\n", "3:8: retry: max is below initial"));
 }
 
+TEST(test_pipeline_check_of_delivery)
+{
+    CHECK(says(P "renamed_from: x\nrate: 5\ndead_letters: {max_bytes: 1KiB, keep: 1h}\n", ""));
+    CHECK(says(P "dead_letters: {max_bytes: 0}\n", "3:27: pipelines.p.dead_letters.max_bytes"));
+}
+
 TEST(test_pipeline_check_refuses_what_is_not_built)
 {
-    static const char *const keys[] = {"renamed_from: x", "rate: 5", "dead_letters: {}",
-                                       "format: {id_spacing: 2}", "format: {style: flyteadmin}"};
+    static const char *const keys[] = {"format: {id_spacing: 2}", "format: {style: flyteadmin}",
+                                       "rate: -1", "rate: 2000000", "dead_letters: {max: 1KiB}"};
     char yaml[200];
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

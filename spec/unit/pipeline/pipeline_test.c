@@ -64,11 +64,10 @@ static void begin(void)
     CHECK(rig.log);
 }
 
-static void start(const char *yaml)
+static struct gw_pipeline_conf *conf_of(const char *yaml)
 {
     struct gw_pipeline_conf *c = gw_arena_zalloc(rig.p.mem, sizeof(*c));
     struct gw_yaml *y = gw_yaml_parse("m.yaml", gw_str_of(yaml), 1, 1, &rig.p);
-    struct gw_err err;
 
     CHECK(y);
     gw_fields_read(gw_pipeline_fields, y, c, &rig.p, "pipeline");
@@ -79,7 +78,14 @@ static void start(const char *yaml)
     for (size_t i = 0; i < rig.p.n; i++)
         fprintf(stderr, "%s\n", rig.p.items[i].text);
     CHECK(!rig.p.n);
-    rig.pipeline = gw_pipeline_start(c, rig.log, rig.metrics, &err);
+    return c;
+}
+
+static void start(const char *yaml)
+{
+    struct gw_err err;
+
+    rig.pipeline = gw_pipeline_start(conf_of(yaml), rig.log, rig.metrics, &err);
     CHECK(rig.pipeline);
 }
 
@@ -507,5 +513,87 @@ TEST(test_pipeline_counts_a_hundred_reasons_and_then_other)
     CHECK(metric(GW_M_EVENTS_FILTERED, "why 000099") == 1);
     CHECK(metric(GW_M_EVENTS_FILTERED, "why 000100") == 0);
     CHECK(metric(GW_M_EVENTS_FILTERED, "other") == 30);
+    finish();
+}
+
+/* ---- from outside ---- */
+
+TEST(test_pipeline_that_is_paused_reads_nothing_and_goes_on)
+{
+    begin();
+    start(P FILE_ "workers: 2\n");
+    append_many(10, 5);
+    UNTIL(stats().lag == 0);
+    gw_pipeline_pause(rig.pipeline, 1);
+    CHECK(!is_up() && !strcmp(last_error(), "paused") && metric(GW_M_PIPELINE_UP, NULL) == 0);
+    append_many(10, 5);
+    for (int i = 0; i < 20; i++) {
+        usleep(500);
+        CHECK(stats().published == 10);
+    }
+    gw_pipeline_pause(rig.pipeline, 0);
+    UNTIL(stats().lag == 0);
+    CHECK(is_up() && !*last_error() && metric(GW_M_PIPELINE_UP, NULL) == 1);
+    finish();
+}
+
+TEST(test_pipeline_resumed_runs_what_it_stands_at_at_once)
+{
+    begin();
+    script("local n = 0\nreturn function(e) n = n + 1; if n < 2 then error('not yet') end end");
+    start(P FILE_ "hooks: [h.lua]\non_hook_error: block\nretry: {initial: 1h, max: 1h}\n");
+    append_many(2, 2);
+    UNTIL(!is_up());
+    CHECK(stats().lag == 2);
+    gw_pipeline_pause(rig.pipeline, 0);
+    UNTIL(stats().lag == 0);
+    CHECK(is_up() && stats().published == 2);
+    finish();
+}
+
+TEST(test_pipeline_is_the_same_by_its_values)
+{
+    static const char base[] = P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\n";
+    static const char *const others[] = {
+        P FILE_ "set: {a: '1', b: x}\nhooks: [h.lua]\n",
+        P FILE_ "set: {a: 1, b: y}\nhooks: [h.lua]\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [g.lua]\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua, h.lua]\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\nparams: {a: [1]}\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\nretry: {max: 31s}\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\nrate: 1\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\nformat: {data: json}\n",
+        P FILE_ "set: {a: 1, b: x}\nhooks: [h.lua]\nenabled: false\n",
+        P "publisher: {type: 'null'}\nset: {a: 1, b: x}\nhooks: [h.lua]\n",
+        P "publisher: {type: file, path: out, fsync: false}\nset: {a: 1, b: x}\nhooks: [h.lua]\n",
+        P "publisher: {type: file, path: out, rotate: {max_bytes: 1}}\nset: {a: 1, b: x}\n"
+          "hooks: [h.lua]\n",
+    };
+    struct gw_pipeline_conf *c, *d;
+
+    begin();
+    c = conf_of(base);
+    CHECK(gw_pipeline_same(c, conf_of(base)));
+    CHECK(gw_pipeline_same(c, conf_of("publisher: {path: out, type: file, fsync: true}\n# moved\n"
+                                      "hooks: h.lua\nset: {a: 1, b: x}\nrate: 0\n" P)));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        CHECK(!gw_pipeline_same(c, conf_of(others[i])));
+    d = conf_of(base);
+    d->source = "/other";
+    CHECK(!gw_pipeline_same(c, d));
+    finish();
+}
+
+TEST(test_pipeline_stops_and_starts_again_in_one_process)
+{
+    begin();
+    for (int i = 0; i < 3; i++) {
+        start(P FILE_ "workers: 2\n");
+        append_many(10, 3);
+        UNTIL(stats().lag == 0);
+        CHECK(metric(GW_M_EVENTS_PUBLISHED, NULL) == 10 * (i + 1));
+        CHECK(stats().published == 10U * (unsigned)(i + 1));
+        stop(INT64_MAX);
+    }
     finish();
 }
