@@ -18,6 +18,8 @@
       "Records kept as dead letters.", "pipeline", "reason")                                       \
     X(MESSAGES_PUBLISHED, "moongate_messages_published_total", COUNTER,                            \
       "Messages a destination took.", "pipeline", NULL)                                            \
+    X(REPLAYED, "moongate_replayed_total", COUNTER, "Records that replays published.", "pipeline", \
+      NULL)                                                                                        \
     X(PUBLISH_RETRIES, "moongate_publish_retries_total", COUNTER, "Messages sent again.",          \
       "pipeline", NULL)                                                                            \
     X(PIPELINE_LAG_EVENTS, "moongate_pipeline_lag_events", GAUGE,                                  \

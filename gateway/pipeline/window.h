@@ -53,6 +53,7 @@ struct gw_item {
     size_t n_outs;
     size_t open; /* messages that have not ended */
     enum gw_end end;
+    uint64_t letter;             /* of a replay: its number */
     const char *why;             /* it was filtered */
     struct gw_dead_letter *dead; /* on mem */
     int refused;                 /* by the log: there was no room for its dead letter */

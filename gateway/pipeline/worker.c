@@ -115,7 +115,8 @@ static void try_open(struct gw_worker *w)
     if (gw_worker_open(w, &err)) {
         gw_worker_state(w, err.msg);
         count_opened(w);
-        gw_timer_set(&w->again, gw_worker_delay_ms(w, w->tries));
+        if (!w->pipeline->ends) /* a replay says so at once */
+            gw_timer_set(&w->again, gw_worker_delay_ms(w, w->tries));
         return;
     }
     w->is_open = 1;
@@ -243,8 +244,11 @@ static void stop_when_done(struct gw_worker *w)
     gw_outbox_close(&w->outbox);
     if (w->settler.filling)
         gw_settler_send(&w->settler);
-    if (!w->settler.batches)
-        gw_loop_stop(w->loop);
+    if (w->settler.batches)
+        return;
+    if (w->pipeline->ends)
+        w->pipeline->ends->over(w);
+    gw_loop_stop(w->loop);
 }
 
 /* ---- the turn ---- */

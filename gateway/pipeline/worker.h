@@ -41,6 +41,7 @@ struct gw_ends {
     void (*skip)(struct gw_worker *w);
     /* Its record has ended and it is out of the window; takes the item. */
     void (*ended)(struct gw_worker *w, struct gw_item *it);
+    void (*over)(struct gw_worker *w); /* the worker has stopped */
 };
 
 struct gw_pipeline {
