@@ -114,6 +114,30 @@ int gw_time_parse(struct gw_str s, struct gw_time *out)
     return out->sec < MIN_SEC || out->sec > MAX_SEC ? -1 : 0;
 }
 
+static int parse_seconds(struct gw_str s, struct gw_time *out)
+{
+    size_t n = 0;
+
+    out->sec = 0;
+    for (; n < s.len && n < 11 && s.p[n] >= '0' && s.p[n] <= '9'; n++)
+        out->sec = out->sec * 10 + s.p[n] - '0';
+    s.p += n;
+    s.len -= n;
+    out->nanos = fraction(&s);
+    return n == 0 || out->nanos < 0 || s.len > 0 ? -1 : 0;
+}
+
+int gw_time_parse_ns(struct gw_str s, int64_t *out_ns)
+{
+    const int64_t max = INT64_MAX / 1000000000 - 1;
+    struct gw_time t;
+
+    if ((parse_seconds(s, &t) && gw_time_parse(s, &t)) || t.sec > max || t.sec < -max)
+        return -1;
+    *out_ns = t.sec * 1000000000 + t.nanos;
+    return 0;
+}
+
 static char *put_digits(char *p, unsigned v, int digits)
 {
     for (int i = digits; i-- > 0; v /= 10)

@@ -16,6 +16,9 @@ struct gw_time {
 /* RFC 3339 with any offset and up to 9 digits of fraction (more are cut), year 0001 to 9999, a
  * leap second :60 becomes the next second. -1: not such a time. */
 int gw_time_parse(struct gw_str s, struct gw_time *out);
+/* As people give a moment to a command or a route: RFC 3339, or seconds since 1970 with up to 9
+ * digits of fraction. -1: neither, or outside the years that 64 bits of nanoseconds have. */
+int gw_time_parse_ns(struct gw_str s, int64_t *out_ns);
 enum { GW_TIME_TEXT = 40 };
 /* UTC with Z and 0, 3, 6 or 9 digits, as protobuf's JSON mapping; returns the length, 0 if it has
  * no such form (year outside 0001 to 9999, nanos out of range). */

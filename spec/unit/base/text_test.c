@@ -130,6 +130,30 @@ TEST(test_text_time_is_rfc3339_in_utc)
     check_time("2023-02-28T24:00:00Z", NULL);
 }
 
+static void check_ns(const char *in, int64_t ns)
+{
+    int64_t out = 0;
+
+    CHECK(gw_time_parse_ns(gw_str_of(in), &out) == (ns < 0 ? -1 : 0));
+    CHECK(ns < 0 || out == ns);
+}
+
+TEST(test_text_time_of_a_command_is_rfc3339_or_seconds)
+{
+    check_ns("0", 0);
+    check_ns("1763892000", 1763892000000000000);
+    check_ns("1763892000.25", 1763892000250000000);
+    check_ns("1970-01-01T00:00:01.5Z", 1500000000);
+    check_ns("9999-12-31T23:59:59Z", -1);
+    check_ns("99999999999", -1);
+    check_ns("123456789012", -1);
+    check_ns("12x", -1);
+    check_ns("12.", -1);
+    check_ns("-1", -1);
+    check_ns("", -1);
+    check_ns("yesterday", -1);
+}
+
 TEST(test_text_buf_fails_once_past_its_maximum_and_stays_failed)
 {
     struct gw_buf b;
