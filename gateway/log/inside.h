@@ -80,6 +80,7 @@ struct gw_log {
     int disk_full;     /* the last allocation failed */
     int64_t retry_ms;  /* when the next may be tried */
     int broken;        /* L7 */
+    int state_lost;    /* cursors are made at the oldest record; who opens and asks */
     int state_broken, closing;
     int hurried; /* the state writer waits for nothing any more */
     pthread_cond_t close_asked;
@@ -165,6 +166,10 @@ int gw_state_save(struct gw_state *s, const struct gw_cursor *c, struct gw_err *
 int gw_state_rename(struct gw_state *s, const char *from, const char *to, struct gw_err *err);
 int gw_state_letter(struct gw_state *s, const struct gw_cursor *c, uint64_t position,
                     const struct gw_dead_letter *d, struct gw_err *err);
+/* state_lost.c. Before gw_state_open: whether there is a state that may be opened, or made. */
+int gw_state_check(struct gw_log *log, struct gw_err *err);
+int gw_state_damaged(const struct gw_log *log, struct gw_err *err); /* -1; err says what is */
+void gw_state_found(struct gw_log *log); /* every pipeline has its cursor */
 /* state_vfs.c: the VFS whose syncs go through gw_log_sync; its name, for sqlite3_open_v2. */
 const char *gw_state_vfs(void);
 /* state_writer.c */

@@ -178,6 +178,7 @@ int gw_log_announce(struct gw_log *log, const char *admin_address, struct gw_err
     char text[512];
     int n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), admin_address);
 
+    gw_state_found(log);
     gw_warn_orphans(log);
     if (log->conf.type == GW_LOG_MEMORY)
         return 0;

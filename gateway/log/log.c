@@ -97,12 +97,14 @@ static int open_embedded(struct gw_log *log, struct gw_err *err)
         return -1;
     if (asprintf(&state, "%s/state.db", log->path) < 0)
         abort();
-    log->state = gw_state_open(state, err);
+    log->state = gw_state_check(log, err) ? NULL : gw_state_open(state, err);
     free(state);
     if (!log->state)
         return -1;
+    if (gw_state_load(log->state, log, err))
+        return gw_state_damaged(log, err);
     /* What a process before us has made may have been killed before it synced the names. */
-    if (gw_state_load(log->state, log, err) || gw_sync_dir(log->dir_fd, log->path, err) ||
+    if (gw_sync_dir(log->dir_fd, log->path, err) ||
         gw_sync_dir(log->segments_fd, "the segments", err))
         return -1;
     reconcile(log);

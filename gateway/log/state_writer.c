@@ -181,6 +181,8 @@ struct gw_cursor *gw_log_cursor(struct gw_log *log, const char *pipeline, enum g
         .mail.fn = is_ask, .name = pipeline, .renamed_from = renamed_from, .start = start};
 
     assert(strlen(pipeline) < sizeof(((struct gw_cursor *)0)->name));
+    if (log->state_lost)
+        a.start = start = GW_START_RETAINED;
     if (!log->state)
         return find_or_make(log, pipeline, start, renamed_from, err);
     pthread_mutex_init(&a.lock, NULL);

@@ -157,6 +157,7 @@ static void opens_with(const char *path, const struct file *f, size_t keep, uint
     spit(path, f->p, keep);
     (void)unlink("data/state.db");
     (void)unlink("data/state.db-wal");
+    spit("data/state.db.lost", "", 0);
     rig_open(&r, &conf);
     rig_expect(&r, 1, last);
     CHECK(rig_append(&r, last + 1, 2, 5) == 0); /* and goes on behind it */
@@ -265,6 +266,7 @@ TEST(test_recover_keeps_all_but_a_record_with_a_flipped_bit)
         CHECK(rig_next(&r, &(struct gw_record){0}) == 21);
         rig_close(&r);
         CHECK(!unlink("data/state.db"));
+        spit("data/state.db.lost", "", 0);
     }
 }
 
