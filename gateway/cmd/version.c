@@ -1,6 +1,7 @@
 #include "cmd/cmd.h"
 #include "cmd/option.h"
 
+#include <curl/curl.h>
 #include <event2/event.h>
 #include <http_parser.h>
 #include <librdkafka/rdkafka.h>
@@ -58,6 +59,7 @@ int gw_cmd_version(int argc, char **argv)
     printf("http-parser %s\n", http_parser_text(text, sizeof(text)));
     printf("libevent %s\n", event_get_version());
     printf("openssl %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
+    printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
     printf("librdkafka %s\n", rd_kafka_version_str());
     printf("sqlite %s\n", sqlite3_libversion());
     printf("zlib %s\n", zlibVersion());

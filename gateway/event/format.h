@@ -12,7 +12,7 @@ struct gw_event;
 struct gw_http_header;
 
 /* The forms of a CloudEvent: one file each (event_json.c, event_protobuf.c, event_http.c,
- * event_kafka.c). Readers check what they read (gw_event_check) and fail with GW_ERR_REJECT that
+ * event_headers.c). Readers check what they read (gw_event_check) and fail with GW_ERR_REJECT that
  * names the place; writers cannot fail but by the buffer's maximum. Texts of a read event are
  * borrowed from the input where they can be: the input must outlive it. */
 
@@ -50,5 +50,7 @@ struct gw_header {
  * in their order; on mem. *n gets the count. */
 struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_arena *mem,
                                          size_t *n);
+/* HTTP binary mode: the same with `ce-`, values percent-encoded. */
+struct gw_header *gw_event_http_headers(const struct gw_event *ev, struct gw_arena *mem, size_t *n);
 
 #endif

@@ -8,11 +8,9 @@
 #include "event/event.h"
 #include "publish/common.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SCRAM_FIXED_IN = 0x02060100 }; /* librdkafka #4895 */
 
@@ -24,15 +22,6 @@ static const struct gw_field sasl_fields[] = {
     {"username", GW_F_STR, offsetof(struct gw_kafka_sasl, username), .help = "Name of the user."},
     {"password", GW_F_STR, offsetof(struct gw_kafka_sasl, password), .secret = 1,
      .help = "Password of the user."},
-    {0}};
-static const struct gw_field tls_fields[] = {
-    {"ca", GW_F_STR, offsetof(struct gw_kafka_tls, ca), .path = 1,
-     .help = "Certificates to trust, PEM; absent: the system's."},
-    {"cert", GW_F_STR, offsetof(struct gw_kafka_tls, cert), .path = 1,
-     .help = "Certificate to show, PEM."},
-    {"key", GW_F_STR, offsetof(struct gw_kafka_tls, key), .path = 1, .help = "Its key, PEM."},
-    {"verify", GW_F_BOOL, offsetof(struct gw_kafka_tls, verify), .def = "true",
-     .help = "Check the broker's certificate and name."},
     {0}};
 const struct gw_field gw_kafka_fields[] = {
     {"brokers", GW_F_STRS, offsetof(struct gw_publish_kafka_conf, brokers), .required = 1,
@@ -46,8 +35,8 @@ const struct gw_field gw_kafka_fields[] = {
     {"sasl", GW_F_TABLE, offsetof(struct gw_publish_kafka_conf, sasl), .pointer = 1,
      .help = "How to log in.", .fields = sasl_fields, .size = sizeof(struct gw_kafka_sasl)},
     {"tls", GW_F_TABLE, offsetof(struct gw_publish_kafka_conf, tls), .pointer = 1,
-     .help = "TLS to the brokers; {} with the system's certificates.", .fields = tls_fields,
-     .size = sizeof(struct gw_kafka_tls)},
+     .help = "TLS to the brokers; {} with the system's certificates.",
+     .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
     {"properties", GW_F_MAP, offsetof(struct gw_publish_kafka_conf, properties),
      .help = "Any other setting of librdkafka."},
     GW_PUBLISH_COMMON("1000000", batch_fields),
@@ -150,17 +139,9 @@ struct place {
     const struct gw_yaml *at;
 };
 
-/* At the value of a key of a map, or at the map. */
-static const struct gw_yaml *value_of(const struct gw_yaml *map, const char *key)
-{
-    const struct gw_yaml *y = map && map->type == GW_YAML_MAP ? gw_yaml_get(map, key) : NULL;
-
-    return y ? y : map;
-}
-
 static void check_properties(const struct gw_publish_kafka_conf *c, struct place w)
 {
-    const struct gw_yaml *map = value_of(w.at, "properties");
+    const struct gw_yaml *map = gw_publish_value_of(w.at, "properties");
     rd_kafka_conf_t *rk = rd_kafka_conf_new();
 
     for (size_t i = 0; i < c->properties.n; i++) {
@@ -194,7 +175,7 @@ static int knows_mechanism(const char *name, char *hint, size_t size, const char
 
 static void check_sasl(const struct gw_publish_kafka_conf *c, struct place w)
 {
-    const struct gw_yaml *at = value_of(value_of(w.at, "sasl"), "mechanism");
+    const struct gw_yaml *at = gw_publish_value_of(gw_publish_value_of(w.at, "sasl"), "mechanism");
     const char *name, *said = "";
     char hint[80];
 
@@ -215,26 +196,6 @@ static void check_sasl(const struct gw_publish_kafka_conf *c, struct place w)
         (!c->sasl->username || !c->sasl->password))
         gw_problems_add(w.p, 0, at->file, at->line, at->column,
                         "sasl: %s needs username and password", name);
-}
-
-static void check_tls(const struct gw_publish_kafka_conf *c, struct place w)
-{
-    const struct gw_yaml *at, *tls = value_of(w.at, "tls");
-    char why[100];
-
-    if (!c->tls)
-        return;
-    if (!c->tls->cert != !c->tls->key)
-        gw_problems_add(w.p, 0, tls->file, tls->line, tls->column, "tls: cert and key go together");
-    for (int i = 0; i < 3; i++) {
-        const char *const name = (const char *const[]){"ca", "cert", "key"}[i];
-        const char *const path = (const char *const[]){c->tls->ca, c->tls->cert, c->tls->key}[i];
-
-        at = value_of(tls, name);
-        if (path && access(path, R_OK))
-            gw_problems_add(w.p, 0, at->file, at->line, at->column, "tls.%s: %s: %s", name, path,
-                            strerror_r(errno, why, sizeof(why)));
-    }
 }
 
 int gw_kafka_same(const void *a, const void *b)
@@ -262,15 +223,15 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
 
     (void)f;
     if (c->topic && gw_kafka_topic_parse(c->topic, &topic, &err)) {
-        y = value_of(at, "topic");
+        y = gw_publish_value_of(at, "topic");
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic: %s", err.msg);
     }
     if (c->key && gw_kafka_key_parse(c->key, &key, &attr)) {
-        y = value_of(at, "key");
+        y = gw_publish_value_of(at, "key");
         gw_problems_add(p, 0, y->file, y->line, y->column,
                         "key: \"%s\" is none of key, id, none, attr:NAME", c->key);
     }
-    check_tls(c, w);
+    gw_publish_tls_check(c->tls, p, at);
     check_sasl(c, w);
     check_properties(c, w);
 }
@@ -302,7 +263,7 @@ static int set_security(rd_kafka_conf_t *rk, const struct gw_publish_kafka_conf 
                         struct gw_err *err)
 {
     const struct gw_kafka_sasl none = {0}, *sasl = c->sasl ? c->sasl : &none;
-    const struct gw_kafka_tls no_tls = {.verify = 1}, *tls = c->tls ? c->tls : &no_tls;
+    const struct gw_publish_tls no_tls = {.verify = 1}, *tls = c->tls ? c->tls : &no_tls;
     const struct setting all[] = {
         {"security.protocol", c->sasl && c->tls ? "SASL_SSL"
                               : c->sasl         ? "SASL_PLAINTEXT"

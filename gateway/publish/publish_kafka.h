@@ -3,7 +3,7 @@
 
 #include "base/diag.h"
 #include "net/loop.h"
-#include "publish/publisher.h"
+#include "publish/common.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -15,18 +15,13 @@ struct gw_kafka_sasl {
     const char *mechanism, *username, *password;
 };
 
-struct gw_kafka_tls {
-    const char *ca, *cert, *key;
-    int verify;
-};
-
 struct gw_publish_kafka_conf {
     struct gw_publish_common common;
     struct gw_strs brokers;
     const char *topic, *key;
     int compression;
     struct gw_kafka_sasl *sasl; /* NULL: none */
-    struct gw_kafka_tls *tls;   /* NULL: none */
+    struct gw_publish_tls *tls; /* NULL: none */
     struct gw_pairs properties;
 };
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static const struct gw_publisher_ops *const all[] = {&gw_publish_file, &gw_publish_kafka,
-                                                     &gw_publish_null};
+static const struct gw_publisher_ops *const all[] = {&gw_publish_file, &gw_publish_http,
+                                                     &gw_publish_kafka, &gw_publish_null};
 enum { TYPES = sizeof(all) / sizeof(all[0]) };
 
 /* Configurations are read on one thread. */

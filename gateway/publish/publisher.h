@@ -134,6 +134,7 @@ static inline void gw_publisher_close(struct gw_publisher *p)
         p->ops->close(p);
 }
 
-extern const struct gw_publisher_ops gw_publish_file, gw_publish_kafka, gw_publish_null;
+extern const struct gw_publisher_ops gw_publish_file, gw_publish_http, gw_publish_kafka,
+    gw_publish_null;
 
 #endif

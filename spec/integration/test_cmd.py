@@ -50,7 +50,7 @@ def test_a_command_that_is_not_built_is_unknown(command):
 
 def test_version_names_the_libraries():
     text = run("version", check=0).stdout
-    for library in ("lua", "nghttp2", "libevent", "openssl", "rdkafka", "sqlite", "zlib", "yaml", "protobuf-c"):
+    for library in ("lua", "nghttp2", "libevent", "openssl", "curl", "rdkafka", "sqlite", "zlib", "yaml", "protobuf-c"):
         assert library in text.lower(), library
 
 

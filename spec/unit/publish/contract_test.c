@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "event/event.h"
+#include "http_mock.h"
 #include "kafka_mock.h"
 #include "net/loop.h"
 #include "publish/publish_file.h"
@@ -72,8 +73,17 @@ static void fail_kafka(void)
     kafka_mock_refuse(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 }
 
+static void fill_http(void *conf)
+{
+    struct gw_publish_http_conf *c = conf;
+
+    http_mock_conf(c);
+    c->common.batch.events = 1000;
+}
+
 static const struct type types[] = {
     {"file", fill_file, fail_file, mend_file, 1},
+    {"http", fill_http, http_mock_fail, http_mock_mend, 0},
     {"null", fill_null, NULL, NULL, 1},
     {"kafka", fill_kafka, fail_kafka, kafka_mock_accept, 1},
 };
@@ -94,6 +104,7 @@ struct sender {
 
 static union {
     struct gw_publish_file_conf file;
+    struct gw_publish_http_conf http;
     struct gw_publish_kafka_conf kafka;
 } conf;
 

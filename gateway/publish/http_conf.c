@@ -1,0 +1,141 @@
+/* The keys of an HTTP publisher and what the table cannot say of them. */
+#include "publish/publish_http.h"
+
+#include "base/problems.h"
+#include "base/yaml.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define AT(member) offsetof(struct gw_publish_http_conf, member)
+
+const char *const gw_http_methods[] = {"POST", "PUT", "PATCH", NULL};
+static const struct gw_field batch_fields[] = {GW_PUBLISH_BATCH("1", 10000, "1MiB")};
+const struct gw_field gw_http_fields[] = {
+    {"url", GW_F_STR, AT(url), .required = 1, .help = "Where to: http:// or https://."},
+    {"method", GW_F_CHOICE, AT(method), .def = "POST", .help = "Of the requests.",
+     .choices = gw_http_methods},
+    {"headers", GW_F_MAP, AT(headers), .help = "Headers to add to each request."},
+    {"timeout", GW_F_DURATION, AT(timeout_ms), .def = "30s",
+     .help = "For a whole request; then it is tried again.", .min = 1, .max = 3600000},
+    {"bearer_token", GW_F_STR, AT(bearer_token), .secret = 1,
+     .help = "Sent as Authorization: Bearer."},
+    {"tls", GW_F_TABLE, AT(tls), .pointer = 1, .help = "TLS, when it is not as the system has it.",
+     .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
+    GW_PUBLISH_COMMON("16MiB", batch_fields),
+    {0}};
+
+struct place {
+    struct gw_problems *p;
+    const struct gw_yaml *at;
+};
+
+#define PROBLEM(w, y, ...)                                                                         \
+    gw_problems_add((w)->p, 0, (y)->file, (y)->line, (y)->column, __VA_ARGS__)
+
+/* ---- headers ---- */
+
+/* RFC 9110: a token. */
+static int name_ok(const char *name)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    return *name && name[strspn(name, token)] == 0;
+}
+
+/* Nothing that ends a line. */
+static int value_ok(const char *value)
+{
+    for (; *value; value++)
+        if ((unsigned char)*value < ' ' ? *value != '\t' : *value == 0x7f)
+            return 0;
+    return 1;
+}
+
+/* NULL: it is the user's to set. */
+static const char *why_ours(const char *name)
+{
+    static const struct {
+        const char *name, *why;
+    } all[] = {
+        {"content-type", "the event's form says it"},
+        {"content-length", "the body says it"},
+        {"transfer-encoding", "not used"},
+        {"connection", "kept for the connection itself"},
+        {"expect", "not used"},
+        {"webhook-id", "use sign"},
+        {"webhook-timestamp", "use sign"},
+        {"webhook-signature", "use sign"},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (!strcasecmp(all[i].name, name))
+            return all[i].why;
+    return !strncasecmp(name, "ce-", 3) ? "it is an attribute of the event" : NULL;
+}
+
+static const char *problem_of(const struct gw_publish_http_conf *c, const struct gw_pair *h)
+{
+    const char *ours = why_ours(h->key);
+
+    if (!name_ok(h->key))
+        return "not the name of a header";
+    if (!value_ok(h->value))
+        return "its value has a control character";
+    if (!strcasecmp(h->key, "authorization") && c->bearer_token)
+        return "said twice: there is bearer_token";
+    return ours;
+}
+
+static void check_headers(const struct gw_publish_http_conf *c, const struct place *w)
+{
+    const struct gw_yaml *map = gw_publish_value_of(w->at, "headers");
+
+    for (size_t i = 0; i < c->headers.n; i++) {
+        const struct gw_pair *h = &c->headers.items[i];
+        const char *why = problem_of(c, h);
+        const struct gw_yaml *y = map->type == GW_YAML_MAP && i < map->n ? &map->keys[i] : map;
+
+        if (why)
+            PROBLEM(w, y, "headers: %s: %s", h->key, why);
+    }
+}
+
+/* ---- the rest ---- */
+
+static void check_url(const struct place *w, const char *key, const char *url)
+{
+    const char *why = url ? gw_fetch_url_problem(url) : NULL;
+
+    if (why)
+        PROBLEM(w, gw_publish_value_of(w->at, key), "%s: %s", key, why);
+}
+
+static void check_token(const struct place *w, const char *key, const char *value)
+{
+    if (value && (!*value || !value_ok(value)))
+        PROBLEM(w, gw_publish_value_of(w->at, key), "%s: empty, or with a control character", key);
+}
+
+void gw_http_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
+                   const struct gw_yaml *at)
+{
+    const struct gw_publish_http_conf *c = conf;
+    const struct place w = {p, at};
+
+    check_url(&w, "url", c->url);
+    check_headers(c, &w);
+    check_token(&w, "bearer_token", c->bearer_token);
+    if (f->binary && c->common.batch.events > 1)
+        PROBLEM(&w, gw_publish_value_of(at, "batch"),
+                "batch: events of format.mode binary go one by one: leave batch.events at 1");
+    gw_publish_tls_check(c->tls, p, at);
+}
+
+int gw_http_same(const void *a, const void *b)
+{
+    const struct gw_publish_http_conf *x = a, *y = b;
+
+    return x->url && y->url && !strcmp(x->url, y->url);
+}

@@ -1,0 +1,73 @@
+/* What goes to the destination: the body and headers of a request. */
+#include "publish/publish_http.h"
+
+#include "base/varint.h"
+#include "event/format.h"
+
+static struct gw_str type_of(const struct gw_http *h)
+{
+    if (h->in_batches)
+        return h->protobuf ? GW_STR("application/cloudevents-batch+protobuf")
+                           : GW_STR("application/cloudevents-batch+json");
+    return h->protobuf ? GW_STR("application/cloudevents+protobuf")
+                       : GW_STR("application/cloudevents+json");
+}
+
+/* ---- the body ---- */
+
+static void put_one(struct gw_buf *b, const struct gw_message *m, int protobuf, int first)
+{
+    enum { EVENTS = 0x0a }; /* CloudEventBatch.events */
+    char *p;
+
+    if (!protobuf) {
+        gw_buf_putc(b, first ? '[' : ',');
+    } else if ((p = gw_buf_room(b, 1 + GW_VARINT_MAX))) {
+        *p = EVENTS;
+        gw_buf_added(b, (size_t)(gw_varint_put(p + 1, m->body.len) - p));
+    }
+    gw_buf_put_str(b, m->body);
+}
+
+static void make_batch(struct gw_http_request *r)
+{
+    const struct gw_http *h = r->http;
+    const struct gw_message *m = r->messages;
+
+    gw_buf_clear(&r->body);
+    for (size_t i = 0; i < r->pieces[r->n_pieces - 1]; i++, m = m->next)
+        put_one(&r->body, m, h->protobuf, i == 0);
+    if (!h->protobuf)
+        gw_buf_putc(&r->body, ']');
+    r->fetch.body = gw_buf_str(&r->body);
+}
+
+/* ---- headers ---- */
+
+static void put_authorization(struct gw_http_request *r)
+{
+    const struct gw_http *h = r->http;
+
+    if (h->authorization.len)
+        gw_fetch_header(&r->fetch, GW_STR("Authorization"), gw_buf_str(&h->authorization));
+}
+
+void gw_http_request_make(struct gw_http_request *r)
+{
+    const struct gw_http *h = r->http;
+    const struct gw_pairs *own = &h->conf->headers;
+    const struct gw_message *m = r->messages;
+
+    gw_fetch_headers_clear(&r->fetch);
+    if (h->in_batches)
+        make_batch(r);
+    else
+        r->fetch.body = m->body.p ? m->body : GW_STR("");
+    if (!h->binary)
+        gw_fetch_header(&r->fetch, GW_STR("Content-Type"), type_of(h));
+    for (size_t i = 0; i < m->n_headers; i++)
+        gw_fetch_header(&r->fetch, m->headers[i].name, m->headers[i].value);
+    for (size_t i = 0; i < own->n; i++)
+        gw_fetch_header(&r->fetch, gw_str_of(own->items[i].key), gw_str_of(own->items[i].value));
+    put_authorization(r);
+}

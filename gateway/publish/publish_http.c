@@ -1,0 +1,245 @@
+/* The HTTP publisher: what an event becomes, and the way of its request. Of one key only one send
+ * is out (the pipeline's lanes), so order is kept although sixteen requests are under way. */
+#include "publish/publish_http.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "publish/messages.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    HEADER_FRAME = 4,       /* ": " and the end of the line */
+    BATCH_FRAME = 7,        /* comma, or tag and length, of one event */
+    HEADERS_MAX = 60 << 10, /* HTTP/2's library sends no more, servers take less */
+    BODY_KEPT = 64 << 10,   /* of a request that waits for its next */
+};
+
+/* ---- results ---- */
+
+/* Takes the first n messages out of r. */
+static struct gw_message *take(struct gw_http_request *r, size_t n)
+{
+    struct gw_message *first = r->messages, **end = &first;
+
+    for (size_t i = 0; i < n; i++)
+        end = &(*end)->next;
+    r->messages = *end;
+    *end = NULL;
+    return first;
+}
+
+/* What r still has gets this result; r is free for the next send before the first one is told. */
+static void end_request(struct gw_http_request *r, const struct gw_result *result)
+{
+    struct gw_http *h = r->http;
+    struct gw_message *left = r->messages;
+
+    r->messages = NULL;
+    r->n_pieces = 0;
+    if (r->body.cap > BODY_KEPT)
+        gw_buf_free(&r->body);
+    r->next = h->free;
+    h->free = r;
+    gw_publish_results(&h->base, left, result);
+}
+
+static void wait_for_turn(struct gw_http_request *r)
+{
+    struct gw_http *h = r->http;
+
+    r->next = NULL;
+    *h->waiting_last = r;
+    h->waiting_last = &r->next;
+}
+
+static void go(struct gw_http *h)
+{
+    struct gw_http_request *r;
+
+    while ((r = h->waiting)) {
+        h->waiting = r->next;
+        if (!h->waiting)
+            h->waiting_last = &h->waiting;
+        gw_http_request_make(r);
+        gw_fetch_start(&r->fetch);
+    }
+}
+
+/* A batch that was refused is no fault of all its messages: each half goes alone. 0: it is one. */
+static int halve(struct gw_http_request *r)
+{
+    size_t *n = &r->pieces[r->n_pieces - 1], half = *n / 2;
+
+    if (!half)
+        return 0;
+    *n -= half;
+    assert(r->n_pieces < GW_HTTP_PIECES);
+    r->pieces[r->n_pieces++] = half;
+    return 1;
+}
+
+static void on_answer(struct gw_fetch *f)
+{
+    struct gw_http_request *r = (struct gw_http_request *)f;
+    struct gw_http *h = r->http;
+    struct gw_result result = {.outcome = f->status ? gw_http_outcome(f->status) : GW_TRY_AGAIN};
+    char why[GW_HTTP_WHY];
+
+    if (result.outcome != GW_DELIVERED) {
+        gw_http_why(f, "", why);
+        result.why = why;
+    }
+    if (result.outcome == GW_TRY_AGAIN) {
+        /* The rest too: what follows must not overtake. */
+        result.retry_after_ms = gw_http_retry_after_ms(gw_fetch_answer_header(f, "retry-after"),
+                                                       gw_clock_wall_ns() / 1000000000);
+        end_request(r, &result);
+        return;
+    }
+    if (result.outcome == GW_DELIVERED || !halve(r)) {
+        struct gw_message *piece = take(r, r->pieces[--r->n_pieces]);
+
+        if (!r->messages) {
+            r->messages = piece;
+            end_request(r, &result);
+            return;
+        }
+        gw_publish_results(&h->base, piece, &result);
+    }
+    wait_for_turn(r);
+    go(h);
+}
+
+/* ---- the publisher ---- */
+
+static void http_send(struct gw_publisher *p, struct gw_message *batch)
+{
+    struct gw_http *h = (struct gw_http *)p;
+    struct gw_http_request *r = h->free;
+
+    assert(r);
+    h->free = r->next;
+    r->messages = batch;
+    r->pieces[0] = gw_messages_count(batch);
+    r->n_pieces = 1;
+    wait_for_turn(r);
+    go(h);
+}
+
+static void open_requests(struct gw_http *h)
+{
+    for (int i = GW_HTTP_REQUESTS; i--;) {
+        struct gw_http_request *r = &h->requests[i];
+
+        gw_fetch_init(&r->fetch, h->fetcher, GW_HTTP_ANSWER);
+        gw_buf_init(&r->body, SIZE_MAX, NULL);
+        r->fetch.url = h->conf->url;
+        r->fetch.method = gw_http_methods[h->conf->method];
+        r->fetch.done = on_answer;
+        r->http = h;
+        r->next = h->free;
+        h->free = r;
+    }
+}
+
+static struct gw_publisher *http_open(const void *conf, const struct gw_format *f,
+                                      struct gw_loop *loop, struct gw_err *err)
+{
+    static const struct gw_publish_tls defaults = {.verify = 1};
+    const struct gw_publish_http_conf *c = conf;
+    const struct gw_publish_tls *tls = c->tls ? c->tls : &defaults;
+    struct gw_http *h = calloc(1, sizeof(*h));
+
+    (void)err;
+    if (!h)
+        abort();
+    h->base = (struct gw_publisher){.ops = &gw_publish_http, .loop = loop};
+    h->base.limits = gw_publish_limits(&c->common, GW_HTTP_REQUESTS);
+    h->conf = c;
+    h->binary = f->binary;
+    h->protobuf = f->protobuf;
+    h->in_batches = c->common.batch.events > 1;
+    h->waiting_last = &h->waiting;
+    h->fetch_conf = (struct gw_fetch_conf){.timeout_ms = c->timeout_ms,
+                                           .ca = tls->ca,
+                                           .cert = tls->cert,
+                                           .key = tls->key,
+                                           .verify = tls->verify,
+                                           .connections = GW_HTTP_REQUESTS};
+    gw_buf_init(&h->authorization, SIZE_MAX, NULL);
+    if (c->bearer_token)
+        gw_buf_printf(&h->authorization, "Bearer %s", c->bearer_token);
+    h->fetcher = gw_fetcher_new(loop, &h->fetch_conf);
+    open_requests(h);
+    return &h->base;
+}
+
+static int set_binary(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m,
+                      struct gw_err *err)
+{
+    m->headers = gw_event_http_headers(ev, mem, &m->n_headers);
+    m->body = gw_event_payload(ev);
+    m->bytes = m->body.len;
+    for (size_t i = 0; i < m->n_headers; i++)
+        m->bytes += HEADER_FRAME + m->headers[i].name.len + m->headers[i].value.len;
+    if (m->bytes - m->body.len > HEADERS_MAX)
+        return gw_err_set(err, GW_ERR_TOO_LARGE,
+                          "message too large: attributes of more than %d bytes as headers",
+                          HEADERS_MAX);
+    return 0;
+}
+
+static int http_format(struct gw_publisher *p, const struct gw_event *ev,
+                       const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
+                       struct gw_err *err)
+{
+    const struct gw_http *h = (const struct gw_http *)p;
+    const size_t max = p->limits.message_bytes;
+
+    (void)flyte;
+    m->event_id = gw_event_text(ev, "id");
+    if (h->binary)
+        return set_binary(ev, mem, m, err) ? -1
+               : m->bytes > max            ? gw_publish_too_large(err, max)
+                                           : 0;
+    if (h->protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)
+                    : gw_publish_json(ev, mem, max, 0, &m->body, err))
+        return -1;
+    m->bytes = m->body.len + (h->in_batches ? BATCH_FRAME : 0);
+    return 0;
+}
+
+static void http_close(struct gw_publisher *p)
+{
+    static const struct gw_result unknown = {.outcome = GW_TRY_AGAIN,
+                                             .why = "stopped before there was an answer"};
+    struct gw_http *h = (struct gw_http *)p;
+
+    for (int i = 0; i < GW_HTTP_REQUESTS; i++) {
+        struct gw_http_request *r = &h->requests[i];
+
+        gw_fetch_fini(&r->fetch);
+        gw_buf_free(&r->body);
+        gw_publish_results(p, r->messages, &unknown);
+    }
+    gw_fetcher_free(h->fetcher);
+    gw_buf_free(&h->authorization);
+    free(h);
+}
+
+const struct gw_publisher_ops gw_publish_http = {
+    .name = "http",
+    .help = "A webhook: CloudEvents over HTTP.",
+    .fields = gw_http_fields,
+    .conf_size = sizeof(struct gw_publish_http_conf),
+    .check = gw_http_check,
+    .same = gw_http_same,
+    .open = http_open,
+    .format = http_format,
+    .send = http_send,
+    .close = http_close,
+};

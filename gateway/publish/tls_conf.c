@@ -1,0 +1,46 @@
+/* The key `tls` that several types have. */
+#include "publish/common.h"
+
+#include "base/problems.h"
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+const struct gw_field gw_publish_tls_fields[] = {
+    {"ca", GW_F_STR, offsetof(struct gw_publish_tls, ca), .path = 1,
+     .help = "Certificates to trust, PEM; absent: the system's."},
+    {"cert", GW_F_STR, offsetof(struct gw_publish_tls, cert), .path = 1,
+     .help = "Certificate to show, PEM."},
+    {"key", GW_F_STR, offsetof(struct gw_publish_tls, key), .path = 1, .help = "Its key, PEM."},
+    {"verify", GW_F_BOOL, offsetof(struct gw_publish_tls, verify), .def = "true",
+     .help = "Check the server's certificate and name."},
+    {0}};
+
+const struct gw_yaml *gw_publish_value_of(const struct gw_yaml *map, const char *key)
+{
+    const struct gw_yaml *y = map && map->type == GW_YAML_MAP ? gw_yaml_get(map, key) : NULL;
+
+    return y ? y : map;
+}
+
+void gw_publish_tls_check(const struct gw_publish_tls *t, struct gw_problems *p,
+                          const struct gw_yaml *at)
+{
+    const struct gw_yaml *y, *tls = gw_publish_value_of(at, "tls");
+    char why[100];
+
+    if (!t)
+        return;
+    if (!t->cert != !t->key)
+        gw_problems_add(p, 0, tls->file, tls->line, tls->column, "tls: cert and key go together");
+    for (int i = 0; i < 3; i++) {
+        const char *const name = (const char *const[]){"ca", "cert", "key"}[i];
+        const char *const path = (const char *const[]){t->ca, t->cert, t->key}[i];
+
+        y = gw_publish_value_of(tls, name);
+        if (path && access(path, R_OK))
+            gw_problems_add(p, 0, y->file, y->line, y->column, "tls.%s: %s: %s", name, path,
+                            strerror_r(errno, why, sizeof(why)));
+    }
+}
