@@ -21,7 +21,8 @@ struct gw_segment {
     uint64_t first;
     uint64_t size;     /* room that is allocated */
     uint64_t end;      /* bytes of it that hold durable records; of an older run: its size */
-    int64_t newest_ns; /* when its last record came, for retain */
+    int64_t newest_ns; /* the latest time of its records; of an older run: when it was written */
+    int64_t last_ms;   /* when its last record came, for retain: by the clock that never jumps */
     char *mem;         /* memory: its bytes */
     int unsaid;        /* embedded: no head is written and the directory is not synced yet */
 };

@@ -4,6 +4,7 @@
 #include "log/inside.h"
 #include "log/reader.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <string.h>
@@ -46,6 +47,9 @@ static int append(struct gw_log *log, struct gw_append *a)
         p = put_entry(p, e, &h, log->seed);
     }
     s->end += room;
+    s->last_ms = gw_mono_ms();
+    if (a->entries[a->n - 1].received_at_ns > s->newest_ns)
+        s->newest_ns = a->entries[a->n - 1].received_at_ns;
     return 0;
 }
 

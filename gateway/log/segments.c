@@ -144,9 +144,9 @@ void gw_segments_trim(struct gw_log *log)
     size_t n = count_settled(log), old = n;
 
     if (log->conf.retain_ms) {
-        int64_t until = gw_clock_wall_ns() - log->conf.retain_ms * 1000000;
+        int64_t until = gw_mono_ms() - log->conf.retain_ms;
 
-        for (old = 0; old < n && log->segments[old].newest_ns <= until; old++)
+        for (old = 0; old < n && log->segments[old].last_ms <= until; old++)
             ;
     }
     give_up(log, old);
@@ -157,7 +157,6 @@ static void seal(struct gw_log *log)
     if (!log->active)
         return;
     log->active = 0;
-    log->segments[log->n_segments - 1].newest_ns = gw_clock_wall_ns();
     if (log->active_fd >= 0)
         close(log->active_fd);
     log->active_fd = -1;
@@ -372,6 +371,15 @@ static int by_first(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/* A file's age counts as long as its time is not in the future: then the clock has been put back
+ * since, and it is as if it were written now. */
+static int64_t when_written(const struct stat *st)
+{
+    int64_t age_ms = gw_clock_wall_ns() / 1000000 - st->st_mtim.tv_sec * 1000;
+
+    return gw_mono_ms() - (age_ms > 0 ? age_ms : 0);
+}
+
 /* "00000000000000000042" or "7.free"; anything else is somebody else's. */
 static void look_at(struct gw_log *log, const char *name)
 {
@@ -395,7 +403,8 @@ static void look_at(struct gw_log *log, const char *name)
         gw_segments_add(log, &(struct gw_segment){.first = n,
                                                   .size = (uint64_t)st.st_size,
                                                   .end = (uint64_t)st.st_size,
-                                                  .newest_ns = st.st_mtim.tv_sec * 1000000000});
+                                                  .newest_ns = st.st_mtim.tv_sec * 1000000000,
+                                                  .last_ms = when_written(&st)});
     }
 }
 

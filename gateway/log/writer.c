@@ -199,9 +199,10 @@ static int gather(struct writer *w, struct group *g)
         for (size_t i = 0; i < a->n; i++)
             if (put_entry(w, &a->entries[i], g->first, i + 1 == a->n, &g->err))
                 return -1;
+        if (a->entries[a->n - 1].received_at_ns > g->newest_ns)
+            g->newest_ns = a->entries[a->n - 1].received_at_ns;
         w->end += room;
         g->reserved += a->reserved;
-        g->newest_ns = a->entries[a->n - 1].received_at_ns;
         g->end = g->end->next;
     }
     if (n == 0) { /* its reservation was too small */
@@ -234,7 +235,9 @@ static void publish(struct writer *w, const struct group *g)
     pthread_mutex_lock(&log->lock);
     s = &log->segments[log->n_segments - 1];
     s->end = w->end;
-    s->newest_ns = g->newest_ns;
+    s->last_ms = gw_mono_ms();
+    if (g->newest_ns > s->newest_ns)
+        s->newest_ns = g->newest_ns;
     log->head = w->next - 1;
     log->reserved -= g->reserved;
     gw_readers_wake(log);
