@@ -61,7 +61,9 @@ void gw_item_kill(struct gw_worker *w, struct gw_item *it, const char *reason,
     d->error = gw_arena_str(it->mem, gw_str_of(why ? why : ""));
     d->record = it->rec.encoded.p ? it->rec.encoded : GW_STR("");
     d->attempts = it->calls > 1 ? it->calls : 1;
-    d->first_at_ns = it->first_fail_ns ? it->first_fail_ns : now;
+    d->first_at_ns = now;
+    if (it->first_fail_ms)
+        d->first_at_ns -= (gw_mono_ms() - it->first_fail_ms) * 1000000;
     d->last_at_ns = now;
     it->dead = d;
     it->end = GW_DEAD;
@@ -111,6 +113,18 @@ void gw_item_end(struct gw_worker *w, struct gw_item *it)
     gw_worker_poke(w);
 }
 
+/* A stop in the middle of a record would send what is delivered again. */
+static void note_partial(struct gw_worker *w, struct gw_item *it, enum gw_out_end end)
+{
+    if (it->open == 1 && it->partial) {
+        it->partial = 0;
+        w->partial--;
+    } else if (it->open > 1 && end == GW_OUT_DELIVERED && !it->partial) {
+        it->partial = 1;
+        w->partial++;
+    }
+}
+
 void gw_out_ended(void *worker, struct gw_out *o, enum gw_out_end end, const char *why)
 {
     static const char *const reasons[] = {[GW_OUT_REJECTED] = "rejected",
@@ -121,12 +135,12 @@ void gw_out_ended(void *worker, struct gw_out *o, enum gw_out_end end, const cha
 
     if (end == GW_OUT_DELIVERED) {
         gw_count(w->count.messages, 1);
-    } else {
-        if (o->first_fail_ms)
-            it->first_fail_ns = gw_worker_wall_ns(w) - (gw_mono_ms() - o->first_fail_ms) * 1000000;
+    } else if (!it->dead) {
+        it->first_fail_ms = o->first_fail_ms;
         gw_item_kill(w, it, reasons[end], o->m.event_id, why);
         it->dead->attempts = o->m.attempts;
     }
+    note_partial(w, it, end);
     if (--it->open == 0)
         gw_item_end(w, it);
 }

@@ -4,6 +4,7 @@
 #include "pipeline/worker.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -85,7 +86,7 @@ static int format(struct gw_worker *w, struct gw_item *it, const struct gw_event
     if (!w->conf->unordered)
         o->m.order = it->rec.key_hash;
     else
-        o->m.order = gw_hash64((struct gw_str){(const char *)&at, sizeof(at)});
+        o->m.order = gw_hash64((struct gw_str){(const char *)&at, sizeof(at)}) + o->part;
     if ((w->hooks && gw_event_check(ev, &err)) ||
         p->ops->format(p, ev, it->is_flyte ? &it->flyte : NULL, it->mem, &o->m, &err)) {
         gw_item_kill(w, it, err.kind == GW_ERR_TOO_LARGE ? "too_large" : "invalid_event",
@@ -101,11 +102,13 @@ static void publish(struct gw_worker *w, struct gw_item *it, struct gw_event *co
 {
     struct gw_out *outs = gw_arena_zalloc(it->mem, n * sizeof(*outs));
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        outs[i].part = (unsigned)i;
         if (format(w, it, events[i], &outs[i])) {
             gw_item_end(w, it);
             return;
         }
+    }
     it->open = it->n_outs = n;
     it->outs = outs;
     it->end = GW_PUBLISHED;
@@ -209,6 +212,8 @@ static void start_later(struct gw_worker *w, struct gw_item *it, int64_t delay_m
 {
     struct gw_item *at = w->due.last;
 
+    if (!it->first_fail_ms)
+        it->first_fail_ms = gw_mono_ms();
     if (!w->conf->unordered)
         gw_window_hold(&w->window, it);
     it->due_ms = gw_loop_now_ms(w->loop) + delay_ms;
@@ -371,6 +376,22 @@ static void act(struct gw_worker *w, struct gw_item *it, const struct gw_hook_ca
         hooks_failed(w, it, c);
 }
 
+static void retry_hooks(struct gw_worker *w, struct gw_item *it, const char *why)
+{
+    const int64_t limit = w->conf->retry.give_up_after_ms;
+
+    if (limit && it->first_fail_ms && gw_mono_ms() - it->first_fail_ms >= limit) {
+        let_go(w, it);
+        gw_item_kill(w, it, "gave_up", gw_event_text(it->event, "id"), why);
+        gw_item_end(w, it);
+        return;
+    }
+    gw_worker_note(w, why);
+    if (gw_is_watched(w->pipeline))
+        gw_tap_again(w->pipeline, it, NULL, why);
+    start_later(w, it, gw_worker_delay_ms(w, it->calls));
+}
+
 static void finish_call(struct gw_worker *w, struct gw_call *call)
 {
     struct gw_item *it = call->item;
@@ -380,12 +401,11 @@ static void finish_call(struct gw_worker *w, struct gw_call *call)
         block(w, it, c->text);
     } else if (c->verdict == GW_HOOK_RETRY) {
         unblock(w, it);
-        gw_worker_note(w, c->text);
-        if (gw_is_watched(w->pipeline))
-            gw_tap_again(w->pipeline, it, NULL, c->text);
-        start_later(w, it, gw_worker_delay_ms(w, it->calls));
+        retry_hooks(w, it, c->text);
     } else {
         unblock(w, it);
+        if (it->calls > 1)
+            gw_worker_note(w, NULL);
         let_go(w, it);
         act(w, it, c);
     }

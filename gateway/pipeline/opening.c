@@ -94,6 +94,7 @@ static int open_publisher(struct gw_worker *w, struct gw_err *err)
         .publisher = p,
         .loop = w->loop,
         .conf = c,
+        .rate = &w->pipeline->rate,
         .retries = gw_metrics_counter(m, GW_M_PUBLISH_RETRIES, c->name, NULL),
         .seconds = gw_metrics_histogram(m, GW_M_PUBLISH_SECONDS, c->name, NULL),
         .ctx = w,

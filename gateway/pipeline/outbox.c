@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { NO_SLOT = ~0U, DOWN_AFTER = 3 };
+enum { NO_SLOT = ~0U, DOWN_AFTER = 3, ASKED_MAX_MS = 24 * 3600 * 1000 };
 
 static struct gw_out *out_of(struct gw_message *m)
 {
@@ -65,27 +65,23 @@ static int on_trouble(void *ctx, const char *why)
 
 /* ---- delays ---- */
 
-static uint32_t next_random(struct gw_outbox *b)
-{
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 17;
-    b->random ^= b->random << 5;
-    return b->random;
-}
-
-/* Doubles from initial to max, less up to a quarter by chance. What the destination asked for wins.
- */
+/* What the destination asked for wins. */
 static int64_t delay_ms(struct gw_outbox *b, uint32_t tries, int64_t asked_ms)
 {
-    int64_t d = b->conf->retry.initial_ms;
-
     if (asked_ms > 0)
-        return asked_ms;
-    for (uint32_t i = 1; i < tries && d < b->conf->retry.max_ms; i++)
-        d *= 2;
-    if (d > b->conf->retry.max_ms)
-        d = b->conf->retry.max_ms;
-    return d - (int64_t)(next_random(b) % (uint64_t)(d / 4 + 1));
+        return asked_ms < ASKED_MAX_MS ? asked_ms : ASKED_MAX_MS;
+    return gw_delay_ms(b->conf, tries, &b->random);
+}
+
+/* One try more when its time is up, not later. */
+static int64_t until_given_up(const struct gw_outbox *b, const struct gw_out *o, int64_t delay)
+{
+    const int64_t limit = b->conf->retry.give_up_after_ms;
+    const int64_t left = o->first_fail_ms + limit - gw_mono_ms();
+
+    if (!limit || delay <= left)
+        return delay;
+    return left > 0 ? left : 0;
 }
 
 static void ready_again(struct gw_outbox *b)
@@ -147,7 +143,7 @@ static void try_again(struct gw_outbox *b, struct gw_out *o, const struct gw_res
     if (b->retried)
         b->retried(b->ctx, o, r->why);
     if (!b->publisher->keeps_order) {
-        gw_lane_again(b, o, delay_ms(b, o->m.attempts, r->retry_after_ms));
+        gw_lane_again(b, o, until_given_up(b, o, delay_ms(b, o->m.attempts, r->retry_after_ms)));
         gw_timer_set(&b->retry, gw_lanes_wake(b, gw_loop_now_ms(b->loop)));
         return;
     }
@@ -162,11 +158,10 @@ static void finish(struct gw_outbox *b, struct gw_out *o, const struct gw_result
                           : r->outcome == GW_IMPOSSIBLE ? GW_OUT_REJECTED
                                                         : GW_OUT_TOO_LARGE;
 
-    if (end == GW_OUT_DELIVERED) {
+    if (end != GW_OUT_TOO_LARGE) /* which may be known without the destination */
         count_success(b);
-        if (b->seconds)
-            gw_histogram_add(b->seconds, now_ns(b) - o->sent_ns);
-    }
+    if (end == GW_OUT_DELIVERED && b->seconds)
+        gw_histogram_add(b->seconds, now_ns(b) - o->sent_ns);
     ended(b, o, end, r->why);
 }
 
@@ -187,7 +182,8 @@ static void on_result(void *ctx, struct gw_message *m, const struct gw_result *r
         b->free_slot = (unsigned)(slot - b->slots);
     }
     if (b->out == 0 && b->again)
-        gw_timer_set(&b->retry, delay_ms(b, b->rounds, b->retry_after_ms));
+        gw_timer_set(&b->retry, until_given_up(b, out_of(b->again),
+                                               delay_ms(b, b->rounds, b->retry_after_ms)));
     b->poke(b->ctx);
 }
 
@@ -201,6 +197,26 @@ static void on_fill_over(struct gw_timer *t)
     b->poke(b->ctx);
 }
 
+static void on_pace(struct gw_timer *t)
+{
+    struct gw_outbox *b = GW_CONTAINER(t, struct gw_outbox, pace);
+
+    b->poke(b->ctx);
+}
+
+/* The rate lets no further record go now; one that has begun goes on. */
+static int too_fast(struct gw_outbox *b)
+{
+    int64_t wait;
+
+    if (!b->rate || !b->ready || out_of(b->ready)->part > 0)
+        return 0;
+    wait = gw_rate_wait_ms(b->rate, now_ns(b));
+    if (wait)
+        gw_timer_set(&b->pace, wait);
+    return wait > 0;
+}
+
 /* Takes the next batch from ready: what fits, without what waits in a lane. */
 static struct gw_message *take_batch(struct gw_outbox *b, struct gw_slot *slot)
 {
@@ -212,7 +228,7 @@ static struct gw_message *take_batch(struct gw_outbox *b, struct gw_slot *slot)
     slot->failed = 0;
     b->sends++;
     while ((m = b->ready) && slot->left < max->messages &&
-           (slot->left == 0 || bytes + m->bytes <= max->bytes)) {
+           (slot->left == 0 || bytes + m->bytes <= max->bytes) && !too_fast(b)) {
         struct gw_out *o = out_of(m);
 
         gw_messages_remove(&b->ready, m);
@@ -223,6 +239,8 @@ static struct gw_message *take_batch(struct gw_outbox *b, struct gw_slot *slot)
             gw_count(b->retries, 1);
         o->slot = (unsigned)(slot - b->slots);
         o->sent_ns = now_ns(b);
+        if (b->rate)
+            gw_rate_spend(b->rate, o->sent_ns);
         bytes += m->bytes;
         slot->left++;
         *end = m;
@@ -237,7 +255,7 @@ static int shall_fill(struct gw_outbox *b)
 {
     const int64_t wait_ms = b->publisher->limits.wait_ms;
 
-    if (!wait_ms || b->closing || b->n_ready >= b->publisher->limits.messages)
+    if (!wait_ms || b->draining || b->n_ready >= b->publisher->limits.messages)
         return 0;
     if (b->fill_over)
         return 0;
@@ -286,6 +304,12 @@ void gw_outbox_open(struct gw_outbox *b)
     b->random = (uint32_t)gw_clock_mono_ns() | 1;
     gw_timer_init(&b->retry, b->loop, on_retry);
     gw_timer_init(&b->fill, b->loop, on_fill_over);
+    gw_timer_init(&b->pace, b->loop, on_pace);
+}
+
+void gw_outbox_drain(struct gw_outbox *b)
+{
+    b->draining = 1;
 }
 
 void gw_outbox_close(struct gw_outbox *b)
@@ -298,6 +322,7 @@ void gw_outbox_close(struct gw_outbox *b)
     gw_lanes_free(b);
     gw_timer_fini(&b->retry);
     gw_timer_fini(&b->fill);
+    gw_timer_fini(&b->pace);
     free(b->slots);
     b->publisher = NULL;
     b->ready = b->again = NULL;

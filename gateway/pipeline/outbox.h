@@ -2,8 +2,10 @@
 #define GW_PIPELINE_OUTBOX_H
 
 #include "net/loop.h"
+#include "pipeline/delay.h"
 #include "pipeline/keymap.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/rate.h"
 #include "publish/publisher.h"
 
 #include <stddef.h>
@@ -26,6 +28,7 @@ struct gw_out {
     struct gw_item *item;
     const struct gw_event *event;
     uint64_t number; /* in the order of gw_outbox_put */
+    unsigned part;   /* of its record's messages, from 0 */
     int64_t first_fail_ms, sent_ns;
     unsigned slot; /* of the send it is in */
 };
@@ -42,7 +45,8 @@ struct gw_outbox {
     struct gw_publisher *publisher;
     struct gw_loop *loop;
     const struct gw_pipeline_conf *conf;
-    struct gw_counter *retries; /* may be NULL, like seconds */
+    struct gw_rate *rate; /* may be NULL, like retries and seconds */
+    struct gw_counter *retries;
     struct gw_histogram *seconds;
     void *ctx;
     /* Each message once; its memory is free to go after it. */
@@ -66,13 +70,15 @@ struct gw_outbox {
     int64_t retry_after_ms, ready_since_ms, trouble_ms, now_ns;
     unsigned rounds; /* failures in a row, for the delay */
     unsigned failures;
-    int down, closing, fill_over;
-    struct gw_timer retry, fill;
+    int down, draining, closing, fill_over;
+    struct gw_timer retry, fill, pace; /* pace: the rate lets the next one go */
     uint32_t random;
 };
 
 /* conf, publisher and the callbacks are set by the caller. */
 void gw_outbox_open(struct gw_outbox *b);
+/* At a stop: nothing waits to fill a batch any more. */
+void gw_outbox_drain(struct gw_outbox *b);
 /* Ends the publisher: what has no result then is forgotten, without `ended` (W8). */
 void gw_outbox_close(struct gw_outbox *b);
 void gw_outbox_put(struct gw_outbox *b, struct gw_out *o);

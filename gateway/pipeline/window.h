@@ -48,7 +48,8 @@ struct gw_item {
     unsigned calls;         /* how often its hooks were started */
     struct gw_item *due_prev, *due_next; /* the worker's: to be started, now or at due_ms */
     int64_t due_ms;
-    int64_t first_fail_ns;
+    int64_t first_fail_ms; /* monotonic; 0: nothing of it has failed */
+    int partial;           /* some of its messages are delivered and some have not ended */
     struct gw_out *outs;
     size_t n_outs;
     size_t open; /* messages that have not ended */

@@ -42,7 +42,8 @@ void gw_worker_note(struct gw_worker *w, const char *why)
     struct gw_pipeline *p = w->pipeline;
 
     pthread_mutex_lock(&p->lock);
-    snprintf(p->last_error, sizeof(p->last_error), "%s", why);
+    if (why || !p->n_down)
+        snprintf(p->last_error, sizeof(p->last_error), "%s", why ? why : "");
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -232,12 +233,14 @@ static void read_on(struct gw_worker *w)
 
 /* ---- stopping ---- */
 
-/* In-flight messages and waiting hooks get until the deadline; what is left stays in the log. */
+/* What the destination has, waiting hooks and records that are delivered in part get until the
+ * deadline. What else waits (to be tried again, for the rate) has nothing under way: it stays in
+ * the log, like what is left then. */
 static void stop_when_done(struct gw_worker *w)
 {
     const int64_t left = w->deadline_ms - gw_mono_ms();
 
-    if (w->is_open && (w->outbox.count || w->calls) && left > 0) {
+    if (w->is_open && (w->outbox.out || w->partial || w->calls) && left > 0) {
         gw_timer_set(&w->last, left);
         return;
     }
@@ -340,6 +343,7 @@ static void on_stop(struct gw_mail *m)
     struct gw_worker *w = GW_CONTAINER(m, struct gw_worker, stop_mail);
 
     w->stopping = 1;
+    gw_outbox_drain(&w->outbox);
     gw_worker_poke(w);
 }
 

@@ -124,6 +124,7 @@ struct gw_worker {
     struct gw_item_list startable; /* hooks may start */
     struct gw_item_list due;       /* hooks start at due_ms, in that order */
     size_t calls;                  /* hooks that wait */
+    size_t partial;                /* records that are delivered in part */
     struct gw_call *spare_calls;
     int64_t wall_ns;            /* read once a turn */
     char said[240];             /* the last trouble that was logged */
@@ -150,7 +151,8 @@ void gw_worker_poke(struct gw_worker *w);   /* there is something to do at the e
 int64_t gw_worker_wall_ns(struct gw_worker *w);
 /* What has gone wrong, NULL if nothing has: the worker's state is looked at anew. */
 void gw_worker_state(struct gw_worker *w, const char *why);
-void gw_worker_note(struct gw_worker *w, const char *why); /* last_error alone */
+/* last_error alone; NULL: what was noted is over. */
+void gw_worker_note(struct gw_worker *w, const char *why);
 int64_t gw_worker_delay_ms(struct gw_worker *w, unsigned tries);
 /* The pipeline stands here: no worker reads on until this one goes on. */
 void gw_worker_stand(struct gw_worker *w);

@@ -366,3 +366,129 @@ TEST(test_outbox_waits_to_fill_a_batch_and_no_longer)
     CHECK(w->state[5] == SENT);
     finish(w);
 }
+
+/* ---- delays ---- */
+
+static void give_asked(struct world *w, int i, int64_t retry_after_ms)
+{
+    const struct gw_result r = {
+        .outcome = GW_TRY_AGAIN, .why = "busy", .retry_after_ms = retry_after_ms};
+
+    w->n_sent--;
+    if (--w->left_in_send[w->send_of[i]] == 0)
+        w->open_sends--;
+    w->state[i] = FAILED;
+    w->p.result(w->p.ctx, &w->out[i].m, &r);
+}
+
+/* Of the lane that is due first. */
+static int64_t due_in(struct world *w)
+{
+    return gw_lanes_wake(&w->box, gw_loop_now_ms(w->loop));
+}
+
+TEST(test_outbox_waits_as_long_as_the_destination_asked_for)
+{
+    struct world *w = world(1, 0);
+
+    w->conf.retry.max_ms = 100;
+    put(w, 1);
+    gw_outbox_flush(&w->box);
+    give_asked(w, 0, 7200000); /* beyond max */
+    CHECK(due_in(w) == 7200000);
+    CHECK(gw_lanes_wake(&w->box, gw_loop_now_ms(w->loop) + 7200000) < 0);
+    gw_outbox_flush(&w->box);
+    give_asked(w, 0, INT64_MAX); /* but no longer than a day */
+    CHECK(due_in(w) == 86400000);
+    finish(w);
+}
+
+TEST(test_outbox_tries_once_more_when_it_is_to_give_up)
+{
+    struct world *w = world(1, 0);
+
+    w->conf.retry.initial_ms = 1000;
+    w->conf.retry.max_ms = 1000;
+    w->conf.retry.give_up_after_ms = 300;
+    put(w, 1);
+    gw_outbox_flush(&w->box);
+    give(w, 0, GW_TRY_AGAIN);
+    CHECK(due_in(w) <= 300 && due_in(w) > 0);
+    finish(w);
+}
+
+TEST(test_outbox_delays_grow_to_max)
+{
+    struct world *w = world(1, 0);
+    int64_t before = 0;
+
+    w->conf.retry.initial_ms = 1000;
+    w->conf.retry.max_ms = 60000;
+    put(w, 1);
+    gw_outbox_flush(&w->box);
+    for (int i = 0; i < 12; i++) {
+        const int64_t now = gw_loop_now_ms(w->loop);
+        int64_t delay;
+
+        give(w, 0, GW_TRY_AGAIN);
+        delay = due_in(w);
+        CHECK(delay >= 1000 && delay <= 60000 && (i > 5 || delay > before));
+        before = delay;
+        CHECK(gw_lanes_wake(&w->box, now + 60001) < 0); /* it is later now */
+        gw_outbox_flush(&w->box);
+        CHECK(w->state[0] == SENT);
+    }
+    CHECK(before >= 40000);
+    finish(w);
+}
+
+TEST(test_outbox_an_answer_that_refuses_is_an_answer)
+{
+    struct world *w = world(1, 0);
+
+    for (unsigned i = 0; i < 3; i++) {
+        put(w, i);
+        gw_outbox_flush(&w->box);
+        give(w, (int)i, GW_TRY_AGAIN);
+    }
+    CHECK(w->seen_down);
+    put(w, 9);
+    gw_outbox_flush(&w->box);
+    give(w, 3, GW_IMPOSSIBLE);
+    CHECK(!w->seen_down && w->end[3] == GW_OUT_REJECTED);
+    finish(w);
+}
+
+/* ---- the rate ---- */
+
+TEST(test_outbox_sends_no_faster_than_the_rate_and_records_whole)
+{
+    struct gw_rate rate;
+    struct world *w;
+
+    gw_clock_mono_ns = fake_mono;
+    fake_ns = 100000000000;
+    gw_rate_init(&rate, 10);
+    w = world(1, 1);
+    w->box.rate = &rate;
+    w->p.limits = (struct gw_publisher_limits){.messages = 100, .bytes = 10000, .batches = 9};
+    for (unsigned i = 0; i < 6; i++) {
+        put(w, i);
+        w->out[i].part = i < 3 ? i : 0; /* the first three are of one record */
+    }
+    gw_outbox_flush(&w->box);
+    CHECK(w->n_sent == 3);
+    fake_ns += 249000000; /* the two that were too early are made up for */
+    gw_outbox_flush(&w->box);
+    CHECK(w->n_sent == 3);
+    fake_ns += 1000000;
+    gw_outbox_flush(&w->box);
+    CHECK(w->n_sent == 4);
+    fake_ns += 99000000;
+    gw_outbox_flush(&w->box);
+    CHECK(w->n_sent == 4);
+    fake_ns += 1000000;
+    gw_outbox_flush(&w->box);
+    CHECK(w->n_sent == 5);
+    finish(w);
+}

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/metrics.h"
@@ -34,13 +35,15 @@ struct rig {
 
 static struct rig rig;
 static atomic_int failing, syncs;
+static int fail_first, fail_last; /* these syncs fail too */
 
 static int fake_sync(int fd)
 {
+    const int n = ++syncs;
+
     (void)fd;
-    syncs++;
     errno = EIO;
-    return failing ? -1 : 0;
+    return failing || (n >= fail_first && n <= fail_last) ? -1 : 0;
 }
 
 static void quiet(const char *text, size_t len)
@@ -595,5 +598,168 @@ TEST(test_pipeline_stops_and_starts_again_in_one_process)
         CHECK(stats().published == 10U * (unsigned)(i + 1));
         stop(INT64_MAX);
     }
+    finish();
+}
+
+/* ---- what waits, and for how long ---- */
+
+static const char stuck_on_0[] =
+    "local m = require 'moongate'\n"
+    "return function(e) if e.id == '000000' then return m.retry, 'not now' end end";
+
+/* What may go while the first record is stuck: what is within max_in_flight of it, and in each
+ * worker's part of that, but for the first one's key. */
+static uint64_t may_go(unsigned workers, int keys, unsigned max)
+{
+    unsigned own[8] = {0}, stuck, w;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < max; i++) {
+        char key[20];
+
+        snprintf(key, sizeof(key), "k%d", i % keys);
+        w = (unsigned)(gw_hash64(gw_str_of(key)) % workers);
+        stuck = i ? stuck : w;
+        if (w == stuck && own[w]++ >= max / workers)
+            continue;
+        n += i % (unsigned)keys != 0;
+    }
+    return n;
+}
+
+TEST(test_pipeline_a_stuck_key_stops_all_workers_at_max_in_flight)
+{
+    enum { N = 300, KEYS = 9 };
+    int ids[N + 1], next[KEYS];
+    const uint64_t some = may_go(3, KEYS, 60);
+
+    begin();
+    script(stuck_on_0);
+    start(P FILE_ "hooks: [h.lua]\nworkers: 3\nmax_in_flight: 60\nretry: {initial: 1h, max: 1h}\n");
+    append_many(N, KEYS);
+    UNTIL(stats().published == some);
+    for (int i = 0; i < 30; i++) {
+        usleep(500);
+        CHECK(stats().published == some);
+    }
+    CHECK(is_up() && !strcmp(last_error(), "not now"));
+    stop(0);
+    start(P FILE_ "workers: 3\nmax_in_flight: 60\n");
+    UNTIL(stats().lag == 0);
+    stop(INT64_MAX);
+    CHECK(ids_of("out", ids, N + 1) == N);
+    for (int k = 0; k < KEYS; k++)
+        next[k] = k;
+    for (int i = 0; i < N; i++) {
+        CHECK(ids[i] == next[ids[i] % KEYS]);
+        next[ids[i] % KEYS] += KEYS;
+    }
+    finish();
+}
+
+TEST(test_pipeline_without_order_waits_for_nothing_of_the_key)
+{
+    enum { N = 60 };
+
+    begin();
+    script(stuck_on_0);
+    start(P FILE_ "hooks: [h.lua]\nworkers: 2\norder_by: none\nretry: {initial: 1h, max: 1h}\n");
+    append_many(N, 1);
+    UNTIL(stats().published == N - 1);
+    CHECK(stats().lag == 1);
+    finish();
+}
+
+TEST(test_pipeline_gives_a_hook_up_that_always_says_later)
+{
+    begin();
+    script(stuck_on_0);
+    start(P FILE_ "hooks: [h.lua]\nretry: {initial: 5ms, max: 5ms, give_up_after: 20ms}\n");
+    append_many(3, 1);
+    UNTIL(stats().lag == 0);
+    CHECK(stats().published == 2 && metric(GW_M_EVENTS_DEAD_LETTERED, "gave_up") == 1);
+    finish();
+}
+
+TEST(test_pipeline_gives_up_what_is_not_delivered_in_time)
+{
+    begin();
+    failing = 1;
+    start(P FILE_ "retry: {initial: 5ms, max: 5ms, give_up_after: 30ms}\n");
+    append_many(3, 3);
+    UNTIL(stats().lag == 0);
+    CHECK(stats().dead_lettered == 3 && metric(GW_M_EVENTS_DEAD_LETTERED, "gave_up") == 3);
+    failing = 0;
+    append_many(1, 1);
+    UNTIL(is_up() && stats().published == 1);
+    finish();
+}
+
+TEST(test_pipeline_rate_is_of_all_workers_and_over_all_tries)
+{
+    enum { N = 300, RATE = 1000 };
+    int ids[N + 1];
+    int64_t begun;
+
+    begin();
+    append_many(N, 7);
+    begun = gw_clock_mono_ns();
+    start(P FILE_ "workers: 3\nrate: 1000\n");
+    UNTIL(stats().lag == 0);
+    CHECK(gw_clock_mono_ns() - begun >= (N - RATE / 20 - 1) * (int64_t)1000000);
+    stop(INT64_MAX);
+    CHECK(ids_of("out", ids, N + 1) == N);
+    finish();
+}
+
+TEST(test_pipeline_stop_does_not_wait_for_the_rate_and_repeats_nothing)
+{
+    enum { N = 40 };
+    int ids[N + 1];
+
+    begin();
+    append_many(N, 5);
+    start(P FILE_ "rate: 2\n");
+    UNTIL(metric(GW_M_MESSAGES_PUBLISHED, NULL));
+    stop(INT64_MAX);
+    start(P FILE_);
+    UNTIL(stats().lag == 0);
+    stop(INT64_MAX);
+    CHECK(ids_of("out", ids, N + 1) == N);
+    for (int i = 0; i < N; i++)
+        CHECK(ids[i] == i);
+    finish();
+}
+
+TEST(test_pipeline_stop_does_not_wait_for_what_is_to_be_tried_again)
+{
+    begin();
+    failing = 1;
+    start(P FILE_ "retry: {initial: 10h, max: 10h}\n");
+    append_many(20, 5);
+    UNTIL(metric(GW_M_PUBLISH_RETRIES, NULL) || syncs);
+    stop(INT64_MAX); /* the alarm is sooner */
+    start(P FILE_);
+    CHECK(stats().lag == 20);
+    finish();
+}
+
+TEST(test_pipeline_stop_ends_a_record_that_is_delivered_in_part)
+{
+    int ids[10];
+
+    begin();
+    script("local m = require 'moongate'\nreturn function(e) return {e, m.copy(e), m.copy(e)} end");
+    fail_first = 3; /* the first is of the new file */
+    fail_last = 5;
+    start(P "hooks: [h.lua]\npublisher: {type: file, path: out, batch: {events: 1}}\n"
+            "retry: {initial: 20ms, max: 20ms}\n");
+    append_event("000007", "k");
+    UNTIL(metric(GW_M_MESSAGES_PUBLISHED, NULL) == 1);
+    stop(INT64_MAX);
+    start(P FILE_);
+    CHECK(stats().lag == 0 && stats().published == 1);
+    stop(INT64_MAX);
+    CHECK(ids_of("out", ids, 10) == 3);
     finish();
 }
