@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-struct gw_cursor *gw_cursor_find(const struct gw_log *log, const char *name)
+struct gw_cursor *gw_cursor_find(const struct gw_log *log, struct gw_str name)
 {
     for (size_t i = 0; i < log->n_cursors; i++)
-        if (!strcmp(log->cursors[i]->name, name))
+        if (gw_str_is(name, log->cursors[i]->name))
             return log->cursors[i];
     return NULL;
 }
@@ -30,7 +30,8 @@ struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t p
     c->log = log;
     (void)snprintf(c->name, sizeof(c->name), "%s", name);
     c->created = position;
-    c->next_letter = 1;
+    c->letters.next = c->next_letters.next = 1;
+    c->max_letter_bytes = INT64_MAX;
     gw_settled_init(&c->done, position);
     gw_settled_init(&c->next, position);
     log->cursors = all;
@@ -38,8 +39,23 @@ struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t p
     return c;
 }
 
+void gw_cursor_remove(struct gw_log *log, struct gw_cursor *c)
+{
+    size_t i = 0;
+
+    while (log->cursors[i] != c)
+        i++;
+    log->n_cursors--;
+    memmove(log->cursors + i, log->cursors + i + 1,
+            (log->n_cursors - i) * sizeof(struct gw_cursor *));
+    gw_kept_free(c);
+    c->next_forgotten = log->forgotten;
+    log->forgotten = c;
+}
+
 void gw_cursor_free(struct gw_cursor *c)
 {
+    gw_kept_free(c);
     gw_settled_fini(&c->done);
     gw_settled_fini(&c->next);
     free(c);
@@ -49,6 +65,8 @@ void gw_cursor_settle(struct gw_cursor *c, const struct gw_settled *items, size_
 {
     for (size_t i = 0; i < n; i++) {
         assert(items[i].at.offset <= c->log->head);
+        if (items[i].refused)
+            continue;
         if (gw_settled_add(&c->done, items[i].at.offset))
             c->count[items[i].end]++;
     }
@@ -71,21 +89,20 @@ uint64_t gw_unsettled(const struct gw_log *log)
     return log->head - min - settled;
 }
 
+void gw_warn_orphan(const struct gw_cursor *c)
+{
+    GW_DIAG(GW_WARN, "log",
+            gw_msg("a cursor has no pipeline; it keeps the records it has not settled"),
+            gw_kv_cstr("pipeline", c->name),
+            gw_kv_int("lag", (int64_t)(c->log->head - c->done.position - c->done.above)));
+}
+
 void gw_warn_orphans(struct gw_log *log)
 {
-    size_t n;
-
     pthread_mutex_lock(&log->lock);
-    n = log->n_cursors;
-    for (size_t i = 0; i < n; i++) {
-        const struct gw_cursor *c = log->cursors[i];
-
-        if (!c->asked)
-            GW_DIAG(GW_WARN, "log",
-                    gw_msg("a cursor has no pipeline; it keeps the records it has not settled"),
-                    gw_kv_cstr("pipeline", c->name),
-                    gw_kv_int("lag", (int64_t)(log->head - c->done.position - c->done.above)));
-    }
+    for (size_t i = 0; i < log->n_cursors; i++)
+        if (!log->cursors[i]->asked)
+            gw_warn_orphan(log->cursors[i]);
     pthread_mutex_unlock(&log->lock);
 }
 

@@ -37,10 +37,19 @@ struct gw_mark {
     uint64_t sequence, segment, at;
 };
 
+/* Of a cursor's dead letters: the number of the next one, and the bytes of those that are there. */
+struct gw_letter_room {
+    uint64_t next, bytes;
+};
+struct gw_kept_letter; /* memory_letters.c */
+
 struct gw_cursor {
     struct gw_log *log;
     char name[64];
-    int asked; /* some pipeline has asked for it since the log was opened */
+    int asked; /* some pipeline has asked for it since the log was opened, and not released it */
+    int gone;  /* forgotten */
+    struct gw_cursor *next_forgotten;
+    _Atomic int64_t max_letter_bytes, keep_letters_ms;
     /* Committed; under the log's lock. */
     struct gw_settled_set done;
     uint64_t created, count[3]; /* count: by enum gw_end */
@@ -48,9 +57,13 @@ struct gw_cursor {
     size_t next_mark;
     uint64_t oldest_of; /* the sequence that oldest_ns is of */
     int64_t oldest_ns;
+    struct gw_letter_room letters;
+    struct gw_kept_letter **kept; /* memory: by number */
+    size_t n_kept, room_kept;
     /* The state writer's: what the next commit will say. */
     struct gw_settled_set next;
-    uint64_t next_count[3], next_letter;
+    uint64_t next_count[3];
+    struct gw_letter_room next_letters;
     int dirty;
 };
 
@@ -89,7 +102,9 @@ struct gw_log {
     struct gw_reader *waiting;
     struct gw_cursor **cursors;
     size_t n_cursors;
+    struct gw_cursor *forgotten; /* freed at the close: a scrape may be looking at one */
 
+    pthread_mutex_t asks; /* memory: cursors come and go one at a time */
     pthread_t writer, state_writer;
     int writer_runs, state_runs;
     struct gw_mailbox to_writer, to_state;
@@ -126,6 +141,8 @@ void gw_lock_close(struct gw_log *log);
 struct statfs;
 extern int (*gw_log_statfs)(int fd, struct statfs *out);
 int gw_network_fs(int fd, char *name, size_t size);
+/* A small text file, NUL-terminated in out. -1 with errno. */
+int gw_read_small(int dir, const char *name, char *out, size_t size);
 int gw_sync_dir(int fd, const char *what, struct gw_err *err);
 
 /* Finds the last durable append, cuts off what is torn behind it, sets head and the active segment.
@@ -144,15 +161,18 @@ void gw_readers_wake(struct gw_log *log);   /* under the lock: there are new rec
 void gw_readers_let_go(struct gw_log *log); /* under the lock: a cursor has moved */
 void gw_append_end(struct gw_append *a, const struct gw_err *failed); /* posts its mail */
 void gw_mark_add(struct gw_cursor *c, const struct gw_mark *m);       /* under the lock */
-int64_t gw_oldest_ns(struct gw_cursor *c, uint64_t sequence);         /* without the lock */
+void gw_lag_set(struct gw_log *log, const char *name, uint64_t events, int64_t age_ns);
+int64_t gw_oldest_ns(struct gw_cursor *c, uint64_t sequence); /* without the lock */
 
 /* cursor.c */
-struct gw_cursor *gw_cursor_find(const struct gw_log *log, const char *name);
+struct gw_cursor *gw_cursor_find(const struct gw_log *log, struct gw_str name);
 struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t position);
 void gw_cursor_free(struct gw_cursor *c);
-/* Commits in memory what s says: under the lock. */
+void gw_cursor_remove(struct gw_log *log, struct gw_cursor *c); /* under the lock */
+/* Commits in memory what items say but for what was refused: under the lock. */
 void gw_cursor_settle(struct gw_cursor *c, const struct gw_settled *items, size_t n);
 uint64_t gw_unsettled(const struct gw_log *log); /* under the lock */
+void gw_warn_orphan(const struct gw_cursor *c);  /* under the lock */
 void gw_warn_orphans(struct gw_log *log);        /* any thread */
 
 /* state.c: state.db. A cursor's row is read and written with its counts. */
@@ -165,15 +185,49 @@ void gw_state_rollback(struct gw_state *s);
 int gw_state_insert(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err);
 int gw_state_save(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err);
 int gw_state_rename(struct gw_state *s, const char *from, const char *to, struct gw_err *err);
-int gw_state_letter(struct gw_state *s, const struct gw_cursor *c, uint64_t position,
+int gw_state_forget(struct gw_state *s, const char *name, struct gw_err *err);
+/* state_letters.c. A cursor's next_letters follow. */
+int gw_state_letter(struct gw_state *s, struct gw_cursor *c, uint64_t position,
                     const struct gw_dead_letter *d, struct gw_err *err);
 /* state_lost.c. Before gw_state_open: whether there is a state that may be opened, or made. */
 int gw_state_check(struct gw_log *log, struct gw_err *err);
 int gw_state_damaged(const struct gw_log *log, struct gw_err *err); /* -1; err says what is */
 void gw_state_found(struct gw_log *log); /* every pipeline has its cursor */
+/* c: NULL when the pipeline has no cursor. Sets found, and failed when this letter is damaged. */
+int gw_state_change(struct gw_state *s, struct gw_cursor *c, struct gw_letter_change *change,
+                    struct gw_err *err);
+/* Some letters of c whose last time is before; *more: there may be others. */
+int gw_state_expire(struct gw_state *s, struct gw_cursor *c, int64_t before_ns, int *more,
+                    struct gw_err *err);
 /* state_vfs.c: the VFS whose syncs go through gw_log_sync; its name, for sqlite3_open_v2. */
 const char *gw_state_vfs(void);
 /* state_writer.c */
 void *gw_state_writer_main(void *arg);
+/* One transaction: fn between begin and commit, or as if it had not been. */
+int gw_state_do(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
+                void *ctx, struct gw_err *err);
+
+/* asks.c: mail to the state writer from who waits for it. */
+void gw_ask_is(struct gw_mail *m); /* the fn of an ask: its address tells one from other mail */
+void gw_ask_answer(struct gw_log *log, struct gw_mail *m);
+
+/* What a letter takes of max_bytes, and whether there is room for it. */
+static inline uint64_t gw_letter_bytes(const struct gw_dead_letter *d)
+{
+    return d->record.len + d->error.len + d->event_id.len;
+}
+int gw_letter_fits(const struct gw_cursor *c, const struct gw_letter_room *room,
+                   const struct gw_dead_letter *d);
+extern const struct gw_dead_letter gw_letter_unsaid; /* of a settle that says nothing */
+
+/* memory_letters.c: all under the lock. */
+void gw_kept_add(struct gw_cursor *c, uint64_t position, const struct gw_dead_letter *d);
+void gw_kept_change(struct gw_log *log, struct gw_letter_change *change);
+void gw_kept_expire(struct gw_cursor *c, int64_t now_ns);
+/* The first of c with after < number <= upto. */
+const struct gw_kept_letter *gw_kept_find(const struct gw_cursor *c, uint64_t after, uint64_t upto);
+void gw_kept_copy(const struct gw_kept_letter *k, int whole, struct gw_arena *mem,
+                  struct gw_letter *out);
+void gw_kept_free(struct gw_cursor *c);
 
 #endif

@@ -15,8 +15,7 @@
 
 enum { FORMAT = 1 };
 
-/* A small text file, NUL-terminated in out. -1 with errno. */
-static int read_small(int dir, const char *name, char *out, size_t size)
+int gw_read_small(int dir, const char *name, char *out, size_t size)
 {
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
     ssize_t n;
@@ -47,7 +46,7 @@ static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
     unsigned long long n;
 
     *absent = 0;
-    if (read_small(log->dir_fd, "format", text, sizeof(text))) {
+    if (gw_read_small(log->dir_fd, "format", text, sizeof(text))) {
         *absent = errno == ENOENT;
         return *absent ? 0 : cannot(log, "read", "/format", err);
     }
@@ -117,9 +116,9 @@ static int check_file_system(const struct gw_log *log, struct gw_err *err)
 
 static int open_dir(struct gw_log *log, struct gw_err *err)
 {
-    int made = !mkdir(log->path, 0750);
+    int made = !log->conf.tool && !mkdir(log->path, 0750);
 
-    if (!made && errno != EEXIST)
+    if (!log->conf.tool && !made && errno != EEXIST)
         return cannot(log, "make", "", err);
     log->dir_fd = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (log->dir_fd < 0)
@@ -163,7 +162,7 @@ static int take_lock(struct gw_log *log, struct gw_err *err)
 
         if (errno != EWOULDBLOCK)
             return cannot(log, "lock", "/lock", err);
-        if (!read_small(log->dir_fd, "lock", text, sizeof(text)))
+        if (!gw_read_small(log->dir_fd, "lock", text, sizeof(text)))
             pid = strtoul(text, NULL, 10);
         return gw_err_set(err, GW_ERR_FATAL, "another moongate (pid %lu) uses %s", pid, log->path);
     }

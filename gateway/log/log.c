@@ -51,6 +51,7 @@ static struct gw_log *new_log(const struct gw_log_conf *conf, struct gw_metrics 
     log->metrics = metrics;
     log->next_spare = 1;
     pthread_mutex_init(&log->lock, NULL);
+    pthread_mutex_init(&log->asks, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&log->close_asked, &attr);
@@ -139,7 +140,8 @@ struct gw_log *gw_log_open(const struct gw_log_conf *conf, struct gw_metrics *me
         log->commit_seconds = gw_metrics_histogram(metrics, GW_M_LOG_COMMIT_SECONDS, NULL, NULL);
         gw_metrics_on_scrape(metrics, on_scrape, log);
     }
-    say_open(log);
+    if (!conf->tool)
+        say_open(log);
     return log;
 }
 
@@ -169,9 +171,16 @@ void gw_log_close(struct gw_log *log)
     for (size_t i = 0; i < log->n_cursors; i++)
         gw_cursor_free(log->cursors[i]);
     free(log->cursors);
+    while (log->forgotten) {
+        struct gw_cursor *c = log->forgotten;
+
+        log->forgotten = c->next_forgotten;
+        gw_cursor_free(c);
+    }
     gw_mailbox_fini(&log->to_writer);
     gw_mailbox_fini(&log->to_state);
     pthread_cond_destroy(&log->close_asked);
+    pthread_mutex_destroy(&log->asks);
     pthread_mutex_destroy(&log->lock);
     free(log->path);
     free(log);
@@ -319,18 +328,29 @@ void gw_log_stats(struct gw_log *log, struct gw_log_stats *out, struct gw_cursor
     pthread_mutex_unlock(&log->lock);
 }
 
+void gw_lag_set(struct gw_log *log, const char *name, uint64_t events, int64_t age_ns)
+{
+    if (!log->metrics)
+        return;
+    gw_gauge_set(gw_metrics_counter(log->metrics, GW_M_PIPELINE_LAG_EVENTS, name, NULL),
+                 (int64_t)events);
+    gw_gauge_set(gw_metrics_counter(log->metrics, GW_M_PIPELINE_LAG_SECONDS, name, NULL),
+                 age_ns > 0 ? age_ns : 0);
+}
+
 static void scrape_cursor(struct gw_log *log, struct gw_cursor *c)
 {
     struct gw_cursor_stats stats;
-    int64_t age = 0;
+    int gone;
 
     gw_cursor_stats(c, &stats);
-    if (stats.oldest_ns)
-        age = gw_clock_wall_ns() - stats.oldest_ns;
-    gw_gauge_set(gw_metrics_counter(log->metrics, GW_M_PIPELINE_LAG_EVENTS, stats.name, NULL),
-                 (int64_t)stats.lag);
-    gw_gauge_set(gw_metrics_counter(log->metrics, GW_M_PIPELINE_LAG_SECONDS, stats.name, NULL),
-                 age > 0 ? age : 0);
+    gw_lag_set(log, stats.name, stats.lag,
+               stats.oldest_ns ? gw_clock_wall_ns() - stats.oldest_ns : 0);
+    pthread_mutex_lock(&log->lock);
+    gone = c->gone; /* since it was looked at */
+    pthread_mutex_unlock(&log->lock);
+    if (gone)
+        gw_lag_set(log, stats.name, 0, 0);
 }
 
 static void on_scrape(void *ctx)
@@ -349,8 +369,9 @@ static void on_scrape(void *ctx)
         struct gw_cursor *c;
 
         pthread_mutex_lock(&log->lock);
-        c = log->cursors[i];
+        c = i < log->n_cursors ? log->cursors[i] : NULL;
         pthread_mutex_unlock(&log->lock);
-        scrape_cursor(log, c);
+        if (c)
+            scrape_cursor(log, c);
     }
 }

@@ -41,6 +41,7 @@ struct gw_log_conf {
     int durability; /* 0 fsync, 1 os */
     int64_t max_bytes, retain_ms, segment_bytes;
     int allow_network_fs;
+    int tool; /* a command that looks in: nothing is made, trimmed, or warned of; it appends not */
 };
 extern const struct gw_field gw_log_fields[];
 
@@ -172,10 +173,13 @@ struct gw_letter {
     struct gw_position at;
 };
 struct gw_letters;
-/* whole: with the records' bytes. By pipeline and number; those of one moment. */
+/* whole: with the records' bytes. By pipeline and number; what has come since the open is left out,
+ * what goes meanwhile is passed over, what changes is shown as it is then (so it may stay open for
+ * long). Closed before the log is. */
 struct gw_letters *gw_letters_open(struct gw_log *log, const struct gw_letter_query *q, int whole,
                                    struct gw_err *err);
-/* 1: *out is on mem; 0: no more; -1: the state cannot be read. */
+/* 1: *out is on mem; 0: no more; -1: the state cannot be read. A letter that alone is damaged has
+ * reason `undecodable` and an error that says so. */
 int gw_letters_next(struct gw_letters *l, struct gw_arena *mem, struct gw_letter *out,
                     struct gw_err *err);
 void gw_letters_close(struct gw_letters *l);
@@ -190,7 +194,8 @@ struct gw_letter_change {
     uint64_t number;
     const struct gw_dead_letter *again;
     int found;  /* out: it was there */
-    int failed; /* out: the state could not be written */
+    int failed; /* out: the state could not be written, or that letter is damaged */
+    void (*then)(struct gw_mail *m); /* the log's own, while it is under way */
 };
 void gw_letter_change(struct gw_log *log, struct gw_letter_change *c);
 

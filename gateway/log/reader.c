@@ -128,6 +128,15 @@ static void enter_at_end(struct gw_reader *r)
         r->segment = 0; /* it is entered like any other */
 }
 
+static void open_view(struct gw_reader *r)
+{
+    r->fd = -1;
+    if (r->log->conf.type == GW_LOG_MEMORY)
+        gw_view_init(&r->view, MEMORY_WINDOW, r, gw_memory_read);
+    else
+        gw_view_init(&r->view, WINDOW, &r->fd, gw_view_read_file);
+}
+
 struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, struct gw_mail *wake,
                                  void (*revoked)(void *ctx, uint32_t stream), void *ctx)
 {
@@ -144,12 +153,8 @@ struct gw_reader *gw_reader_open(struct gw_cursor *c, struct gw_loop *loop, stru
     r->cursor = c;
     r->loop = loop;
     r->wake = wake;
-    r->fd = -1;
     r->ahead = GW_READ_AHEAD;
-    if (r->log->conf.type == GW_LOG_MEMORY)
-        gw_view_init(&r->view, MEMORY_WINDOW, r, gw_memory_read);
-    else
-        gw_view_init(&r->view, WINDOW, &r->fd, gw_view_read_file);
+    open_view(r);
     pthread_mutex_lock(&r->log->lock);
     gw_settled_copy(&r->skip, &c->done);
     r->start = r->sequence = r->skip.position + 1;
@@ -174,11 +179,24 @@ void gw_reader_close(struct gw_reader *r)
     if (!r->waker->posted)
         free(r->waker);
     pthread_mutex_unlock(&r->log->lock);
+    gw_reader_leave(r);
+    free(r);
+}
+
+void gw_reader_place(struct gw_reader *r, struct gw_log *log, uint64_t start, uint64_t until)
+{
+    *r = (struct gw_reader){
+        .log = log, .start = start, .sequence = start, .until = until, .bound = UINT64_MAX};
+    gw_settled_init(&r->skip, start - 1);
+    open_view(r);
+}
+
+void gw_reader_leave(struct gw_reader *r)
+{
     if (r->fd >= 0)
         close(r->fd);
     gw_view_fini(&r->view);
     gw_settled_fini(&r->skip);
-    free(r);
 }
 
 /* ---- damage ---- */
@@ -188,7 +206,7 @@ static int passed_by(struct gw_reader *r, uint64_t sequence)
     int is;
 
     pthread_mutex_lock(&r->log->lock);
-    is = r->cursor->done.position >= sequence;
+    is = r->cursor ? r->cursor->done.position >= sequence : gw_first_kept(r->log) > sequence;
     pthread_mutex_unlock(&r->log->lock);
     return is;
 }
@@ -206,8 +224,11 @@ static int gone(struct gw_reader *r)
     return is;
 }
 
+/* A scan is told by the records themselves. */
 static void say_damage(const struct gw_reader *r, uint64_t last, const char *what)
 {
+    if (!r->cursor)
+        return;
     GW_DIAG(GW_ERROR, "log", gw_msg(what), gw_kv_cstr("pipeline", r->cursor->name),
             gw_kv_int("segment", (int64_t)r->segment), gw_kv_int("offset", (int64_t)r->at),
             gw_kv_int("from", (int64_t)r->sequence), gw_kv_int("to", (int64_t)last));
@@ -232,6 +253,25 @@ static int enter(struct gw_reader *r, const struct gw_segment *s)
     return 0;
 }
 
+static void follow_cursor(struct gw_reader *r)
+{
+    if (r->cursor->done.position >= r->start)
+        r->start = r->cursor->done.position + 1;
+    r->until = r->log->head;
+}
+
+static void follow_trim(struct gw_reader *r)
+{
+    uint64_t next = r->start > r->sequence ? r->start : r->sequence, first = gw_first_kept(r->log);
+
+    if (first > r->until)
+        first = r->until + 1;
+    if (next >= first)
+        return;
+    r->missed += first - next;
+    r->start = first;
+}
+
 /* Under the lock. What may be read, from r->sequence on. 1: there is something; 0: nothing yet; -1
  * with errno. */
 static int look(struct gw_reader *r)
@@ -239,9 +279,11 @@ static int look(struct gw_reader *r)
     struct gw_log *log = r->log;
     ptrdiff_t i;
 
-    if (r->cursor->done.position >= r->start)
-        r->start = r->cursor->done.position + 1;
-    if (r->sequence > log->head || r->start > log->head)
+    if (r->cursor)
+        follow_cursor(r);
+    else
+        follow_trim(r);
+    if (r->sequence > r->until || r->start > r->until)
         return 0;
     i = gw_segments_find(log, r->start > r->sequence ? r->start : r->sequence);
     if (i < 0) { /* older than all that is kept */
@@ -252,6 +294,8 @@ static int look(struct gw_reader *r)
     if (log->segments[i].first != r->segment && enter(r, &log->segments[i]))
         return -1;
     r->last = gw_segments_last(log, (size_t)i);
+    if (r->last > r->until)
+        r->last = r->until;
     r->limit = log->segments[i].end;
     if (r->fd < 0 && !log->segments[i].mem) {
         r->hole = r->last;
@@ -267,7 +311,7 @@ static int refresh(struct gw_reader *r, struct gw_err *err)
     pthread_mutex_lock(&r->log->lock);
     rc = look(r);
     saved = errno;
-    if (!rc)
+    if (!rc && r->cursor)
         wait_for_more(r);
     pthread_mutex_unlock(&r->log->lock);
     if (rc >= 0)
@@ -325,7 +369,7 @@ static void consume(struct gw_reader *r)
 
 static void mark(struct gw_reader *r)
 {
-    if (r->at < r->marked_at + GW_MARK_EVERY)
+    if (!r->cursor || r->at < r->marked_at + GW_MARK_EVERY)
         return;
     r->marked_at = r->at;
     pthread_mutex_lock(&r->log->lock);

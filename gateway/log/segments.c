@@ -143,6 +143,8 @@ void gw_segments_trim(struct gw_log *log)
 {
     size_t n = count_settled(log), old = n;
 
+    if (log->conf.tool)
+        return;
     if (log->conf.retain_ms) {
         int64_t until = gw_mono_ms() - log->conf.retain_ms;
 

@@ -1,6 +1,7 @@
-/* state.db: cursors, their counts, dead letters. Used by one thread at a time: the one that opens
- * the log, then the state writer. Anyone may look into it with sqlite3 while the gateway runs. */
-#include "log/inside.h"
+/* state.db: its tables and their versions, transactions, cursors with their counts. Used by one
+ * thread at a time: the one that opens the log, then the state writer. Anyone may look into it with
+ * sqlite3 while the gateway runs. Dead letters: state_letters.c. */
+#include "log/state.h"
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -10,42 +11,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SET = 64 * 1024 * 1024, VERSION = 1 };
+enum { MAX_SET = 64 * 1024 * 1024, VERSION = 2 };
 
-enum statement { INSERT, SAVE, LETTER, RENAME, RENAME_LETTERS, STATEMENTS };
-static const char *const sql[STATEMENTS] = {
-    [INSERT] = "INSERT INTO cursors (name, created, position, settled, published, filtered, "
-               "dead_lettered, next_letter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [SAVE] = "UPDATE cursors SET created = ?2, position = ?3, settled = ?4, published = ?5, "
-             "filtered = ?6, dead_lettered = ?7, next_letter = ?8 WHERE name = ?1",
-    [LETTER] = "INSERT INTO dead_letters (pipeline, number, reason, event_id, attempts, first_at, "
-               "last_at, error, record, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [RENAME] = "UPDATE cursors SET name = ?2 WHERE name = ?1",
-    [RENAME_LETTERS] = "UPDATE dead_letters SET pipeline = ?2 WHERE pipeline = ?1",
+static const char *const sql[GW_STATEMENTS] = {
+    [GW_SQL_INSERT] = "INSERT INTO cursors (name, created, position, settled, published, filtered, "
+                      "dead_lettered, next_letter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [GW_SQL_SAVE] = "UPDATE cursors SET created = ?2, position = ?3, settled = ?4, published = ?5, "
+                    "filtered = ?6, dead_lettered = ?7, next_letter = ?8 WHERE name = ?1",
+    [GW_SQL_RENAME] = "UPDATE cursors SET name = ?2 WHERE name = ?1",
+    [GW_SQL_RENAME_LETTERS] = "UPDATE dead_letters SET pipeline = ?2 WHERE pipeline = ?1",
+    [GW_SQL_FORGET] = "DELETE FROM cursors WHERE name = ?1",
+    [GW_SQL_LETTER] =
+        "INSERT INTO dead_letters (pipeline, number, reason, event_id, attempts, first_at, "
+        "last_at, error, record, position, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11)",
+    [GW_SQL_ROOM] = "SELECT coalesce(sum(bytes), 0), (SELECT coalesce(max(number), 0) FROM "
+                    "dead_letters WHERE pipeline = ?1) FROM dead_letters WHERE pipeline = ?1",
+    [GW_SQL_FIND] = "SELECT bytes, coalesce(length(CAST(error AS BLOB)), 0) FROM dead_letters "
+                    "WHERE pipeline = ?1 AND number = ?2",
+    [GW_SQL_AGAIN] = "UPDATE dead_letters SET reason = ?3, error = ?4, last_at = ?5, attempts = "
+                     "attempts + ?6, bytes = ?7 WHERE pipeline = ?1 AND number = ?2",
+    [GW_SQL_DROP] = "DELETE FROM dead_letters WHERE pipeline = ?1 AND number = ?2",
+    [GW_SQL_OLD] = "SELECT rowid, bytes FROM dead_letters WHERE pipeline = ?1 AND last_at < ?2 "
+                   "ORDER BY last_at LIMIT ?3",
+    [GW_SQL_DROP_ROW] = "DELETE FROM dead_letters WHERE rowid = ?1",
 };
 
-/* Times are nanoseconds since 1970. settled: the set above position, a bit a record. */
+/* Times are nanoseconds since 1970. settled: the set above position, a bit a record. bytes: of a
+ * letter's record, error and event_id; the index holds it, so that their sum is quickly had. */
+#define LETTERS_BY_AGE "CREATE INDEX letters_by_age ON dead_letters (pipeline, last_at, bytes);"
 static const char schema[] =
-    "BEGIN;"
-    "CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
     " position INTEGER NOT NULL, settled BLOB NOT NULL, published INTEGER NOT NULL,"
     " filtered INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, next_letter INTEGER NOT NULL)"
     " WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS dead_letters (pipeline TEXT NOT NULL, number INTEGER NOT NULL,"
+    "CREATE TABLE dead_letters (pipeline TEXT NOT NULL, number INTEGER NOT NULL,"
     " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"
     " last_at INTEGER NOT NULL, error TEXT, record BLOB, position INTEGER NOT NULL,"
-    " PRIMARY KEY (pipeline, number));"
-    "PRAGMA user_version = 1;"
+    " bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, number));" LETTERS_BY_AGE
+    "PRAGMA user_version = 2;"
     "COMMIT";
 
-struct gw_state {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[STATEMENTS];
-    struct gw_buf set;
+/* From the version that it is indexed by to the next one. */
+static const char *const conversions[VERSION] = {
+    schema,
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE dead_letters ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE dead_letters SET bytes = coalesce(length(record), 0)"
+    " + coalesce(length(CAST(error AS BLOB)), 0) + coalesce(length(CAST(event_id AS BLOB)), "
+    "0);" LETTERS_BY_AGE "PRAGMA user_version = 2;"
+    "COMMIT",
 };
 
 /* A disk without room is a log without room: it may be had later. */
-static int fail(struct gw_state *s, struct gw_err *err)
+int gw_state_fail(struct gw_state *s, struct gw_err *err)
 {
     int code = sqlite3_errcode(s->db) & 0xff;
 
@@ -58,7 +78,7 @@ static int fail(struct gw_state *s, struct gw_err *err)
 
 static int run_sql(struct gw_state *s, const char *text, struct gw_err *err)
 {
-    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, err);
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : gw_state_fail(s, err);
 }
 
 static int user_version(struct gw_state *s)
@@ -87,12 +107,15 @@ static int prepare(struct gw_state *s, struct gw_err *err)
     version = user_version(s);
     if (version > VERSION)
         return gw_err_set(err, GW_ERR_FATAL, "state.db: of a newer moongate (version %d)", version);
-    if (version < VERSION && run_sql(s, schema, err))
-        return -1;
-    for (size_t i = 0; i < STATEMENTS; i++)
+    if (version < 0)
+        return gw_state_fail(s, err);
+    for (; version < VERSION; version = user_version(s))
+        if (run_sql(s, conversions[version], err))
+            return -1;
+    for (size_t i = 0; i < GW_STATEMENTS; i++)
         if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL) !=
             SQLITE_OK)
-            return fail(s, err);
+            return gw_state_fail(s, err);
     return 0;
 }
 
@@ -119,7 +142,7 @@ void gw_state_close(struct gw_state *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
+    for (size_t i = 0; i < GW_STATEMENTS; i++)
         sqlite3_finalize(s->stmt[i]);
     sqlite3_close(s->db);
     gw_buf_free(&s->set);
@@ -128,7 +151,7 @@ void gw_state_close(struct gw_state *s)
 
 /* ---- reading ---- */
 
-static int load_row(sqlite3_stmt *row, struct gw_log *log, struct gw_err *err)
+static int load_row(struct gw_state *s, sqlite3_stmt *row, struct gw_log *log, struct gw_err *err)
 {
     const char *name = (const char *)sqlite3_column_text(row, 0);
     uint64_t created = (uint64_t)sqlite3_column_int64(row, 1);
@@ -140,13 +163,13 @@ static int load_row(sqlite3_stmt *row, struct gw_log *log, struct gw_err *err)
         (struct gw_str){sqlite3_column_blob(row, 3), (size_t)sqlite3_column_bytes(row, 3)});
     for (int i = 0; i < 3; i++)
         c->count[i] = c->next_count[i] = (uint64_t)sqlite3_column_int64(row, 4 + i);
-    c->next_letter = (uint64_t)sqlite3_column_int64(row, 7);
+    c->letters.next = (uint64_t)sqlite3_column_int64(row, 7);
     gw_settled_copy(&c->next, &c->done);
     settled = c->done.position - created + c->done.above;
     if (position < created || c->count[0] + c->count[1] + c->count[2] != settled)
         return gw_err_set(err, GW_ERR_FATAL, "state.db: the counts of cursor %s do not add up",
                           c->name);
-    return 0;
+    return gw_state_load_letters(s, c, err);
 }
 
 int gw_state_load(struct gw_state *s, struct gw_log *log, struct gw_err *err)
@@ -159,13 +182,13 @@ int gw_state_load(struct gw_state *s, struct gw_log *log, struct gw_err *err)
 
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(row);
-        if (rc == SQLITE_ROW && load_row(row, log, err)) {
+        if (rc == SQLITE_ROW && load_row(s, row, log, err)) {
             sqlite3_finalize(row);
             return -1;
         }
     }
     sqlite3_finalize(row);
-    return rc == SQLITE_DONE ? 0 : fail(s, err);
+    return rc == SQLITE_DONE ? 0 : gw_state_fail(s, err);
 }
 
 /* ---- writing ---- */
@@ -186,22 +209,27 @@ void gw_state_rollback(struct gw_state *s)
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static int step(struct gw_state *s, enum statement which, struct gw_err *err)
+int gw_state_step(struct gw_state *s, enum gw_statement which, struct gw_err *err)
 {
-    int rc = sqlite3_step(s->stmt[which]), bad = rc != SQLITE_DONE ? fail(s, err) : 0;
+    int rc = sqlite3_step(s->stmt[which]), bad = rc != SQLITE_DONE ? gw_state_fail(s, err) : 0;
 
-    sqlite3_reset(s->stmt[which]);
-    sqlite3_clear_bindings(s->stmt[which]);
+    gw_state_reset(s, which);
     return bad;
 }
 
-static void bind_text(sqlite3_stmt *stmt, int i, struct gw_str v)
+void gw_state_reset(struct gw_state *s, enum gw_statement which)
+{
+    sqlite3_reset(s->stmt[which]);
+    sqlite3_clear_bindings(s->stmt[which]);
+}
+
+void gw_state_bind(sqlite3_stmt *stmt, int i, struct gw_str v)
 {
     if (v.p)
         sqlite3_bind_text64(stmt, i, v.p, v.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int put_cursor(struct gw_state *s, enum statement which, const struct gw_cursor *c,
+static int put_cursor(struct gw_state *s, enum gw_statement which, const struct gw_cursor *c,
                       struct gw_err *err)
 {
     sqlite3_stmt *stmt = s->stmt[which];
@@ -212,52 +240,39 @@ static int put_cursor(struct gw_state *s, enum statement which, const struct gw_
     if (s->set.failed)
         return gw_err_set(err, GW_ERR_FATAL, "state.db: too much is settled out of order");
     set = gw_buf_str(&s->set);
-    bind_text(stmt, 1, gw_str_of(c->name));
+    gw_state_bind(stmt, 1, gw_str_of(c->name));
     sqlite3_bind_int64(stmt, 2, (int64_t)c->created);
     sqlite3_bind_int64(stmt, 3, (int64_t)c->next.position);
     sqlite3_bind_blob64(stmt, 4, set.p, set.len, SQLITE_STATIC);
     for (int i = 0; i < 3; i++)
         sqlite3_bind_int64(stmt, 5 + i, (int64_t)c->next_count[i]);
-    sqlite3_bind_int64(stmt, 8, (int64_t)c->next_letter);
-    return step(s, which, err);
+    sqlite3_bind_int64(stmt, 8, (int64_t)c->next_letters.next);
+    return gw_state_step(s, which, err);
 }
 
 int gw_state_insert(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err)
 {
-    return put_cursor(s, INSERT, c, err);
+    return put_cursor(s, GW_SQL_INSERT, c, err);
 }
 
 int gw_state_save(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err)
 {
-    return put_cursor(s, SAVE, c, err);
+    return put_cursor(s, GW_SQL_SAVE, c, err);
 }
 
 int gw_state_rename(struct gw_state *s, const char *from, const char *to, struct gw_err *err)
 {
-    for (enum statement i = RENAME; i <= RENAME_LETTERS; i++) {
-        bind_text(s->stmt[i], 1, gw_str_of(from));
-        bind_text(s->stmt[i], 2, gw_str_of(to));
-        if (step(s, i, err))
+    for (enum gw_statement i = GW_SQL_RENAME; i <= GW_SQL_RENAME_LETTERS; i++) {
+        gw_state_bind(s->stmt[i], 1, gw_str_of(from));
+        gw_state_bind(s->stmt[i], 2, gw_str_of(to));
+        if (gw_state_step(s, i, err))
             return -1;
     }
     return 0;
 }
 
-int gw_state_letter(struct gw_state *s, const struct gw_cursor *c, uint64_t position,
-                    const struct gw_dead_letter *d, struct gw_err *err)
+int gw_state_forget(struct gw_state *s, const char *name, struct gw_err *err)
 {
-    sqlite3_stmt *stmt = s->stmt[LETTER];
-
-    bind_text(stmt, 1, gw_str_of(c->name));
-    sqlite3_bind_int64(stmt, 2, (int64_t)c->next_letter);
-    bind_text(stmt, 3, gw_str_of(d->reason));
-    bind_text(stmt, 4, d->event_id);
-    sqlite3_bind_int64(stmt, 5, d->attempts);
-    sqlite3_bind_int64(stmt, 6, d->first_at_ns);
-    sqlite3_bind_int64(stmt, 7, d->last_at_ns);
-    bind_text(stmt, 8, d->error);
-    if (d->record.p)
-        sqlite3_bind_blob64(stmt, 9, d->record.p, d->record.len, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 10, (int64_t)position);
-    return step(s, LETTER, err);
+    gw_state_bind(s->stmt[GW_SQL_FORGET], 1, gw_str_of(name));
+    return gw_state_step(s, GW_SQL_FORGET, err);
 }

@@ -1,7 +1,7 @@
-/* The state writer: a thread that takes the settles of all workers and commits them together, at
- * most once in 100 ms and at once when the last commit is longer ago (L5). Cursors are made here as
- * well, so that one thread writes state.db. For a log in memory there is no thread and no file:
- * who settles does it. */
+/* The state writer: a thread that takes the settles of all workers, and what is done with dead
+ * letters, and commits them together, at most once in 100 ms and at once when the last commit is
+ * longer ago (L5). Asks of cursors are answered here as well (asks.c), so that one thread writes
+ * state.db. For a log in memory there is no thread and no file: who settles does it. */
 #include "log/inside.h"
 
 #include "base/clock.h"
@@ -9,82 +9,90 @@
 #include "base/err.h"
 #include "net/loop.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 enum { EVERY_MS = 100, RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
-/* A cursor is asked for by gw_log_cursor, which waits. */
-struct ask {
-    struct gw_mail mail;
-    const char *name, *renamed_from;
-    enum gw_start start;
-    struct gw_cursor *cursor;
-    struct gw_err err;
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    int done;
-};
-
-static void is_ask(struct gw_mail *m)
+static void is_change(struct gw_mail *m)
 {
-    (void)m; /* its address tells an ask from a settle */
+    (void)m; /* its address tells a letter's change from a settle */
 }
 
 /* ---- settles ---- */
 
-static int settle_one(struct gw_log *log, struct gw_cursor *c, const struct gw_settled *item,
+static int settle_one(struct gw_log *log, struct gw_cursor *c, struct gw_settled *item,
                       struct gw_err *err)
 {
-    static const struct gw_dead_letter unsaid = {.reason = "rejected"};
-    int rc;
+    const struct gw_dead_letter *d = item->dead ? item->dead : &gw_letter_unsaid;
 
+    item->refused = 0;
+    if (item->end == GW_DEAD && !gw_settled_has(&c->next, item->at.offset) &&
+        !gw_letter_fits(c, &c->next_letters, d)) {
+        item->refused = 1;
+        return 0;
+    }
     if (!gw_settled_add(&c->next, item->at.offset))
         return 0;
     c->next_count[item->end]++;
     c->dirty = 1;
-    if (item->end != GW_DEAD)
-        return 0;
-    rc = gw_state_letter(log->state, c, item->at.offset, item->dead ? item->dead : &unsaid, err);
-    c->next_letter++; /* also when it failed: take_back counts on it */
-    return rc;
+    return item->end == GW_DEAD ? gw_state_letter(log->state, c, item->at.offset, d, err) : 0;
 }
 
-static int write_settles(struct gw_log *log, struct gw_mail *list, struct gw_err *err)
+static int write_one(struct gw_log *log, struct gw_mail *m, struct gw_err *err)
 {
-    if (gw_state_begin(log->state, err))
-        return -1;
-    for (struct gw_mail *m = list; m; m = m->next) {
-        struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
+    if (m->fn == gw_ask_is)
+        return 0;
+    if (m->fn == is_change) {
+        struct gw_letter_change *change = GW_CONTAINER(m, struct gw_letter_change, mail);
 
-        if (m->fn == is_ask)
-            continue;
-        for (size_t i = 0; i < s->n; i++)
-            if (settle_one(log, s->cursor, &s->items[i], err))
-                return -1;
+        return gw_state_change(log->state, gw_cursor_find(log, change->pipeline), change, err);
     }
+    struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
+
+    for (size_t i = 0; i < s->n; i++)
+        if (settle_one(log, s->cursor, &s->items[i], err))
+            return -1;
+    return 0;
+}
+
+static int write_list(struct gw_log *log, void *list, struct gw_err *err)
+{
+    for (struct gw_mail *m = list; m; m = m->next)
+        if (write_one(log, m, err))
+            return -1;
     for (size_t i = 0; i < log->n_cursors; i++)
         if (log->cursors[i]->dirty && gw_state_save(log->state, log->cursors[i], err))
             return -1;
-    return gw_state_commit(log->state, err);
+    return 0;
 }
 
-/* As if the settles had not been looked at. */
+/* As if nothing had been looked at. */
 static void take_back(struct gw_log *log)
 {
     gw_state_rollback(log->state);
     for (size_t i = 0; i < log->n_cursors; i++) {
         struct gw_cursor *c = log->cursors[i];
 
+        c->next_letters = c->letters;
         if (!c->dirty)
             continue;
-        c->next_letter -= c->next_count[GW_DEAD] - c->count[GW_DEAD];
         gw_settled_copy(&c->next, &c->done);
         memcpy(c->next_count, c->count, sizeof(c->next_count));
         c->dirty = 0;
     }
+}
+
+int gw_state_do(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
+                void *ctx, struct gw_err *err)
+{
+    if (gw_state_begin(log->state, err) || fn(log, ctx, err) || gw_state_commit(log->state, err)) {
+        take_back(log);
+        return -1;
+    }
+    for (size_t i = 0; i < log->n_cursors; i++)
+        log->cursors[i]->letters = log->cursors[i]->next_letters;
+    return 0;
 }
 
 static void publish(struct gw_log *log, struct gw_mail *list)
@@ -93,7 +101,7 @@ static void publish(struct gw_log *log, struct gw_mail *list)
     for (struct gw_mail *m = list; m; m = m->next) {
         struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
 
-        if (m->fn != is_ask)
+        if (m->fn != gw_ask_is && m->fn != is_change)
             gw_cursor_settle(s->cursor, s->items, s->n);
     }
     for (size_t i = 0; i < log->n_cursors; i++)
@@ -103,111 +111,15 @@ static void publish(struct gw_log *log, struct gw_mail *list)
     pthread_mutex_unlock(&log->lock);
 }
 
-/* ---- cursors ---- */
-
-static int insert(struct gw_log *log, struct gw_cursor *c, struct gw_err *err)
-{
-    if (!log->state)
-        return 0;
-    if (gw_state_begin(log->state, err) || gw_state_insert(log->state, c, err) ||
-        gw_state_commit(log->state, err)) {
-        gw_state_rollback(log->state);
-        return -1;
-    }
-    return 0;
-}
-
-static int rename_cursor(struct gw_log *log, struct gw_cursor *c, const char *to,
-                         struct gw_err *err)
-{
-    if (log->state &&
-        (gw_state_begin(log->state, err) || gw_state_rename(log->state, c->name, to, err) ||
-         gw_state_commit(log->state, err))) {
-        gw_state_rollback(log->state);
-        return -1;
-    }
-    pthread_mutex_lock(&log->lock);
-    (void)snprintf(c->name, sizeof(c->name), "%s", to);
-    pthread_mutex_unlock(&log->lock);
-    return 0;
-}
-
-/* What is appended between the choice of the place and the commit belongs to it already. */
-static struct gw_cursor *make(struct gw_log *log, const char *name, enum gw_start start,
-                              struct gw_err *err)
-{
-    struct gw_cursor *c;
-
-    pthread_mutex_lock(&log->lock);
-    c = gw_cursor_add(log, name, start == GW_START_RETAINED ? gw_first_kept(log) - 1 : log->head);
-    pthread_mutex_unlock(&log->lock);
-    if (!insert(log, c, err))
-        return c;
-    pthread_mutex_lock(&log->lock);
-    log->n_cursors--;
-    pthread_mutex_unlock(&log->lock);
-    gw_cursor_free(c);
-    return NULL;
-}
-
-static struct gw_cursor *find_or_make(struct gw_log *log, const char *name, enum gw_start start,
-                                      const char *renamed_from, struct gw_err *err)
-{
-    struct gw_cursor *c = gw_cursor_find(log, name), *from = NULL;
-
-    if (!c && renamed_from)
-        from = gw_cursor_find(log, renamed_from);
-    if (from && from->asked) {
-        (void)gw_err_set(err, GW_ERR_FATAL, "renamed_from: pipeline %s is there as well",
-                         renamed_from);
-        return NULL;
-    }
-    if (from && rename_cursor(log, from, name, err))
-        return NULL;
-    if (from)
-        c = from;
-    if (!c && !(c = make(log, name, start, err)))
-        return NULL;
-    pthread_mutex_lock(&log->lock);
-    c->asked = 1;
-    pthread_mutex_unlock(&log->lock);
-    return c;
-}
-
-struct gw_cursor *gw_log_cursor(struct gw_log *log, const char *pipeline, enum gw_start start,
-                                const char *renamed_from, struct gw_err *err)
-{
-    struct ask a = {
-        .mail.fn = is_ask, .name = pipeline, .renamed_from = renamed_from, .start = start};
-
-    assert(strlen(pipeline) < sizeof(((struct gw_cursor *)0)->name));
-    if (log->state_lost)
-        a.start = start = GW_START_RETAINED;
-    if (!log->state)
-        return find_or_make(log, pipeline, start, renamed_from, err);
-    pthread_mutex_init(&a.lock, NULL);
-    pthread_cond_init(&a.answered, NULL);
-    gw_mailbox_post(&log->to_state, &a.mail);
-    pthread_mutex_lock(&a.lock);
-    while (!a.done)
-        pthread_cond_wait(&a.answered, &a.lock);
-    pthread_mutex_unlock(&a.lock);
-    pthread_cond_destroy(&a.answered);
-    pthread_mutex_destroy(&a.lock);
-    *err = a.err;
-    return a.cursor;
-}
-
-static void answer_ask(struct gw_log *log, struct ask *a)
-{
-    a->cursor = find_or_make(log, a->name, a->start, a->renamed_from, &a->err);
-    pthread_mutex_lock(&a->lock);
-    a->done = 1;
-    pthread_cond_signal(&a->answered);
-    pthread_mutex_unlock(&a->lock);
-}
-
 /* ---- the thread ---- */
+
+static void answer_change(struct gw_letter_change *change, int failed)
+{
+    change->mail.fn = change->then;
+    if (failed)
+        change->failed = 1;
+    gw_loop_post_mail(change->reply, &change->mail);
+}
 
 static void answer(struct gw_log *log, struct gw_mail *list, int failed)
 {
@@ -215,8 +127,10 @@ static void answer(struct gw_log *log, struct gw_mail *list, int failed)
         struct gw_mail *m = list;
 
         list = m->next;
-        if (m->fn == is_ask) {
-            answer_ask(log, GW_CONTAINER(m, struct ask, mail));
+        if (m->fn == gw_ask_is) {
+            gw_ask_answer(log, m);
+        } else if (m->fn == is_change) {
+            answer_change(GW_CONTAINER(m, struct gw_letter_change, mail), failed);
         } else {
             struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
 
@@ -226,10 +140,10 @@ static void answer(struct gw_log *log, struct gw_mail *list, int failed)
     }
 }
 
-static int has_settles(const struct gw_mail *list)
+static int has_work(const struct gw_mail *list)
 {
     for (; list; list = list->next)
-        if (list->fn != is_ask)
+        if (list->fn != gw_ask_is)
             return 1;
     return 0;
 }
@@ -269,12 +183,11 @@ static int commit(struct gw_log *log, struct gw_mail *list)
     static struct gw_diag_limit limit;
     struct gw_err err;
 
-    if (!has_settles(list))
+    if (!has_work(list))
         return 0;
     if (locked_flag(log, &log->state_broken))
         return -1;
-    while (write_settles(log, list, &err)) {
-        take_back(log);
+    while (gw_state_do(log, write_list, list, &err)) {
         if (err.kind != GW_ERR_RETRY || locked_flag(log, &log->hurried)) {
             pthread_mutex_lock(&log->lock);
             log->state_broken = 1;
@@ -291,16 +204,12 @@ static int commit(struct gw_log *log, struct gw_mail *list)
     return 0;
 }
 
-static struct gw_mail *take_all(struct gw_log *log, int64_t last_ms)
+static struct gw_mail *take_all(struct gw_log *log, int64_t last_ms, int ms)
 {
-    struct gw_log_stats stats;
-    struct gw_mail *list, *m;
-    int64_t due;
+    struct gw_mail *list = gw_mailbox_take(&log->to_state, ms), *m;
+    int64_t due = last_ms + EVERY_MS - gw_mono_ms();
 
-    gw_log_stats(log, &stats, NULL, 0);
-    list = gw_mailbox_take(&log->to_state, stats.orphans ? HOUR_MS : -1);
-    due = last_ms + EVERY_MS - gw_mono_ms();
-    if (!list || due <= 0 || !has_settles(list))
+    if (!list || due <= 0 || !has_work(list))
         return list;
     pause_ms(log, due < EVERY_MS ? due : EVERY_MS);
     for (m = list; m->next; m = m->next)
@@ -309,24 +218,103 @@ static struct gw_mail *take_all(struct gw_log *log, int64_t last_ms)
     return list;
 }
 
+/* ---- what is due now and then ---- */
+
+struct duties {
+    int64_t expire_ms, warn_ms; /* when */
+    int more;                   /* letters to expire at once */
+};
+
+struct expiry {
+    struct gw_cursor *cursor;
+    int64_t before_ns;
+    int more;
+};
+
+static int expire_some(struct gw_log *log, void *ctx, struct gw_err *err)
+{
+    struct expiry *x = ctx;
+
+    return gw_state_expire(log->state, x->cursor, x->before_ns, &x->more, err);
+}
+
+/* A letter that cannot go today may tomorrow. */
+static int expire(struct gw_log *log)
+{
+    static struct gw_diag_limit limit;
+    struct gw_err err;
+    int more = 0;
+
+    for (size_t i = 0; i < log->n_cursors; i++) {
+        struct gw_cursor *c = log->cursors[i];
+        int64_t keep_ms = c->keep_letters_ms;
+        struct expiry x = {.cursor = c};
+
+        if (keep_ms <= 0)
+            continue;
+        x.before_ns = gw_clock_wall_ns() - keep_ms * 1000000;
+        if (!gw_state_do(log, expire_some, &x, &err))
+            more |= x.more;
+        else if (gw_diag_allow(&limit, HOUR_MS))
+            GW_DIAG(GW_WARN, "log", gw_msg("dead letters that are old enough cannot be removed"),
+                    gw_kv_cstr("pipeline", c->name), gw_kv_cstr("error", err.msg));
+    }
+    return more;
+}
+
+static void do_duties(struct gw_log *log, struct duties *d)
+{
+    int64_t now = gw_mono_ms();
+
+    if ((d->more || now >= d->expire_ms) && !locked_flag(log, &log->state_broken)) {
+        d->more = expire(log);
+        d->expire_ms = now + MINUTE_MS;
+    }
+    if (now >= d->warn_ms && !log->conf.tool) {
+        gw_warn_orphans(log);
+        d->warn_ms = now + HOUR_MS;
+    }
+}
+
 void *gw_state_writer_main(void *arg)
 {
     struct gw_log *log = arg;
-    int64_t last_ms = gw_mono_ms() - EVERY_MS;
+    int64_t start_ms = gw_mono_ms(), last_ms = start_ms - EVERY_MS;
+    struct duties d = {.expire_ms = start_ms + MINUTE_MS, .warn_ms = start_ms + HOUR_MS};
 
     for (;;) {
-        struct gw_mail *list = take_all(log, last_ms);
+        struct gw_mail *list = take_all(log, last_ms, d.more ? 0 : MINUTE_MS);
 
         if (!list && locked_flag(log, &log->closing))
             return NULL;
-        if (!list) {
-            gw_warn_orphans(log);
-            continue;
-        }
-        if (has_settles(list))
+        if (has_work(list))
             last_ms = gw_mono_ms();
         answer(log, list, commit(log, list) != 0);
+        do_duties(log, &d);
     }
+}
+
+/* ---- from any thread ---- */
+
+static void settle_in_memory(struct gw_log *log, struct gw_settle *s)
+{
+    struct gw_cursor *c = s->cursor;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct gw_settled *item = &s->items[i];
+        const struct gw_dead_letter *d = item->dead ? item->dead : &gw_letter_unsaid;
+
+        item->refused = 0;
+        if (item->end != GW_DEAD || gw_settled_has(&c->done, item->at.offset))
+            continue;
+        gw_kept_expire(c, gw_clock_wall_ns());
+        item->refused = !gw_letter_fits(c, &c->letters, d);
+        if (!item->refused)
+            gw_kept_add(c, item->at.offset, d);
+    }
+    gw_cursor_settle(c, s->items, s->n);
+    gw_readers_let_go(log);
+    gw_segments_trim(log);
 }
 
 void gw_log_settle(struct gw_log *log, struct gw_settle *s)
@@ -336,10 +324,23 @@ void gw_log_settle(struct gw_log *log, struct gw_settle *s)
         return;
     }
     pthread_mutex_lock(&log->lock);
-    gw_cursor_settle(s->cursor, s->items, s->n);
-    gw_readers_let_go(log);
-    gw_segments_trim(log);
+    settle_in_memory(log, s);
     pthread_mutex_unlock(&log->lock);
     s->failed = 0;
     gw_loop_post_mail(s->reply, &s->mail);
+}
+
+void gw_letter_change(struct gw_log *log, struct gw_letter_change *change)
+{
+    change->found = change->failed = 0;
+    if (log->state) {
+        change->then = change->mail.fn;
+        change->mail.fn = is_change;
+        gw_mailbox_post(&log->to_state, &change->mail);
+        return;
+    }
+    pthread_mutex_lock(&log->lock);
+    gw_kept_change(log, change);
+    pthread_mutex_unlock(&log->lock);
+    gw_loop_post_mail(change->reply, &change->mail);
 }

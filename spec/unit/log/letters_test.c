@@ -1,0 +1,215 @@
+/* Dead letters: listed, changed, bounded, in both types of log. */
+#include "letters.h"
+
+static struct gw_log_conf of_type(int type)
+{
+    struct gw_log_conf conf = rig_conf();
+
+    conf.type = type;
+    return conf;
+}
+
+static const struct gw_dead_letter one = {.reason = "gave_up",
+                                          .event_id = GW_STR("id-7"),
+                                          .error = GW_STR("503 Service Unavailable"),
+                                          .record = GW_STR("bytes\0with a zero"),
+                                          .attempts = 5,
+                                          .first_at_ns = 7000,
+                                          .last_at_ns = 9000};
+
+static void check_one(struct rig *r, int whole)
+{
+    const struct gw_letter_query q = {.pipeline = "p", .number = 2};
+    struct gw_letter l;
+    struct gw_err err;
+    struct gw_letters *all = gw_letters_open(r->log, &q, whole, &err);
+
+    CHECK(all && gw_letters_next(all, r->mem, &l, &err) == 1);
+    CHECK(gw_str_is(l.pipeline, "p") && l.number == 2 && l.at.offset == 9);
+    CHECK(!strcmp(l.d.reason, "gave_up") && gw_str_is(l.d.event_id, "id-7"));
+    CHECK(gw_str_eq(l.d.error, one.error) && l.d.attempts == 5);
+    CHECK(l.d.first_at_ns == 7000 && l.d.last_at_ns == 9000);
+    CHECK(whole ? gw_str_eq(l.d.record, one.record) : l.d.record.p == NULL);
+    CHECK(gw_letters_next(all, r->mem, &l, &err) == 0);
+    gw_letters_close(all);
+}
+
+static void lists(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct gw_cursor *q;
+    struct gw_err err;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    q = gw_log_cursor(r.log, "a", GW_START_NEW, NULL, &err);
+    rig_append_each(&r, 1, 10, 20);
+    CHECK_LETTERS(&r, "");
+    CHECK(!letters_put(&r, 3, 50, 1) && !letters_settle(&r, r.cursor, 9, &one));
+    CHECK(!letters_settle(&r, q, 4, &one) && !letters_put(&r, 5, 50, 1));
+    CHECK_LETTERS(&r, "a/1 p/1 p/2 p/3");
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){.pipeline = "p"}), "p/1 p/2 p/3"));
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){.reason = "gave_up"}), "a/1 p/2"));
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){.number = 1}), "a/1 p/1"));
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){"p", "hook_error", 3}), "p/3"));
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){"p", "gave_up", 3}), ""));
+    CHECK(!strcmp(letters_list(&r, &(struct gw_letter_query){.pipeline = "none"}), ""));
+    check_one(&r, 0);
+    check_one(&r, 1);
+    CHECK(rig_stats(&r).dead_lettered == 3);
+    if (type == GW_LOG_EMBEDDED) {
+        rig_reopen(&r);
+        CHECK_LETTERS(&r, "a/1 p/1 p/2 p/3");
+        check_one(&r, 1);
+        CHECK(!letters_put(&r, 6, 50, 1));
+        CHECK_LETTERS(&r, "a/1 p/1 p/2 p/3 p/4");
+    }
+    rig_close(&r);
+}
+
+TEST(test_letters_embedded_lists_what_is_asked_for)
+{
+    lists(GW_LOG_EMBEDDED);
+}
+
+TEST(test_letters_memory_lists_what_is_asked_for)
+{
+    lists(GW_LOG_MEMORY);
+}
+
+/* ---- changes ---- */
+
+static void changes(int type)
+{
+    const struct gw_dead_letter again = {
+        .reason = "rejected", .error = GW_STR("410 Gone"), .attempts = 3, .last_at_ns = 12000};
+    struct gw_log_conf conf = of_type(type);
+    struct gw_letter_query q = {.pipeline = "p", .number = 2};
+    struct gw_letters *all;
+    struct gw_letter l;
+    struct gw_err err;
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 10, 20);
+    CHECK(!letters_put(&r, 1, 50, 1) && !letters_settle(&r, r.cursor, 2, &one));
+    CHECK(!letters_put(&r, 3, 50, 1));
+    CHECK(letters_change(&r, "p", 1, NULL) && !letters_change(&r, "p", 1, NULL));
+    CHECK(!letters_change(&r, "p", 1, &again) && !letters_change(&r, "p", 0, NULL));
+    CHECK(!letters_change(&r, "none", 2, NULL) && letters_change(&r, "p", 2, &again));
+    all = gw_letters_open(r.log, &q, 1, &err);
+    CHECK(all && gw_letters_next(all, r.mem, &l, &err) == 1);
+    CHECK(!strcmp(l.d.reason, "rejected") && gw_str_is(l.d.error, "410 Gone"));
+    CHECK(l.d.attempts == 8 && l.d.first_at_ns == 7000 && l.d.last_at_ns == 12000);
+    CHECK(gw_str_eq(l.d.record, one.record) && gw_str_is(l.d.event_id, "id-7"));
+    gw_letters_close(all);
+    CHECK_LETTERS(&r, "p/2 p/3");
+    CHECK(letters_change(&r, "p", 3, NULL));
+    CHECK(rig_stats(&r).dead_lettered == 3); /* what the records have become */
+    CHECK(!letters_put(&r, 4, 50, 1));       /* no number is given twice */
+    CHECK_LETTERS(&r, "p/2 p/4");
+    rig_close(&r);
+}
+
+TEST(test_letters_embedded_change_one_by_one)
+{
+    changes(GW_LOG_EMBEDDED);
+}
+
+TEST(test_letters_memory_change_one_by_one)
+{
+    changes(GW_LOG_MEMORY);
+}
+
+TEST(test_letters_never_give_a_number_twice_after_the_newest_went)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 5, 20);
+    CHECK(!letters_put(&r, 1, 50, 1) && letters_change(&r, "p", 1, NULL));
+    rig_reopen(&r);
+    CHECK(!letters_put(&r, 2, 50, 1));
+    CHECK_LETTERS(&r, "p/2");
+    rig_close(&r);
+}
+
+/* ---- limits ---- */
+
+static void bounds(int type)
+{
+    const struct gw_dead_letter again = {.reason = "rejected"};
+    struct gw_log_conf conf = of_type(type);
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 20, 20);
+    gw_cursor_letters(r.cursor, 1000, 0);
+    CHECK(!letters_put(&r, 1, 5000, 1)); /* alone, it is let through */
+    CHECK(letters_put(&r, 2, 5, 1) && rig_stats(&r).dead_lettered == 1);
+    CHECK(letters_change(&r, "p", 1, NULL));
+    CHECK(!letters_put(&r, 2, 400, 1) && !letters_put(&r, 3, 600, 1));
+    CHECK(letters_put(&r, 4, 5, 1) && rig_stats(&r).lag == 17);
+    rig_settle(&r, 5, 5); /* the others go on */
+    CHECK(letters_change(&r, "p", 2, NULL));
+    CHECK(letters_put(&r, 4, 401, 1) && !letters_put(&r, 4, 400, 1));
+    CHECK(letters_change(&r, "p", 3, &again)); /* its error of 2 bytes is gone */
+    CHECK(letters_put(&r, 6, 5, 1));
+    if (type == GW_LOG_EMBEDDED) {
+        rig_reopen(&r);
+        gw_cursor_letters(r.cursor, 1005, 0);
+        CHECK(letters_put(&r, 6, 8, 1) && !letters_put(&r, 6, 7, 1));
+    }
+    gw_cursor_letters(r.cursor, 2000, 0);
+    CHECK(!letters_put(&r, 7, 500, 1));
+    rig_close(&r);
+}
+
+TEST(test_letters_embedded_refuse_what_exceeds_their_bytes)
+{
+    bounds(GW_LOG_EMBEDDED);
+}
+
+TEST(test_letters_memory_refuse_what_exceeds_their_bytes)
+{
+    bounds(GW_LOG_MEMORY);
+}
+
+static int64_t wall;
+
+static int64_t wall_clock(void)
+{
+    return wall;
+}
+
+static void expires(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct rig r;
+
+    gw_clock_wall_ns = wall_clock;
+    wall = 100000 * INT64_C(1000000000);
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 400, 20);
+    gw_cursor_letters(r.cursor, 1000, 3600 * 1000);
+    for (uint64_t i = 1; i <= 150; i++)
+        CHECK(!letters_put(&r, i, 5, 90000)); /* more than goes at once */
+    CHECK(!letters_put(&r, 151, 200, 97000));
+    CHECK(letters_put(&r, 152, 800, 99000) == (type == GW_LOG_EMBEDDED));
+    for (uint64_t i = 152; type == GW_LOG_EMBEDDED && letters_put(&r, i, 800, 99000);)
+        ;
+    CHECK_LETTERS(&r, "p/151 p/152");
+    CHECK(letters_put(&r, 153, 5, 99000) && rig_stats(&r).dead_lettered == 152);
+    rig_close(&r);
+}
+
+TEST(test_letters_embedded_go_when_they_are_old)
+{
+    expires(GW_LOG_EMBEDDED);
+}
+
+TEST(test_letters_memory_go_when_they_are_old)
+{
+    expires(GW_LOG_MEMORY);
+}
