@@ -92,6 +92,7 @@ struct gw_log {
     uint64_t reserved; /* bytes of records, until they are durable or have failed */
     uint64_t refused;  /* the smallest reservation refused since one of its size was taken */
     int disk_full;     /* the last allocation failed */
+    int unproven;      /* a write met a full disk where room was allocated: allocations are tried */
     int64_t retry_ms;  /* when the next may be tried */
     int broken;        /* L7 */
     int state_lost;    /* cursors are made at the oldest record; who opens and asks */
@@ -123,6 +124,10 @@ int gw_segments_roll(struct gw_log *log, uint64_t sequence);
 ptrdiff_t gw_segments_find(const struct gw_log *log, uint64_t sequence);
 /* Last sequence of segment i (head, for the last one). */
 uint64_t gw_segments_last(const struct gw_log *log, size_t i);
+/* A write met a full disk: the active segment ends where it is durable. */
+void gw_segments_cut(struct gw_log *log);
+/* Spares are given back to the disk: somebody else needs the room. */
+void gw_segments_give_spares(struct gw_log *log);
 /* Gives up what every cursor has passed and retain lets go. */
 void gw_segments_trim(struct gw_log *log);
 /* Reads the directory. After it segments are in order, spares known, nothing is active. */

@@ -206,19 +206,56 @@ static int disk_gave(struct gw_log *log, int failed)
     return failed ? -1 : 0;
 }
 
+/* What some file systems allocate is not room yet. */
+static int prove(const struct gw_log *log, int fd, uint64_t from, uint64_t size)
+{
+    static const char zeros[BLOCK];
+    const size_t n = size - from < BLOCK ? (size_t)(size - from) : BLOCK;
+
+    return log->unproven && pwrite(fd, zeros, n, (off_t)from) != (ssize_t)n;
+}
+
+/* A disk that was full is asked now and then. */
+static int may_ask(const struct gw_log *log)
+{
+    return !log->disk_full || gw_mono_ms() >= log->retry_ms;
+}
+
 /* Only what is new: where the file system cannot, the C library writes into what it allocates. */
 static int allocate(struct gw_log *log, int fd, uint64_t from, uint64_t size)
 {
-    if (log->disk_full && gw_mono_ms() < log->retry_ms)
-        return -1;
-    return disk_gave(log, posix_fallocate(fd, (off_t)from, (off_t)(size - from)));
+    int failed;
+
+    do
+        failed = posix_fallocate(fd, (off_t)from, (off_t)(size - from));
+    while (failed == EINTR);
+    failed = failed || prove(log, fd, from, size);
+    log->unproven &= failed;
+    return disk_gave(log, failed);
 }
 
-/* The active segment gets more bytes. */
-static int extend(struct gw_log *log, uint64_t more)
+void gw_segments_cut(struct gw_log *log)
 {
     struct gw_segment *s = &log->segments[log->n_segments - 1];
-    uint64_t size = to_blocks(s->size + more);
+
+    /* Also so that nothing of what was refused is found by a later start. */
+    if (!ftruncate(log->active_fd, (off_t)s->end)) {
+        log->total -= s->size - s->end;
+        s->size = s->end;
+    }
+    log->unproven = 1;
+    (void)disk_gave(log, 1);
+}
+
+void gw_segments_give_spares(struct gw_log *log)
+{
+    while (log->n_spares)
+        drop_spare(log);
+}
+
+static int extend_to(struct gw_log *log, uint64_t size)
+{
+    struct gw_segment *s = &log->segments[log->n_segments - 1];
 
     while (log->n_spares && log->total + (size - s->size) > (uint64_t)log->conf.max_bytes)
         drop_spare(log);
@@ -236,12 +273,27 @@ static int extend(struct gw_log *log, uint64_t more)
     return 0;
 }
 
+/* The active segment gets more bytes: all of its usual ones, if it has lost them. */
+static int extend(struct gw_log *log, uint64_t more)
+{
+    const uint64_t need = to_blocks(log->segments[log->n_segments - 1].size + more);
+
+    if (!may_ask(log))
+        return -1;
+    if (need < log->segment_bytes && !extend_to(log, log->segment_bytes))
+        return 0;
+    return extend_to(log, need);
+}
+
 /* A new spare of that size, open. It gets a segment's name when nothing can fail any more: a file
  * of that name says that all records before its first are in the segments before it. */
 static int create_file(struct gw_log *log, const char *spare, uint64_t size)
 {
-    int fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    int fd;
 
+    if (!may_ask(log))
+        return -1;
+    fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0) /* without descriptors the active segment may still grow */
         return errno == ENOSPC || errno == EDQUOT ? disk_gave(log, 1) : -1;
     if (!allocate(log, fd, 0, size))

@@ -4,6 +4,7 @@
 #include "log/inside.h"
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/text.h"
@@ -20,7 +21,8 @@ enum {
     GROUP_BYTES = 1024 * 1024,
     BUFFER = 256 * 1024,
     DIRECT = 8 * 1024, /* from here on a record is written from where it lies */
-    PIECES = 64
+    PIECES = 64,
+    MINUTE_MS = 60000
 };
 
 struct writer {
@@ -68,6 +70,15 @@ static void take_written(struct writer *w, struct iovec **iov, size_t n)
     }
 }
 
+/* A disk without room is no broken one. */
+static int cannot_write(const struct writer *w, struct gw_err *err)
+{
+    int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+
+    return gw_err_errno(err, full ? GW_ERR_FULL : GW_ERR_RETRY, "write a segment of %s",
+                        w->log->path);
+}
+
 static int flush(struct writer *w, struct gw_err *err)
 {
     struct iovec *iov = w->iov;
@@ -79,7 +90,7 @@ static int flush(struct writer *w, struct gw_err *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return gw_err_errno(err, GW_ERR_RETRY, "write a segment of %s", w->log->path);
+            return cannot_write(w, err);
         take_written(w, &iov, (size_t)n);
     }
     w->len = w->piece = 0;
@@ -146,7 +157,7 @@ static int say_segment(struct writer *w, uint64_t first, struct gw_err *err)
     gw_segment_head_put(head, first, w->log->salt);
     if (pwrite(w->fd, head, sizeof(head), 0) != sizeof(head) ||
         pwrite(w->fd, head, sizeof(head), GW_SEGMENT_HEAD_COPY) != sizeof(head))
-        return gw_err_errno(err, GW_ERR_RETRY, "write a segment of %s", w->log->path);
+        return cannot_write(w, err);
     if (w->log->conf.durability == 0 && gw_log_sync(w->fd))
         return gw_err_errno(err, GW_ERR_RETRY, "sync a segment of %s", w->log->path);
     return w->log->conf.durability ? 0 : gw_sync_dir(w->log->segments_fd, "the segments", err);
@@ -272,6 +283,22 @@ static void fail_all(struct writer *w, const struct gw_err *why)
     answer(w, &all, why);
 }
 
+/* What was reserved is not there: all that waits is refused, and room is asked for anew. What is
+ * in the group's place is not durable, and is written over. */
+static void disk_is_full(struct writer *w)
+{
+    static struct gw_diag_limit limit;
+
+    pthread_mutex_lock(&w->log->lock);
+    gw_segments_cut(w->log);
+    pthread_mutex_unlock(&w->log->lock);
+    w->n_iov = 0;
+    w->len = w->piece = 0;
+    if (gw_diag_allow(&limit, MINUTE_MS))
+        GW_DIAG(GW_WARN, "log", gw_msg("the log is full: the disk has no room"),
+                gw_kv_cstr("path", w->log->path));
+}
+
 static void do_group(struct writer *w)
 {
     struct group g = {0};
@@ -285,6 +312,9 @@ static void do_group(struct writer *w)
     } else if (g.failed) {
         give_back(w, g.reserved);
         answer(w, &g, &g.err);
+    } else if (g.err.kind == GW_ERR_FULL) {
+        disk_is_full(w);
+        fail_all(w, &g.err);
     } else {
         g.err.kind = GW_ERR_RETRY;
         fail_all(w, &g.err);
