@@ -75,7 +75,9 @@ static int mg_received(lua_State *L)
 
 static int mg_now(lua_State *L)
 {
-    lua_pushnumber(L, seconds_of(gw_time_of_ns(gw_clock_wall_ns())));
+    const struct gw_hook_call *c = gw_vm(L)->run->call;
+
+    lua_pushnumber(L, seconds_of(gw_time_of_ns(c && c->now_ns ? c->now_ns : gw_clock_wall_ns())));
     return 1;
 }
 

@@ -61,8 +61,9 @@ struct gw_hook_call {
     struct gw_flyte_request *request; /* NULL: not Flyte's */
     const struct gw_flyte *flyte;     /* NULL likewise */
     int64_t received_at_ns;
-    uint64_t seed; /* of the record's position: uuid is stable over a crash */
-    int kind;      /* enum gw_kind: hooks with other event_types are skipped */
+    int64_t now_ns; /* what moongate.now says; 0: the clock */
+    uint64_t seed;  /* of the record's position: uuid is stable over a crash */
+    int kind;       /* enum gw_kind: hooks with other event_types are skipped */
     void (*done)(struct gw_hook_call *c);
     /* out */
     enum gw_hook_verdict verdict;

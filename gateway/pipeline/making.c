@@ -169,6 +169,7 @@ static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event
     c->request = it->is_flyte ? &it->request : NULL;
     c->flyte = it->is_flyte ? &it->flyte : NULL;
     c->received_at_ns = it->rec.received_at_ns;
+    c->now_ns = 0;
     c->seed = gw_hash64((struct gw_str){(const char *)&it->rec.at, sizeof(it->rec.at)});
     c->kind = it->rec.kind;
     c->done = on_done;

@@ -1,0 +1,535 @@
+/* What records would become under one configuration and under another. Both chains of hooks run on
+ * each record; entries of what differs go to a file without a name, so that the report may be of
+ * any size. The caller's thread. */
+#include "pipeline/diff.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "flyte/flyte.h"
+#include "flyte/reflect.h"
+#include "log/record.h"
+#include "pipeline/diff_inside.h"
+#include "pipeline/worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const gw_diff_names[GW_DIFF_KINDS] = {"same",           "changed",
+                                                  "newly_filtered", "no_longer_filtered",
+                                                  "newly_failing",  "no_longer_failing"};
+
+enum end { PUBLISHED, FILTERED, FAILED };
+
+/* One configuration, and what the record at hand became under it. */
+struct side {
+    const struct gw_pipeline_conf *conf;
+    struct gw_style_conf style;
+    struct gw_hooks_conf hooks_conf;
+    struct gw_hooks *hooks; /* NULL: neither rules nor scripts */
+    struct gw_arena *mem;
+    struct gw_flyte_request request;
+    struct gw_flyte flyte;
+    struct gw_hook_call call;
+    int done;
+    enum end end;
+    struct gw_event **events;
+    size_t n;
+    struct gw_str id;  /* of the event, if nothing was published */
+    const char *why;   /* filtered or failed */
+    const char *error; /* failed */
+};
+
+struct gw_diff {
+    struct side before, after;
+    struct gw_diff_counts counts;
+    FILE *details;
+    struct gw_buf entry, ops;
+    struct gw_arena *mem; /* of one comparison */
+};
+
+/* ---- one side ---- */
+
+static void fail(struct side *s, const char *why, const char *error)
+{
+    s->end = FAILED;
+    s->why = why;
+    s->error = error;
+}
+
+static void filter(struct side *s, const char *why)
+{
+    s->end = FILTERED;
+    s->why = why;
+}
+
+static void publish(struct side *s, struct gw_event **events, size_t n)
+{
+    struct gw_err err;
+
+    s->end = PUBLISHED;
+    s->events = events;
+    s->n = n;
+    for (size_t i = 0; s->hooks && i < n; i++)
+        if (gw_event_check(events[i], &err)) {
+            fail(s, "invalid_event", gw_arena_strndup(s->mem, err.msg, strlen(err.msg)));
+            return;
+        }
+}
+
+static void hooks_failed(struct side *s)
+{
+    struct gw_hook_call *c = &s->call;
+
+    if (s->conf->on_hook_error == GW_PUBLISH_UNCHANGED)
+        publish(s, &c->unchanged, 1);
+    else if (s->conf->on_hook_error == GW_DROP)
+        filter(s, "hook_error");
+    else
+        fail(s, c->reason, c->text);
+}
+
+static void on_done(struct gw_hook_call *c)
+{
+    GW_CONTAINER(c, struct side, call)->done = 1;
+}
+
+/* -1: the scripts did not load again after a stop. */
+static int run_hooks(struct side *s, const struct gw_record *rec, struct gw_event *ev,
+                     int64_t now_ns, struct gw_err *err)
+{
+    struct gw_hook_call *c = &s->call;
+    const int is_flyte = rec->kind != GW_OTHER;
+
+    *c = (struct gw_hook_call){
+        .mem = s->mem,
+        .event = ev,
+        .request = is_flyte ? &s->request : NULL,
+        .flyte = is_flyte ? &s->flyte : NULL,
+        .received_at_ns = rec->received_at_ns,
+        .now_ns = now_ns,
+        .seed = gw_hash64((struct gw_str){(const char *)&rec->at, sizeof(rec->at)}),
+        .kind = rec->kind,
+        .done = on_done};
+    s->done = 0;
+    gw_hooks_start(s->hooks, c);
+    assert(s->done); /* no function that waits is open to scripts */
+    if (c->verdict == GW_HOOK_PUBLISH)
+        publish(s, c->events, c->n_events);
+    else if (c->verdict == GW_HOOK_FILTER)
+        filter(s, c->label[0] ? c->label : c->reason);
+    else if (c->verdict == GW_HOOK_FAILED)
+        hooks_failed(s);
+    else if (c->run)
+        fail(s, "retry", c->text);
+    else
+        return gw_err_set(err, GW_ERR_REJECT, "%s", c->text);
+    return 0;
+}
+
+static int run(struct side *s, const struct gw_record *rec, int64_t now_ns, struct gw_err *err)
+{
+    struct gw_event *ev, **one;
+    const char *reason;
+    struct gw_err why;
+
+    gw_arena_reset(s->mem);
+    s->events = NULL;
+    s->n = 0;
+    s->id = (struct gw_str){0};
+    if (rec->damaged) {
+        fail(s, "undecodable", "the record is damaged");
+        return 0;
+    }
+    if (!(s->conf->event_type_mask & 1U << rec->kind)) {
+        filter(s, "event_types");
+        return 0;
+    }
+    ev = gw_arena_alloc(s->mem, sizeof(*ev));
+    gw_event_init(ev, s->mem);
+    reason = gw_event_make(&s->style, &s->conf->format.extensions, rec, &s->request, ev, &why);
+    s->id = gw_event_text(ev, "id");
+    if (reason) {
+        fail(s, reason, gw_arena_strndup(s->mem, why.msg, strlen(why.msg)));
+        return 0;
+    }
+    if (s->hooks) {
+        if (rec->kind != GW_OTHER)
+            gw_flyte_facts(s->mem, &s->request, &s->flyte);
+        return run_hooks(s, rec, ev, now_ns, err);
+    }
+    one = gw_arena_alloc(s->mem, sizeof(struct gw_event *));
+    *one = ev;
+    publish(s, one, 1);
+    return 0;
+}
+
+/* ---- counting ---- */
+
+static struct gw_diff_name *count_of(struct gw_diff *d, struct gw_str name)
+{
+    struct gw_diff_counts *c = &d->counts;
+    struct gw_diff_name *n;
+
+    if (name.len >= sizeof(n->name))
+        name.len = sizeof(n->name) - 1;
+    for (size_t i = 0; i < c->n_names; i++)
+        if (gw_str_is(name, c->names[i].name))
+            return &c->names[i];
+    n = &c->names[c->n_names < GW_DIFF_NAMES ? c->n_names++ : GW_DIFF_NAMES];
+    snprintf(n->name, sizeof(n->name), "%.*s", (int)name.len, name.p);
+    if (n == &c->names[GW_DIFF_NAMES])
+        snprintf(n->name, sizeof(n->name), "other");
+    return n;
+}
+
+/* ---- entries ---- */
+
+void gw_diff_op(struct gw_diff_ops *ops, enum gw_diff_op op, struct gw_str name,
+                struct gw_str before, struct gw_str after)
+{
+    if (ops->n == GW_DIFF_OPS) {
+        ops->more++;
+        return;
+    }
+    ops->n++;
+    gw_diff_put_number(ops->out, op);
+    gw_diff_put_text(ops->out, name);
+    gw_diff_put_text(ops->out, before);
+    gw_diff_put_text(ops->out, after);
+}
+
+static int write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct gw_diff_ops *ops,
+                       struct gw_err *err)
+{
+    struct gw_buf *b = &d->entry;
+
+    gw_buf_clear(b);
+    gw_diff_put_number(b, (uint64_t)e->change);
+    gw_diff_put_number(b, (uint64_t)(e->extra + 1));
+    gw_diff_put_number(b, (uint64_t)e->kind);
+    gw_diff_put_number(b, e->seq);
+    gw_diff_put_text(b, e->id);
+    gw_diff_put_text(b, e->before);
+    gw_diff_put_text(b, e->after);
+    gw_diff_put_number(b, ops ? ops->n : 0);
+    gw_diff_put_number(b, ops ? ops->more : 0);
+    if (ops)
+        gw_buf_put_str(b, gw_buf_str(ops->out));
+    assert(!b->failed);
+    if (fwrite(b->p, 1, b->len, d->details) != b->len)
+        return gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept");
+    return 0;
+}
+
+/* ---- two events ---- */
+
+static void compare_attributes(struct gw_diff *d, const struct gw_event *a,
+                               const struct gw_event *b, struct gw_diff_ops *ops)
+{
+    for (const struct gw_attr *x = a->attrs; x; x = x->next) {
+        const struct gw_attr *y = gw_event_get(b, x->name);
+
+        if (y && gw_str_eq(x->text, y->text))
+            continue;
+        (*(y ? &count_of(d, x->name)->changed : &count_of(d, x->name)->removed))++;
+        gw_diff_op(ops, GW_OP_ATTRIBUTE, x->name, x->text, y ? y->text : (struct gw_str){0});
+    }
+    for (const struct gw_attr *y = b->attrs; y; y = y->next) {
+        if (gw_event_get(a, y->name))
+            continue;
+        count_of(d, y->name)->added++;
+        gw_diff_op(ops, GW_OP_ATTRIBUTE, y->name, (struct gw_str){0}, y->text);
+    }
+}
+
+/* Data as JSON, if it is that or a request of Flyte's; absent: neither. */
+static struct gw_str json_of(struct gw_arena *mem, const struct gw_event *ev, int kind)
+{
+    struct gw_flyte_request r;
+    struct gw_buf out;
+    struct gw_err err;
+
+    if (ev->data_kind == GW_DATA_JSON)
+        return ev->data;
+    if (ev->data_kind != GW_DATA_BYTES || kind == GW_OTHER ||
+        gw_flyte_decode(mem, (enum gw_kind)kind, ev->data, &r, &err))
+        return (struct gw_str){0};
+    gw_buf_init(&out, SIZE_MAX / 2, mem);
+    return gw_pb_json_put(&out, r.msg, &err) ? (struct gw_str){0} : gw_buf_str(&out);
+}
+
+static void say_bytes(struct gw_arena *mem, const struct gw_event *a, const struct gw_event *b,
+                      struct gw_diff_ops *ops)
+{
+    static const char *const names[] = {[GW_DATA_BYTES] = "bytes",
+                                        [GW_DATA_TEXT] = "bytes of text",
+                                        [GW_DATA_JSON] = "bytes of JSON",
+                                        [GW_DATA_PROTO] = "bytes of a protobuf message"};
+    size_t at = 0;
+
+    while (at < a->data.len && at < b->data.len && a->data.p[at] == b->data.p[at])
+        at++;
+    gw_diff_op(ops, GW_OP_BYTES, gw_arena_printf(mem, "%zu", at),
+               gw_arena_printf(mem, "%zu %s", a->data.len, names[a->data_kind]),
+               gw_arena_printf(mem, "%zu %s", b->data.len, names[b->data_kind]));
+}
+
+static void compare_data(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
+                         int kind, struct gw_diff_ops *ops)
+{
+    const struct gw_str none = {0};
+    const unsigned was = ops->n;
+    struct gw_str x, y;
+
+    if (a->data_kind == b->data_kind && gw_str_eq(a->data, b->data))
+        return;
+    if (a->data_kind == GW_DATA_NONE || b->data_kind == GW_DATA_NONE) {
+        const int added = a->data_kind == GW_DATA_NONE;
+        const struct gw_str size =
+            gw_arena_printf(d->mem, "%zu bytes", added ? b->data.len : a->data.len);
+
+        (*(added ? &count_of(d, GW_STR("data"))->added : &count_of(d, GW_STR("data"))->removed))++;
+        gw_diff_op(ops, GW_OP_ATTRIBUTE, GW_STR("data"), added ? none : size, added ? size : none);
+        return;
+    }
+    count_of(d, GW_STR("data"))->changed++;
+    x = json_of(d->mem, a, kind);
+    y = json_of(d->mem, b, kind);
+    if (!x.p || !y.p || gw_diff_json(d->mem, x, y, ops) || (ops->n == was && !ops->more))
+        say_bytes(d->mem, a, b, ops);
+}
+
+/* 1: they differ, and it is written; 0: they do not. */
+static int compare_events(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
+                          const struct gw_record *rec, struct gw_err *err)
+{
+    struct gw_diff_ops ops = {.out = &d->ops};
+
+    gw_buf_clear(&d->ops);
+    compare_attributes(d, a, b, &ops);
+    compare_data(d, a, b, rec->kind, &ops);
+    gw_arena_reset(d->mem);
+    if (!ops.n)
+        return 0;
+    return write_entry(d,
+                       &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
+                                               .kind = rec->kind,
+                                               .seq = rec->at.offset,
+                                               .id = gw_event_text(a, "id")},
+                       &ops, err)
+               ? -1
+               : 1;
+}
+
+/* ---- two lists of events ---- */
+
+/* The event of the other list with this id that has no partner yet. */
+static size_t find(const struct side *s, const struct gw_event **partners, size_t hint,
+                   struct gw_str id)
+{
+    if (hint < s->n && !partners[hint] && gw_str_eq(gw_event_text(s->events[hint], "id"), id))
+        return hint;
+    for (size_t i = 0; i < s->n; i++)
+        if (!partners[i] && gw_str_eq(gw_event_text(s->events[i], "id"), id))
+            return i;
+    return s->n;
+}
+
+/* partners[i]: the event before that events[i] of after is compared with. By id, and what is left
+ * by place; used[i]: events[i] of before has a partner. */
+static void pair(const struct side *before, const struct side *after,
+                 const struct gw_event **partners, unsigned char *used)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < before->n; i++) {
+        const size_t at = find(after, partners, i, gw_event_text(before->events[i], "id"));
+
+        if (at == after->n)
+            continue;
+        partners[at] = before->events[i];
+        used[i] = 1;
+    }
+    for (size_t i = 0; i < after->n; i++) {
+        if (partners[i])
+            continue;
+        while (k < before->n && used[k])
+            k++;
+        if (k == before->n)
+            return;
+        partners[i] = before->events[k];
+        used[k] = 1;
+    }
+}
+
+static int extra(struct gw_diff *d, const struct gw_event *ev, int sign,
+                 const struct gw_record *rec, struct gw_err *err)
+{
+    (*(sign > 0 ? &d->counts.events_added : &d->counts.events_removed))++;
+    return write_entry(d,
+                       &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
+                                               .extra = sign,
+                                               .kind = rec->kind,
+                                               .seq = rec->at.offset,
+                                               .id = gw_event_text(ev, "id")},
+                       NULL, err);
+}
+
+/* 1: they differ; 0; -1: an error. */
+static int compare_lists(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err)
+{
+    const struct side *a = &d->before, *b = &d->after;
+    const struct gw_event **partners =
+        gw_arena_zalloc(d->after.mem, (b->n + 1) * sizeof(struct gw_event *));
+    unsigned char *used = gw_arena_zalloc(d->after.mem, a->n + 1);
+    int differ = 0, got;
+
+    pair(a, b, partners, used);
+    for (size_t i = 0; i < a->n; i++) {
+        if (!used[i] && extra(d, a->events[i], -1, rec, err))
+            return -1;
+        differ |= !used[i];
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        got = partners[i] ? compare_events(d, partners[i], b->events[i], rec, err)
+                          : extra(d, b->events[i], 1, rec, err);
+        if (got < 0)
+            return -1;
+        differ |= got || !partners[i];
+    }
+    return differ;
+}
+
+/* ---- a record ---- */
+
+static enum gw_diff_kind kind_of(const struct gw_diff *d)
+{
+    const enum end a = d->before.end, b = d->after.end;
+
+    if (a == b)
+        return GW_DIFF_SAME;
+    if (b != PUBLISHED)
+        return b == FILTERED ? GW_DIFF_FILTERED : GW_DIFF_FAILING;
+    return a == FILTERED ? GW_DIFF_UNFILTERED : GW_DIFF_UNFAILING;
+}
+
+static struct gw_str describe(struct gw_diff *d, const struct side *s)
+{
+    if (s->end == PUBLISHED)
+        return GW_STR("published");
+    if (s->end == FILTERED)
+        return gw_arena_printf(d->mem, "filtered: %s", s->why);
+    return gw_arena_printf(d->mem, "failed: %s: %s", s->why, s->error);
+}
+
+static struct gw_str id_of(const struct side *s)
+{
+    return s->end == PUBLISHED && s->n ? gw_event_text(s->events[0], "id") : s->id;
+}
+
+static int other_end(struct gw_diff *d, const struct gw_record *rec, enum gw_diff_kind change,
+                     struct gw_err *err)
+{
+    const struct gw_str id = id_of(&d->before);
+    const struct gw_diff_entry e = {.change = (int)change,
+                                    .kind = rec->kind,
+                                    .seq = rec->at.offset,
+                                    .id = id.p ? id : id_of(&d->after),
+                                    .before = describe(d, &d->before),
+                                    .after = describe(d, &d->after)};
+    const int rc = write_entry(d, &e, NULL, err);
+
+    gw_arena_reset(d->mem);
+    return rc;
+}
+
+int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err)
+{
+    const int64_t now_ns = gw_clock_wall_ns(); /* the same for both */
+    enum gw_diff_kind change;
+    int differ;
+
+    if (run(&d->before, rec, now_ns, err) || run(&d->after, rec, now_ns, err))
+        return -1;
+    change = kind_of(d);
+    if (change != GW_DIFF_SAME) {
+        if (other_end(d, rec, change, err))
+            return -1;
+    } else if (d->before.end == PUBLISHED) {
+        differ = compare_lists(d, rec, err);
+        if (differ < 0)
+            return -1;
+        change = differ ? GW_DIFF_CHANGED : GW_DIFF_SAME;
+    }
+    d->counts.records++;
+    d->counts.of[change]++;
+    d->counts.same_failing += change == GW_DIFF_SAME && d->before.end == FAILED;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int open_side(struct side *s, const struct gw_pipeline_conf *conf, struct gw_err *err)
+{
+    s->conf = conf;
+    s->style = gw_style_conf_of(conf);
+    s->mem = gw_arena_new();
+    if (!gw_wants_hooks(conf))
+        return 0;
+    s->hooks_conf = gw_hooks_conf_of(conf, &s->style);
+    s->hooks = gw_hooks_open(&s->hooks_conf, err);
+    return s->hooks ? 0 : -1;
+}
+
+struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
+                             const struct gw_pipeline_conf *after, struct gw_err *err)
+{
+    struct gw_diff *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        abort();
+    d->mem = gw_arena_new();
+    gw_buf_init(&d->entry, SIZE_MAX / 2, NULL);
+    gw_buf_init(&d->ops, SIZE_MAX / 2, NULL);
+    d->details = tmpfile();
+    if (!d->details)
+        gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept: a temporary file");
+    if (!d->details || open_side(&d->before, before, err) || open_side(&d->after, after, err)) {
+        gw_diff_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+int gw_diff_report(struct gw_diff *d, int json, int (*put)(void *ctx, struct gw_str text),
+                   void *ctx, struct gw_err *err)
+{
+    if (fflush(d->details) || fseek(d->details, 0, SEEK_SET))
+        return gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept");
+    return gw_diff_write_report(&d->counts, d->details, json, put, ctx, err);
+}
+
+static void close_side(struct side *s)
+{
+    gw_hooks_close(s->hooks);
+    gw_arena_free(s->mem);
+}
+
+void gw_diff_close(struct gw_diff *d)
+{
+    if (!d)
+        return;
+    close_side(&d->before);
+    close_side(&d->after);
+    if (d->details)
+        fclose(d->details);
+    gw_buf_free(&d->entry);
+    gw_buf_free(&d->ops);
+    gw_arena_free(d->mem);
+    free(d);
+}
