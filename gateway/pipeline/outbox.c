@@ -337,6 +337,11 @@ void gw_outbox_put(struct gw_outbox *b, struct gw_out *o)
     b->n_ready++;
 }
 
+int gw_outbox_under_way(const struct gw_outbox *b)
+{
+    return b->out > 0 && !b->trouble_ms;
+}
+
 int gw_outbox_full(const struct gw_outbox *b)
 {
     return b->n_ready >= b->publisher->limits.messages;

@@ -83,6 +83,8 @@ void gw_outbox_drain(struct gw_outbox *b);
 void gw_outbox_close(struct gw_outbox *b);
 void gw_outbox_put(struct gw_outbox *b, struct gw_out *o);
 void gw_outbox_flush(struct gw_outbox *b);
+/* The destination has messages, and is not known to take nothing. */
+int gw_outbox_under_way(const struct gw_outbox *b);
 /* More would only wait here. */
 int gw_outbox_full(const struct gw_outbox *b);
 

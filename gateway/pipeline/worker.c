@@ -240,7 +240,7 @@ static void stop_when_done(struct gw_worker *w)
 {
     const int64_t left = w->deadline_ms - gw_mono_ms();
 
-    if (w->is_open && (w->outbox.out || w->partial || w->calls) && left > 0) {
+    if (w->is_open && (gw_outbox_under_way(&w->outbox) || w->partial || w->calls) && left > 0) {
         gw_timer_set(&w->last, left);
         return;
     }
