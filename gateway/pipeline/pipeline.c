@@ -84,6 +84,7 @@ struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struc
         return NULL;
     p = gw_pipeline_new(conf, log, metrics);
     p->cursor = cursor;
+    gw_cursor_letters(cursor, conf->dead_letters.max_bytes, conf->dead_letters.keep_ms);
     return gw_pipeline_run(p, err) ? NULL : p;
 }
 

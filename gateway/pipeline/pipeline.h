@@ -60,7 +60,8 @@ struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struc
 /* Asks the workers to stop: no new record; hooks end; what is in flight gets until deadline_ms (of
  * gw_mono_ms). Any thread. */
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms);
-/* Waits for the workers of a stopped pipeline and frees it; state is settled in the log. */
+/* Waits for the workers of a stopped pipeline and frees it; state is settled in the log. Its cursor
+ * stays asked for: gw_cursor_release when the pipeline is gone for good. */
 void gw_pipeline_join(struct gw_pipeline *p);
 
 /* Paused: nothing is read on, what is in flight ends; `up` is 0, last_error says so. Resuming also

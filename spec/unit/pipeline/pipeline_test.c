@@ -763,3 +763,138 @@ TEST(test_pipeline_stop_ends_a_record_that_is_delivered_in_part)
     CHECK(ids_of("out", ids, 10) == 3);
     finish();
 }
+
+/* ---- dead letters ---- */
+
+struct read_letter {
+    char reason[40], event_id[40], error[200];
+    struct gw_letter l;
+};
+
+static size_t letters(struct read_letter *out, size_t max)
+{
+    const struct gw_letter_query q = {.pipeline = "p"};
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_err err;
+    struct gw_letters *all = gw_letters_open(rig.log, &q, 0, &err);
+    size_t n = 0;
+
+    CHECK(all);
+    while (n < max && gw_letters_next(all, mem, &out[n].l, &err) == 1) {
+        const struct gw_dead_letter *d = &out[n].l.d;
+
+        snprintf(out[n].reason, sizeof(out[n].reason), "%s", d->reason);
+        snprintf(out[n].event_id, sizeof(out[n].event_id), "%.*s", (int)d->event_id.len,
+                 d->event_id.p);
+        snprintf(out[n].error, sizeof(out[n].error), "%.*s", (int)d->error.len, d->error.p);
+        n++;
+    }
+    gw_letters_close(all);
+    gw_arena_free(mem);
+    return n;
+}
+
+static void on_changed(struct gw_mail *m)
+{
+    (void)m;
+    rig.kept = 1;
+}
+
+static void drop_letter(uint64_t number)
+{
+    struct gw_letter_change c = {
+        .mail = {.fn = on_changed}, .reply = rig.loop, .pipeline = GW_STR("p"), .number = number};
+
+    rig.kept = 0;
+    gw_letter_change(rig.log, &c);
+    while (!rig.kept)
+        gw_loop_turn(rig.loop, 1);
+    CHECK(c.found && !c.failed);
+}
+
+static const char fails_on_odd[] =
+    "return function(e) if tonumber(e.id) % 2 == 1 then error('odd') end end";
+
+TEST(test_pipeline_stands_while_its_dead_letters_are_full_and_drops_nothing)
+{
+    enum { N = 40 };
+    struct read_letter all[N];
+    int ids[N + 1];
+    size_t n;
+
+    begin();
+    script(fails_on_odd);
+    append_many(N, 7);
+    start(P FILE_ "hooks: [h.lua]\nworkers: 2\nmax_in_flight: 4\n"
+                  "dead_letters: {max_bytes: 1}\nretry: {initial: 1ms, max: 5ms}\n");
+    UNTIL(!is_up());
+    CHECK(strstr(last_error(), "the dead letters are full: 1 byte"));
+    CHECK(strstr(last_error(), "dead_letters.max_bytes") && strstr(last_error(), "dead drop"));
+    for (int i = 0; i < 20; i++) { /* one is kept, others are in flight, nothing is read on */
+        usleep(500);
+        CHECK(stats().dead_lettered == 1 && stats().published <= 4 && !is_up());
+    }
+    while (stats().lag) {
+        n = letters(all, N);
+        CHECK(n <= 1);
+        if (n)
+            drop_letter(all[0].l.number);
+    }
+    UNTIL(is_up());
+    CHECK(!*last_error());
+    CHECK(stats().published == N / 2 && stats().dead_lettered == N / 2);
+    CHECK(metric(GW_M_EVENTS_DEAD_LETTERED, "hook_error") == N / 2);
+    stop(INT64_MAX);
+    CHECK(ids_of("out", ids, N + 1) == N / 2);
+    finish();
+}
+
+TEST(test_pipeline_resumed_offers_its_letters_at_once)
+{
+    struct read_letter all[2];
+
+    begin();
+    script(fails_on_odd);
+    append_many(4, 4);
+    start(P FILE_ "hooks: [h.lua]\ndead_letters: {max_bytes: 1}\nretry: {initial: 1h, max: 1h}\n");
+    UNTIL(!is_up());
+    CHECK(letters(all, 2) == 1);
+    drop_letter(all[0].l.number);
+    gw_pipeline_pause(rig.pipeline, 0);
+    UNTIL(stats().lag == 0);
+    CHECK(is_up() && stats().dead_lettered == 2);
+    finish();
+}
+
+TEST(test_pipeline_stopped_while_its_letters_are_full_keeps_the_record)
+{
+    begin();
+    script(fails_on_odd);
+    append_many(4, 4);
+    start(P FILE_ "hooks: [h.lua]\ndead_letters: {max_bytes: 1}\n");
+    UNTIL(!is_up());
+    stop(INT64_MAX);
+    start(P FILE_ "hooks: [h.lua]\n"); /* with more room */
+    UNTIL(stats().lag == 0);
+    CHECK(stats().dead_lettered == 2 && stats().published == 2);
+    finish();
+}
+
+TEST(test_pipeline_dead_letter_says_how_often_and_since_when)
+{
+    struct read_letter l[2];
+    const int64_t begun = gw_clock_wall_ns();
+
+    begin();
+    failing = 1;
+    start(P FILE_ "retry: {initial: 5ms, max: 5ms, give_up_after: 40ms}\n");
+    append_event("000001", "k");
+    UNTIL(stats().lag == 0);
+    CHECK(letters(l, 2) == 1);
+    CHECK(!strcmp(l[0].reason, "gave_up") && !strcmp(l[0].event_id, "000001"));
+    CHECK(strstr(l[0].error, "out: write") || strstr(l[0].error, "out: sync"));
+    CHECK(l[0].l.d.attempts > 1 && l[0].l.d.first_at_ns >= begun);
+    CHECK(l[0].l.d.last_at_ns - l[0].l.d.first_at_ns >= 40000000);
+    CHECK(l[0].l.d.last_at_ns <= gw_clock_wall_ns());
+    finish();
+}
