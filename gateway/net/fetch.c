@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     BUFFER = 16384,
@@ -240,8 +241,6 @@ static void set_up(struct gw_fetch *f, struct impl *im)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver's thread */
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER);
@@ -333,6 +332,17 @@ static struct impl *impl_of(struct gw_fetch *f)
     return f->impl = im;
 }
 
+/* Only TLS tells at once whether a connection takes many requests. Without it, waiting for that
+ * would be waiting for the first answer. */
+static void set_protocol(CURL *easy, const char *url)
+{
+    const int tls = !strncasecmp(url, "https:", 6);
+
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)tls);
+}
+
 void gw_fetch_start(struct gw_fetch *f)
 {
     struct impl *im = impl_of(f);
@@ -344,6 +354,7 @@ void gw_fetch_start(struct gw_fetch *f)
     f->received = 0;
     f->why[0] = im->error[0] = 0;
     list_lines(f, im);
+    set_protocol(easy, f->url);
     curl_easy_setopt(easy, CURLOPT_URL, f->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, im->lines);
     if (f->body.p) {

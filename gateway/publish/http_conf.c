@@ -11,6 +11,24 @@
 
 const char *const gw_http_methods[] = {"POST", "PUT", "PATCH", NULL};
 static const struct gw_field batch_fields[] = {GW_PUBLISH_BATCH("1", 10000, "1MiB")};
+static const struct gw_field oauth_fields[] = {
+    {"token_url", GW_F_STR, offsetof(struct gw_http_oauth_conf, token_url), .required = 1,
+     .help = "Where tokens come from."},
+    {"client_id", GW_F_STR, offsetof(struct gw_http_oauth_conf, client_id), .required = 1,
+     .help = "Who asks."},
+    {"client_secret", GW_F_STR, offsetof(struct gw_http_oauth_conf, client_secret), .required = 1,
+     .secret = 1, .help = "Its secret."},
+    {"scope", GW_F_STR, offsetof(struct gw_http_oauth_conf, scope),
+     .help = "What for, with spaces between."},
+    {0}};
+static const char *const schemes[] = {"standard-webhooks", NULL};
+static const struct gw_field sign_fields[] = {
+    {"scheme", GW_F_CHOICE, offsetof(struct gw_http_sign_conf, scheme), .def = "standard-webhooks",
+     .help = "HMAC-SHA256 in webhook-id, webhook-timestamp and webhook-signature.",
+     .choices = schemes},
+    {"secret", GW_F_STR, offsetof(struct gw_http_sign_conf, secret), .required = 1, .secret = 1,
+     .help = "whsec_ and base64 of 24 to 64 bytes."},
+    {0}};
 const struct gw_field gw_http_fields[] = {
     {"url", GW_F_STR, AT(url), .required = 1, .help = "Where to: http:// or https://."},
     {"method", GW_F_CHOICE, AT(method), .def = "POST", .help = "Of the requests.",
@@ -20,6 +38,14 @@ const struct gw_field gw_http_fields[] = {
      .help = "For a whole request; then it is tried again.", .min = 1, .max = 3600000},
     {"bearer_token", GW_F_STR, AT(bearer_token), .secret = 1,
      .help = "Sent as Authorization: Bearer."},
+    {"oauth", GW_F_TABLE, AT(oauth), .pointer = 1,
+     .help = "OAuth 2.0 client credentials: a token is fetched, kept and renewed in time.",
+     .fields = oauth_fields, .size = sizeof(struct gw_http_oauth_conf)},
+    {"sign", GW_F_TABLE, AT(sign), .pointer = 1, .help = "Sign each request.",
+     .fields = sign_fields, .size = sizeof(struct gw_http_sign_conf)},
+    {"handshake", GW_F_BOOL, AT(handshake), .def = "false",
+     .help = "Ask for consent first (OPTIONS with WebHook-Request-Origin: the host's name, or what "
+             "headers says) and keep to WebHook-Allowed-Rate."},
     {"tls", GW_F_TABLE, AT(tls), .pointer = 1, .help = "TLS, when it is not as the system has it.",
      .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
     GW_PUBLISH_COMMON("16MiB", batch_fields),
@@ -83,8 +109,8 @@ static const char *problem_of(const struct gw_publish_http_conf *c, const struct
         return "not the name of a header";
     if (!value_ok(h->value))
         return "its value has a control character";
-    if (!strcasecmp(h->key, "authorization") && c->bearer_token)
-        return "said twice: there is bearer_token";
+    if (!strcasecmp(h->key, "authorization") && (c->bearer_token || c->oauth))
+        return c->oauth ? "said twice: there is oauth" : "said twice: there is bearer_token";
     return ours;
 }
 
@@ -118,6 +144,33 @@ static void check_token(const struct place *w, const char *key, const char *valu
         PROBLEM(w, gw_publish_value_of(w->at, key), "%s: empty, or with a control character", key);
 }
 
+static void check_oauth(const struct gw_publish_http_conf *c, const struct place *w)
+{
+    const struct place inside = {w->p, gw_publish_value_of(w->at, "oauth")};
+
+    if (!c->oauth)
+        return;
+    if (c->bearer_token)
+        PROBLEM(w, inside.at, "oauth: there is bearer_token already");
+    check_url(&inside, "token_url", c->oauth->token_url);
+}
+
+static void check_sign(const struct gw_publish_http_conf *c, const struct place *w)
+{
+    enum { LEAST = 24, MOST = 64 };
+    const struct gw_yaml *at = gw_publish_value_of(gw_publish_value_of(w->at, "sign"), "secret");
+    struct gw_str key;
+
+    if (!c->sign || !c->sign->secret)
+        return;
+    key = gw_http_secret(w->p->mem, c->sign->secret);
+    if (!key.p || !key.len)
+        PROBLEM(w, at, "sign.secret: not whsec_ and base64");
+    else if (key.len < LEAST || key.len > MOST)
+        gw_problems_add(w->p, 1, at->file, at->line, at->column,
+                        "sign.secret: %zu bytes; the standard wants 24 to 64", key.len);
+}
+
 void gw_http_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                    const struct gw_yaml *at)
 {
@@ -127,6 +180,8 @@ void gw_http_check(const void *conf, const struct gw_format *f, struct gw_proble
     check_url(&w, "url", c->url);
     check_headers(c, &w);
     check_token(&w, "bearer_token", c->bearer_token);
+    check_oauth(c, &w);
+    check_sign(c, &w);
     if (f->binary && c->common.batch.events > 1)
         PROBLEM(&w, gw_publish_value_of(at, "batch"),
                 "batch: events of format.mode binary go one by one: leave batch.events at 1");

@@ -1,8 +1,13 @@
 /* What goes to the destination: the body and headers of a request. */
 #include "publish/publish_http.h"
 
+#include "base/arena.h"
+#include "base/clock.h"
 #include "base/varint.h"
 #include "event/format.h"
+
+#include <string.h>
+#include <strings.h>
 
 static struct gw_str type_of(const struct gw_http *h)
 {
@@ -44,18 +49,42 @@ static void make_batch(struct gw_http_request *r)
 
 /* ---- headers ---- */
 
-static void put_authorization(struct gw_http_request *r)
+void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f)
 {
-    const struct gw_http *h = r->http;
+    const struct gw_pairs *own = &h->conf->headers;
+    int origin = !h->conf->handshake;
 
+    if (strstr(h->conf->url, "access_token=")) /* RFC 6750, 2.3 */
+        gw_fetch_header(f, GW_STR("Cache-Control"), GW_STR("no-store"));
+
+    for (size_t i = 0; i < own->n; i++) {
+        origin |= !strcasecmp(own->items[i].key, GW_HTTP_ORIGIN);
+        gw_fetch_header(f, gw_str_of(own->items[i].key), gw_str_of(own->items[i].value));
+    }
+    if (!origin)
+        gw_fetch_header(f, gw_str_of(GW_HTTP_ORIGIN), gw_str_of(h->handshake.origin));
     if (h->authorization.len)
-        gw_fetch_header(&r->fetch, GW_STR("Authorization"), gw_buf_str(&h->authorization));
+        gw_fetch_header(f, GW_STR("Authorization"), gw_buf_str(&h->authorization));
+}
+
+static void put_signature(struct gw_http_request *r)
+{
+    struct gw_http *h = r->http;
+    struct gw_str id, timestamp;
+    char signature[GW_HTTP_SIGNATURE];
+
+    gw_arena_reset(h->scratch);
+    id = gw_http_webhook_id(r->messages, r->pieces[r->n_pieces - 1], h->scratch);
+    timestamp = gw_arena_printf(h->scratch, "%lld", (long long)(gw_clock_wall_ns() / 1000000000));
+    gw_http_sign(&h->signer, id, timestamp, r->fetch.body, signature);
+    gw_fetch_header(&r->fetch, GW_STR("webhook-id"), id);
+    gw_fetch_header(&r->fetch, GW_STR("webhook-timestamp"), timestamp);
+    gw_fetch_header(&r->fetch, GW_STR("webhook-signature"), gw_str_of(signature));
 }
 
 void gw_http_request_make(struct gw_http_request *r)
 {
-    const struct gw_http *h = r->http;
-    const struct gw_pairs *own = &h->conf->headers;
+    struct gw_http *h = r->http;
     const struct gw_message *m = r->messages;
 
     gw_fetch_headers_clear(&r->fetch);
@@ -67,7 +96,8 @@ void gw_http_request_make(struct gw_http_request *r)
         gw_fetch_header(&r->fetch, GW_STR("Content-Type"), type_of(h));
     for (size_t i = 0; i < m->n_headers; i++)
         gw_fetch_header(&r->fetch, m->headers[i].name, m->headers[i].value);
-    for (size_t i = 0; i < own->n; i++)
-        gw_fetch_header(&r->fetch, gw_str_of(own->items[i].key), gw_str_of(own->items[i].value));
-    put_authorization(r);
+    gw_http_put_headers(h, &r->fetch);
+    if (h->signer.mac)
+        put_signature(r);
+    r->token = h->oauth.number;
 }

@@ -2,6 +2,7 @@
  * is out (the pipeline's lanes), so order is kept although sixteen requests are under way. */
 #include "publish/publish_http.h"
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "event/event.h"
@@ -40,6 +41,7 @@ static void end_request(struct gw_http_request *r, const struct gw_result *resul
 
     r->messages = NULL;
     r->n_pieces = 0;
+    r->renewed = 0;
     if (r->body.cap > BODY_KEPT)
         gw_buf_free(&r->body);
     r->next = h->free;
@@ -56,16 +58,52 @@ static void wait_for_turn(struct gw_http_request *r)
     h->waiting_last = &r->next;
 }
 
-static void go(struct gw_http *h)
+static struct gw_http_request *next_waiting(struct gw_http *h)
 {
-    struct gw_http_request *r;
+    struct gw_http_request *r = h->waiting;
 
-    while ((r = h->waiting)) {
-        h->waiting = r->next;
-        if (!h->waiting)
-            h->waiting_last = &h->waiting;
+    if (r && !(h->waiting = r->next))
+        h->waiting_last = &h->waiting;
+    return r;
+}
+
+static int is_clear(struct gw_http *h)
+{
+    int64_t wait_ms = gw_http_oauth_wait(h);
+
+    if (!wait_ms)
+        wait_ms = gw_http_handshake_wait(h);
+    if (wait_ms > 0)
+        gw_timer_set(&h->clear, wait_ms);
+    return !wait_ms;
+}
+
+void gw_http_go(struct gw_http *h)
+{
+    while (h->waiting && is_clear(h)) {
+        struct gw_http_request *r = next_waiting(h);
+
         gw_http_request_make(r);
         gw_fetch_start(&r->fetch);
+    }
+}
+
+static void on_clear(struct gw_timer *t)
+{
+    gw_http_go(GW_CONTAINER(t, struct gw_http, clear));
+}
+
+void gw_http_give_back(struct gw_http *h, const char *why)
+{
+    const struct gw_result again = {.outcome = GW_TRY_AGAIN, .why = why};
+    struct gw_http_request *r = h->waiting, *next;
+
+    /* A result may lead to the next send: that one waits for the next time. */
+    h->waiting = NULL;
+    h->waiting_last = &h->waiting;
+    for (; r; r = next) {
+        next = r->next;
+        end_request(r, &again);
     }
 }
 
@@ -82,6 +120,20 @@ static int halve(struct gw_http_request *r)
     return 1;
 }
 
+/* A token may end before its time: once it is no failure of the destination. */
+static int renew(struct gw_http_request *r, int status)
+{
+    struct gw_http *h = r->http;
+
+    if (status != 401 || !h->conf->oauth || r->renewed)
+        return 0;
+    r->renewed = 1;
+    gw_http_oauth_refused(h, r->token);
+    wait_for_turn(r);
+    gw_http_go(h);
+    return 1;
+}
+
 static void on_answer(struct gw_fetch *f)
 {
     struct gw_http_request *r = (struct gw_http_request *)f;
@@ -89,6 +141,8 @@ static void on_answer(struct gw_fetch *f)
     struct gw_result result = {.outcome = f->status ? gw_http_outcome(f->status) : GW_TRY_AGAIN};
     char why[GW_HTTP_WHY];
 
+    if (renew(r, f->status))
+        return;
     if (result.outcome != GW_DELIVERED) {
         gw_http_why(f, "", why);
         result.why = why;
@@ -111,7 +165,7 @@ static void on_answer(struct gw_fetch *f)
         gw_publish_results(&h->base, piece, &result);
     }
     wait_for_turn(r);
-    go(h);
+    gw_http_go(h);
 }
 
 /* ---- the publisher ---- */
@@ -127,7 +181,7 @@ static void http_send(struct gw_publisher *p, struct gw_message *batch)
     r->pieces[0] = gw_messages_count(batch);
     r->n_pieces = 1;
     wait_for_turn(r);
-    go(h);
+    gw_http_go(h);
 }
 
 static void open_requests(struct gw_http *h)
@@ -170,11 +224,17 @@ static struct gw_publisher *http_open(const void *conf, const struct gw_format *
                                            .key = tls->key,
                                            .verify = tls->verify,
                                            .connections = GW_HTTP_REQUESTS};
+    h->scratch = gw_arena_new();
+    gw_timer_init(&h->clear, loop, on_clear);
     gw_buf_init(&h->authorization, SIZE_MAX, NULL);
     if (c->bearer_token)
         gw_buf_printf(&h->authorization, "Bearer %s", c->bearer_token);
     h->fetcher = gw_fetcher_new(loop, &h->fetch_conf);
     open_requests(h);
+    gw_http_oauth_open(h);
+    gw_http_handshake_open(h);
+    if (c->sign)
+        gw_http_signer_open(&h->signer, gw_http_secret(h->scratch, c->sign->secret));
     return &h->base;
 }
 
@@ -226,7 +286,12 @@ static void http_close(struct gw_publisher *p)
         gw_buf_free(&r->body);
         gw_publish_results(p, r->messages, &unknown);
     }
+    gw_http_oauth_close(h);
+    gw_http_handshake_close(h);
+    gw_http_signer_close(&h->signer);
     gw_fetcher_free(h->fetcher);
+    gw_timer_fini(&h->clear);
+    gw_arena_free(h->scratch);
     gw_buf_free(&h->authorization);
     free(h);
 }

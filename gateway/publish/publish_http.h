@@ -8,14 +8,26 @@
 /* Inside the room: the HTTP publisher. A send is one request, or a few one after the other when the
  * destination refuses a batch; http_request.c says what is in it, http_answer.c what its answer
  * means. */
+struct gw_http_oauth_conf {
+    const char *token_url, *client_id, *client_secret, *scope;
+};
+
+struct gw_http_sign_conf {
+    int scheme; /* there is one */
+    const char *secret;
+};
+
 struct gw_publish_http_conf {
     struct gw_publish_common common;
     const char *url;
     int method; /* of gw_http_methods */
     struct gw_pairs headers;
     int64_t timeout_ms;
-    const char *bearer_token;   /* NULL: none */
-    struct gw_publish_tls *tls; /* NULL: the defaults */
+    const char *bearer_token; /* NULL: none, as of the three below */
+    struct gw_http_oauth_conf *oauth;
+    struct gw_http_sign_conf *sign;
+    struct gw_publish_tls *tls;
+    int handshake;
 };
 
 extern const struct gw_field gw_http_fields[];
@@ -31,15 +43,43 @@ enum {
     GW_HTTP_PIECES = 24, /* a batch is halved at most so often, and then some */
 };
 
+#define GW_HTTP_ORIGIN "WebHook-Request-Origin"
+
 struct gw_http;
 struct gw_http_request {
     struct gw_fetch fetch; /* first */
     struct gw_http *http;
     struct gw_http_request *next;  /* among the free or the waiting ones */
     struct gw_message *messages;   /* without results, in order */
-    size_t pieces[GW_HTTP_PIECES]; /* messages of each request still to be made; the last is next */
+    size_t pieces[GW_HTTP_PIECES]; /* messages of each request still to be made, the last is next */
     unsigned n_pieces;
     struct gw_buf body; /* of a batch */
+    uint64_t token;     /* the one it was sent with */
+    int renewed;        /* it had a 401 already */
+};
+
+/* Client credentials (http_oauth.c). */
+struct gw_http_oauth {
+    struct gw_fetch fetch;
+    struct gw_buf form;
+    uint64_t number;          /* of tokens taken; 0: none yet */
+    int64_t renew_ms, end_ms; /* monotonic; end_ms 0: there is no token */
+    int64_t asked_ms;         /* when it was asked for last; 0: never */
+    int in_body, tried_both;  /* where client_id and client_secret stand */
+};
+
+/* Delivery target abuse protection of the CloudEvents webhook specification (http_handshake.c). */
+struct gw_http_handshake {
+    struct gw_fetch fetch;
+    char origin[256];
+    int agreed;
+    int64_t asked_ms;
+    int64_t every_us, next_us; /* of an allowed rate; 0: as fast as one likes */
+};
+
+/* standard-webhooks (http_sign.c). */
+struct gw_http_signer {
+    void *mac; /* keyed; NULL: nothing is signed */
 };
 
 struct gw_http {
@@ -50,17 +90,63 @@ struct gw_http {
     struct gw_fetcher *fetcher;
     struct gw_http_request requests[GW_HTTP_REQUESTS], *free;
     struct gw_http_request *waiting, **waiting_last; /* to be sent when the way is clear */
-    struct gw_buf authorization; /* value of the header; empty: none */
+    struct gw_timer clear;                           /* it may be clear then */
+    struct gw_buf authorization;                     /* value of the header; empty: none */
+    struct gw_http_oauth oauth;
+    struct gw_http_handshake handshake;
+    struct gw_http_signer signer;
+    struct gw_arena *scratch; /* what is forgotten with the next call */
 };
+
+/* Sends what waits, if nothing is in the way. Never gives a result itself. */
+void gw_http_go(struct gw_http *h);
+/* What waits is to be tried again. Not inside send. */
+void gw_http_give_back(struct gw_http *h, const char *why);
 
 /* The next piece of r as fetch's body and headers. */
 void gw_http_request_make(struct gw_http_request *r);
+/* What all requests to the destination have: the configured headers, authorization, the origin. */
+void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f);
+
+void gw_http_oauth_open(struct gw_http *h);
+void gw_http_oauth_close(struct gw_http *h);
+/* 0: h->authorization is good; ms to wait; -1: it is being fetched, go or give_back follows. */
+int64_t gw_http_oauth_wait(struct gw_http *h);
+/* The destination answered 401 to token `number`. */
+void gw_http_oauth_refused(struct gw_http *h, uint64_t number);
+struct gw_http_token {
+    struct gw_str access_token;
+    int64_t lives_s; /* 0: not said */
+};
+/* A token endpoint's answer (RFC 6749, 5.1); the token is on mem. */
+int gw_http_token_read(struct gw_str json, struct gw_arena *mem, struct gw_http_token *out,
+                       struct gw_err *err);
+
+void gw_http_handshake_open(struct gw_http *h);
+void gw_http_handshake_close(struct gw_http *h);
+/* As gw_http_oauth_wait; 0 counts a request towards the allowed rate. */
+int64_t gw_http_handshake_wait(struct gw_http *h);
+/* What the destination allows: NULL, or why it does not. *every_us gets 0 for any rate. */
+const char *gw_http_allowed(struct gw_str origin, struct gw_str allowed, struct gw_str rate,
+                            int64_t *every_us);
+
+/* whsec_ and base64, or base64 alone; p NULL: neither. */
+struct gw_str gw_http_secret(struct gw_arena *mem, const char *secret);
+void gw_http_signer_open(struct gw_http_signer *s, struct gw_str key);
+void gw_http_signer_close(struct gw_http_signer *s);
+/* webhook-signature of a body. */
+enum { GW_HTTP_SIGNATURE = 64 };
+void gw_http_sign(struct gw_http_signer *s, struct gw_str id, struct gw_str timestamp,
+                  struct gw_str body, char out[GW_HTTP_SIGNATURE]);
+/* webhook-id: the event's, or one made of all in a batch, the same whenever the batch is. On mem.
+ */
+struct gw_str gw_http_webhook_id(const struct gw_message *m, size_t n, struct gw_arena *mem);
 
 /* What a status means for the messages of its request. */
 enum gw_outcome gw_http_outcome(int status);
 /* Milliseconds from now on; 0: not said. At most a day. */
 int64_t gw_http_retry_after_ms(struct gw_str value, int64_t now_s);
-/* The answer, or why there is none, for people: one line of clean UTF-8. */
+/* The answer, or why there is none, for people: one line of clean UTF-8. `of` stands before it. */
 void gw_http_why(const struct gw_fetch *f, const char *of, char out[GW_HTTP_WHY]);
 
 #endif

@@ -1,0 +1,118 @@
+/* Asking the destination whether it wants events from here, before the first one (CloudEvents,
+ * "HTTP 1.1 Web Hooks", section 4), and keeping to the rate it allows. */
+#include "publish/publish_http.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 1000, AHEAD_US = 10000, MINUTE_US = 60000000 };
+
+const char *gw_http_allowed(struct gw_str origin, struct gw_str allowed, struct gw_str rate,
+                            int64_t *every_us)
+{
+    int64_t n = 0;
+
+    *every_us = 0;
+    if (!allowed.p)
+        return "the answer has no WebHook-Allowed-Origin";
+    if (!gw_str_is(allowed, "*") &&
+        (allowed.len != origin.len || strncasecmp(allowed.p, origin.p, origin.len) != 0))
+        return "WebHook-Allowed-Origin is another";
+    if (!rate.p || gw_str_is(rate, "*"))
+        return NULL;
+    for (size_t i = 0; i < rate.len && n <= MINUTE_US; i++) {
+        if (rate.p[i] < '0' || rate.p[i] > '9')
+            return "WebHook-Allowed-Rate is no number";
+        n = n * 10 + (rate.p[i] - '0');
+    }
+    if (!n)
+        return "WebHook-Allowed-Rate allows nothing";
+    *every_us = MINUTE_US / n;
+    return NULL;
+}
+
+static void on_answer(struct gw_fetch *f)
+{
+    struct gw_http *h = GW_CONTAINER(f, struct gw_http, handshake.fetch);
+    struct gw_http_handshake *s = &h->handshake;
+    char why[GW_HTTP_WHY];
+    const char *no;
+
+    if (gw_http_outcome(f->status) != GW_DELIVERED) {
+        gw_http_why(f, "handshake: ", why);
+        gw_http_give_back(h, why);
+        return;
+    }
+    no = gw_http_allowed(gw_str_of(s->origin), gw_fetch_answer_header(f, "webhook-allowed-origin"),
+                         gw_fetch_answer_header(f, "webhook-allowed-rate"), &s->every_us);
+    if (no) {
+        snprintf(why, sizeof(why), "handshake: HTTP %d: %s", f->status, no);
+        gw_http_give_back(h, why);
+        return;
+    }
+    s->agreed = 1;
+    gw_http_go(h);
+}
+
+static int64_t ask(struct gw_http *h)
+{
+    struct gw_http_handshake *s = &h->handshake;
+    const int64_t now = gw_mono_ms();
+
+    if (s->fetch.running)
+        return -1;
+    if (s->asked_ms && now - s->asked_ms < PAUSE_MS)
+        return PAUSE_MS - (now - s->asked_ms);
+    s->asked_ms = now;
+    gw_fetch_headers_clear(&s->fetch);
+    gw_http_put_headers(h, &s->fetch);
+    gw_fetch_start(&s->fetch);
+    return -1;
+}
+
+int64_t gw_http_handshake_wait(struct gw_http *h)
+{
+    struct gw_http_handshake *s = &h->handshake;
+    int64_t now;
+
+    if (!h->conf->handshake)
+        return 0;
+    if (!s->agreed)
+        return ask(h);
+    if (!s->every_us)
+        return 0;
+    now = gw_clock_mono_ns() / 1000;
+    if (s->next_us > now)
+        return (s->next_us - now + 999) / 1000;
+    /* A timer that was late may be caught up with. */
+    s->next_us = (s->next_us > now - AHEAD_US ? s->next_us : now - AHEAD_US) + s->every_us;
+    return 0;
+}
+
+void gw_http_handshake_open(struct gw_http *h)
+{
+    struct gw_http_handshake *s = &h->handshake;
+    const struct gw_pairs *own = &h->conf->headers;
+
+    if (!h->conf->handshake)
+        return;
+    if (gethostname(s->origin, sizeof(s->origin) - 1) || !s->origin[0])
+        snprintf(s->origin, sizeof(s->origin), "localhost");
+    for (size_t i = 0; i < own->n; i++)
+        if (!strcasecmp(own->items[i].key, GW_HTTP_ORIGIN))
+            snprintf(s->origin, sizeof(s->origin), "%s", own->items[i].value);
+    gw_fetch_init(&s->fetch, h->fetcher, GW_HTTP_ANSWER);
+    s->fetch.url = h->conf->url;
+    s->fetch.method = "OPTIONS";
+    s->fetch.done = on_answer;
+}
+
+void gw_http_handshake_close(struct gw_http *h)
+{
+    gw_fetch_fini(&h->handshake.fetch);
+}
