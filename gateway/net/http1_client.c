@@ -87,7 +87,11 @@ static int on_body(http_parser *p, const char *at, size_t len)
     struct gw_http1_client *c = p->data;
 
     gw_buf_put(&c->call->answer, at, len);
-    return c->call->answer.failed ? -1 : 0;
+    if (c->call->answer.failed)
+        return -1;
+    if (c->call->data)
+        c->call->data(c->call);
+    return 0;
 }
 
 static int on_complete(http_parser *p)

@@ -124,6 +124,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     if (call->answer.failed) {
         gw_http_call_fail(call, GW_ERR_TOO_LARGE, "the answer is too large");
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+    } else if (call->data) {
+        call->data(call);
     }
     return 0;
 }

@@ -19,6 +19,9 @@ struct gw_http_call {
     size_t max_answer;    /* bytes of the answer's body; beyond: the call fails */
     struct gw_arena *mem; /* the answer goes here */
     void (*done)(struct gw_http_call *call);
+    /* More of the body is in answer, the head is known; what it drops does not count against
+     * max_answer. NULL: the body is collected until done. Not to close the client from inside. */
+    void (*data)(struct gw_http_call *call);
     /* the answer */
     int failed; /* no whole answer; err says why */
     struct gw_err err;

@@ -112,6 +112,43 @@ TEST(test_http1_client_sends_a_request_and_reads_its_answer)
     teardown();
 }
 
+static char seen[5000];
+static size_t seen_len;
+
+static void on_piece(struct gw_http_call *call)
+{
+    CHECK(call->status == 200 && seen_len + call->answer.len < sizeof(seen));
+    memcpy(seen + seen_len, call->answer.p, call->answer.len);
+    seen_len += call->answer.len;
+    gw_buf_clear(&call->answer);
+}
+
+TEST(test_http1_client_gives_the_body_as_it_comes)
+{
+    struct gw_http_call call;
+    char chunk[1000];
+
+    setup();
+    call = new_call(GW_STR("x"));
+    call.data = on_piece;
+    gw_http1_client_start(client, &call);
+    serve(1, "x");
+    reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    while (seen_len < 3)
+        gw_loop_turn(loop, 1);
+    CHECK(done_count == 0 && !memcmp(seen, "abc", 3));
+    for (size_t i = 1; i <= 4; i++) { /* more in all than max_answer */
+        snprintf(chunk, sizeof(chunk), "1f4\r\n%0500d\r\n", 7);
+        reply(chunk);
+        while (seen_len < 3 + 500 * i)
+            gw_loop_turn(loop, 1);
+    }
+    reply("0\r\n\r\n");
+    finish(1);
+    CHECK(!call.failed && call.answer.len == 0 && seen_len == 2003 && seen[2002] == '7');
+    teardown();
+}
+
 TEST(test_http1_client_keeps_the_connection_for_the_next_call)
 {
     struct gw_http_call call;
