@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdlib.h>
+
 /* Of the one thread that has lines. */
 static int busy;
 
@@ -18,6 +20,13 @@ void gw_lines_count_busy(int n)
 int gw_lines_busy(void)
 {
     return busy;
+}
+
+void gw_lines_free(struct gw_lines *l)
+{
+    if (l->freed)
+        l->freed(l->freed_ctx);
+    free(l);
 }
 
 static int64_t oldest_kept(struct gw_log *log, struct gw_arena *mem)

@@ -20,6 +20,10 @@ struct gw_lines {
     /* At any time; frees it; wake does not run after it. What is under way (a replay, the commits
      * of a drop) ends by itself on later turns of loop: see gw_lines_busy. */
     void (*close)(struct gw_lines *l);
+    /* The caller's, NULL is fine: called once when nothing of it is under way any more, in close or
+     * later: what it borrows (a pipeline's configuration) may go. */
+    void (*freed)(void *ctx);
+    void *freed_ctx;
 };
 /* Lines of this process that still need the log, though they may be closed: turn their loop until
  * it is 0, before the log and the pipelines' configurations go. */

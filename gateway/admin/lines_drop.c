@@ -38,8 +38,8 @@ static void free_drop(struct drop *d)
 {
     gw_letters_close(d->letters);
     gw_arena_free(d->mem);
-    free(d);
     gw_lines_count_busy(-1);
+    gw_lines_free(&d->pub);
 }
 
 static void on_changed(struct gw_mail *m)

@@ -1,6 +1,7 @@
 /* Dead letters as lines. */
 #include "admin/lines.h"
 
+#include "admin/lines_busy.h"
 #include "admin/lines_record.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -74,7 +75,7 @@ static void close_letters(struct gw_lines *pub)
 
     gw_letters_close(l->letters);
     gw_arena_free(l->mem);
-    free(l);
+    gw_lines_free(pub);
 }
 
 struct gw_lines *gw_lines_letters(struct gw_log *log, const struct gw_letter_query *q, int whole,

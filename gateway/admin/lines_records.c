@@ -1,6 +1,7 @@
 /* The log's records as lines. */
 #include "admin/lines.h"
 
+#include "admin/lines_busy.h"
 #include "admin/lines_record.h"
 #include "base/arena.h"
 #include "base/buf.h"
@@ -70,7 +71,7 @@ static void close_records(struct gw_lines *pub)
 
     gw_scan_close(l->scan);
     gw_arena_free(l->mem);
-    free(l);
+    gw_lines_free(pub);
 }
 
 struct gw_lines *gw_lines_records(struct gw_log *log, int64_t from_ns, int64_t to_ns, int raw,

@@ -27,8 +27,8 @@ static void free_replay(struct replay *r)
 {
     gw_replay_join(r->replay);
     gw_timer_fini(&r->timer);
-    free(r);
     gw_lines_count_busy(-1);
+    gw_lines_free(&r->pub);
 }
 
 static void wake(struct replay *r)

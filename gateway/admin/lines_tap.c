@@ -1,6 +1,7 @@
 /* What a pipeline does, as lines. */
 #include "admin/lines.h"
 
+#include "admin/lines_busy.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "pipeline/tap.h"
@@ -24,7 +25,7 @@ static int next_tap(struct gw_lines *pub, struct gw_buf *out, struct gw_err *err
 static void close_tap(struct gw_lines *pub)
 {
     gw_tap_close(((struct tap *)pub)->tap);
-    free(pub);
+    gw_lines_free(pub);
 }
 
 struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struct gw_mail *wake)
@@ -33,7 +34,7 @@ struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struc
 
     if (!t)
         abort();
-    t->pub = (struct gw_lines){next_tap, close_tap};
+    t->pub = (struct gw_lines){.next = next_tap, .close = close_tap};
     t->tap = gw_tap_open(p, loop, wake);
     return &t->pub;
 }
