@@ -17,6 +17,9 @@ static const struct command commands[] = {
     {"run", gw_cmd_run, "run the gateway"},
     {"check", gw_cmd_check, "read the configuration and load every script, run no traffic"},
     {"send", gw_cmd_send, "send event requests to a gateway or to FlyteAdmin"},
+    {"dead", gw_cmd_dead, "list, show, replay or drop what could not be delivered"},
+    {"log", gw_cmd_log, "look into the log, send what it keeps again"},
+    {"tap", gw_cmd_tap, "print what a running pipeline does, event by event"},
     {"schema", gw_cmd_schema, "print the JSON Schema of the configuration"},
     {"version", gw_cmd_version, "print version, build, libraries and their versions"},
 };

@@ -5,8 +5,11 @@
  * 2 wrong usage. */
 int gw_cmd_run(int argc, char **argv);
 int gw_cmd_check(int argc, char **argv);
+int gw_cmd_dead(int argc, char **argv);
+int gw_cmd_log(int argc, char **argv);
 int gw_cmd_schema(int argc, char **argv);
 int gw_cmd_send(int argc, char **argv);
+int gw_cmd_tap(int argc, char **argv);
 int gw_cmd_version(int argc, char **argv);
 
 #endif

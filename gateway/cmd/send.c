@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "cmd/option.h"
+#include "cmd/progress.h"
 #include "cmd/send.h"
 #include "net/http1_client.h"
 #include "net/http2_client.h"
@@ -14,7 +15,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* `send`: so many requests under way at once: over gRPC on one connection, over HTTP/1.1 on one
  * each. The loop is the process's only one. Every request ends in exactly one count, ok or failed.
@@ -26,8 +26,7 @@ enum {
     SAMPLE_CONCURRENCY = 64,
     MAX_ANSWER = 1024 * 1024,
     MAX_REPORTED = 10,
-    PROGRESS_MS = 100,
-    BAR = 30
+    PROGRESS_MS = 100
 };
 
 struct slot {
@@ -55,6 +54,7 @@ struct send {
     int64_t ok_at_open;
     int64_t begin_ns;
     struct gw_timer rate_timer, progress_timer;
+    struct gw_progress progress;
     struct gw_task pump;
     struct gw_err broken;
 };
@@ -278,13 +278,10 @@ static void on_rate(struct gw_timer *t)
 
 /* ---- progress ---- */
 
-static void show_progress(const struct send *s)
+static void show_progress(struct send *s)
 {
-    int full = s->count > 0 ? (int)(s->ended * BAR / s->count) : BAR;
-
-    fprintf(stderr, "\r[%.*s%*s] %lld/%lld failed=%lld ", full, "##############################",
-            BAR - full, "", (long long)s->ended, (long long)s->count, (long long)s->failed);
-    fflush(stderr);
+    gw_progress_show(&s->progress, (uint64_t)s->ended, (uint64_t)s->count, "%lld/%lld failed=%lld",
+                     (long long)s->ended, (long long)s->count, (long long)s->failed);
 }
 
 static void on_progress(struct gw_timer *t)
@@ -297,8 +294,6 @@ static void on_progress(struct gw_timer *t)
 
 static int run_send(struct send *s)
 {
-    int tty = isatty(STDERR_FILENO);
-
     s->loop = gw_loop_new();
     s->begin_ns = gw_clock_mono_ns();
     s->run = (uint64_t)gw_clock_wall_ns() / 1000;
@@ -312,14 +307,13 @@ static int run_send(struct send *s)
     s->pump.fn = on_pump;
     gw_timer_init(&s->rate_timer, s->loop, on_rate);
     gw_timer_init(&s->progress_timer, s->loop, on_progress);
-    if (tty)
+    gw_progress_init(&s->progress);
+    if (s->progress.on)
         gw_timer_set(&s->progress_timer, PROGRESS_MS);
     gw_loop_post(s->loop, &s->pump);
     gw_loop_run(s->loop);
-    if (tty) {
-        show_progress(s);
-        fputc('\n', stderr);
-    }
+    show_progress(s);
+    gw_progress_end(&s->progress);
     printf("sent=%lld ok=%lld failed=%lld seconds=%.3f\n", (long long)s->started, (long long)s->ok,
            (long long)s->failed, (double)(gw_clock_mono_ns() - s->begin_ns) / 1e9);
     gw_http2_client_close(s->client);

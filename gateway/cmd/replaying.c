@@ -1,0 +1,105 @@
+#include "cmd/replaying.h"
+
+#include "admin/lines.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "cmd/fields.h"
+
+#include <stdio.h>
+
+static struct gw_lines *open_replay(void *ctx, struct gw_place *p, struct gw_mail *wake,
+                                    struct gw_err *err)
+{
+    struct gw_replaying *r = ctx;
+
+    return gw_lines_replay(&r->conf, p->log, p->metrics, p->loop, wake, err);
+}
+
+static void show(struct gw_replaying *r, struct gw_str line)
+{
+    uint64_t part = r->done, whole = r->now_total;
+
+    if (!whole) {
+        part = gw_line_number(r->mem, line, "seen");
+        whole = gw_line_number(r->mem, line, "span");
+        gw_progress_show(&r->progress, part, whole, "records=%llu failed=%llu",
+                         (unsigned long long)(r->records + r->done),
+                         (unsigned long long)(r->failed + r->now_failed));
+        return;
+    }
+    gw_progress_show(&r->progress, part, whole, "%llu/%llu failed=%llu", (unsigned long long)part,
+                     (unsigned long long)whole, (unsigned long long)(r->failed + r->now_failed));
+}
+
+static int on_line(void *ctx, struct gw_str line)
+{
+    struct gw_replaying *r = ctx;
+    struct gw_str error;
+
+    r->done = gw_line_number(r->mem, line, "done");
+    r->now_total = gw_line_number(r->mem, line, "total");
+    r->now_published = gw_line_number(r->mem, line, "published");
+    r->now_filtered = gw_line_number(r->mem, line, "filtered");
+    r->now_failed = gw_line_number(r->mem, line, "failed");
+    r->ended = gw_line_flag(r->mem, line, "ended");
+    r->broken = gw_line_flag(r->mem, line, "broken");
+    error = gw_line_get(r->mem, line, "error");
+    snprintf(r->error, sizeof(r->error), "%.*s", (int)error.len, error.p ? error.p : "");
+    show(r, line);
+    gw_arena_reset(r->mem);
+    return 0;
+}
+
+void gw_replaying_begin(struct gw_replaying *r)
+{
+    r->mem = gw_arena_new();
+    r->begin_ns = gw_clock_mono_ns();
+    gw_progress_init(&r->progress);
+}
+
+static void add_up(struct gw_replaying *r)
+{
+    r->records += r->conf.dry ? r->now_total : r->done;
+    r->published += r->now_published;
+    r->filtered += r->now_filtered;
+    r->failed += r->now_failed;
+    r->done = r->now_total = r->now_published = r->now_filtered = r->now_failed = 0;
+}
+
+int gw_replaying_run(struct gw_replaying *r, struct gw_err *err)
+{
+    const char *method = "POST";
+    const struct gw_ask ask = {method, r->path, open_replay, on_line, r};
+    int rc;
+
+    r->ended = r->broken = 0;
+    r->error[0] = '\0';
+    rc = gw_ask(r->place, &ask, err);
+    gw_progress_end(&r->progress);
+    add_up(r);
+    if (rc)
+        return -1;
+    if (r->broken)
+        return gw_err_set(err, GW_ERR_RETRY, "the replay ended early: %s", r->error);
+    if (!r->ended && r->place->interrupted)
+        return gw_err_set(err, GW_ERR_RETRY, "interrupted: what was not done is left as it was");
+    if (!r->ended)
+        return gw_err_set(err, GW_ERR_RETRY, "the gateway broke off the replay");
+    if (r->error[0])
+        GW_DIAG(GW_WARN, "replay", gw_msg("some failed again"), gw_kv_cstr("last_error", r->error));
+    return 0;
+}
+
+void gw_replaying_end(struct gw_replaying *r)
+{
+    if (r->conf.dry)
+        printf("records=%llu\n", (unsigned long long)r->records);
+    else
+        printf("records=%llu published=%llu filtered=%llu failed=%llu seconds=%.3f\n",
+               (unsigned long long)r->records, (unsigned long long)r->published,
+               (unsigned long long)r->filtered, (unsigned long long)r->failed,
+               (double)(gw_clock_mono_ns() - r->begin_ns) / 1e9);
+    gw_arena_free(r->mem);
+}
