@@ -338,7 +338,7 @@ static int log_replay(int argc, char **argv)
     if (rc == GW_OPTIONS_OK)
         rc = check_replay(&usage, &l);
     l.raw = l.diff;
-    return rc != GW_OPTIONS_OK ? rc : act(&l, replay);
+    return rc != GW_OPTIONS_OK ? rc : act(&l, l.diff ? gw_log_diff : replay);
 }
 
 /* ---- forget ---- */
