@@ -45,7 +45,7 @@ FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
 HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
-.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install
+.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install shims
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -117,7 +117,9 @@ test: test-deps               ## every test; the last line has the counts
 	$(AGAIN) test-run
 test-run:
 	@JOBS=$(JOBS) TOOLS=$(TOOLS) spec/run $(SUITES)
-fault: $B/moongate $B/slowsync.so ## kill -9 at random instants: make fault KILLS=200
+SHIMS := slowsync badisk
+shims: $(SHIMS:%=$B/%.so)
+fault: $B/moongate shims      ## kill -9 at random instants: make fault KILLS=200
 	@KILLS=$(or $(KILLS),200) TOOLS=$(TOOLS) spec/run fault
 fuzz:                         ## every fuzz target: make fuzz SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),30) JOBS=$(JOBS) spec/run fuzz
@@ -129,7 +131,7 @@ bench:                        ## our figures beside the baselines' (spec/bench/R
 bench-build: $B/moongate $(patsubst spec/bench/%.c,$B/%,$(wildcard spec/bench/*.c))
 $B/%: $O/spec/bench/%.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$B/slowsync.so: spec/fault/slowsync.c
+$B/%.so: spec/fault/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(WARN) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $< -ldl
 

@@ -35,11 +35,17 @@ static const char *const local_fuse[] = {
 /* "36 35 98:0 /root /mount options … - type source options" */
 static int type_of_line(char *line, dev_t dev, char *out, size_t size)
 {
-    unsigned major_of, minor_of;
     const char *type = strstr(line, " - ");
+    unsigned long major_of, minor_of;
+    char *at = line;
 
-    if (!type || sscanf(line, "%*d %*d %u:%u", &major_of, &minor_of) != 2 ||
-        makedev(major_of, minor_of) != dev)
+    (void)strtoul(at, &at, 10);
+    (void)strtoul(at, &at, 10);
+    major_of = strtoul(at, &at, 10);
+    if (!type || *at != ':')
+        return 0;
+    minor_of = strtoul(at + 1, NULL, 10);
+    if (makedev(major_of, minor_of) != dev)
         return 0;
     type += 3;
     (void)snprintf(out, size, "%.*s", (int)strcspn(type, " "), type);

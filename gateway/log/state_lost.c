@@ -95,7 +95,7 @@ static int look_inside(const struct gw_log *log, sqlite3 *db, struct gw_err *err
     rc = first_text(db, "PRAGMA quick_check(cursors)", found, sizeof(found));
     if (is_damage(rc))
         return refuse_damaged(log, sqlite3_errmsg(db), err);
-    return rc == SQLITE_ROW && strcmp(found, "ok") ? refuse_damaged(log, found, err) : 0;
+    return rc == SQLITE_ROW && strcmp(found, "ok") != 0 ? refuse_damaged(log, found, err) : 0;
 }
 
 static int check(const struct gw_log *log, struct gw_err *err)
