@@ -22,10 +22,18 @@ struct gw_segment {
     uint64_t size;     /* room that is allocated */
     uint64_t end;      /* bytes of it that hold durable records; of an older run: its size */
     int64_t newest_ns; /* the latest time of its records; of an older run: when it was written */
+    int64_t oldest_ns; /* the earliest; 0: not known */
     int64_t last_ms;   /* when its last record came, for retain: by the clock that never jumps */
     char *mem;         /* memory: its bytes */
     int unsaid;        /* embedded: no head is written and the directory is not synced yet */
 };
+static inline void gw_times_add(int64_t *oldest_ns, int64_t *newest_ns, int64_t ns)
+{
+    if (!*oldest_ns || ns < *oldest_ns)
+        *oldest_ns = ns;
+    if (ns > *newest_ns)
+        *newest_ns = ns;
+}
 struct gw_spare { /* a segment that was trimmed, to be written again */
     uint64_t id, size;
 };

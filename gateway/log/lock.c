@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FORMAT = 1 };
@@ -149,6 +150,23 @@ static void sync_parent(const struct gw_log *log)
     close(parent);
 }
 
+/* Who looks for the holder (gw_log_holder) has the lock for a moment, and a process that was killed
+ * until the kernel has ended it. */
+static int try_lock(int fd)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+
+    for (int tries = 0; tries < 20; tries++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB))
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -1;
+        nanosleep(&moment, NULL);
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
 static int take_lock(struct gw_log *log, struct gw_err *err)
 {
     char text[64];
@@ -157,7 +175,7 @@ static int take_lock(struct gw_log *log, struct gw_err *err)
     log->lock_fd = openat(log->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (log->lock_fd < 0)
         return cannot(log, "open", "/lock", err);
-    if (flock(log->lock_fd, LOCK_EX | LOCK_NB)) {
+    if (try_lock(log->lock_fd)) {
         unsigned long pid = 0;
 
         if (errno != EWOULDBLOCK)
@@ -181,10 +199,18 @@ int gw_log_announce(struct gw_log *log, const char *admin_address, struct gw_err
     gw_warn_orphans(log);
     if (log->conf.type == GW_LOG_MEMORY)
         return 0;
-    if (n >= (int)sizeof(text) || ftruncate(log->lock_fd, 0) ||
-        pwrite(log->lock_fd, text, (size_t)n, 0) != n)
+    if (n >= (int)sizeof(text) || pwrite(log->lock_fd, text, (size_t)n, 0) != n ||
+        ftruncate(log->lock_fd, n)) /* at no moment is there no pid */
         return gw_err_errno(err, GW_ERR_FATAL, "write %s/lock", log->path);
     return 0;
+}
+
+/* A command makes no data directory out of what is none. */
+static int refuse_new(const struct gw_log *log, int absent, struct gw_err *err)
+{
+    if (!log->conf.tool || !absent)
+        return 0;
+    return gw_err_set(err, GW_ERR_FATAL, "%s is no data directory of moongate", log->path);
 }
 
 int gw_lock_open(struct gw_log *log, struct gw_err *err)
@@ -192,8 +218,8 @@ int gw_lock_open(struct gw_log *log, struct gw_err *err)
     int absent;
 
     if (open_dir(log, err) || check_format(log, &absent, err) ||
-        check_writable(log, log->dir_fd, "", err) || take_lock(log, err) ||
-        check_format(log, &absent, err))
+        check_writable(log, log->dir_fd, "", err) || refuse_new(log, absent, err) ||
+        take_lock(log, err) || check_format(log, &absent, err))
         return -1;
     if (mkdirat(log->dir_fd, "segments", 0750) && errno != EEXIST)
         return cannot(log, "make", "/segments", err);

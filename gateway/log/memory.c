@@ -48,8 +48,7 @@ static int append(struct gw_log *log, struct gw_append *a)
     }
     s->end += room;
     s->last_ms = gw_mono_ms();
-    if (a->entries[a->n - 1].received_at_ns > s->newest_ns)
-        s->newest_ns = a->entries[a->n - 1].received_at_ns;
+    gw_times_add(&s->oldest_ns, &s->newest_ns, a->entries[a->n - 1].received_at_ns);
     return 0;
 }
 

@@ -28,11 +28,13 @@ struct group {
     uint64_t first, at; /* at: of its first record, or of the damage that holds it */
     int headless;       /* its first record's header is lost */
     uint64_t last_seen; /* the highest sequence of any header; 0: none */
+    int64_t oldest_ns, newest_ns;
 };
 
 static void see(struct group *g, const struct gw_header *h, uint64_t at, uint64_t expected)
 {
     g->last_seen = h->sequence;
+    gw_times_add(&g->oldest_ns, &g->newest_ns, h->received_at_ns);
     if (h->group_first <= g->first)
         return;
     g->first = h->group_first;
@@ -111,6 +113,8 @@ int gw_recover_tail(int fd, uint64_t first, uint64_t size, uint32_t seed, struct
     if (g.last_seen) {
         find_last_append(&v, &g, size, seed, out);
         out->lost = g.last_seen - out->last;
+        out->oldest_ns = g.oldest_ns;
+        out->newest_ns = g.newest_ns;
     }
     gw_view_fini(&v);
     errno = v.io_error;
@@ -214,7 +218,7 @@ static int mend(struct gw_log *log, struct gw_segment *s, const struct gw_tail *
             return -1;
         s->size = t->end;
     }
-    if (s->size < log->segment_bytes &&
+    if (!log->conf.tool && s->size < log->segment_bytes &&
         !posix_fallocate(log->active_fd, 0, (off_t)log->segment_bytes))
         s->size = log->segment_bytes;
     return write_again(log->active_fd, t);
@@ -242,6 +246,8 @@ int gw_recover(struct gw_log *log, struct gw_err *err)
                             (unsigned long long)s->first);
     log->total += s->size;
     s->end = tail.end;
+    s->oldest_ns = tail.oldest_ns;
+    s->newest_ns = tail.newest_ns;
     s->unsaid = tail.last < s->first;
     return 0;
 }

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* How far a segment's time may be behind its records': file systems cut it to seconds, and a
- * request waits a little between the clock and the log. */
+/* Of a segment that an older run has ended only the time of its file is known: cut to seconds, and
+ * a request waits a little between the clock and the log. */
 static const int64_t slack_ns = 10 * INT64_C(1000000000);
 
 struct gw_scan {
@@ -35,13 +35,19 @@ static size_t first_segment(const struct gw_log *log, int64_t from_ns)
     return i;
 }
 
-/* The last that may have one before to_ns: what comes behind a segment that ended later has none,
- * unless the clock went back. */
+static int is_later(const struct gw_log *log, size_t i, int64_t ns)
+{
+    const struct gw_segment *s = &log->segments[i];
+
+    return s->oldest_ns ? s->oldest_ns >= ns : s[-1].newest_ns - slack_ns > ns;
+}
+
+/* The last that may have one before to_ns. */
 static size_t last_segment(const struct gw_log *log, size_t first, int64_t to_ns)
 {
     size_t i = log->n_segments - 1;
 
-    while (to_ns && i > first && log->segments[i - 1].newest_ns > to_ns + slack_ns)
+    while (to_ns && i > first && is_later(log, i, to_ns))
         i--;
     return i;
 }

@@ -42,7 +42,7 @@ struct writer {
 struct group {
     struct gw_mail *end; /* the first append that is not in it */
     uint64_t first, reserved;
-    int64_t newest_ns;
+    int64_t oldest_ns, newest_ns;
     struct gw_err err;
     int failed;
 };
@@ -210,8 +210,7 @@ static int gather(struct writer *w, struct group *g)
         for (size_t i = 0; i < a->n; i++)
             if (put_entry(w, &a->entries[i], g->first, i + 1 == a->n, &g->err))
                 return -1;
-        if (a->entries[a->n - 1].received_at_ns > g->newest_ns)
-            g->newest_ns = a->entries[a->n - 1].received_at_ns;
+        gw_times_add(&g->oldest_ns, &g->newest_ns, a->entries[a->n - 1].received_at_ns);
         w->end += room;
         g->reserved += a->reserved;
         g->end = g->end->next;
@@ -247,8 +246,8 @@ static void publish(struct writer *w, const struct group *g)
     s = &log->segments[log->n_segments - 1];
     s->end = w->end;
     s->last_ms = gw_mono_ms();
-    if (g->newest_ns > s->newest_ns)
-        s->newest_ns = g->newest_ns;
+    gw_times_add(&s->oldest_ns, &s->newest_ns, g->oldest_ns);
+    gw_times_add(&s->oldest_ns, &s->newest_ns, g->newest_ns);
     log->head = w->next - 1;
     log->reserved -= g->reserved;
     gw_readers_wake(log);
