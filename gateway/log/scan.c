@@ -25,12 +25,17 @@ static uint64_t end_of(const struct gw_scan *s, const struct gw_segment *g)
     return g->first == s->last_segment ? s->last_end : g->end;
 }
 
+static int is_earlier(const struct gw_segment *s, int64_t ns)
+{
+    return s->newest_ns < (s->oldest_ns ? ns : ns - slack_ns);
+}
+
 /* Under the lock. The first segment that may have a record of from_ns on: n_segments if none. */
 static size_t first_segment(const struct gw_log *log, int64_t from_ns)
 {
     size_t i = 0, sealed = log->n_segments - (log->active ? 1 : 0);
 
-    while (i < sealed && log->segments[i].newest_ns < from_ns - slack_ns)
+    while (i < sealed && is_earlier(&log->segments[i], from_ns))
         i++;
     return i;
 }
@@ -114,7 +119,7 @@ int gw_scan_next(struct gw_scan *s, struct gw_arena *mem, struct gw_record *out,
         }
         rc = gw_reader_next(&s->r, mem, out, err);
         /* What was looked at may have been trimmed: then another one has come. */
-        if (rc != 1 || is_wanted(s, out))
+        if (rc != 1 || out->at.offset == head.at.offset || is_wanted(s, out))
             return rc;
     }
 }

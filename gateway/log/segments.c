@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 enum { NAME = 32, BLOCK = 4096, RETRY_MS = 100 };
+static const int64_t second_ns = 1000000000;
 
 static void name_of(char out[NAME], uint64_t first)
 {
@@ -154,11 +155,22 @@ void gw_segments_trim(struct gw_log *log)
     give_up(log, old);
 }
 
+/* The clock was put back: a later run is to know from the file's time how new its records are. */
+static void keep_newest(const struct gw_log *log, const struct gw_segment *s)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                                      {.tv_sec = s->newest_ns / second_ns}};
+
+    if (log->active_fd >= 0 && s->newest_ns > gw_clock_wall_ns())
+        (void)futimens(log->active_fd, times);
+}
+
 static void seal(struct gw_log *log)
 {
     if (!log->active)
         return;
     log->active = 0;
+    keep_newest(log, &log->segments[log->n_segments - 1]);
     if (log->active_fd >= 0)
         close(log->active_fd);
     log->active_fd = -1;
