@@ -153,6 +153,18 @@ static int send_out(struct gw_conn *c)
     return rc;
 }
 
+/* Streams that are in the middle of their answers may go on. */
+static void tell_drained(struct gw_conn *c)
+{
+    const struct gw_codec_conf *conf = &c->codec->conf;
+
+    if (!conf->handler->drained)
+        return;
+    for (struct gw_stream *s = c->codec->streams; s; s = s->next)
+        if (s->responded && !s->finished && !s->reset)
+            conf->handler->drained(&s->pub, conf->ctx);
+}
+
 static void on_flush(struct gw_task *t)
 {
     struct gw_conn *c = GW_CONTAINER(t, struct gw_conn, flush);
@@ -175,6 +187,8 @@ static void on_flush(struct gw_task *t)
     }
     set_deadline(c, blocked);
     want(c, blocked);
+    if (c->codec && !blocked)
+        tell_drained(c);
 }
 
 static void wake(void *ctx)

@@ -47,6 +47,9 @@ struct gw_http_handler {
     /* The body went past body_max (said or counted) before end. The handler answers; HTTP/1.1
      * closes the connection after the answer. */
     void (*too_large)(struct gw_http_stream *s, void *ctx);
+    /* The socket took what was written, and the answer goes on: one that streams writes more. May
+     * be NULL; is called again and again. */
+    void (*drained)(struct gw_http_stream *s, void *ctx);
     void (*gone)(struct gw_http_stream *s, void *ctx);
 };
 
