@@ -1,231 +1,107 @@
 #include "admin/admin.h"
 
+#include "admin/inside.h"
+#include "admin/lines_out.h"
 #include "admin/process.h"
+#include "admin/query.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/err.h"
-#include "base/json.h"
-#include "base/metrics.h"
-#include "log/log.h"
 #include "net/http.h"
 #include "net/listener.h"
-#include "pipeline/pipeline.h"
+#include "net/loop.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-/* The admin listener: health, metrics, the state of pipelines. All on the control loop's thread.
- * Every route is a GET that answers at once; what it shows is read while it answers. */
+/* The admin listener: who may ask, and which route answers. All on the control loop's thread. What
+ * waits for a disk or a thread is done aside and answered later. */
 
-struct gw_admin {
-    struct gw_admin_env env;
-    struct gw_listener *listener;
-    int ready, detached;
-};
+/* ---- who may ---- */
 
-enum { MAX_ANSWER = 64 * 1024 * 1024 };
-
-/* ---- answers ---- */
-
-static void answer(struct gw_http_stream *s, int status, const char *type, struct gw_str body)
+static int refused(struct gw_admin *a, struct gw_http_stream *s)
 {
-    const struct gw_http_header h[] = {{GW_STR("content-type"), gw_str_of(type)},
-                                       {GW_STR("allow"), GW_STR("GET, HEAD")}};
+    const struct gw_str *authorization = gw_http_get(s, "authorization");
+    struct gw_str *origins = gw_arena_alloc(s->mem, (s->n_headers + 1) * sizeof(*origins));
+    struct gw_access_request r = {.host = s->authority, .origins = origins};
+    struct gw_access_answer answer;
 
-    gw_http_respond_all(s, status, h, status == 405 ? 2 : 1, body);
+    if (authorization)
+        r.authorization = *authorization;
+    for (size_t i = 0; i < s->n_headers; i++)
+        if (gw_str_is(s->headers[i].name, "origin"))
+            origins[r.n_origins++] = s->headers[i].value;
+    gw_access_check(&a->access, &r, &answer);
+    if (answer.status == 200)
+        return 0;
+    gw_answer_error(s, answer.status, answer.message);
+    return 1;
 }
 
-static void answer_error(struct gw_http_stream *s, int status, int code, const char *message)
+/* ---- a request ---- */
+
+static struct gw_str cut_query(struct gw_str *path)
 {
+    const char *mark = path->len > 0 ? memchr(path->p, '?', path->len) : NULL;
+    struct gw_str query = {0};
+
+    if (!mark)
+        return query;
+    query = (struct gw_str){mark + 1, path->len - (size_t)(mark + 1 - path->p)};
+    path->len = (size_t)(mark - path->p);
+    return query;
+}
+
+static void not_allowed(struct gw_http_stream *s, const char *allow)
+{
+    const struct gw_http_header h[] = {{GW_STR("content-type"), GW_STR("application/json")},
+                                       {GW_STR("allow"), gw_str_of(allow)}};
     struct gw_buf b;
 
-    gw_buf_init(&b, 4096, s->mem);
-    gw_buf_printf(&b, "{\"code\":%d,\"message\":", code);
-    gw_json_put_string(&b, gw_str_of(message));
-    gw_buf_putc(&b, '}');
-    answer(s, status, "application/json", gw_buf_str(&b));
+    gw_buf_init(&b, 256, s->mem);
+    gw_put_error(&b, 405, "this path has other methods, see Allow");
+    gw_http_respond_all(s, 405, h, 2, gw_buf_str(&b));
 }
 
-static void answer_text(struct gw_http_stream *s, int status, const char *text)
+static int decode_args(struct gw_request *q, const struct gw_str args[GW_ROUTE_ARGS])
 {
-    answer(s, status, "text/plain; charset=utf-8", gw_str_of(text));
-}
-
-/* ---- /healthz, /readyz, /metrics ---- */
-
-static void get_healthz(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest)
-{
-    (void)a;
-    (void)rest;
-    answer_text(s, 200, "ok\n");
-}
-
-static void get_readyz(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest)
-{
-    (void)rest;
-    if (!a->ready)
-        answer_text(s, 503, a->detached ? "shutting down\n" : "not ready\n");
-    else if (gw_log_full(a->env.log))
-        answer_text(s, 503, "the log is full\n");
-    else
-        answer_text(s, 200, "ok\n");
-}
-
-static void get_metrics(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest)
-{
-    struct gw_buf b;
-
-    (void)rest;
-    gw_buf_init(&b, MAX_ANSWER, s->mem);
-    gw_metrics_write(a->env.metrics, &b);
-    answer(s, 200, "text/plain; version=0.0.4; charset=utf-8", gw_buf_str(&b));
-}
-
-/* ---- /api/pipelines ---- */
-
-/* One snapshot of every cursor, so that the counts of different pipelines agree too. */
-struct snapshot {
-    struct gw_cursor_stats *cursors;
-    size_t n;
-};
-
-static struct snapshot take_snapshot(struct gw_admin *a, struct gw_arena *mem)
-{
-    struct gw_log_stats stats = {.cursors = a->env.n_pipelines + 16};
-    struct snapshot snap;
-    size_t max;
-
-    do { /* cursors of former pipelines are counted too; none is made while the loop runs */
-        max = stats.cursors;
-        snap.cursors = gw_arena_alloc(mem, max * sizeof(*snap.cursors));
-        gw_log_stats(a->env.log, &stats, snap.cursors, max);
-        snap.n = stats.cursors;
-    } while (snap.n > max);
-    return snap;
-}
-
-static const struct gw_cursor_stats *find_stats(const struct snapshot *snap, const char *name)
-{
-    for (size_t i = 0; i < snap->n; i++)
-        if (!strcmp(snap->cursors[i].name, name))
-            return &snap->cursors[i];
-    return NULL;
-}
-
-static void put_count(struct gw_buf *b, const char *name, uint64_t n)
-{
-    gw_buf_printf(b, ",\"%s\":%llu", name, (unsigned long long)n);
-}
-
-static void put_pipeline(struct gw_buf *b, struct gw_pipeline *p, const struct snapshot *snap)
-{
-    static const struct gw_cursor_stats none;
-    struct gw_pipeline_status status;
-    const struct gw_cursor_stats *stats;
-
-    gw_pipeline_status(p, &status);
-    stats = find_stats(snap, status.name);
-    if (!stats)
-        stats = &none;
-    gw_buf_puts(b, "{\"name\":");
-    gw_json_put_string(b, gw_str_of(status.name));
-    put_count(b, "accepted", stats->accepted);
-    put_count(b, "published", stats->published);
-    put_count(b, "filtered", stats->filtered);
-    put_count(b, "dead_lettered", stats->dead_lettered);
-    put_count(b, "lag", stats->lag);
-    gw_buf_printf(b, ",\"up\":%s,\"last_error\":", status.up ? "true" : "false");
-    if (status.last_error[0])
-        gw_json_put_string(b, gw_str_of(status.last_error));
-    else
-        gw_buf_puts(b, "null");
-    gw_buf_putc(b, '}');
-}
-
-static void get_pipelines(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest)
-{
-    struct snapshot snap = take_snapshot(a, s->mem);
-    struct gw_buf b;
-
-    (void)rest;
-    gw_buf_init(&b, MAX_ANSWER, s->mem);
-    gw_buf_putc(&b, '[');
-    for (size_t i = 0; i < a->env.n_pipelines; i++) {
-        if (i > 0)
-            gw_buf_putc(&b, ',');
-        put_pipeline(&b, a->env.pipelines[i], &snap);
+    for (size_t i = 0; i < GW_ROUTE_ARGS && args[i].p; i++) {
+        q->args[i] = gw_percent_decode(q->s->mem, args[i], 0).p;
+        if (!q->args[i])
+            return -1;
     }
-    gw_buf_puts(&b, "]\n");
-    answer(s, 200, "application/json", gw_buf_str(&b));
+    return 0;
 }
 
-static void get_pipeline(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest)
+static void take(struct gw_admin *a, struct gw_http_stream *s, const struct gw_route *route,
+                 const struct gw_str args[GW_ROUTE_ARGS], struct gw_str query)
 {
-    struct gw_pipeline_status status;
-    struct snapshot snap;
-    struct gw_buf b;
+    struct gw_request q = {.a = a, .s = s, .query = query, .is_head = gw_str_is(s->method, "HEAD")};
 
-    for (size_t i = 0; i < a->env.n_pipelines; i++) {
-        gw_pipeline_status(a->env.pipelines[i], &status);
-        if (!gw_str_is(rest, status.name))
-            continue;
-        snap = take_snapshot(a, s->mem);
-        gw_buf_init(&b, MAX_ANSWER, s->mem);
-        put_pipeline(&b, a->env.pipelines[i], &snap);
-        gw_buf_putc(&b, '\n');
-        answer(s, 200, "application/json", gw_buf_str(&b));
+    if ((route->flags & GW_ROUTE_CHANGES) && refused(a, s))
         return;
-    }
-    answer_error(s, 404, 5, "no such pipeline");
-}
-
-/* ---- routes ---- */
-
-struct route {
-    struct gw_str path;
-    int prefix; /* the rest of the path is a name */
-    int live;   /* needs the pipelines */
-    void (*get)(struct gw_admin *a, struct gw_http_stream *s, struct gw_str rest);
-};
-
-static const struct route routes[] = {
-    {{"/healthz", 8}, 0, 0, get_healthz},          {{"/readyz", 7}, 0, 0, get_readyz},
-    {{"/metrics", 8}, 0, 1, get_metrics},          {{"/api/pipelines", 14}, 0, 1, get_pipelines},
-    {{"/api/pipelines/", 15}, 1, 1, get_pipeline},
-};
-
-static const struct route *find_route(struct gw_str path, struct gw_str *rest)
-{
-    const char *query = path.len > 0 ? memchr(path.p, '?', path.len) : NULL;
-
-    if (query)
-        path.len = (size_t)(query - path.p);
-    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-        const struct route *r = &routes[i];
-
-        if (path.len < r->path.len || memcmp(path.p, r->path.p, r->path.len) != 0)
-            continue;
-        *rest = (struct gw_str){path.p + r->path.len, path.len - r->path.len};
-        if (r->prefix ? rest->len > 0 : rest->len == 0)
-            return r;
-    }
-    return NULL;
+    if (((route->flags & GW_ROUTE_LIVE) && a->detached) ||
+        ((route->flags & GW_ROUTE_CHANGES) && a->stopping))
+        gw_answer_error(s, 503, "shutting down");
+    else if (decode_args(&q, args))
+        gw_answer_error(s, 400, "the path is not percent-encoded UTF-8");
+    else
+        route->answer(&q);
 }
 
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
-    struct gw_admin *a = ctx;
-    struct gw_str rest = {0};
-    const struct route *route = find_route(s->path, &rest);
+    struct gw_str path = s->path, query = cut_query(&path), args[GW_ROUTE_ARGS] = {{0}};
+    char allow[GW_ALLOW_MAX];
+    const struct gw_route *route = gw_route_find(s->method, path, args, allow);
 
-    if (!route)
-        answer_error(s, 404, 5, "no such path");
-    else if (!gw_str_is(s->method, "GET") && !gw_str_is(s->method, "HEAD"))
-        answer_error(s, 405, 12, "only GET is allowed");
-    else if (route->live && a->detached)
-        answer_error(s, 503, 14, "shutting down");
+    if (route)
+        take(ctx, s, route, args, query);
+    else if (*allow)
+        not_allowed(s, allow);
     else
-        route->get(a, s, rest);
+        gw_answer_error(s, 404, "no such path");
     return -1;
 }
 
@@ -235,8 +111,23 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     (void)ctx;
 }
 
+static void on_drained(struct gw_http_stream *s, void *ctx)
+{
+    (void)ctx;
+    if (s->user)
+        gw_lines_out_drained(s->user);
+}
+
+static void on_gone(struct gw_http_stream *s, void *ctx)
+{
+    if (s->user)
+        gw_lines_out_free(s->user);
+    gw_forgets_gone(ctx, s);
+    gw_wishes_gone(ctx, s);
+}
+
 static const struct gw_http_handler handler = {
-    .head = on_head, .end = on_end, .too_large = on_end, .gone = on_end};
+    .head = on_head, .end = on_end, .too_large = on_end, .drained = on_drained, .gone = on_gone};
 
 /* ---- life ---- */
 
@@ -255,12 +146,14 @@ struct gw_admin *gw_admin_open(const struct gw_admin_conf *conf, const struct gw
     if (!a)
         abort();
     a->env = *env;
+    a->loop = loop;
     a->listener = gw_listener_open(loop, &listener, &handler, a, err);
     if (!a->listener) {
         gw_err_wrap(err, "admin");
         free(a);
         return NULL;
     }
+    a->access = (struct gw_access){conf->token_file, gw_listener_address(a->listener)};
     gw_process_metrics(env->metrics);
     GW_DIAG(GW_INFO, "admin", gw_msg("listening"),
             gw_kv_cstr("address", gw_listener_address(a->listener)));
@@ -272,16 +165,21 @@ const char *gw_admin_address(const struct gw_admin *a)
     return gw_listener_address(a->listener);
 }
 
-void gw_admin_set_ready(struct gw_admin *a, int ready)
+void gw_admin_set_ready(struct gw_admin *a)
 {
-    a->ready = ready;
+    a->ready = 1;
+}
+
+void gw_admin_stop(struct gw_admin *a)
+{
+    a->stopping = 1;
+    gw_lines_out_end_all(a);
 }
 
 void gw_admin_detach(struct gw_admin *a)
 {
-    a->ready = 0;
-    a->detached = 1;
-    a->env.n_pipelines = 0;
+    a->stopping = a->detached = 1;
+    gw_lines_out_end_all(a);
 }
 
 void gw_admin_close(struct gw_admin *a)
@@ -289,5 +187,9 @@ void gw_admin_close(struct gw_admin *a)
     if (!a)
         return;
     gw_listener_close(a->listener);
+    gw_forgets_end(a);
+    while (gw_lines_busy())
+        gw_loop_turn(a->loop, 1);
+    assert(!a->wishes && !a->lines);
     free(a);
 }

@@ -7,13 +7,15 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/problems.h"
+#include "cmd/load.h"
 #include "cmd/option.h"
 #include "cmd/ready.h"
+#include "cmd/reload.h"
+#include "cmd/roster.h"
 #include "config/config.h"
 #include "ingest/ingest.h"
 #include "log/log.h"
 #include "net/loop.h"
-#include "pipeline/pipeline.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -31,12 +33,14 @@
 enum { GRACE_MS = 2000 };
 
 struct run {
-    struct gw_config *config;
+    struct gw_generation *first; /* held: ingest, admin and log live from it */
+    const struct gw_config *config;
+    const char *path;
     struct gw_loop *loop;
     struct gw_metrics *metrics;
     struct gw_log *log;
-    struct gw_pipeline **pipelines;
-    size_t n_pipelines;
+    struct gw_roster roster;
+    struct gw_reloader reloader;
     struct gw_ingest *ingest;
     struct gw_admin *admin;
     struct gw_signal on_term, on_int, on_hup;
@@ -46,6 +50,7 @@ struct run {
     struct gw_err failure;
     /* stopping */
     int stopping, status;
+    int quiet; /* no reload stops or starts a pipeline */
     int64_t deadline_ms;
     struct gw_timer overdue;
     pthread_t waiter;
@@ -67,9 +72,7 @@ static void *join_pipelines(void *arg)
 {
     struct run *r = arg;
 
-    for (size_t i = 0; i < r->n_pipelines; i++)
-        gw_pipeline_join(r->pipelines[i]);
-    r->n_pipelines = 0;
+    gw_roster_join(&r->roster);
     gw_loop_post_mail(r->loop, &r->waited);
     return NULL;
 }
@@ -97,6 +100,23 @@ static void *join_ingest(void *arg)
     return NULL;
 }
 
+/* A reload may have started one more. */
+static void join_when_quiet(struct run *r)
+{
+    if (r->ingest || !r->quiet)
+        return;
+    gw_roster_stop(&r->roster, r->deadline_ms);
+    wait_aside(r, join_pipelines, on_pipelines_done);
+}
+
+static void on_quiet(void *ctx)
+{
+    struct run *r = ctx;
+
+    r->quiet = 1;
+    join_when_quiet(r);
+}
+
 static void on_ingest_done(struct gw_mail *m)
 {
     struct run *r = GW_CONTAINER(m, struct run, waited);
@@ -105,10 +125,9 @@ static void on_ingest_done(struct gw_mail *m)
     r->ingest = NULL;
     if (r->admin)
         gw_admin_detach(r->admin);
-    for (size_t i = 0; i < r->n_pipelines; i++)
-        gw_pipeline_stop(r->pipelines[i], r->deadline_ms);
+    gw_roster_stop(&r->roster, r->deadline_ms);
     gw_timer_set(&r->overdue, r->deadline_ms + GRACE_MS - gw_mono_ms());
-    wait_aside(r, join_pipelines, on_pipelines_done);
+    join_when_quiet(r);
 }
 
 /* Clients get half the time at most, so that deliveries under way have the rest. */
@@ -121,9 +140,10 @@ static void stop(struct run *r, int status, int64_t timeout_ms)
     r->deadline_ms = now + timeout_ms;
     gw_notify("STOPPING=1");
     if (r->admin)
-        gw_admin_set_ready(r->admin, 0);
+        gw_admin_stop(r->admin);
     gw_ingest_stop(r->ingest, now + timeout_ms / 2);
     wait_aside(r, join_ingest, on_ingest_done);
+    gw_reloader_stop(&r->reloader, on_quiet, r);
 }
 
 static void stop_by_signal(struct run *r, int signo)
@@ -136,7 +156,7 @@ static void stop_by_signal(struct run *r, int signo)
         _exit(1);
     }
     GW_DIAG(GW_INFO, "run", gw_msg("stopping"), gw_kv_cstr("signal", name));
-    stop(r, 0, r->config->shutdown_timeout_ms);
+    stop(r, 0, r->roster.now->config->shutdown_timeout_ms);
 }
 
 static void on_sigterm(struct gw_signal *s, int signo)
@@ -151,9 +171,54 @@ static void on_sigint(struct gw_signal *s, int signo)
 
 static void on_sighup(struct gw_signal *s, int signo)
 {
-    (void)s;
+    struct run *r = GW_CONTAINER(s, struct run, on_hup);
+
     (void)signo;
-    GW_DIAG(GW_WARN, "run", gw_msg("SIGHUP does nothing: restart to read the configuration again"));
+    if (r->stopping)
+        return;
+    GW_DIAG(GW_INFO, "reload", gw_msg("reading the configuration again"),
+            gw_kv_cstr("signal", "SIGHUP"));
+    gw_reload_want(&r->reloader, NULL);
+}
+
+/* While no loop runs. One that comes at the start is obeyed when all is there; the second that asks
+ * for an end gets it at once. */
+static volatile sig_atomic_t early, early_hup;
+
+static void on_early_signal(int signo)
+{
+    if (signo == SIGHUP) {
+        early_hup = 1;
+        return;
+    }
+    if (early)
+        _exit(1);
+    early = signo;
+}
+
+static void watch_early(void)
+{
+    const struct sigaction action = {.sa_handler = on_early_signal, .sa_flags = SA_RESTART};
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+/* From here on the loop has them. */
+static void watch_signals(struct run *r)
+{
+    gw_signal_init(&r->on_term, r->loop, SIGTERM, on_sigterm);
+    gw_signal_init(&r->on_int, r->loop, SIGINT, on_sigint);
+    gw_signal_init(&r->on_hup, r->loop, SIGHUP, on_sighup);
+}
+
+static void unwatch_signals(struct run *r)
+{
+    early = SIGTERM;
+    gw_signal_fini(&r->on_term);
+    gw_signal_fini(&r->on_int);
+    gw_signal_fini(&r->on_hup);
 }
 
 /* ---- a log that failed ---- */
@@ -188,35 +253,14 @@ static int fail(const struct gw_err *err)
     return 1;
 }
 
-/* The place stands in the message, as `check` prints it. */
-static void log_problem(struct gw_arena *mem, const struct gw_problem *p)
-{
-    struct gw_str text = gw_str_of(p->text);
-
-    if (p->file)
-        text = gw_arena_printf(mem, "%s:%d:%d: %s", p->file, p->line, p->column, p->text);
-    GW_DIAG(p->warning ? GW_WARN : GW_ERROR, "config", gw_kv_str("msg", text));
-}
-
 static struct gw_config *load(const char *path)
 {
     struct gw_problems p = {.mem = gw_arena_new()};
-    struct gw_config *c = gw_config_load(path, &p);
+    struct gw_config *c = gw_load(path, &p);
 
-    for (size_t i = 0; i < p.n; i++)
-        log_problem(p.mem, &p.items[i]);
-    if (!c) {
+    gw_log_problems(&p);
+    if (!c)
         gw_arena_free(p.mem);
-        return NULL;
-    }
-    if (c->flyteadmin_section) {
-        GW_DIAG(GW_ERROR, "config",
-                gw_msg("FlyteAdmin's own section cannot be run in its style: take it out, or "
-                       "write it as a pipeline"),
-                gw_kv_cstr("section", c->flyteadmin_section));
-        gw_config_free(c);
-        return NULL;
-    }
     return c;
 }
 
@@ -230,28 +274,26 @@ static void raise_file_limit(void)
     }
 }
 
+static void want_reload(void *ctx, struct gw_reload *wish)
+{
+    struct run *r = ctx;
+
+    gw_reload_want(&r->reloader, wish);
+}
+
 static int start_pipelines(struct run *r, struct gw_err *err)
 {
-    struct gw_pipeline_conf *conf = r->config->pipelines.items;
-    size_t n = r->config->pipelines.n;
-
-    r->pipelines = gw_arena_zalloc(r->config->mem, (n + 1) * sizeof(struct gw_pipeline *));
-    for (size_t i = 0; i < n; i++) {
-        struct gw_pipeline *p;
-
-        if (!conf[i].enabled)
-            continue;
-        p = gw_pipeline_start(&conf[i], r->log, r->metrics, err);
-        if (!p)
-            return gw_err_wrap(err, "pipeline %s", conf[i].name);
-        r->pipelines[r->n_pipelines++] = p;
-    }
+    r->roster =
+        (struct gw_roster){.log = r->log, .metrics = r->metrics, .reload = want_reload, .ctx = r};
+    if (gw_roster_start(&r->roster, r->first, err))
+        return -1;
+    gw_reloader_init(&r->reloader, &r->roster, r->loop, r->path);
     return 0;
 }
 
 static int start_admin(struct run *r, struct gw_err *err)
 {
-    const struct gw_admin_env env = {r->log, r->metrics, r->pipelines, r->n_pipelines};
+    const struct gw_admin_env env = {r->log, r->metrics, &gw_roster_control, &r->roster};
 
     if (!strcmp(r->config->admin.listen, "none"))
         return 0;
@@ -273,13 +315,27 @@ static int start(struct run *r, struct gw_err *err)
 static int say_ready(struct run *r, const char *ready_file, struct gw_err *err)
 {
     if (r->admin)
-        gw_admin_set_ready(r->admin, 1);
+        gw_admin_set_ready(r->admin);
     GW_DIAG(GW_INFO, "run", gw_msg("ready"), gw_kv_int("pid", getpid()));
     if (ready_file && gw_ready_file(ready_file, gw_ingest_grpc_address(r->ingest),
                                     gw_ingest_http_address(r->ingest),
                                     r->admin ? gw_admin_address(r->admin) : NULL, err))
         return -1;
     gw_notify("READY=1");
+    return 0;
+}
+
+static int serve(struct run *r, const char *ready_file, struct gw_err *err)
+{
+    watch_signals(r);
+    if (early)
+        stop_by_signal(r, early);
+    else if (say_ready(r, ready_file, err))
+        return -1;
+    if (early_hup && !early)
+        gw_reload_want(&r->reloader, NULL);
+    gw_loop_run(r->loop);
+    unwatch_signals(r);
     return 0;
 }
 
@@ -290,38 +346,39 @@ static void clean_up(struct run *r)
         gw_ingest_stop(r->ingest, 0);
         gw_ingest_join(r->ingest);
     }
-    for (size_t i = 0; i < r->n_pipelines; i++)
-        gw_pipeline_stop(r->pipelines[i], 0);
-    for (size_t i = 0; i < r->n_pipelines; i++)
-        gw_pipeline_join(r->pipelines[i]);
+    gw_reloader_stop(&r->reloader, NULL, NULL);
+    gw_reloader_fini(&r->reloader);
+    gw_roster_stop(&r->roster, 0);
+    gw_roster_join(&r->roster);
     gw_admin_close(r->admin);
     if (r->log)
         gw_log_close(r->log);
+    if (r->roster.now)
+        gw_generation_drop(&r->roster, r->first);
+    else
+        gw_generation_free(r->first);
+    gw_roster_fini(&r->roster);
     gw_timer_fini(&r->overdue);
-    gw_signal_fini(&r->on_term);
-    gw_signal_fini(&r->on_int);
-    gw_signal_fini(&r->on_hup);
+    unwatch_signals(r);
     gw_loop_free(r->loop);
     gw_metrics_free(r->metrics);
-    gw_config_free(r->config);
 }
 
-static int run(struct gw_config *config, const char *ready_file)
+static int run(struct gw_config *config, const char *path, const char *ready_file)
 {
-    struct run r = {.config = config, .failed_once = ATOMIC_FLAG_INIT, .failed.fn = on_log_failed};
+    struct run r = {.first = gw_generation_hold(gw_generation_new(config)),
+                    .config = config,
+                    .path = path,
+                    .failed_once = ATOMIC_FLAG_INIT,
+                    .failed.fn = on_log_failed};
     struct gw_err err;
 
     raise_file_limit();
     r.loop = gw_loop_new();
     r.metrics = gw_metrics_new();
     gw_timer_init(&r.overdue, r.loop, on_overdue);
-    gw_signal_init(&r.on_term, r.loop, SIGTERM, on_sigterm);
-    gw_signal_init(&r.on_int, r.loop, SIGINT, on_sigint);
-    gw_signal_init(&r.on_hup, r.loop, SIGHUP, on_sighup);
-    if (start(&r, &err) || say_ready(&r, ready_file, &err))
+    if (start(&r, &err) || serve(&r, ready_file, &err))
         r.status = fail(&err);
-    else
-        gw_loop_run(r.loop);
     clean_up(&r);
     if (r.status == 0)
         GW_DIAG(GW_INFO, "run", gw_msg("stopped"));
@@ -349,8 +406,9 @@ int gw_cmd_run(int argc, char **argv)
 
     if (rc != GW_OPTIONS_OK)
         return rc;
+    watch_early();
     if (ready_file)
         (void)unlink(ready_file);
     config = load(file);
-    return config ? run(config, ready_file) : 1;
+    return config ? run(config, file, ready_file) : 1;
 }

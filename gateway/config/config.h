@@ -40,5 +40,8 @@ void gw_config_schema(struct gw_buf *out);
 void gw_config_reference(struct gw_buf *out);
 /* Problems carry the script's file and line. A configuration with problems may be incomplete. */
 void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p);
+/* Of the contents of a pipeline's scripts and of what they require by name: another one says that
+ * they have changed. */
+uint64_t gw_config_fingerprint(const struct gw_pipeline_conf *conf);
 
 #endif

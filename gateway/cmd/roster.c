@@ -1,0 +1,261 @@
+#include "cmd/roster.h"
+
+#include "admin/lines.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "log/log.h"
+#include "pipeline/pipeline.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- generations ---- */
+
+struct gw_generation *gw_generation_new(struct gw_config *config)
+{
+    const struct gw_pipeline_conf *conf = config->pipelines.items;
+    struct gw_generation *g = calloc(1, sizeof(*g));
+
+    if (!g)
+        abort();
+    g->config = config;
+    g->scripts = calloc(config->pipelines.n, sizeof(*g->scripts));
+    if (!g->scripts)
+        abort();
+    for (size_t i = 0; i < config->pipelines.n; i++)
+        g->scripts[i] = gw_config_fingerprint(&conf[i]);
+    return g;
+}
+
+void gw_generation_free(struct gw_generation *g)
+{
+    gw_config_free(g->config);
+    free(g->scripts);
+    free(g);
+}
+
+struct gw_generation *gw_generation_hold(struct gw_generation *g)
+{
+    g->holds++;
+    return g;
+}
+
+static void sweep(struct gw_roster *r)
+{
+    struct gw_generation **at = &r->generations, *g;
+    const int busy = gw_lines_busy();
+
+    while ((g = *at)) {
+        if (!busy)
+            g->replays = 0;
+        if (g->holds || g->replays) {
+            at = &g->next;
+            continue;
+        }
+        *at = g->next;
+        gw_generation_free(g);
+    }
+}
+
+void gw_generation_drop(struct gw_roster *r, struct gw_generation *g)
+{
+    if (!g)
+        return;
+    assert(g->holds > 0);
+    g->holds--;
+    sweep(r);
+}
+
+/* ---- members ---- */
+
+struct gw_member *gw_member_new(struct gw_generation *g, size_t i)
+{
+    const struct gw_pipeline_conf *conf = g->config->pipelines.items;
+    struct gw_member *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        abort();
+    m->gen = gw_generation_hold(g);
+    m->conf = &conf[i];
+    m->scripts = g->scripts[i];
+    return m;
+}
+
+void gw_member_free(struct gw_roster *r, struct gw_member *m)
+{
+    gw_generation_drop(r, m->gen);
+    gw_generation_drop(r, m->next_gen);
+    free(m);
+}
+
+static int has_cursor(struct gw_log *log, const char *name)
+{
+    struct gw_log_stats stats = {.cursors = 16};
+    struct gw_cursor_stats *all = NULL;
+    size_t room = 0;
+    int found = 0;
+
+    while (room < stats.cursors) {
+        room = stats.cursors;
+        free(all);
+        all = calloc(room, sizeof(*all));
+        if (!all)
+            abort();
+        gw_log_stats(log, &stats, all, room);
+    }
+    for (size_t i = 0; i < stats.cursors; i++)
+        found |= !strcmp(all[i].name, name);
+    free(all);
+    return found;
+}
+
+/* One that is not enabled makes no cursor, but keeps the one that it has. */
+static int keep_cursor(struct gw_roster *r, const struct gw_pipeline_conf *c,
+                       struct gw_cursor **cursor, struct gw_err *err)
+{
+    if (!has_cursor(r->log, c->name) && !(c->renamed_from && has_cursor(r->log, c->renamed_from)))
+        return 0;
+    *cursor = gw_log_cursor(r->log, c->name, (enum gw_start)c->start, c->renamed_from, err);
+    return *cursor ? 0 : -1;
+}
+
+int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf,
+                   struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err)
+{
+    struct gw_pipeline_status status;
+
+    if (!conf->enabled)
+        return keep_cursor(r, conf, cursor, err);
+    *pipeline = gw_pipeline_start(conf, r->log, r->metrics, err);
+    if (!*pipeline)
+        return -1;
+    gw_pipeline_status(*pipeline, &status);
+    *cursor = status.cursor;
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err)
+{
+    const size_t n = g->config->pipelines.n;
+
+    g->next = r->generations;
+    r->generations = g;
+    r->now = gw_generation_hold(g);
+    r->members = calloc(n + 1, sizeof(struct gw_member *));
+    if (!r->members)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        struct gw_member *m = gw_member_new(g, i);
+
+        r->members[r->n++] = m;
+        (void)snprintf(m->why, sizeof(m->why), "disabled");
+        if (gw_member_open(r, m->conf, &m->pipeline, &m->cursor, err))
+            return gw_err_wrap(err, "pipeline %s", m->conf->name);
+    }
+    return 0;
+}
+
+void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->members[i]->pipeline)
+            gw_pipeline_stop(r->members[i]->pipeline, deadline_ms);
+}
+
+void gw_roster_join(struct gw_roster *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->members[i]->pipeline)
+            gw_pipeline_join(r->members[i]->pipeline);
+        r->members[i]->pipeline = NULL;
+    }
+}
+
+void gw_roster_fini(struct gw_roster *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        gw_member_free(r, r->members[i]);
+    free(r->members);
+    gw_generation_drop(r, r->now);
+    sweep(r);
+    assert(!r->generations);
+}
+
+/* ---- what the admin asks ---- */
+
+static struct gw_member *find(const struct gw_roster *r, const char *name)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->members[i]->conf->name, name))
+            return r->members[i];
+    return NULL;
+}
+
+/* One that is not enabled is shown when there is something to show. */
+static int is_shown(const struct gw_member *m)
+{
+    return m->conf->enabled || m->cursor || m->step;
+}
+
+static int control_pipeline(void *ctx, size_t i, struct gw_admin_pipeline *out)
+{
+    const struct gw_roster *r = ctx;
+
+    for (size_t k = 0; k < r->n; k++) {
+        const struct gw_member *m = r->members[k];
+
+        if (!is_shown(m) || i--)
+            continue;
+        *out = (struct gw_admin_pipeline){m->conf->name, m->pipeline, m->why};
+        return 1;
+    }
+    return 0;
+}
+
+static int control_pause(void *ctx, const char *name, int paused)
+{
+    struct gw_member *m = find(ctx, name);
+
+    if (!m || (!m->pipeline && !m->step))
+        return -1;
+    m->paused = paused;
+    if (m->pipeline)
+        gw_pipeline_pause(m->pipeline, paused);
+    return 0;
+}
+
+static const struct gw_pipeline_conf *control_hold(void *ctx, const char *name, void **hold)
+{
+    struct gw_member *m = find(ctx, name);
+
+    if (!m)
+        return NULL;
+    *hold = gw_generation_hold(m->gen);
+    return m->conf;
+}
+
+/* A replay that was closed ends by itself, a little later. */
+static void control_let_go(void *ctx, void *hold)
+{
+    struct gw_generation *g = hold;
+
+    g->replays++;
+    gw_generation_drop(ctx, g);
+}
+
+static void control_reload(void *ctx, struct gw_reload *reload)
+{
+    struct gw_roster *r = ctx;
+
+    r->reload(r->ctx, reload);
+}
+
+const struct gw_control gw_roster_control = {.pipeline = control_pipeline,
+                                             .pause = control_pause,
+                                             .hold = control_hold,
+                                             .let_go = control_let_go,
+                                             .reload = control_reload};

@@ -1,0 +1,80 @@
+#ifndef GW_CMD_ROSTER_H
+#define GW_CMD_ROSTER_H
+
+#include "admin/admin.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct gw_config;
+struct gw_cursor;
+struct gw_err;
+struct gw_log;
+struct gw_metrics;
+struct gw_pipeline_conf;
+
+/* The pipelines that there are, and the configurations they were read from. On the control loop's
+ * thread.
+ *
+ * Invariants
+ *  G1 A configuration is freed when nothing that borrows from it is left: its pipelines, replays,
+ *     and the gateway itself.
+ *  G2 A member's pipeline is NULL while a thread aside stops or starts it, so nobody else touches
+ *     it. */
+struct gw_generation {
+    struct gw_config *config;
+    uint64_t *scripts; /* fingerprints, as the configuration's pipelines; its own memory */
+    size_t holds;
+    size_t replays; /* holds of replays that were let go, and may not have ended yet */
+    struct gw_generation *next;
+};
+
+/* What a reload has in store for a member. */
+enum gw_step { GW_STEP_NONE, GW_STEP_REMOVE, GW_STEP_CHANGE, GW_STEP_ADD };
+
+struct gw_member {
+    struct gw_generation *gen; /* held; of conf */
+    const struct gw_pipeline_conf *conf;
+    uint64_t scripts;
+    struct gw_pipeline *pipeline;
+    struct gw_cursor *cursor; /* asked for; NULL: none */
+    char why[240];            /* it does not run */
+    int paused;
+    enum gw_step step;
+    struct gw_generation *next_gen; /* held; of next: CHANGE */
+    const struct gw_pipeline_conf *next;
+    uint64_t next_scripts;
+};
+
+struct gw_roster {
+    struct gw_log *log;
+    struct gw_metrics *metrics;
+    struct gw_generation *now; /* held: what was read last */
+    struct gw_generation *generations;
+    struct gw_member **members; /* in the configuration's order; those that go stand behind */
+    size_t n;
+    void (*reload)(void *ctx, struct gw_reload *r);
+    void *ctx;
+};
+
+extern const struct gw_control gw_roster_control; /* its ctx is a roster */
+
+/* Takes the configuration and reads what its scripts are; nobody holds it yet. Any thread. */
+struct gw_generation *gw_generation_new(struct gw_config *config);
+struct gw_generation *gw_generation_hold(struct gw_generation *g);
+/* NULL is fine. */
+void gw_generation_drop(struct gw_roster *r, struct gw_generation *g);
+void gw_generation_free(struct gw_generation *g); /* one that nobody ever held */
+
+/* Starts every pipeline of what was read first. */
+int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err);
+struct gw_member *gw_member_new(struct gw_generation *g, size_t i);
+void gw_member_free(struct gw_roster *r, struct gw_member *m);
+/* The pipeline, or what is kept of one that is not enabled. Any thread. */
+int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf,
+                   struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err);
+void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms);
+void gw_roster_join(struct gw_roster *r); /* any thread, while no other uses it */
+void gw_roster_fini(struct gw_roster *r);
+
+#endif
