@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,8 +232,9 @@ static int next_in_state(struct gw_letters *l, const struct of_pipeline *p, stru
     return rc;
 }
 
-static int next_in_memory(struct gw_letters *l, const struct of_pipeline *p, struct gw_arena *mem,
-                          struct gw_letter *out)
+/* The first above after. */
+static int find_in_memory(struct gw_letters *l, const struct of_pipeline *p, uint64_t after,
+                          struct gw_arena *mem, struct gw_letter *out)
 {
     const struct gw_kept_letter *k = NULL;
     const struct gw_cursor *c;
@@ -240,13 +242,21 @@ static int next_in_memory(struct gw_letters *l, const struct of_pipeline *p, str
     pthread_mutex_lock(&l->log->lock);
     c = gw_cursor_find(l->log, gw_str_of(p->name));
     if (c)
-        k = gw_kept_find(c, l->after, p->upto);
+        k = gw_kept_find(c, after, p->upto);
     if (k)
         gw_kept_copy(k, l->whole, mem, out);
     pthread_mutex_unlock(&l->log->lock);
-    if (k)
-        l->after = out->number;
     return k != NULL;
+}
+
+static int next_in_memory(struct gw_letters *l, const struct of_pipeline *p, struct gw_arena *mem,
+                          struct gw_letter *out)
+{
+    const int got = find_in_memory(l, p, l->after, mem, out);
+
+    if (got)
+        l->after = out->number;
+    return got;
 }
 
 int gw_letters_next(struct gw_letters *l, struct gw_arena *mem, struct gw_letter *out,
@@ -269,4 +279,23 @@ int gw_letters_next(struct gw_letters *l, struct gw_arena *mem, struct gw_letter
         return 1;
     }
     return 0;
+}
+
+int gw_letters_at(struct gw_letters *l, uint64_t number, struct gw_arena *mem,
+                  struct gw_letter *out, struct gw_err *err)
+{
+    const struct of_pipeline *p = l->pipelines;
+    int rc;
+
+    assert(l->n <= 1 && number > 0);
+    if (!l->n) /* all of them have gone */
+        return 0;
+    out->number = number;
+    if (l->db)
+        rc = read_one(l, p, mem, out, err);
+    else
+        rc = find_in_memory(l, p, number - 1, mem, out) && out->number == number;
+    if (rc == 1)
+        out->pipeline = gw_arena_str(mem, gw_str_of(p->name));
+    return rc;
 }

@@ -182,6 +182,10 @@ struct gw_letters *gw_letters_open(struct gw_log *log, const struct gw_letter_qu
  * reason `undecodable` and an error that says so. */
 int gw_letters_next(struct gw_letters *l, struct gw_arena *mem, struct gw_letter *out,
                     struct gw_err *err);
+/* The one with this number, of a query for one pipeline. 1; 0: it has gone; -1. For who wants them
+ * in another order; gw_letters_next goes on where it was. */
+int gw_letters_at(struct gw_letters *l, uint64_t number, struct gw_arena *mem,
+                  struct gw_letter *out, struct gw_err *err);
 void gw_letters_close(struct gw_letters *l);
 
 /* One letter goes (again NULL), or is noted as failed again: reason, error, last_at and attempts

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PROGRESS = 100 }; /* records from one look at how far it is to the next */
+
 struct gw_replay {
     struct gw_replay_conf conf;
     struct gw_pipeline_conf pipeline_conf; /* the pipeline's, changed to a replay's */
@@ -38,6 +40,7 @@ struct gw_replay {
     struct gw_record rec;
     uint64_t number;
     int have, at_end;
+    unsigned reads;
 
     pthread_t thread; /* dry */
     _Atomic int stop_asked;
@@ -100,6 +103,7 @@ static void note_progress(struct gw_replay *r)
     pthread_mutex_lock(&r->lock);
     r->counts.seen = p.seen;
     r->counts.span = p.span;
+    r->counts.total = gw_source_total(&r->source);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -132,6 +136,8 @@ static void finish(struct gw_replay *r)
     gw_source_progress(&r->source, &p);
     gw_source_close(&r->source);
     pthread_mutex_lock(&r->lock);
+    r->counts.seen = p.seen;
+    r->counts.span = p.span;
     if (!r->counts.broken)
         r->counts.total = r->counts.done;
     r->counts.ended = 1;
@@ -164,7 +170,8 @@ static void read_ahead(struct gw_replay *r)
     r->at_end = got != 1;
     if (got < 0)
         note_end(r, err.msg, 1);
-    note_progress(r);
+    if (r->reads++ % PROGRESS == 0)
+        note_progress(r);
 }
 
 /* Everything has ended and is written: the worker may go. */
@@ -377,6 +384,12 @@ static int start_worker(struct gw_replay *r, struct gw_err *err)
     return -1;
 }
 
+static int start(struct gw_replay *r, struct gw_err *err)
+{
+    note_progress(r);
+    return r->conf.dry ? start_dry(r, err) : start_worker(r, err);
+}
+
 struct gw_replay *gw_replay_start(const struct gw_replay_conf *conf, struct gw_log *log,
                                   struct gw_metrics *metrics, struct gw_loop *loop,
                                   struct gw_mail *ended, struct gw_err *err)
@@ -395,8 +408,8 @@ struct gw_replay *gw_replay_start(const struct gw_replay_conf *conf, struct gw_l
     configure(r, conf);
     r->replayed = gw_metrics_counter(metrics, GW_M_REPLAYED, r->pipeline_conf.name, NULL);
     if ((!conf->dry && enter(r, err)) ||
-        gw_source_open(&r->source, &r->conf, log, !conf->dry, &r->counts.total, err) ||
-        (conf->dry ? start_dry(r, err) : start_worker(r, err))) {
+        gw_source_open(&r->source, &r->conf, log, !conf->dry, err) ||
+        start(r, err)) {
         discard(r);
         return NULL;
     }

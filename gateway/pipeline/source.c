@@ -3,37 +3,69 @@
 #include "base/arena.h"
 #include "pipeline/replay.h"
 
-static int count_letters(struct gw_log *log, const struct gw_letter_query *q, uint64_t *total,
-                         struct gw_err *err)
+#include <stdlib.h>
+
+/* Letters are numbered as they came; a record that was tried for long is numbered behind later ones
+ * of its key. */
+struct gw_place {
+    uint64_t position, number;
+};
+
+static int by_position(const void *a, const void *b)
+{
+    const struct gw_place *x = a, *y = b;
+
+    if (x->position != y->position)
+        return x->position < y->position ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void add_place(struct gw_source *s, const struct gw_letter *l)
+{
+    if ((s->n & (s->n - 1)) == 0) { /* a power of two: full */
+        s->places = realloc(s->places, (s->n ? 2 * s->n : 1) * sizeof(*s->places));
+        if (!s->places)
+            abort();
+    }
+    s->places[s->n++] = (struct gw_place){l->at.offset, l->number};
+}
+
+static int list_letters(struct gw_source *s, struct gw_log *log, const struct gw_letter_query *q,
+                        struct gw_err *err)
 {
     struct gw_letters *l = gw_letters_open(log, q, 0, err);
     struct gw_arena *mem = gw_arena_new();
     struct gw_letter letter;
     int rc = -1;
 
-    *total = 0;
     while (l && (rc = gw_letters_next(l, mem, &letter, err)) == 1) {
-        ++*total;
+        add_place(s, &letter);
         gw_arena_reset(mem);
     }
+    if (s->n)
+        qsort(s->places, s->n, sizeof(*s->places), by_position);
     gw_letters_close(l);
     gw_arena_free(mem);
     return rc;
 }
 
 int gw_source_open(struct gw_source *s, const struct gw_replay_conf *conf, struct gw_log *log,
-                   int whole, uint64_t *total, struct gw_err *err)
+                   int whole, struct gw_err *err)
 {
     *s = (struct gw_source){0};
-    *total = 0;
     if (!conf->letters) {
         s->scan = gw_scan_open(log, conf->from_ns, conf->to_ns, err);
         return s->scan ? 0 : -1;
     }
-    if (count_letters(log, &conf->query, total, err))
+    if (list_letters(s, log, &conf->query, err))
         return -1;
     s->letters = gw_letters_open(log, &conf->query, whole, err);
     return s->letters ? 0 : -1;
+}
+
+uint64_t gw_source_total(const struct gw_source *s)
+{
+    return s->n;
 }
 
 static void read_letter(const struct gw_letter *l, struct gw_record *out)
@@ -49,12 +81,13 @@ int gw_source_next(struct gw_source *s, struct gw_arena *mem, struct gw_record *
                    uint64_t *number, struct gw_err *err)
 {
     struct gw_letter letter;
-    int got;
+    int got = 0;
 
     *number = 0;
     if (s->scan)
         return gw_scan_next(s->scan, mem, out, err);
-    got = gw_letters_next(s->letters, mem, &letter, err);
+    while (got == 0 && s->i < s->n) /* one that has gone is passed over */
+        got = gw_letters_at(s->letters, s->places[s->i++].number, mem, &letter, err);
     if (got == 1) {
         *number = letter.number;
         read_letter(&letter, out);
@@ -75,5 +108,6 @@ void gw_source_close(struct gw_source *s)
         gw_letters_close(s->letters);
     if (s->scan)
         gw_scan_close(s->scan);
+    free(s->places);
     *s = (struct gw_source){0};
 }
