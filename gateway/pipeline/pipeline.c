@@ -24,6 +24,7 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->taps = gw_taps_new(p);
     p->style = gw_style_conf_of(conf);
     p->up = gw_metrics_counter(metrics, GW_M_PIPELINE_UP, conf->name, NULL);
+    gw_metrics_counter(metrics, GW_M_REPLAYED, conf->name, NULL); /* shown from the start, as 0 */
     p->n_workers = (size_t)conf->workers;
     p->n_down = p->n_workers;
     p->workers = calloc(p->n_workers, sizeof(*p->workers));
