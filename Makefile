@@ -45,7 +45,7 @@ FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
 HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
-.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install shims
+.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -117,10 +117,11 @@ test: test-deps               ## every test; the last line has the counts
 	$(AGAIN) test-run
 test-run:
 	@JOBS=$(JOBS) TOOLS=$(TOOLS) spec/run $(SUITES)
-SHIMS := slowsync badisk
+SHIMS := slowsync badisk powercut
 shims: $(SHIMS:%=$B/%.so)
-fault: $B/moongate shims      ## kill -9 at random instants: make fault KILLS=200
+fault: fault-build            ## kill -9 at random instants: make fault KILLS=500 SEED=7
 	@KILLS=$(or $(KILLS),200) TOOLS=$(TOOLS) spec/run fault
+fault-build: $B/moongate $B/load shims
 fuzz:                         ## every fuzz target: make fuzz SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),30) JOBS=$(JOBS) spec/run fuzz
 bench:                        ## our figures beside the baselines' (spec/bench/README.md)
@@ -130,6 +131,8 @@ bench:                        ## our figures beside the baselines' (spec/bench/R
 .PHONY: bench-build
 bench-build: $B/moongate $(patsubst spec/bench/%.c,$B/%,$(wildcard spec/bench/*.c))
 $B/%: $O/spec/bench/%.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/load: $O/spec/fault/load.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/%.so: spec/fault/%.c
 	@mkdir -p $(@D)
