@@ -33,7 +33,6 @@ struct gw_replay {
     struct gw_mail *ended;
     struct gw_pipeline *pipeline; /* NULL: dry */
     struct gw_replay *next;       /* of those that run */
-    int is_listed;
 
     struct gw_source source;
     struct gw_arena *ahead; /* the record that was seen and not taken */
@@ -65,7 +64,6 @@ static int enter(struct gw_replay *r, struct gw_err *err)
     if (!other) {
         r->next = running;
         running = r;
-        r->is_listed = 1;
     }
     pthread_mutex_unlock(&running_lock);
     if (other)
@@ -75,12 +73,13 @@ static int enter(struct gw_replay *r, struct gw_err *err)
 
 static void leave(struct gw_replay *r)
 {
+    struct gw_replay **at = &running;
+
     pthread_mutex_lock(&running_lock);
-    for (struct gw_replay **at = &running; r->is_listed; at = &(*at)->next)
-        if (*at == r) {
-            *at = r->next;
-            r->is_listed = 0;
-        }
+    while (*at && *at != r)
+        at = &(*at)->next;
+    if (*at)
+        *at = r->next;
     pthread_mutex_unlock(&running_lock);
 }
 
