@@ -65,11 +65,11 @@ static void take_result(struct gw_fetch *f, CURLcode code)
     long status = 0;
 
     say_why(f, code);
-    if (code == CURLE_OK || f->answered)
+    if (f->answered) /* libcurl is content with half a head */
         curl_easy_getinfo(im->easy, CURLINFO_RESPONSE_CODE, &status);
     f->status = (int)status;
     if (!f->status && !f->why[0])
-        snprintf(f->why, sizeof(f->why), "no answer");
+        snprintf(f->why, sizeof(f->why), "the answer ends within its head");
 }
 
 static void finish_all(struct gw_fetcher *fr)
