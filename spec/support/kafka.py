@@ -75,7 +75,7 @@ class Broker:
         if secure:
             certificates(self.folder)
         self._write()
-        cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        cluster = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")[1:]   # a leading dash would be an option
         subprocess.run(self._java("-Xmx256m") + ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", "server.properties"],
                        cwd=self.folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
