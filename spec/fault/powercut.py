@@ -66,10 +66,8 @@ class File:
 
 
 class Folder:
-    """pending: (time, what, names…)."""
-
     def __init__(self):
-        self.pending = []
+        self.pending = []                # (time, what, path, file or None, new path of a RENAME)
 
 
 class Disk:
@@ -78,6 +76,8 @@ class Disk:
     def __init__(self, root, ours):
         self.root, self.ours = os.path.realpath(root), ours
         self.names, self.folders, self.by_inode = {}, {}, {}
+        self.spares = set()                                    # names of segments that were trimmed
+        self.rolled = self.trimmed = self.reused = 0           # segments
 
     def load(self):
         """What is there now is synced."""
@@ -141,11 +141,22 @@ class Disk:
             now[path] = self.by_inode[inode] = File()
             folder.pending.append((time, CREATE, path, now[path]))
         elif note == UNLINK:
+            self._count(path, ".free")
             folder.pending.append((time, UNLINK, path, now.pop(path, None)))
         else:
             assert os.path.dirname(to) == os.path.dirname(path)
             now[to] = now.pop(path)
+            self._count(path, to)
             folder.pending.append((time, RENAME, path, now[to], to))
+
+    def _count(self, path, to):
+        if "/segments/" in path:
+            spare = path.endswith(".free")
+            self.rolled += spare and not to.endswith(".free")
+            self.reused += spare and not to.endswith(".free") and path in self.spares
+            self.trimmed += not spare
+            if not spare:
+                self.spares.add(to)
 
     def _rename(self, operation):
         _, what, path, file, *to = operation
@@ -160,9 +171,10 @@ class Disk:
     def cut(self, chance, how):
         """Writes what the disk holds. Each folder's names are those of some instant: file systems keep their order."""
         for folder in self.folders.values():
-            keep = {"none": 0, "all": len(folder.pending)}.get(how, chance.randint(0, len(folder.pending)))
-            for operation in folder.pending[:keep]:
+            some = chance.choice((0, len(folder.pending), chance.randint(0, len(folder.pending))))
+            for operation in folder.pending[:{"none": 0, "all": len(folder.pending)}.get(how, some)]:
                 self._rename(operation)
+        self.names = {path: f for path, f in self.names.items() if self.ours(os.path.relpath(path, self.root)) or path == self.root}
         contents = {file: file.cut(chance, how) for file in self.names.values() if file}
         for name in os.listdir(self.root):
             if self.ours(name):

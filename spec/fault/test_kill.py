@@ -176,7 +176,7 @@ class Killer:
 def rig(gateway, tmp_path, broker, topic):
     seed = int(os.environ.get("SEED") or time.time_ns() % 1000000)
     print(f"SEED={seed} KILLS={KILLS}")
-    made = Rig(gateway, tmp_path, seed, broker, topic)
+    made = Rig(gateway, tmp_path, seed, broker, topic, web=True)
     made.chance = random.Random(seed)
     yield made
     made.close()
@@ -186,8 +186,9 @@ def test_nothing_acknowledged_is_lost_whenever_it_is_killed(rig):
     killer = Killer(rig, rig.chance)
     rig.load.start()
     killer.run()
-    rig.finish()
+    counts = rig.finish()["picky"]
     killer.check()
+    assert counts["filtered"] and counts["dead_lettered"] and counts["published"]
     print(killer.summary())
     assert killer.kills["start"] >= 0.2 * KILLS and killer.kills["stop"] >= 0.1 * KILLS
     assert min(killer.unanswered) >= AT_LEAST["unanswered"] and min(killer.keys) >= AT_LEAST["keys"]

@@ -1,5 +1,5 @@
 """A web service that takes batches of events: what it has taken is in a file, one body a line, before it answers. Now
-and then it refuses (503, nothing is taken), or takes a batch and goes away without an answer.
+and then it refuses (503, nothing is taken), or takes a batch and goes away without an answer: that is told in the line.
 
     web.py FILE SEED
 
@@ -19,9 +19,10 @@ async def serve(reader, writer, out, chance):
             if luck < 0.005:
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
                 continue
-            out.write(body.replace(b"\n", b" ") + b"\n")
+            answers = luck >= 0.0075
+            out.write((b"" if answers else b"no answer ") + body.replace(b"\n", b" ") + b"\n")
             out.flush()
-            if luck < 0.0075:
+            if not answers:
                 break
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
