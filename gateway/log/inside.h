@@ -134,8 +134,9 @@ ptrdiff_t gw_segments_find(const struct gw_log *log, uint64_t sequence);
 uint64_t gw_segments_last(const struct gw_log *log, size_t i);
 /* A write met a full disk: the active segment ends where it is durable. */
 void gw_segments_cut(struct gw_log *log);
-/* Spares are given back to the disk: somebody else needs the room. */
-void gw_segments_give_spares(struct gw_log *log);
+/* What is allocated and not reserved is given back to the disk: the state needs the room, and it is
+ * the state that gives segments up. */
+void gw_segments_give_room(struct gw_log *log);
 /* Gives up what every cursor has passed and retain lets go. */
 void gw_segments_trim(struct gw_log *log);
 /* Reads the directory. After it segments are in order, spares known, nothing is active. */

@@ -54,9 +54,9 @@ static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
     n = strtoull(text, &end, 10);
     if (end == text || (*end != '\n' && *end))
         return gw_err_set(err, GW_ERR_FATAL,
-                          "%s/format holds no number: if a moongate of this version wrote the "
-                          "directory, go on with: echo %d > %s/format",
-                          log->path, FORMAT, log->path);
+                          "format holds no number; if a moongate of this version wrote the "
+                          "directory, go on with: cd %s && echo %d > format",
+                          log->path, FORMAT);
     if (n > FORMAT)
         return gw_err_set(err, GW_ERR_FATAL,
                           "%s has format %llu, written by a newer moongate; this one knows up to "
@@ -64,9 +64,9 @@ static int check_format(struct gw_log *log, int *absent, struct gw_err *err)
                           log->path, n, FORMAT);
     if (n < FORMAT)
         return gw_err_set(err, GW_ERR_FATAL,
-                          "%s has format %llu, which never was: if a moongate of this version "
-                          "wrote the directory, go on with: echo %d > %s/format",
-                          log->path, n, FORMAT, log->path);
+                          "format is %llu, which never was; if a moongate of this version wrote "
+                          "the directory, go on with: cd %s && echo %d > format",
+                          n, log->path, FORMAT);
     return 0;
 }
 

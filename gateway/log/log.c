@@ -90,17 +90,27 @@ static void reconcile(struct gw_log *log)
     gw_recover_past(log, settled);
 }
 
+static struct gw_state *open_state(struct gw_log *log, struct gw_err *err)
+{
+    struct gw_state *state;
+    char *path;
+
+    if (asprintf(&path, "%s/state.db", log->path) < 0)
+        abort();
+    state = gw_state_open(path, err);
+    if (!state && err->kind == GW_ERR_FULL) {
+        gw_segments_give_room(log);
+        state = gw_state_open(path, err);
+    }
+    free(path);
+    return state;
+}
+
 static int open_embedded(struct gw_log *log, struct gw_err *err)
 {
-    char *state;
-
     if (gw_lock_open(log, err) || gw_segments_scan(log, err) || gw_recover(log, err))
         return -1;
-    if (asprintf(&state, "%s/state.db", log->path) < 0)
-        abort();
-    log->state = gw_state_check(log, err) ? NULL : gw_state_open(state, err);
-    free(state);
-    if (!log->state)
+    if (gw_state_check(log, err) || !(log->state = open_state(log, err)))
         return -1;
     if (gw_state_load(log->state, log, err))
         return gw_state_damaged(log, err);

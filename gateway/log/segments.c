@@ -246,23 +246,32 @@ static int allocate(struct gw_log *log, int fd, uint64_t from, uint64_t size)
     return disk_gave(log, failed);
 }
 
-void gw_segments_cut(struct gw_log *log)
+static void shorten(struct gw_log *log, uint64_t size)
 {
     struct gw_segment *s = &log->segments[log->n_segments - 1];
 
-    /* Also so that nothing of what was refused is found by a later start. */
-    if (!ftruncate(log->active_fd, (off_t)s->end)) {
-        log->total -= s->size - s->end;
-        s->size = s->end;
+    if (size < s->size && !ftruncate(log->active_fd, (off_t)size)) {
+        log->total -= s->size - size;
+        s->size = size;
     }
+}
+
+void gw_segments_cut(struct gw_log *log)
+{
+    /* Also so that nothing of what was refused is found by a later start. */
+    shorten(log, log->segments[log->n_segments - 1].end);
     log->unproven = 1;
     (void)disk_gave(log, 1);
 }
 
-void gw_segments_give_spares(struct gw_log *log)
+void gw_segments_give_room(struct gw_log *log)
 {
     while (log->n_spares)
         drop_spare(log);
+    if (log->active && log->active_fd >= 0)
+        shorten(log, log->segments[log->n_segments - 1].end +
+                         (log->reserved ? charge(log->reserved) : 0));
+    (void)disk_gave(log, 1);
 }
 
 static int extend_to(struct gw_log *log, uint64_t size)

@@ -64,15 +64,29 @@ static const char *const conversions[VERSION] = {
     "COMMIT",
 };
 
+/* A file could not be made or grow, which SQLite tells in many ways. */
+static int is_full(struct gw_state *s, int code)
+{
+    int why = sqlite3_system_errno(s->db);
+
+    return code == SQLITE_FULL ||
+           ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (why == ENOSPC || why == EDQUOT));
+}
+
 /* A disk without room is a log without room: it may be had later. */
 int gw_state_fail(struct gw_state *s, struct gw_err *err)
 {
     int code = sqlite3_errcode(s->db) & 0xff;
 
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        return gw_err_set(err, GW_ERR_FATAL,
+                          "state.db is damaged (%s); put it back, or go on without it, in the data "
+                          "directory: mv state.db state.db.lost",
+                          sqlite3_errmsg(s->db));
+    if (is_full(s, code))
+        return gw_err_set(err, GW_ERR_FULL, "state.db: the disk has no room");
     return gw_err_set(err,
-                      code == SQLITE_FULL || code == SQLITE_BUSY || code == SQLITE_LOCKED
-                          ? GW_ERR_RETRY
-                          : GW_ERR_FATAL,
+                      code == SQLITE_BUSY || code == SQLITE_LOCKED ? GW_ERR_RETRY : GW_ERR_FATAL,
                       "state.db: %s", sqlite3_errmsg(s->db));
 }
 

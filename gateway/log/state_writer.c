@@ -83,8 +83,22 @@ static void take_back(struct gw_log *log)
     }
 }
 
-int gw_state_do(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
-                void *ctx, struct gw_err *err)
+/* 1: there may be more of it on the disk now. */
+static int give_room(struct gw_log *log)
+{
+    uint64_t before;
+    int gave;
+
+    pthread_mutex_lock(&log->lock);
+    before = log->total;
+    gw_segments_give_room(log);
+    gave = log->total < before;
+    pthread_mutex_unlock(&log->lock);
+    return gave;
+}
+
+static int do_once(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
+                   void *ctx, struct gw_err *err)
 {
     if (gw_state_begin(log->state, err) || fn(log, ctx, err) || gw_state_commit(log->state, err)) {
         take_back(log);
@@ -93,6 +107,14 @@ int gw_state_do(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, str
     for (size_t i = 0; i < log->n_cursors; i++)
         log->cursors[i]->letters = log->cursors[i]->next_letters;
     return 0;
+}
+
+int gw_state_do(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
+                void *ctx, struct gw_err *err)
+{
+    int rc = do_once(log, fn, ctx, err);
+
+    return rc && err->kind == GW_ERR_FULL && give_room(log) ? do_once(log, fn, ctx, err) : rc;
 }
 
 static void publish(struct gw_log *log, struct gw_mail *list)
@@ -188,7 +210,7 @@ static int commit(struct gw_log *log, struct gw_mail *list)
     if (locked_flag(log, &log->state_broken))
         return -1;
     while (gw_state_do(log, write_list, list, &err)) {
-        if (err.kind != GW_ERR_RETRY || locked_flag(log, &log->hurried)) {
+        if (err.kind == GW_ERR_FATAL || locked_flag(log, &log->hurried)) {
             pthread_mutex_lock(&log->lock);
             log->state_broken = 1;
             pthread_mutex_unlock(&log->lock);

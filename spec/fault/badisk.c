@@ -1,5 +1,5 @@
 /* A preloaded disk, and clock, that go bad on demand. The file named by BADISK holds words:
- *   full       what would make a file larger has no room, and no file can be made
+ *   full       what makes files larger has only the room that others have given back
  *   thin       no write has room, although all could be allocated
  *   eio-write  writes fail          eio-read  reads fail          eio-sync  syncs fail
  *   readonly   nothing may be made, or opened for writing
@@ -92,11 +92,27 @@ static int fails(int code)
 
 /* ---- writing and reading ---- */
 
-static int grows(int fd, off_t end)
+static _Atomic long long room; /* what was given back while the disk is full */
+
+/* Takes what a file that ends at `end` needs. */
+static int has_room(int fd, off_t end)
 {
     struct stat st;
+    long long need;
 
-    return fstat(fd, &st) || (S_ISREG(st.st_mode) && end > st.st_size);
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || end <= st.st_size)
+        return 1;
+    need = end - st.st_size;
+    if ((room -= need) >= 0)
+        return 1;
+    room += need;
+    return 0;
+}
+
+static void give_back(off_t bytes)
+{
+    if (bytes > 0 && is("full"))
+        room += bytes;
 }
 
 /* errno of a write of n bytes at offset; 0: none. */
@@ -106,7 +122,7 @@ static int write_error(int fd, size_t n, off_t at)
         return concerns(fd) ? EIO : 0;
     if (is("thin"))
         return concerns(fd) ? ENOSPC : 0;
-    return is("full") && grows(fd, at + (off_t)n) && concerns(fd) ? ENOSPC : 0;
+    return is("full") && concerns(fd) && !has_room(fd, at + (off_t)n) ? ENOSPC : 0;
 }
 
 static ssize_t write_at(const char *name, int fd, const void *p, size_t n, off_t at)
@@ -158,7 +174,7 @@ ssize_t pwritev64(int fd, const struct iovec *iov, int n, off_t at)
 
 static int allocate(const char *name, int fd, off_t at, off_t n)
 {
-    if (is("full") && grows(fd, at + n) && concerns(fd))
+    if (is("full") && concerns(fd) && !has_room(fd, at + n))
         return ENOSPC;
     return REAL(int (*)(int, off_t, off_t), name)(fd, at, n);
 }
@@ -215,10 +231,30 @@ int fsync(int fd)
 
 /* ---- names ---- */
 
+int ftruncate(int fd, off_t size)
+{
+    struct stat st;
+    off_t freed = !fstat(fd, &st) && concerns(fd) ? st.st_size - size : 0;
+    int rc = REAL(int (*)(int, off_t), "ftruncate")(fd, size);
+
+    if (!rc)
+        give_back(freed);
+    return rc;
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+    struct stat st;
+    off_t freed = !fstatat(dir, path, &st, 0) && concerns_at(dir, path) ? st.st_size : 0;
+    int rc = REAL(int (*)(int, const char *, int), "unlinkat")(dir, path, flags);
+
+    if (!rc)
+        give_back(freed);
+    return rc;
+}
+
 static int open_error(int dir, const char *path, int flags)
 {
-    if ((flags & O_CREAT) && is("full") && concerns_at(dir, path) && faccessat(dir, path, F_OK, 0))
-        return ENOSPC;
     if ((flags & (O_ACCMODE | O_CREAT)) && is("readonly") && concerns_at(dir, path))
         return EROFS;
     return 0;
@@ -265,8 +301,8 @@ int openat64(int dir, const char *path, int flags, ...)
 
 int mkdir(const char *path, mode_t mode)
 {
-    if ((is("readonly") || is("full")) && concerns_path(path) && access(path, F_OK))
-        return fails(is("full") ? ENOSPC : EROFS);
+    if (is("readonly") && concerns_path(path) && access(path, F_OK))
+        return fails(EROFS);
     return REAL(int (*)(const char *, mode_t), "mkdir")(path, mode);
 }
 
