@@ -36,13 +36,15 @@ struct rig {
 };
 static struct rig rig;
 static atomic_int rig_failing, rig_syncs;
+static int rig_fails_from, rig_fails_to; /* these syncs fail too, from 1 */
 
 static inline int rig_sync(int fd)
 {
+    const int n = ++rig_syncs;
+
     (void)fd;
-    rig_syncs++;
     errno = EIO;
-    return rig_failing ? -1 : 0;
+    return rig_failing || (n >= rig_fails_from && n <= rig_fails_to) ? -1 : 0;
 }
 
 static inline void rig_quiet(const char *text, size_t len)
@@ -91,6 +93,11 @@ static inline void rig_start(const struct gw_pipeline_conf *c)
     CHECK(rig.pipeline);
 }
 
+static inline void rig_run(const char *yaml)
+{
+    rig_start(rig_conf(yaml));
+}
+
 static inline void rig_stop(int64_t deadline_ms)
 {
     gw_pipeline_stop(rig.pipeline, deadline_ms);
@@ -134,7 +141,7 @@ static inline void rig_append(const struct gw_record *r)
     gw_buf_free(&b);
 }
 
-/* A CloudEvent that came at received_at_ns; data may be NULL. */
+/* A CloudEvent that came at received_at_ns, with a trace; data may be NULL. */
 static inline void rig_event(const char *id, const char *key, int64_t received_at_ns,
                              const char *data)
 {
@@ -156,6 +163,7 @@ static inline void rig_event(const char *id, const char *key, int64_t received_a
                                    .ingest = GW_STR("http"),
                                    .received_at_ns = received_at_ns,
                                    .key = gw_str_of(key),
+                                   .traceparent = GW_STR("00-trace"),
                                    .payload = gw_buf_str(&b)});
     gw_arena_free(mem);
 }
@@ -181,6 +189,22 @@ static inline struct gw_cursor_stats rig_stats(void)
     gw_cursor_stats(s.cursor, &c);
     CHECK(c.accepted == c.published + c.filtered + c.dead_lettered + c.lag);
     return c;
+}
+
+static inline int rig_up(void)
+{
+    struct gw_pipeline_status s;
+
+    gw_pipeline_status(rig.pipeline, &s);
+    return s.up;
+}
+
+static inline const char *rig_last_error(void)
+{
+    static struct gw_pipeline_status s;
+
+    gw_pipeline_status(rig.pipeline, &s);
+    return s.last_error;
 }
 
 /* Bounded by the test's alarm. */
