@@ -50,8 +50,6 @@ static void put_cursor(struct gw_buf *out, const struct gw_cursor_stats *c)
     gw_buf_puts(out, c->name); /* [a-z0-9_-] */
     gw_buf_puts(out, "\",\"lag\":");
     gw_buf_put_u64(out, c->lag);
-    gw_buf_puts(out, ",\"oldest\":");
-    gw_put_json_time(out, c->oldest_ns);
     gw_buf_puts(out, c->orphan ? ",\"orphan\":true}" : ",\"orphan\":false}");
 }
 

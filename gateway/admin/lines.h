@@ -48,8 +48,8 @@ struct gw_lines *gw_lines_replay(const struct gw_replay_conf *conf, struct gw_lo
                                  struct gw_mail *wake, struct gw_err *err);
 /* Ends when the pipeline stops. */
 struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struct gw_mail *wake);
-/* {records, bytes, unsettled, oldest, pipelines: [{name, lag, oldest, orphan}]}: at once. The first
- * oldest is of the records kept, a pipeline's of those it has not settled; null: none. */
+/* {records, bytes, unsettled, oldest, pipelines: [{name, lag, orphan}]}: at once. oldest: when the
+ * oldest record that is kept came; null: none is. */
 void gw_lines_stats(struct gw_log *log, struct gw_buf *out);
 
 #endif
