@@ -10,9 +10,12 @@
 #include "cmd/fields.h"
 #include "net/http1_client.h"
 
+#include <stdio.h>
+
 enum {
     MAX_LINE = 128 * 1024 * 1024, /* a record as JSON; it grows as it is needed */
-    LOOK_EVERY = 64               /* lines between two looks at signals */
+    LOOK_EVERY = 64,              /* lines between two looks at signals */
+    HEAD_MS = 30000               /* for the first bytes of an answer */
 };
 
 /* ---- the running gateway ---- */
@@ -20,7 +23,8 @@ enum {
 struct remote {
     struct gw_http_call call;
     const struct gw_ask *ask;
-    int done, enough, broken;
+    struct gw_timer head;
+    int done, enough, broken, late;
     struct gw_err err; /* broken: why */
 };
 
@@ -81,6 +85,38 @@ static int refused(struct gw_place *p, const struct gw_http_call *call, struct g
     return gw_err_set(err, kind, "the gateway answers with HTTP status %d", call->status);
 }
 
+static void on_head_late(struct gw_timer *t)
+{
+    struct remote *r = GW_CONTAINER(t, struct remote, head);
+
+    r->late = r->call.status == 0;
+}
+
+static int no_answer(const struct gw_place *p, const char *why, struct gw_err *err)
+{
+    char who[40] = "the gateway";
+
+    if (p->pid)
+        snprintf(who, sizeof(who), "moongate (pid %d)", p->pid);
+    return gw_err_set(err, GW_ERR_RETRY, "%s does not answer on its admin address %s: %s", who,
+                      p->admin, why);
+}
+
+/* Until it has ended, or nobody wants more of it. */
+static void converse(struct gw_place *p, struct remote *r)
+{
+    gw_timer_init(&r->head, p->loop, on_head_late);
+    gw_timer_set(&r->head, HEAD_MS);
+    gw_http1_client_start(p->client, &r->call);
+    while (!r->done && !r->enough && !r->late && !p->interrupted)
+        gw_loop_turn(p->loop, 1);
+    gw_timer_fini(&r->head);
+    if (!r->done) { /* the connection is in the middle of an answer */
+        gw_http1_client_close(p->client);
+        p->client = gw_http1_client_new(p->loop, p->admin);
+    }
+}
+
 static int ask_gateway(struct gw_place *p, const struct gw_ask *a, struct gw_err *err)
 {
     struct gw_http_header authorization = {GW_STR("authorization"), gw_str_of(p->authorization)};
@@ -96,21 +132,17 @@ static int ask_gateway(struct gw_place *p, const struct gw_ask *a, struct gw_err
                                 .done = on_done,
                                 .data = on_data}};
 
-    gw_http1_client_start(p->client, &r.call);
-    while (!r.done && !r.enough && !p->interrupted)
-        gw_loop_turn(p->loop, 1);
-    if (!r.done) { /* the connection is in the middle of an answer */
-        gw_http1_client_close(p->client);
-        p->client = gw_http1_client_new(p->loop, p->admin);
-    }
-    if (r.broken)
+    converse(p, &r);
+    if (r.broken) {
         *err = r.err;
-    if (!r.done || r.broken)
-        return r.broken ? -1 : 0;
+        return -1;
+    }
+    if (r.late)
+        return no_answer(p, "no answer within 30 s", err);
+    if (!r.done)
+        return 0;
     if (r.call.failed && r.call.status == 0)
-        return gw_err_set(err, GW_ERR_RETRY,
-                          "moongate (pid %d) does not answer on its admin address %s: %s", p->pid,
-                          p->admin, r.call.err.msg);
+        return no_answer(p, r.call.err.msg, err);
     if (r.call.failed)
         return gw_err_set(err, GW_ERR_RETRY, "the gateway broke off: %s", r.call.err.msg);
     return r.call.status == 200 ? 0 : refused(p, &r.call, err);

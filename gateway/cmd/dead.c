@@ -399,6 +399,7 @@ static int replay(struct dead *d)
         return rc;
     gw_replaying_begin(&r);
     for (size_t i = 0; !rc && i < names.n && !d->place.interrupted; i++) {
+        r.pipeline = names.items[i];
         r.path = query_path(d, "/api/dead/replay", names.items[i]);
         r.conf = (struct gw_replay_conf){.letters = 1, .query = d->query};
         r.conf.query.pipeline = names.items[i];

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLUMNS = 6, ROWS = 500, MAX_TEXT = 256 * 1024 * 1024, ERROR_BYTES = 120 };
+enum { LAST = 3, ERROR = 5, COLUMNS = 6 };
+enum { ROWS = 500, MAX_TEXT = 256 * 1024 * 1024, ERROR_BYTES = 120 };
 
 static const char *const fields[COLUMNS] = {"id",      "reason",   "attempts",
                                             "last_at", "event_id", "error"};
@@ -97,13 +98,24 @@ static struct gw_str first_line(struct gw_str s)
     return s;
 }
 
+/* To milliseconds. */
+static struct gw_str short_time(struct gw_arena *mem, struct gw_str s)
+{
+    enum { SECONDS = 19, SHORT = 23 };
+
+    if (s.len <= SHORT + 1 || s.p[SECONDS] != '.')
+        return s;
+    return gw_arena_printf(mem, "%.*sZ", SHORT, s.p);
+}
+
 void gw_dead_table_add(struct gw_dead_table *t, struct gw_str line)
 {
     struct gw_str *row = t->rows[t->n++];
 
     for (size_t c = 0; c < COLUMNS; c++)
         row[c] = gw_arena_str(t->mem, gw_line_get(t->mem, line, fields[c]));
-    row[COLUMNS - 1] = first_line(row[COLUMNS - 1]);
+    row[LAST] = short_time(t->mem, row[LAST]);
+    row[ERROR] = first_line(row[ERROR]);
     if (t->n == ROWS)
         print_rows(t);
 }

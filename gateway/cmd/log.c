@@ -115,15 +115,12 @@ struct gw_lines *gw_log_open_records(void *ctx, struct gw_place *p, struct gw_ma
 static void print_cursor(struct gw_log_cmd *l, struct gw_str c)
 {
     const struct gw_str name = gw_line_get(l->mem, c, "name");
-    const struct gw_str oldest = gw_line_get(l->mem, c, "oldest");
 
     if (l->name && !gw_str_is(name, l->name))
         return;
     l->found++;
     printf("pipeline=%.*s lag=%llu", (int)name.len, name.p,
            (unsigned long long)gw_line_number(l->mem, c, "lag"));
-    if (oldest.p)
-        printf(" oldest=%.*s", (int)oldest.len, oldest.p);
     printf(gw_line_flag(l->mem, c, "orphan") && l->place.held ? " orphan=true\n" : "\n");
 }
 
@@ -267,7 +264,7 @@ static int absolute_script(struct gw_log_cmd *l)
 
 static int replay(struct gw_log_cmd *l)
 {
-    struct gw_replaying r = {.place = &l->place};
+    struct gw_replaying r = {.place = &l->place, .pipeline = l->name};
     struct gw_buf path;
     int rc;
 

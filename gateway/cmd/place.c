@@ -1,12 +1,15 @@
 #include "cmd/place.h"
 
+#include "admin/access.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/metrics.h"
 #include "base/problems.h"
 #include "base/text.h"
+#include "cmd/fields.h"
 #include "log/log.h"
 #include "net/http1_client.h"
 
@@ -48,6 +51,21 @@ static int load(struct gw_place *p, struct gw_err *err)
 
 /* ---- the running gateway ---- */
 
+static int read_token(struct gw_place *p, struct gw_err *err)
+{
+    const char *path = p->config->admin.token_file;
+    char token[GW_TOKEN_MAX], why[200];
+    size_t len;
+
+    if (!path)
+        return 0;
+    len = gw_token_read(path, token, why, sizeof(why));
+    if (!len)
+        return gw_err_set(err, GW_ERR_FATAL, "admin.token_file: %s", why);
+    p->authorization = gw_arena_printf(p->mem, "Bearer %.*s", (int)len, token).p;
+    return 0;
+}
+
 static int find_gateway(struct gw_place *p, struct gw_err *err)
 {
     if (!p->admin[0])
@@ -56,7 +74,7 @@ static int find_gateway(struct gw_place *p, struct gw_err *err)
                           "set admin.listen",
                           p->pid, p->config->log.path);
     p->client = gw_http1_client_new(p->loop, p->admin);
-    return 0;
+    return read_token(p, err);
 }
 
 /* A log in memory leaves no lock to look at. */
@@ -142,24 +160,76 @@ void gw_place_close(struct gw_place *p)
     gw_arena_free(p->mem);
 }
 
-const struct gw_pipeline_conf *gw_place_pipeline(const struct gw_place *p, struct gw_str name,
+/* ---- pipelines ---- */
+
+struct names {
+    struct gw_place *place;
+    struct gw_nearest near;
+    struct gw_buf all; /* "a, b" */
+};
+
+static void offer(struct names *n, struct gw_str name)
+{
+    gw_nearest_offer(&n->near, name);
+    gw_buf_puts(&n->all, n->all.len ? ", " : "");
+    gw_buf_put_str(&n->all, name);
+}
+
+static void begin_names(struct names *n, struct gw_place *p, struct gw_str wanted)
+{
+    *n = (struct names){.place = p, .near = {.wanted = wanted}};
+    gw_buf_init(&n->all, 120, p->mem);
+}
+
+static int end_names(struct names *n, const char *who, struct gw_err *err)
+{
+    const struct gw_str all = n->all.failed ? GW_STR("many") : gw_buf_str(&n->all);
+    char hint[100];
+
+    return gw_err_set(err, GW_ERR_REJECT, "%s has no pipeline %.*s%s: it has %.*s", who,
+                      (int)n->near.wanted.len, n->near.wanted.p,
+                      gw_nearest_hint(&n->near, hint, sizeof(hint)), (int)all.len, all.p);
+}
+
+const struct gw_pipeline_conf *gw_place_pipeline(struct gw_place *p, struct gw_str name,
                                                  struct gw_err *err)
 {
     const struct gw_pipeline_conf *all = p->config->pipelines.items;
-    struct gw_nearest near = {.wanted = name};
-    char hint[100];
-    struct gw_buf names;
+    struct names names;
 
-    gw_buf_init(&names, 160, p->mem);
+    begin_names(&names, p, name);
     for (size_t i = 0; i < p->config->pipelines.n; i++) {
         if (gw_str_is(name, all[i].name))
             return &all[i];
-        gw_nearest_offer(&near, gw_str_of(all[i].name));
-        gw_buf_printf(&names, "%s%s", i > 0 ? ", " : "", all[i].name);
+        offer(&names, gw_str_of(all[i].name));
     }
-    gw_buf_putc(&names, '\0');
-    gw_err_set(err, GW_ERR_REJECT, "%s has no pipeline %.*s%s: it has %s",
-               p->file ? p->file : "the built-in configuration", (int)name.len, name.p,
-               gw_nearest_hint(&near, hint, sizeof(hint)), names.failed ? "many" : names.p);
+    end_names(&names, p->file ? p->file : "the built-in configuration", err);
     return NULL;
+}
+
+/* A list of objects. */
+static int on_pipelines(void *ctx, struct gw_str line)
+{
+    struct names *n = ctx;
+    struct gw_str pipeline;
+    struct gw_json j;
+
+    gw_json_init(&j, line, 100);
+    if (gw_json_next(&j) != GW_JSON_ARRAY)
+        return 0;
+    while (gw_json_next(&j) == GW_JSON_OBJECT && !gw_json_value(&j, &pipeline))
+        offer(n, gw_line_get(n->place->mem, pipeline, "name"));
+    return 0;
+}
+
+int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *err)
+{
+    struct names names;
+    const struct gw_ask ask = {
+        .method = "GET", .path = GW_STR("/api/pipelines"), .line = on_pipelines, .ctx = &names};
+
+    begin_names(&names, p, name);
+    if (gw_ask(p, &ask, err))
+        return -1;
+    return end_names(&names, "the gateway", err);
 }

@@ -34,8 +34,11 @@ struct gw_place {
 int gw_place_open(struct gw_place *p, const char *file, struct gw_err *err);
 void gw_place_close(struct gw_place *p);
 /* The pipeline of -c's file; NULL: err names those that there are. */
-const struct gw_pipeline_conf *gw_place_pipeline(const struct gw_place *p, struct gw_str name,
+const struct gw_pipeline_conf *gw_place_pipeline(struct gw_place *p, struct gw_str name,
                                                  struct gw_err *err);
+
+/* That the gateway has no such pipeline; asks it for those that it runs. Returns -1. */
+int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *err);
 
 /* One question: a request to the admin API, and the same of an open directory. */
 struct gw_ask {

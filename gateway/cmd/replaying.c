@@ -38,6 +38,7 @@ static int on_line(void *ctx, struct gw_str line)
     struct gw_replaying *r = ctx;
     struct gw_str error;
 
+    r->began = 1;
     r->done = gw_line_number(r->mem, line, "done");
     r->now_total = gw_line_number(r->mem, line, "total");
     r->now_published = gw_line_number(r->mem, line, "published");
@@ -70,8 +71,7 @@ static void add_up(struct gw_replaying *r)
 
 int gw_replaying_run(struct gw_replaying *r, struct gw_err *err)
 {
-    const char *method = "POST";
-    const struct gw_ask ask = {method, r->path, open_replay, on_line, r};
+    const struct gw_ask ask = {"POST", r->path, open_replay, on_line, r};
     int rc;
 
     r->ended = r->broken = 0;
@@ -79,6 +79,9 @@ int gw_replaying_run(struct gw_replaying *r, struct gw_err *err)
     rc = gw_ask(r->place, &ask, err);
     gw_progress_end(&r->progress);
     add_up(r);
+    r->tried = 1;
+    if (rc && r->place->held && err->kind == GW_ERR_UNSUPPORTED)
+        return gw_place_no_pipeline(r->place, gw_str_of(r->pipeline), err);
     if (rc)
         return -1;
     if (r->broken)
@@ -94,6 +97,9 @@ int gw_replaying_run(struct gw_replaying *r, struct gw_err *err)
 
 void gw_replaying_end(struct gw_replaying *r)
 {
+    gw_arena_free(r->mem);
+    if (r->tried && !r->began)
+        return;
     if (r->conf.dry)
         printf("records=%llu\n", (unsigned long long)r->records);
     else
@@ -101,5 +107,4 @@ void gw_replaying_end(struct gw_replaying *r)
                (unsigned long long)r->records, (unsigned long long)r->published,
                (unsigned long long)r->filtered, (unsigned long long)r->failed,
                (double)(gw_clock_mono_ns() - r->begin_ns) / 1e9);
-    gw_arena_free(r->mem);
 }

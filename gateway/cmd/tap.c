@@ -83,7 +83,11 @@ static int tap(struct tap *t)
     gw_ask_segment(&path, gw_str_of(t->name));
     gw_buf_puts(&path, "/tap");
     ask.path = gw_buf_str(&path);
-    return gw_ask(&t->place, &ask, &t->err);
+    if (!gw_ask(&t->place, &ask, &t->err))
+        return 0;
+    return t->err.kind == GW_ERR_UNSUPPORTED
+               ? gw_place_no_pipeline(&t->place, gw_str_of(t->name), &t->err)
+               : -1;
 }
 
 static int run(struct tap *t)
