@@ -6,14 +6,13 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/text.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
 #include "log/record.h"
 #include "pipeline/diff_inside.h"
-#include "pipeline/worker.h"
+#include "pipeline/diff_side.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -23,150 +22,13 @@ const char *const gw_diff_names[GW_DIFF_KINDS] = {"same",           "changed",
                                                   "newly_filtered", "no_longer_filtered",
                                                   "newly_failing",  "no_longer_failing"};
 
-enum end { PUBLISHED, FILTERED, FAILED };
-
-/* One configuration, and what the record at hand became under it. */
-struct side {
-    const struct gw_pipeline_conf *conf;
-    struct gw_style_conf style;
-    struct gw_hooks_conf hooks_conf;
-    struct gw_hooks *hooks; /* NULL: neither rules nor scripts */
-    struct gw_arena *mem;
-    struct gw_flyte_request request;
-    struct gw_flyte flyte;
-    struct gw_hook_call call;
-    int done;
-    enum end end;
-    struct gw_event **events;
-    size_t n;
-    struct gw_str id;  /* of the event, if nothing was published */
-    const char *why;   /* filtered or failed */
-    const char *error; /* failed */
-};
-
 struct gw_diff {
-    struct side before, after;
+    struct gw_diff_side before, after;
     struct gw_diff_counts counts;
     FILE *details;
     struct gw_buf entry, ops;
     struct gw_arena *mem; /* of one comparison */
 };
-
-/* ---- one side ---- */
-
-static void fail(struct side *s, const char *why, const char *error)
-{
-    s->end = FAILED;
-    s->why = why;
-    s->error = error;
-}
-
-static void filter(struct side *s, const char *why)
-{
-    s->end = FILTERED;
-    s->why = why;
-}
-
-static void publish(struct side *s, struct gw_event **events, size_t n)
-{
-    struct gw_err err;
-
-    s->end = PUBLISHED;
-    s->events = events;
-    s->n = n;
-    for (size_t i = 0; s->hooks && i < n; i++)
-        if (gw_event_check(events[i], &err)) {
-            fail(s, "invalid_event", gw_arena_strndup(s->mem, err.msg, strlen(err.msg)));
-            return;
-        }
-}
-
-static void hooks_failed(struct side *s)
-{
-    struct gw_hook_call *c = &s->call;
-
-    if (s->conf->on_hook_error == GW_PUBLISH_UNCHANGED)
-        publish(s, &c->unchanged, 1);
-    else if (s->conf->on_hook_error == GW_DROP)
-        filter(s, "hook_error");
-    else
-        fail(s, c->reason, c->text);
-}
-
-static void on_done(struct gw_hook_call *c)
-{
-    GW_CONTAINER(c, struct side, call)->done = 1;
-}
-
-/* -1: the scripts did not load again after a stop. */
-static int run_hooks(struct side *s, const struct gw_record *rec, struct gw_event *ev,
-                     int64_t now_ns, struct gw_err *err)
-{
-    struct gw_hook_call *c = &s->call;
-    const int is_flyte = rec->kind != GW_OTHER;
-
-    *c = (struct gw_hook_call){
-        .mem = s->mem,
-        .event = ev,
-        .request = is_flyte ? &s->request : NULL,
-        .flyte = is_flyte ? &s->flyte : NULL,
-        .received_at_ns = rec->received_at_ns,
-        .now_ns = now_ns,
-        .seed = gw_hash64((struct gw_str){(const char *)&rec->at, sizeof(rec->at)}),
-        .kind = rec->kind,
-        .done = on_done};
-    s->done = 0;
-    gw_hooks_start(s->hooks, c);
-    assert(s->done); /* no function that waits is open to scripts */
-    if (c->verdict == GW_HOOK_PUBLISH)
-        publish(s, c->events, c->n_events);
-    else if (c->verdict == GW_HOOK_FILTER)
-        filter(s, c->label[0] ? c->label : c->reason);
-    else if (c->verdict == GW_HOOK_FAILED)
-        hooks_failed(s);
-    else if (c->run)
-        fail(s, "retry", c->text);
-    else
-        return gw_err_set(err, GW_ERR_REJECT, "%s", c->text);
-    return 0;
-}
-
-static int run(struct side *s, const struct gw_record *rec, int64_t now_ns, struct gw_err *err)
-{
-    struct gw_event *ev, **one;
-    const char *reason;
-    struct gw_err why;
-
-    gw_arena_reset(s->mem);
-    s->events = NULL;
-    s->n = 0;
-    s->id = (struct gw_str){0};
-    if (rec->damaged) {
-        fail(s, "undecodable", "the record is damaged");
-        return 0;
-    }
-    if (!(s->conf->event_type_mask & 1U << rec->kind)) {
-        filter(s, "event_types");
-        return 0;
-    }
-    ev = gw_arena_alloc(s->mem, sizeof(*ev));
-    gw_event_init(ev, s->mem);
-    reason = gw_event_make(&s->style, &s->conf->format.extensions, rec, &s->request, ev, &why);
-    s->id = gw_event_text(ev, "id");
-    if (reason) {
-        fail(s, reason, gw_arena_strndup(s->mem, why.msg, strlen(why.msg)));
-        return 0;
-    }
-    if (s->hooks) {
-        if (rec->kind != GW_OTHER)
-            gw_flyte_facts(s->mem, &s->request, &s->flyte);
-        return run_hooks(s, rec, ev, now_ns, err);
-    }
-    one = gw_arena_alloc(s->mem, sizeof(struct gw_event *));
-    *one = ev;
-    publish(s, one, 1);
-    return 0;
-}
 
 /* ---- counting ---- */
 
@@ -210,7 +72,7 @@ static int write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct 
 
     gw_buf_clear(b);
     gw_diff_put_number(b, (uint64_t)e->change);
-    gw_diff_put_number(b, (uint64_t)(e->extra + 1));
+    gw_diff_put_number(b, (uint64_t)(e->extra + 1L));
     gw_diff_put_number(b, (uint64_t)e->kind);
     gw_diff_put_number(b, e->seq);
     gw_diff_put_text(b, e->id);
@@ -329,7 +191,7 @@ static int compare_events(struct gw_diff *d, const struct gw_event *a, const str
 /* ---- two lists of events ---- */
 
 /* The event of the other list with this id that has no partner yet. */
-static size_t find(const struct side *s, const struct gw_event **partners, size_t hint,
+static size_t find(const struct gw_diff_side *s, const struct gw_event **partners, size_t hint,
                    struct gw_str id)
 {
     if (hint < s->n && !partners[hint] && gw_str_eq(gw_event_text(s->events[hint], "id"), id))
@@ -342,7 +204,7 @@ static size_t find(const struct side *s, const struct gw_event **partners, size_
 
 /* partners[i]: the event before that events[i] of after is compared with. By id, and what is left
  * by place; used[i]: events[i] of before has a partner. */
-static void pair(const struct side *before, const struct side *after,
+static void pair(const struct gw_diff_side *before, const struct gw_diff_side *after,
                  const struct gw_event **partners, unsigned char *used)
 {
     size_t k = 0;
@@ -383,7 +245,7 @@ static int extra(struct gw_diff *d, const struct gw_event *ev, int sign,
 /* 1: they differ; 0; -1: an error. */
 static int compare_lists(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err)
 {
-    const struct side *a = &d->before, *b = &d->after;
+    const struct gw_diff_side *a = &d->before, *b = &d->after;
     const struct gw_event **partners =
         gw_arena_zalloc(d->after.mem, (b->n + 1) * sizeof(struct gw_event *));
     unsigned char *used = gw_arena_zalloc(d->after.mem, a->n + 1);
@@ -409,27 +271,27 @@ static int compare_lists(struct gw_diff *d, const struct gw_record *rec, struct 
 
 static enum gw_diff_kind kind_of(const struct gw_diff *d)
 {
-    const enum end a = d->before.end, b = d->after.end;
+    const enum gw_diff_end a = d->before.end, b = d->after.end;
 
     if (a == b)
         return GW_DIFF_SAME;
-    if (b != PUBLISHED)
-        return b == FILTERED ? GW_DIFF_FILTERED : GW_DIFF_FAILING;
-    return a == FILTERED ? GW_DIFF_UNFILTERED : GW_DIFF_UNFAILING;
+    if (b != GW_DIFF_SIDE_PUBLISHED)
+        return b == GW_DIFF_SIDE_FILTERED ? GW_DIFF_FILTERED : GW_DIFF_FAILING;
+    return a == GW_DIFF_SIDE_FILTERED ? GW_DIFF_UNFILTERED : GW_DIFF_UNFAILING;
 }
 
-static struct gw_str describe(struct gw_diff *d, const struct side *s)
+static struct gw_str describe(struct gw_diff *d, const struct gw_diff_side *s)
 {
-    if (s->end == PUBLISHED)
+    if (s->end == GW_DIFF_SIDE_PUBLISHED)
         return GW_STR("published");
-    if (s->end == FILTERED)
+    if (s->end == GW_DIFF_SIDE_FILTERED)
         return gw_arena_printf(d->mem, "filtered: %s", s->why);
     return gw_arena_printf(d->mem, "failed: %s: %s", s->why, s->error);
 }
 
-static struct gw_str id_of(const struct side *s)
+static struct gw_str id_of(const struct gw_diff_side *s)
 {
-    return s->end == PUBLISHED && s->n ? gw_event_text(s->events[0], "id") : s->id;
+    return s->end == GW_DIFF_SIDE_PUBLISHED && s->n ? gw_event_text(s->events[0], "id") : s->id;
 }
 
 static int other_end(struct gw_diff *d, const struct gw_record *rec, enum gw_diff_kind change,
@@ -454,13 +316,13 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
     enum gw_diff_kind change;
     int differ;
 
-    if (run(&d->before, rec, now_ns, err) || run(&d->after, rec, now_ns, err))
+    if (gw_diff_run(&d->before, rec, now_ns, err) || gw_diff_run(&d->after, rec, now_ns, err))
         return -1;
     change = kind_of(d);
     if (change != GW_DIFF_SAME) {
         if (other_end(d, rec, change, err))
             return -1;
-    } else if (d->before.end == PUBLISHED) {
+    } else if (d->before.end == GW_DIFF_SIDE_PUBLISHED) {
         differ = compare_lists(d, rec, err);
         if (differ < 0)
             return -1;
@@ -468,23 +330,11 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
     }
     d->counts.records++;
     d->counts.of[change]++;
-    d->counts.same_failing += change == GW_DIFF_SAME && d->before.end == FAILED;
+    d->counts.same_failing += change == GW_DIFF_SAME && d->before.end == GW_DIFF_SIDE_FAILED;
     return 0;
 }
 
 /* ---- life ---- */
-
-static int open_side(struct side *s, const struct gw_pipeline_conf *conf, struct gw_err *err)
-{
-    s->conf = conf;
-    s->style = gw_style_conf_of(conf);
-    s->mem = gw_arena_new();
-    if (!gw_wants_hooks(conf))
-        return 0;
-    s->hooks_conf = gw_hooks_conf_of(conf, &s->style);
-    s->hooks = gw_hooks_open(&s->hooks_conf, err);
-    return s->hooks ? 0 : -1;
-}
 
 struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
                              const struct gw_pipeline_conf *after, struct gw_err *err)
@@ -499,7 +349,8 @@ struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
     d->details = tmpfile();
     if (!d->details)
         gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept: a temporary file");
-    if (!d->details || open_side(&d->before, before, err) || open_side(&d->after, after, err)) {
+    if (!d->details || gw_diff_side_open(&d->before, before, err) ||
+        gw_diff_side_open(&d->after, after, err)) {
         gw_diff_close(d);
         return NULL;
     }
@@ -514,18 +365,12 @@ int gw_diff_report(struct gw_diff *d, int json, int (*put)(void *ctx, struct gw_
     return gw_diff_write_report(&d->counts, d->details, json, put, ctx, err);
 }
 
-static void close_side(struct side *s)
-{
-    gw_hooks_close(s->hooks);
-    gw_arena_free(s->mem);
-}
-
 void gw_diff_close(struct gw_diff *d)
 {
     if (!d)
         return;
-    close_side(&d->before);
-    close_side(&d->after);
+    gw_diff_side_close(&d->before);
+    gw_diff_side_close(&d->after);
     if (d->details)
         fclose(d->details);
     gw_buf_free(&d->entry);

@@ -104,12 +104,13 @@ static void compare(struct walk *w, struct gw_str before, struct gw_str after, i
 static void compare_member(struct walk *w, const struct member *a, const struct member *b,
                            int depth)
 {
-    const size_t was = descend(w, a ? a->name : b->name);
+    static const struct member absent;
+    const size_t was = descend(w, (a ? a : b ? b : &absent)->name);
 
     if (a && b)
         compare(w, a->raw, b->raw, depth);
     else
-        say(w, a ? a->raw : (struct gw_str){0}, b ? b->raw : (struct gw_str){0});
+        say(w, (a ? a : &absent)->raw, (b ? b : &absent)->raw);
     w->path.len = was;
 }
 

@@ -23,7 +23,7 @@ void gw_diff_put_text(struct gw_buf *out, struct gw_str s)
 {
     const size_t len = s.len < GW_DIFF_TEXT ? s.len : GW_DIFF_TEXT;
 
-    gw_buf_putc(out, !s.p ? ABSENT : len == s.len ? WHOLE : CUT);
+    gw_buf_putc(out, (char)(!s.p ? ABSENT : len == s.len ? WHOLE : CUT));
     gw_diff_put_number(out, len);
     gw_buf_put(out, s.p, len);
 }
@@ -122,7 +122,7 @@ static void put_line(struct gw_buf *b, struct text t)
     for (size_t i = 0; i < t.s.len; i++) {
         if (t.s.p[i] == '\n')
             break;
-        gw_buf_putc(b, (unsigned char)t.s.p[i] < 0x20 || t.s.p[i] == 0x7f ? ' ' : t.s.p[i]);
+        gw_buf_putc(b, (char)((unsigned char)t.s.p[i] < 0x20 || t.s.p[i] == 0x7f ? ' ' : t.s.p[i]));
     }
     if (t.cut)
         gw_buf_puts(b, "…");
@@ -133,7 +133,7 @@ static void put_value(struct gw_buf *b, struct text t)
 {
     for (size_t i = 0; i < t.s.len; i++)
         if (t.s.p[i] != '\n' && t.s.p[i] != '\r')
-            gw_buf_putc(b, t.s.p[i] == '\t' ? ' ' : t.s.p[i]);
+            gw_buf_putc(b, (char)(t.s.p[i] == '\t' ? ' ' : t.s.p[i]));
     if (t.cut)
         gw_buf_puts(b, "…");
 }
@@ -177,7 +177,7 @@ static void text_entry(struct report *r, const struct entry *e)
     if (e->change != GW_DIFF_CHANGED) {
         gw_buf_putc(b, ' ');
         for (const char *p = gw_diff_names[e->change]; *p; p++)
-            gw_buf_putc(b, *p == '_' ? ' ' : *p);
+            gw_buf_putc(b, (char)(*p == '_' ? ' ' : *p));
     }
     gw_buf_putc(b, '\n');
     if (e->extra)

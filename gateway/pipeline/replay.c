@@ -407,8 +407,7 @@ struct gw_replay *gw_replay_start(const struct gw_replay_conf *conf, struct gw_l
     configure(r, conf);
     r->replayed = gw_metrics_counter(metrics, GW_M_REPLAYED, r->pipeline_conf.name, NULL);
     if ((!conf->dry && enter(r, err)) ||
-        gw_source_open(&r->source, &r->conf, log, !conf->dry, err) ||
-        start(r, err)) {
+        gw_source_open(&r->source, &r->conf, log, !conf->dry, err) || start(r, err)) {
         discard(r);
         return NULL;
     }
