@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 int (*gw_publish_file_sync)(int fd) = fdatasync;
+int (*gw_publish_file_cut)(int fd, off_t size) = ftruncate;
 
 static int lock(int fd, int how)
 {
@@ -77,7 +78,7 @@ static int cut_unfinished(int fd, const char *path, struct gw_err *err)
     if (fstat(fd, &st))
         return gw_err_errno(err, GW_ERR_RETRY, "%s", path);
     whole = whole_lines(fd, st.st_size);
-    if (whole < 0 || (whole < st.st_size && ftruncate(fd, whole)))
+    if (whole < 0 || (whole < st.st_size && gw_publish_file_cut(fd, whole)))
         return gw_err_errno(err, GW_ERR_RETRY, "%s: cannot cut the unfinished last line off", path);
     return 0;
 }
@@ -139,24 +140,49 @@ static int is_still_there(struct gw_file_sink *s)
     return 1;
 }
 
+/* What a failed batch left, if nobody has written behind it since. */
+static int cut_back(struct gw_file_sink *s, struct gw_err *err)
+{
+    struct stat st;
+
+    if (s->cut >= 0 && !fstat(s->fd, &st) && st.st_size == s->cut_end &&
+        gw_publish_file_cut(s->fd, s->cut))
+        return gw_err_errno(err, GW_ERR_RETRY, "%s: cannot cut a failed batch off", s->conf->path);
+    s->cut = -1;
+    return 0;
+}
+
+/* Others may have left an unfinished line that they could not cut off. */
+static int mend(struct gw_file_sink *s, struct gw_err *err)
+{
+    struct stat st;
+    char last;
+
+    if (s->size == 0 || (pread(s->fd, &last, 1, s->size - 1) == 1 && last == '\n'))
+        return 0;
+    if (cut_unfinished(s->fd, s->conf->path, err))
+        return -1;
+    if (fstat(s->fd, &st))
+        return gw_err_errno(err, GW_ERR_RETRY, "%s", s->conf->path);
+    s->size = st.st_size;
+    return 0;
+}
+
 /* The file of this name, locked, without what a failed batch left in it. */
 static int take(struct gw_file_sink *s, struct gw_err *err)
 {
+    int rc;
+
     if (s->fd < 0 && open_path(s, err))
         return -1;
     for (;;) {
         if (lock(s->fd, LOCK_EX))
             return gw_err_errno(err, GW_ERR_RETRY, "%s: lock", s->conf->path);
-        if (s->cut >= 0 && ftruncate(s->fd, s->cut)) {
-            gw_err_errno(err, GW_ERR_RETRY, "%s: cannot cut a failed batch off", s->conf->path);
-            (void)lock(s->fd, LOCK_UN);
-            return -1;
-        }
-        s->cut = -1;
-        if (is_still_there(s))
+        rc = cut_back(s, err);
+        if (!rc && is_still_there(s) && !(rc = mend(s, err)))
             return 0;
         (void)lock(s->fd, LOCK_UN);
-        if (open_path(s, err))
+        if (rc || open_path(s, err))
             return -1;
     }
 }
@@ -235,10 +261,13 @@ static int write_part(struct gw_file_sink *s, const struct gw_message *m,
 /* A batch that failed is cut off again, so that a line is there once and whole, or not at all. */
 static int give_up(struct gw_file_sink *s, struct gw_err *err)
 {
+    struct stat st;
+
     gw_err_errno(err, GW_ERR_RETRY, "%s: write", s->conf->path);
+    if (!gw_publish_file_cut(s->fd, s->size) || fstat(s->fd, &st))
+        return -1;
     s->cut = s->size;
-    if (!ftruncate(s->fd, s->cut))
-        s->cut = -1;
+    s->cut_end = st.st_size;
     return -1;
 }
 

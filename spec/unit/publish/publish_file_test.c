@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,7 +248,140 @@ TEST(test_publish_file_two_publishers_of_one_file_do_not_cut_each_other)
     gw_loop_free(l);
 }
 
+static int cut_fails(int fd, off_t size)
+{
+    (void)fd;
+    (void)size;
+    errno = EIO;
+    return -1;
+}
+
+/* A failed batch that could not be cut off: the next publisher of the file writes behind it, and
+ * that is not cut off with it later. */
+TEST(test_publish_file_does_not_cut_what_others_wrote_behind_a_failed_batch)
+{
+    const struct gw_publish_file_conf c = {.common = common, .path = "f", .fsync = 1};
+    struct gw_loop *l = gw_loop_new();
+    struct seen s = {""};
+    struct gw_publisher *p = open_file(&c, l, &s), *q = open_file(&c, l, &s);
+
+    write_lines(p, "a");
+    fail_sync_from = syncs + 1;
+    gw_publish_file_cut = cut_fails;
+    write_lines(p, "bc");
+    gw_publish_file_cut = ftruncate;
+    fail_sync_from = 1 << 30;
+    write_lines(q, "d");
+    write_lines(p, "bc");
+    CHECK(holds("f", "a\nb\nc\nd\nb\nc\n")); /* twice, but nothing is lost */
+    gw_publisher_close(p);
+    gw_publisher_close(q);
+    gw_loop_free(l);
+}
+
+TEST(test_publish_file_cuts_half_a_line_of_another_publisher_off)
+{
+    const struct gw_publish_file_conf c = {.common = common, .path = "f", .fsync = 1};
+    struct rlimit was, small = {.rlim_cur = 3};
+    struct gw_loop *l = gw_loop_new();
+    struct seen s = {""};
+    struct gw_publisher *p = open_file(&c, l, &s), *q = open_file(&c, l, &s);
+
+    CHECK(!getrlimit(RLIMIT_FSIZE, &was));
+    small.rlim_max = was.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    write_lines(p, "a");
+    CHECK(!setrlimit(RLIMIT_FSIZE, &small));
+    gw_publish_file_cut = cut_fails;
+    write_lines(p, "b");
+    CHECK(!setrlimit(RLIMIT_FSIZE, &was));
+    CHECK(holds("f", "a\nb"));
+    gw_publish_file_cut = ftruncate;
+    write_lines(q, "d");
+    write_lines(p, "b");
+    CHECK(holds("f", "a\nd\nb\n"));
+    gw_publisher_close(p);
+    gw_publisher_close(q);
+    gw_loop_free(l);
+}
+
 /* ---- streams ---- */
+
+TEST(test_publish_file_two_publishers_of_one_pipe_do_not_write_into_each_others_lines)
+{
+    enum { BIG = 300000 };
+    const struct gw_publish_file_conf c = {.common = common, .path = "pipe", .fsync = 1};
+    struct gw_loop *l = gw_loop_new();
+    struct seen s = {""};
+    struct gw_publisher *p, *q;
+    struct gw_message one = {0}, two = {.body = {"b\n", 2}};
+    char *big = malloc(BIG), *got = malloc(BIG + 2);
+    size_t n = 0;
+    int fd;
+
+    memset(big, 'x', BIG);
+    big[BIG - 1] = '\n';
+    one.body = (struct gw_str){big, BIG};
+    CHECK(!mkfifo("pipe", 0600));
+    fd = open("pipe", O_RDONLY | O_NONBLOCK);
+    p = open_file(&c, l, &s);
+    q = open_file(&c, l, &s);
+    gw_publisher_send(p, &one); /* half of it */
+    CHECK(read(fd, got, 100000) > 0);
+    n = 0;
+    gw_publisher_send(q, &two); /* there is room now */
+    while (n < 100 || got[n - 1] != '\n' || got[n - 2] != 'b') {
+        ssize_t got_now = read(fd, got + n, BIG + 2 - n);
+
+        if (got_now > 0)
+            n += (size_t)got_now;
+        CHECK(n < BIG + 2);
+        gw_loop_turn(l, 0);
+    }
+    CHECK(memchr(got, '\n', n) == got + n - 3 && !memcmp(got + n - 3, "\nb\n", 3));
+    gw_loop_turn(l, 0);
+    gw_publisher_close(p);
+    gw_publisher_close(q);
+    close(fd);
+    free(big);
+    free(got);
+    gw_loop_free(l);
+}
+
+/* The one that began the line goes: the next one begins behind a line feed. */
+TEST(test_publish_file_ends_half_a_line_of_a_publisher_that_is_gone)
+{
+    enum { BIG = 300000 };
+    const struct gw_publish_file_conf c = {.common = common, .path = "pipe", .fsync = 1};
+    struct gw_loop *l = gw_loop_new();
+    struct seen s = {""};
+    struct gw_publisher *p, *q;
+    struct gw_message one = {0};
+    char *big = malloc(BIG), *got = malloc(BIG);
+    ssize_t n, k;
+    int fd;
+
+    memset(big, 'x', BIG);
+    big[BIG - 1] = '\n';
+    one.body = (struct gw_str){big, BIG};
+    CHECK(!mkfifo("pipe", 0600));
+    fd = open("pipe", O_RDONLY | O_NONBLOCK);
+    p = open_file(&c, l, &s);
+    q = open_file(&c, l, &s);
+    gw_publisher_send(p, &one);
+    gw_publisher_close(p);
+    CHECK(s.text[0] == '-');
+    n = read(fd, got, BIG);
+    CHECK(n > 0 && n < BIG && !memchr(got, '\n', (size_t)n));
+    write_lines(q, "b");
+    k = read(fd, got, BIG);
+    CHECK(k == 3 && !memcmp(got, "\nb\n", 3));
+    gw_publisher_close(q);
+    close(fd);
+    free(big);
+    free(got);
+    gw_loop_free(l);
+}
 
 TEST(test_publish_file_writes_the_rest_when_a_full_pipe_is_read)
 {
