@@ -207,7 +207,8 @@ int gw_state_letter(struct gw_state *s, struct gw_cursor *c, uint64_t position,
 int gw_state_check(struct gw_log *log, struct gw_err *err);
 int gw_state_damaged(const struct gw_log *log, struct gw_err *err); /* -1; err says what is */
 void gw_state_found(struct gw_log *log); /* every pipeline has its cursor */
-/* c: NULL when the pipeline has no cursor. Sets found, and failed when this letter is damaged. */
+/* c: NULL when the pipeline has no cursor. Sets found. GW_ERR_REJECT: this letter is damaged;
+ * failed is set, and the same transaction may be tried again. */
 int gw_state_change(struct gw_state *s, struct gw_cursor *c, struct gw_letter_change *change,
                     struct gw_err *err);
 /* Some letters of c whose last time is before; *more: there may be others. */

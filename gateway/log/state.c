@@ -38,29 +38,30 @@ static const char *const sql[GW_STATEMENTS] = {
 };
 
 /* Times are nanoseconds since 1970. settled: the set above position, a bit a record. bytes: of a
- * letter's record, error and event_id; the index holds it, so that their sum is quickly had. */
+ * letter's record, error and event_id; the index holds it, so that their sum is quickly had. record
+ * is last: SQLite walks through all of it to what is behind it. */
+#define LETTERS                                                                                    \
+    "CREATE TABLE dead_letters (pipeline TEXT NOT NULL, number INTEGER NOT NULL,"                  \
+    " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"  \
+    " last_at INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL, error TEXT,"    \
+    " record BLOB, PRIMARY KEY (pipeline, number));"
 #define LETTERS_BY_AGE "CREATE INDEX letters_by_age ON dead_letters (pipeline, last_at, bytes);"
-static const char schema[] =
+
+/* From the version that it is indexed by. */
+static const char *const conversions[VERSION] = {
     "BEGIN IMMEDIATE;"
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
     " position INTEGER NOT NULL, settled BLOB NOT NULL, published INTEGER NOT NULL,"
     " filtered INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, next_letter INTEGER NOT NULL)"
-    " WITHOUT ROWID;"
-    "CREATE TABLE dead_letters (pipeline TEXT NOT NULL, number INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"
-    " last_at INTEGER NOT NULL, error TEXT, record BLOB, position INTEGER NOT NULL,"
-    " bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, number));" LETTERS_BY_AGE
-    "PRAGMA user_version = 2;"
-    "COMMIT";
-
-/* From the version that it is indexed by to the next one. */
-static const char *const conversions[VERSION] = {
-    schema,
+    " WITHOUT ROWID;" LETTERS LETTERS_BY_AGE "PRAGMA user_version = 2;"
+    "COMMIT",
     "BEGIN IMMEDIATE;"
-    "ALTER TABLE dead_letters ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE dead_letters SET bytes = coalesce(length(record), 0)"
-    " + coalesce(length(CAST(error AS BLOB)), 0) + coalesce(length(CAST(event_id AS BLOB)), "
-    "0);" LETTERS_BY_AGE "PRAGMA user_version = 2;"
+    "ALTER TABLE dead_letters RENAME TO old_letters;" LETTERS
+    "INSERT INTO dead_letters SELECT pipeline, number, reason, event_id, attempts, first_at,"
+    " last_at, position, coalesce(length(record), 0) + coalesce(length(CAST(error AS BLOB)), 0)"
+    " + coalesce(length(CAST(event_id AS BLOB)), 0), error, record FROM old_letters"
+    " ORDER BY pipeline, number;"
+    "DROP TABLE old_letters;" LETTERS_BY_AGE "PRAGMA user_version = 2;"
     "COMMIT",
 };
 

@@ -2,6 +2,7 @@
  * they come and go; SQLite is asked for the sum once, when a cursor is loaded. */
 #include "log/state.h"
 
+#include "base/diag.h"
 #include "base/err.h"
 
 enum { BATCH_ROWS = 100, BATCH_BYTES = 8 * 1024 * 1024 };
@@ -12,24 +13,42 @@ static uint64_t less(uint64_t from, uint64_t n)
     return n < from ? from - n : 0;
 }
 
+static int is_damage(struct gw_state *s)
+{
+    int code = sqlite3_errcode(s->db) & 0xff;
+
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+static void set_room(sqlite3_stmt *row, struct gw_cursor *c)
+{
+    uint64_t newest = (uint64_t)sqlite3_column_int64(row, 1);
+
+    c->letters.bytes = (uint64_t)sqlite3_column_int64(row, 0);
+    if (c->letters.next <= newest) /* somebody has changed it by hand */
+        c->letters.next = newest + 1;
+}
+
+/* Damage among the letters is no reason not to start: the cursors are whole. */
 int gw_state_load_letters(struct gw_state *s, struct gw_cursor *c, struct gw_err *err)
 {
     sqlite3_stmt *stmt = s->stmt[GW_SQL_ROOM];
-    int rc;
+    int rc, bad = 0;
 
     gw_state_bind(stmt, 1, gw_str_of(c->name));
     rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-        uint64_t newest = (uint64_t)sqlite3_column_int64(stmt, 1);
-
-        c->letters.bytes = (uint64_t)sqlite3_column_int64(stmt, 0);
-        if (c->letters.next <= newest) /* somebody has changed it by hand */
-            c->letters.next = newest + 1;
-        c->next_letters = c->letters;
+    if (rc == SQLITE_ROW)
+        set_room(stmt, c);
+    else
+        bad = gw_state_fail(s, err);
+    if (bad && is_damage(s)) {
+        GW_DIAG(GW_ERROR, "log", gw_msg("dead letters are damaged; their bytes are not counted"),
+                gw_kv_cstr("pipeline", c->name), gw_kv_cstr("error", err->msg));
+        bad = 0;
     }
-    rc = rc == SQLITE_ROW ? 0 : gw_state_fail(s, err);
     gw_state_reset(s, GW_SQL_ROOM);
-    return rc;
+    c->next_letters = c->letters;
+    return bad;
 }
 
 int gw_state_letter(struct gw_state *s, struct gw_cursor *c, uint64_t position,
@@ -121,31 +140,17 @@ static int apply(struct gw_state *s, struct gw_cursor *c, struct gw_letter_chang
     return 0;
 }
 
-static int is_damage(struct gw_state *s)
-{
-    int code = sqlite3_errcode(s->db) & 0xff;
-
-    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-}
-
-/* One damaged page, under a letter, is no reason to end: only this change fails. */
+/* One damaged page, under a letter, is no reason to end: only this change fails. The transaction is
+ * to be done again without it: SQLite goes on with none that has met damage. */
 int gw_state_change(struct gw_state *s, struct gw_cursor *c, struct gw_letter_change *change,
                     struct gw_err *err)
 {
-    int damaged;
-
-    change->failed = 0;
-    if (sqlite3_exec(s->db, "SAVEPOINT letter", NULL, NULL, NULL) != SQLITE_OK)
-        return gw_state_fail(s, err);
-    if (apply(s, c, change, err)) {
-        damaged = is_damage(s) && !sqlite3_get_autocommit(s->db);
-        if (!damaged || sqlite3_exec(s->db, "ROLLBACK TO letter", NULL, NULL, NULL) != SQLITE_OK)
-            return -1;
-        change->failed = 1;
-    }
-    return sqlite3_exec(s->db, "RELEASE letter", NULL, NULL, NULL) == SQLITE_OK
-               ? 0
-               : gw_state_fail(s, err);
+    if (change->failed || !apply(s, c, change, err))
+        return 0;
+    change->failed = is_damage(s);
+    if (change->failed)
+        err->kind = GW_ERR_REJECT;
+    return -1;
 }
 
 /* ---- many go ---- */

@@ -210,6 +210,8 @@ static int commit(struct gw_log *log, struct gw_mail *list)
     if (locked_flag(log, &log->state_broken))
         return -1;
     while (gw_state_do(log, write_list, list, &err)) {
+        if (err.kind == GW_ERR_REJECT) /* a change that cannot be: it is left out now */
+            continue;
         if (err.kind == GW_ERR_FATAL || locked_flag(log, &log->hurried)) {
             pthread_mutex_lock(&log->lock);
             log->state_broken = 1;
