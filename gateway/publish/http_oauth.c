@@ -41,34 +41,36 @@ static int64_t seconds_of(struct gw_str s)
     return n;
 }
 
+/* At the value. */
+static int read_life(const struct gw_json *j, struct gw_http_token *out, struct gw_err *err)
+{
+    if (j->token == GW_JSON_NUMBER || j->token == GW_JSON_STRING)
+        out->lives_s = seconds_of(j->raw);
+    else if (j->token != GW_JSON_NULL)
+        return gw_err_set(err, GW_ERR_REJECT, "expires_in is no number");
+    return 0;
+}
+
 static int read_member(struct gw_json *j, struct gw_arena *mem, struct gw_http_token *out,
                        struct gw_err *err)
 {
     const int token = gw_json_is(j, "access_token"), type = gw_json_is(j, "token_type"),
               lives = gw_json_is(j, "expires_in");
-    struct gw_str raw;
+    struct gw_str text;
 
     if (!token && !type && !lives)
-        return gw_json_value(j, &raw) ? gw_json_error(j, err) : 0;
-    gw_json_next(j);
-    if (lives && (j->token == GW_JSON_NUMBER || j->token == GW_JSON_STRING)) {
-        out->lives_s = seconds_of(j->raw);
-        return 0;
-    }
-    if (lives && j->token == GW_JSON_NULL)
-        return 0;
-    if (j->token == GW_JSON_ERROR)
+        return gw_json_value(j, &text) ? gw_json_error(j, err) : 0;
+    if (gw_json_next(j) == GW_JSON_ERROR)
         return gw_json_error(j, err);
-    if (lives || j->token != GW_JSON_STRING)
-        return gw_err_set(err, GW_ERR_REJECT, "%s is no %s",
-                          lives  ? "expires_in"
-                          : type ? "token_type"
-                                 : "access_token",
-                          lives ? "number" : "text");
-    raw = gw_json_string(j, mem);
+    if (lives)
+        return read_life(j, out, err);
+    if (j->token != GW_JSON_STRING)
+        return gw_err_set(err, GW_ERR_REJECT, "%s is no text",
+                          token ? "access_token" : "token_type");
+    text = gw_json_string(j, mem);
     if (token)
-        out->access_token = raw;
-    else if (raw.len != 6 || strncasecmp(raw.p, "bearer", 6) != 0)
+        out->access_token = text;
+    else if (text.len != 6 || strncasecmp(text.p, "bearer", 6) != 0)
         return gw_err_set(err, GW_ERR_REJECT, "token_type is not Bearer");
     return 0;
 }

@@ -83,7 +83,7 @@ static void fill_http(void *conf)
 
 static const struct type types[] = {
     {"file", fill_file, fail_file, mend_file, 1},
-    {"http", fill_http, http_mock_fail, http_mock_mend, 0},
+    {"http", fill_http, http_server_fail, http_server_mend, 0},
     {"null", fill_null, NULL, NULL, 1},
     {"kafka", fill_kafka, fail_kafka, kafka_mock_accept, 1},
 };

@@ -267,14 +267,14 @@ static const char *refuse_some(const char *head, const char *body)
     (void)head;
     strncat(seen, body, sizeof(seen) - strlen(seen) - 1);
     return strpbrk(body, "35") ? "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad"
-                               : HTTP_MOCK_OK;
+                               : HTTP_SERVER_OK;
 }
 
 TEST(test_publish_http_a_refused_batch_is_halved_until_the_guilty_are_alone)
 {
     struct sender s = {0};
 
-    http_mock_decide = refuse_some;
+    http_server_decide = refuse_some;
     http_mock_conf(&s.conf);
     s.conf.common.batch.events = 100;
     begin(&s);
@@ -292,14 +292,14 @@ static const char *fail_behind(const char *head, const char *body)
     if (strchr(body, ','))
         return "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
     return strchr(body, '2') ? "HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
-                             : HTTP_MOCK_OK;
+                             : HTTP_SERVER_OK;
 }
 
 TEST(test_publish_http_nothing_of_a_batch_overtakes_what_is_to_be_tried_again)
 {
     struct sender s = {0};
 
-    http_mock_decide = fail_behind;
+    http_server_decide = fail_behind;
     http_mock_conf(&s.conf);
     s.conf.common.batch.events = 100;
     begin(&s);
@@ -323,9 +323,9 @@ static int heads_seen(void)
 {
     int n;
 
-    pthread_mutex_lock(&http_mock_lock);
+    pthread_mutex_lock(&http_server_lock);
     n = heads;
-    pthread_mutex_unlock(&http_mock_lock);
+    pthread_mutex_unlock(&http_server_lock);
     return n;
 }
 
@@ -333,7 +333,7 @@ TEST(test_publish_http_close_does_not_wait_for_a_silent_destination)
 {
     struct sender s = {0};
 
-    http_mock_decide = fall_silent;
+    http_server_decide = fall_silent;
     http_mock_conf(&s.conf);
     begin(&s);
     for (int i = 0; i < N; i++)
@@ -349,7 +349,7 @@ TEST(test_publish_http_a_timeout_is_tried_again)
 {
     struct sender s = {0};
 
-    http_mock_decide = fall_silent;
+    http_server_decide = fall_silent;
     http_mock_conf(&s.conf);
     s.conf.timeout_ms = 50;
     begin(&s);
@@ -364,7 +364,7 @@ TEST(test_publish_http_a_destination_that_is_not_there_is_tried_again)
     struct sender s = {0};
 
     http_mock_conf(&s.conf);
-    close(http_mock_fd);
+    close(http_server_fd);
     s.conf.url = "http://127.0.0.1:1/";
     begin(&s);
     hand_over(&s, 0, 1);
@@ -389,7 +389,7 @@ static const char *want_token(const char *head, const char *body)
         return answer;
     }
     snprintf(now, sizeof(now), "Bearer t%d\r\n", tokens < 2 ? 2 : tokens);
-    return strstr(head, now) ? HTTP_MOCK_OK
+    return strstr(head, now) ? HTTP_SERVER_OK
                              : "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
 }
 
@@ -407,7 +407,7 @@ TEST(test_publish_http_a_refused_token_is_fetched_anew_and_is_no_failure)
     struct sender s = {0};
 
     gw_clock_mono_ns = mono_by_hand;
-    http_mock_decide = want_token;
+    http_server_decide = want_token;
     http_mock_conf(&s.conf);
     snprintf(url, sizeof(url), "%.*s/token", (int)(strlen(s.conf.url) - 5), s.conf.url);
     s.conf.oauth = &oauth;
