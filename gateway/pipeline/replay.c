@@ -184,7 +184,7 @@ static int on_peek(struct gw_worker *w, struct gw_record *out)
 {
     struct gw_replay *r = replay_of(w);
 
-    if (!r->have && !r->at_end && !atomic_load(&w->stop_asked))
+    if (!r->have && !r->at_end && !atomic_load(&r->stop_asked))
         read_ahead(r);
     if (!r->have) {
         stop_when_idle(w);
@@ -383,12 +383,6 @@ static int start_worker(struct gw_replay *r, struct gw_err *err)
     return -1;
 }
 
-static int start(struct gw_replay *r, struct gw_err *err)
-{
-    note_progress(r);
-    return r->conf.dry ? start_dry(r, err) : start_worker(r, err);
-}
-
 struct gw_replay *gw_replay_start(const struct gw_replay_conf *conf, struct gw_log *log,
                                   struct gw_metrics *metrics, struct gw_loop *loop,
                                   struct gw_mail *ended, struct gw_err *err)
@@ -405,9 +399,9 @@ struct gw_replay *gw_replay_start(const struct gw_replay_conf *conf, struct gw_l
     r->ended = ended;
     pthread_mutex_init(&r->lock, NULL);
     configure(r, conf);
+    gw_source_init(&r->source, &r->conf, log, !conf->dry, &r->stop_asked);
     r->replayed = gw_metrics_counter(metrics, GW_M_REPLAYED, r->pipeline_conf.name, NULL);
-    if ((!conf->dry && enter(r, err)) ||
-        gw_source_open(&r->source, &r->conf, log, !conf->dry, err) || start(r, err)) {
+    if ((!conf->dry && enter(r, err)) || (conf->dry ? start_dry(r, err) : start_worker(r, err))) {
         discard(r);
         return NULL;
     }

@@ -1,8 +1,10 @@
 #include "pipeline/source.h"
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "pipeline/replay.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Letters are numbered as they came; a record that was tried for long is numbered behind later ones
@@ -30,15 +32,14 @@ static void add_place(struct gw_source *s, const struct gw_letter *l)
     s->places[s->n++] = (struct gw_place){l->at.offset, l->number};
 }
 
-static int list_letters(struct gw_source *s, struct gw_log *log, const struct gw_letter_query *q,
-                        struct gw_err *err)
+static int list_letters(struct gw_source *s, struct gw_err *err)
 {
-    struct gw_letters *l = gw_letters_open(log, q, 0, err);
+    struct gw_letters *l = gw_letters_open(s->log, &s->conf->query, 0, err);
     struct gw_arena *mem = gw_arena_new();
     struct gw_letter letter;
-    int rc = -1;
+    int rc = l ? 1 : -1;
 
-    while (l && (rc = gw_letters_next(l, mem, &letter, err)) == 1) {
+    while (l && !atomic_load(s->stop) && (rc = gw_letters_next(l, mem, &letter, err)) == 1) {
         add_place(s, &letter);
         gw_arena_reset(mem);
     }
@@ -46,20 +47,29 @@ static int list_letters(struct gw_source *s, struct gw_log *log, const struct gw
         qsort(s->places, s->n, sizeof(*s->places), by_position);
     gw_letters_close(l);
     gw_arena_free(mem);
+    if (rc == 1) /* a part of them would be out of order */
+        return gw_err_set(err, GW_ERR_RETRY, "it was stopped before its end");
     return rc;
 }
 
-int gw_source_open(struct gw_source *s, const struct gw_replay_conf *conf, struct gw_log *log,
-                   int whole, struct gw_err *err)
+void gw_source_init(struct gw_source *s, const struct gw_replay_conf *conf, struct gw_log *log,
+                    int whole, const _Atomic int *stop)
 {
-    *s = (struct gw_source){0};
-    if (!conf->letters) {
-        s->scan = gw_scan_open(log, conf->from_ns, conf->to_ns, err);
+    *s = (struct gw_source){.log = log, .conf = conf, .whole = whole, .stop = stop};
+}
+
+static int begin(struct gw_source *s, struct gw_err *err)
+{
+    const struct gw_replay_conf *c = s->conf;
+
+    s->is_open = 1;
+    if (!c->letters) {
+        s->scan = gw_scan_open(s->log, c->from_ns, c->to_ns, err);
         return s->scan ? 0 : -1;
     }
-    if (list_letters(s, log, &conf->query, err))
+    if (list_letters(s, err))
         return -1;
-    s->letters = gw_letters_open(log, &conf->query, whole, err);
+    s->letters = gw_letters_open(s->log, &c->query, s->whole, err);
     return s->letters ? 0 : -1;
 }
 
@@ -84,6 +94,8 @@ int gw_source_next(struct gw_source *s, struct gw_arena *mem, struct gw_record *
     int got = 0;
 
     *number = 0;
+    if (!s->is_open && begin(s, err))
+        return -1;
     if (s->scan)
         return gw_scan_next(s->scan, mem, out, err);
     while (got == 0 && s->i < s->n) /* one that has gone is passed over */
@@ -109,5 +121,7 @@ void gw_source_close(struct gw_source *s)
     if (s->scan)
         gw_scan_close(s->scan);
     free(s->places);
-    *s = (struct gw_source){0};
+    s->letters = NULL;
+    s->scan = NULL;
+    s->places = NULL;
 }
