@@ -120,7 +120,7 @@ struct gw_log {
     struct gw_state *state;
 };
 
-/* ---- segments.c: room and files; all under the lock but the open ---- */
+/* ---- segments.c, room.c: files and room; all under the lock but the open ---- */
 
 /* Room for what is reserved and bytes more in the active segment, made if need be. */
 int gw_segments_make_room(struct gw_log *log, uint64_t bytes);

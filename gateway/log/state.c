@@ -122,11 +122,11 @@ static int prepare(struct gw_state *s, struct gw_err *err)
     version = user_version(s);
     if (version > VERSION)
         return gw_err_set(err, GW_ERR_FATAL, "state.db: of a newer moongate (version %d)", version);
-    if (version < 0)
-        return gw_state_fail(s, err);
-    for (; version < VERSION; version = user_version(s))
+    for (; version >= 0 && version < VERSION; version = user_version(s))
         if (run_sql(s, conversions[version], err))
             return -1;
+    if (version < 0)
+        return gw_state_fail(s, err);
     for (size_t i = 0; i < GW_STATEMENTS; i++)
         if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL) !=
             SQLITE_OK)
