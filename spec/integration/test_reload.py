@@ -206,7 +206,7 @@ def test_a_renamed_pipeline_takes_over_its_cursor(gateway):
     g = gateway(SOON + ALL + DOWN)
     send(g, "f1", "f2")
     g.settled(2, "all")
-    assert counts(g, ALL + FRESH.replace("name: fresh", "name: fresh, renamed_from: down")) == expect(added=1, removed=1, unchanged=1)
+    assert counts(g, SOON + ALL + FRESH.replace("name: fresh", "name: fresh, renamed_from: down")) == expect(added=1, removed=1, unchanged=1)
     g.settled(2)
     assert g.ids("fresh.jsonl") == ids("f1", "f2") and g.pipeline("fresh")["accepted"] == 2
     assert g.metric("moongate_log_orphan_cursors") == 0
@@ -278,10 +278,10 @@ def test_a_pipeline_broken_at_start_is_mended_by_a_reload(gateway):
 
 def test_the_admin_answers_while_a_pipeline_stops_and_one_more_wish_waits(gateway):
     with silence() as url:
-        g = gateway("shutdown_timeout: 1s\n" + ALL + f"  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
+        g = gateway(ALL + f"  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
         send(g, "f1")
         g.settled(1, "all")
-        g.configure(ALL)
+        g.configure("shutdown_timeout: 1s\n" + ALL)
         g.signal(signal.SIGHUP)
         wait_until(lambda: g.pipeline("web")["last_error"] == "stopping")
         answers = []
@@ -306,10 +306,11 @@ def test_the_admin_answers_while_a_pipeline_stops_and_one_more_wish_waits(gatewa
 def test_sigterm_during_a_reload(gateway, times, status):
     with silence() as url:
         web = f"  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n"
-        g = gateway(("shutdown_timeout: 1s\n" if status == 0 else "shutdown_timeout: 1h\n") + ALL + web)
+        timeout = "shutdown_timeout: 1s\n" if status == 0 else "shutdown_timeout: 1h\n"
+        g = gateway(ALL + web)
         send(g, "f1")
         g.settled(1, "all")
-        g.configure(ALL.replace("name: all", "name: all, set: {a: b}") + FRESH)
+        g.configure(timeout + ALL.replace("name: all", "name: all, set: {a: b}") + FRESH)
         g.signal(signal.SIGHUP)
         wait_until(lambda: g.pipeline("web")["last_error"] == "stopping")
         for n in range(times):
