@@ -343,3 +343,56 @@ def test_without_a_configuration_the_defaults_listen(gateway):
     g.settled(1)
     assert json.loads(g.stdout())["id"]
     assert run("send", check=0).returncode == 0
+
+
+SLOW_START = ("pipelines:\n  - {name: all, hooks: [slow.lua], hook_limits: {instructions: 100000000000, timeout: %s},"
+              " publisher: {type: 'null'}}\n")
+FOREVER = "while true do end\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_starting_is_a_clean_stop(gateway, number):
+    g = gateway(SLOW_START % "1s", files={"slow.lua": FOREVER}, started=False).spawn()
+    wait_until(lambda: os.path.exists(g.path("moongate-data/lock")) or g.process.poll() is not None)
+    g.signal(number)
+    assert g.wait() == 0
+    assert not os.path.exists(g.ready_file) and "stopped" in g.log()
+
+
+def test_a_second_signal_while_starting_ends_at_once(gateway):
+    g = gateway(SLOW_START % "30s", files={"slow.lua": FOREVER}, started=False).spawn()
+    wait_until(lambda: os.path.exists(g.path("moongate-data/lock")) or g.process.poll() is not None)
+    g.signal(signal.SIGTERM)
+
+    def pending():
+        with open(f"/proc/{g.pid}/status", encoding="ascii") as f:
+            return [int(x, 16) for x in re.findall(r"^S(?:ig|hd)Pnd:\s+(\w+)", f.read(), re.M)]
+    wait_until(lambda: not any(pending()))          # the two are not to become one
+    g.signal(signal.SIGTERM)
+    assert g.wait() == 1
+
+
+def test_a_hanging_destination_holds_a_stop_no_longer_than_it_may(gateway):
+    """It takes the request and never answers: without shutdown_timeout this stop would not end."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        url = "http://127.0.0.1:%d/" % s.getsockname()[1]
+        g = gateway(f"shutdown_timeout: 500ms\npipelines:\n  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
+        send(g, [flyte.workflow()])
+        with s.accept()[0] as connection:
+            assert connection.recv(4)               # so it is in flight
+            assert g.stop() == 0
+        g.start()
+        assert g.pipeline("web")["lag"] == 1
+
+
+def test_a_clean_stop_repeats_nothing(gateway):
+    """Each stop comes while events are under way."""
+    g = gateway("pipelines:\n  - {name: all, rate: 200, publisher: {type: file, path: all.jsonl}}\n")
+    sent = [flyte.workflow(name=f"f{i}") for i in range(120)]
+    for i in range(0, 120, 40):
+        send(g, sent[i:i + 40])
+        g.restart()
+    g.settled(120)
+    assert g.ids() == [flyte.id_of(r) for r in sent]
