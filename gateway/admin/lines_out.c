@@ -22,9 +22,6 @@ static void stop(struct gw_lines_out *o)
     if (o->lines)
         o->lines->close(o->lines);
     o->lines = NULL;
-    if (o->hold)
-        o->a->env.control->let_go(o->a->env.ctx, o->hold);
-    o->hold = NULL;
 }
 
 static void respond(struct gw_lines_out *o)

@@ -19,7 +19,6 @@ struct gw_lines_out {
     struct gw_http_stream *s;
     struct gw_lines *lines; /* NULL: not begun, or at an end */
     struct gw_mail wake;
-    void *hold; /* of gw_control, for as long as the lines; NULL: none */
     int waiting, responded;
     struct gw_lines_out *prev, *next;
 };

@@ -8,6 +8,8 @@
 #include "net/http.h"
 #include "pipeline/pipeline.h"
 
+#include <stdlib.h>
+
 void gw_get_log(struct gw_request *q)
 {
     struct gw_param none[] = {{0}};
@@ -38,11 +40,41 @@ void gw_get_records(struct gw_request *q)
         gw_lines_out_run(o, gw_lines_records(q->a->env.log, from, to, raw, &err), &err);
 }
 
+/* The configuration that a replay borrows, until it has ended. */
+struct hold {
+    struct gw_admin_env env;
+    void *hold;
+};
+
+static void let_go(void *ctx)
+{
+    struct hold *h = ctx;
+
+    h->env.control->let_go(h->env.ctx, h->hold);
+    free(h);
+}
+
+static void run_held(struct gw_request *q, struct gw_lines_out *o,
+                     const struct gw_replay_conf *conf, struct hold *h)
+{
+    struct gw_err err;
+    struct gw_lines *lines =
+        gw_lines_replay(conf, h->env.log, h->env.metrics, q->a->loop, &o->wake, &err);
+
+    if (lines) {
+        lines->freed = let_go;
+        lines->freed_ctx = h;
+    } else {
+        let_go(h);
+    }
+    gw_lines_out_run(o, lines, &err);
+}
+
 void gw_replay_run(struct gw_request *q, const char *pipeline, struct gw_replay_conf *conf)
 {
     const struct gw_admin_env *env = &q->a->env;
     struct gw_lines_out *o;
-    struct gw_err err;
+    struct hold *h;
     void *hold;
 
     if (!pipeline) {
@@ -54,15 +86,16 @@ void gw_replay_run(struct gw_request *q, const char *pipeline, struct gw_replay_
         gw_answer_error(q->s, 404, "no such pipeline");
         return;
     }
+    h = malloc(sizeof(*h));
+    if (!h)
+        abort();
+    *h = (struct hold){*env, hold};
     conf->query.pipeline = conf->pipeline->name;
     o = gw_lines_out_new(q);
-    if (!o) {
-        env->control->let_go(env->ctx, hold);
-        return;
-    }
-    o->hold = hold;
-    gw_lines_out_run(o, gw_lines_replay(conf, env->log, env->metrics, q->a->loop, &o->wake, &err),
-                     &err);
+    if (o)
+        run_held(q, o, conf, h);
+    else
+        let_go(h);
 }
 
 void gw_post_log_replay(struct gw_request *q)

@@ -233,6 +233,8 @@ static void put_series(struct gw_buf *b, const struct family *f, const struct se
         put_histogram(b, f, s);
         return;
     }
+    if (v == gw_gauge_absent)
+        return;
     gw_buf_puts(b, f->name);
     put_labels(b, f, s, NULL);
     gw_buf_putc(b, ' ');

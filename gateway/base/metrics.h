@@ -48,6 +48,9 @@ static inline void gw_gauge_set(struct gw_counter *c, int64_t v)
     atomic_store_explicit(&c->value, v, memory_order_relaxed);
 }
 
+/* The value of a gauge whose thing is gone: its series is left out until it is set again. */
+static const int64_t gw_gauge_absent = INT64_MIN;
+
 void gw_histogram_add(struct gw_histogram *h, int64_t ns);
 
 #endif

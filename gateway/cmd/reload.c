@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "base/problems.h"
 #include "cmd/load.h"
 #include "cmd/roster.h"
@@ -124,6 +125,13 @@ static void *run_step(void *arg)
     return NULL;
 }
 
+/* What is not wanted is not down. */
+static void hide_gauge(const struct gw_roster *roster, const char *name)
+{
+    gw_gauge_set(gw_metrics_counter(roster->metrics, GW_M_PIPELINE_UP, name, NULL),
+                 gw_gauge_absent);
+}
+
 static void remove_member(struct gw_roster *roster, struct gw_member *m)
 {
     size_t i = 0;
@@ -133,14 +141,14 @@ static void remove_member(struct gw_roster *roster, struct gw_member *m)
     roster->n--;
     memmove(&roster->members[i], &roster->members[i + 1],
             (roster->n - i) * sizeof(struct gw_member *));
-    gw_member_free(roster, m);
+    gw_member_free(m);
 }
 
-static void take_next(struct gw_roster *roster, struct gw_member *m)
+static void take_next(struct gw_member *m)
 {
     if (!m->next_gen)
         return;
-    gw_generation_drop(roster, m->gen);
+    gw_generation_drop(m->gen);
     m->gen = m->next_gen;
     m->conf = m->next;
     m->scripts = m->next_scripts;
@@ -152,7 +160,7 @@ static void settle_member(struct gw_reloader *r, struct gw_reload_step *s)
 {
     struct gw_member *m = s->member;
 
-    take_next(r->roster, m);
+    take_next(m);
     m->step = GW_STEP_NONE;
     m->pipeline = s->pipeline;
     m->cursor = s->new_cursor ? s->new_cursor : s->cursor;
@@ -160,6 +168,8 @@ static void settle_member(struct gw_reloader *r, struct gw_reload_step *s)
                    s->failed          ? s->err.msg
                    : m->conf->enabled ? "shutting down"
                                       : "disabled");
+    if (!m->pipeline && !m->conf->enabled)
+        hide_gauge(r->roster, m->conf->name);
     if (m->pipeline && m->paused)
         gw_pipeline_pause(m->pipeline, 1);
     r->result.failed += s->failed != 0;
@@ -175,10 +185,12 @@ static void on_step_done(struct gw_mail *mail)
 
     join_aside(r);
     r->step = NULL;
-    if (s->member->step == GW_STEP_REMOVE)
+    if (s->member->step == GW_STEP_REMOVE) {
+        hide_gauge(r->roster, s->member->conf->name);
         remove_member(r->roster, s->member);
-    else
+    } else {
         settle_member(r, s);
+    }
     free(s);
     next_step(r);
 }
@@ -345,14 +357,12 @@ static void adopt(struct gw_reloader *r)
     struct gw_roster *roster = r->roster;
     struct gw_generation *g = r->load->gen, *before = roster->now;
 
-    g->next = roster->generations;
-    roster->generations = g;
     roster->now = gw_generation_hold(g);
     r->result = (struct gw_reload){0};
     r->state = GW_RELOAD_STEPPING;
     compare_sections(r, g->config);
     plan(r, g);
-    gw_generation_drop(roster, before);
+    gw_generation_drop(before);
 }
 
 /* ---- reading ---- */

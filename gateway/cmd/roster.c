@@ -1,6 +1,5 @@
 #include "cmd/roster.h"
 
-#include "admin/lines.h"
 #include "base/err.h"
 #include "config/config.h"
 #include "log/log.h"
@@ -42,30 +41,13 @@ struct gw_generation *gw_generation_hold(struct gw_generation *g)
     return g;
 }
 
-static void sweep(struct gw_roster *r)
-{
-    struct gw_generation **at = &r->generations, *g;
-    const int busy = gw_lines_busy();
-
-    while ((g = *at)) {
-        if (!busy)
-            g->replays = 0;
-        if (g->holds || g->replays) {
-            at = &g->next;
-            continue;
-        }
-        *at = g->next;
-        gw_generation_free(g);
-    }
-}
-
-void gw_generation_drop(struct gw_roster *r, struct gw_generation *g)
+void gw_generation_drop(struct gw_generation *g)
 {
     if (!g)
         return;
     assert(g->holds > 0);
-    g->holds--;
-    sweep(r);
+    if (--g->holds == 0)
+        gw_generation_free(g);
 }
 
 /* ---- members ---- */
@@ -83,10 +65,10 @@ struct gw_member *gw_member_new(struct gw_generation *g, size_t i)
     return m;
 }
 
-void gw_member_free(struct gw_roster *r, struct gw_member *m)
+void gw_member_free(struct gw_member *m)
 {
-    gw_generation_drop(r, m->gen);
-    gw_generation_drop(r, m->next_gen);
+    gw_generation_drop(m->gen);
+    gw_generation_drop(m->next_gen);
     free(m);
 }
 
@@ -142,8 +124,6 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
 {
     const size_t n = g->config->pipelines.n;
 
-    g->next = r->generations;
-    r->generations = g;
     r->now = gw_generation_hold(g);
     r->members = calloc(n + 1, sizeof(struct gw_member *));
     if (!r->members)
@@ -178,11 +158,9 @@ void gw_roster_join(struct gw_roster *r)
 void gw_roster_fini(struct gw_roster *r)
 {
     for (size_t i = 0; i < r->n; i++)
-        gw_member_free(r, r->members[i]);
+        gw_member_free(r->members[i]);
     free(r->members);
-    gw_generation_drop(r, r->now);
-    sweep(r);
-    assert(!r->generations);
+    gw_generation_drop(r->now);
 }
 
 /* ---- what the admin asks ---- */
@@ -238,13 +216,10 @@ static const struct gw_pipeline_conf *control_hold(void *ctx, const char *name, 
     return m->conf;
 }
 
-/* A replay that was closed ends by itself, a little later. */
 static void control_let_go(void *ctx, void *hold)
 {
-    struct gw_generation *g = hold;
-
-    g->replays++;
-    gw_generation_drop(ctx, g);
+    (void)ctx;
+    gw_generation_drop(hold);
 }
 
 static void control_reload(void *ctx, struct gw_reload *reload)

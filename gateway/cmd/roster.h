@@ -25,8 +25,6 @@ struct gw_generation {
     struct gw_config *config;
     uint64_t *scripts; /* fingerprints, as the configuration's pipelines; its own memory */
     size_t holds;
-    size_t replays; /* holds of replays that were let go, and may not have ended yet */
-    struct gw_generation *next;
 };
 
 /* What a reload has in store for a member. */
@@ -49,8 +47,7 @@ struct gw_member {
 struct gw_roster {
     struct gw_log *log;
     struct gw_metrics *metrics;
-    struct gw_generation *now; /* held: what was read last */
-    struct gw_generation *generations;
+    struct gw_generation *now;  /* held: what was read last */
     struct gw_member **members; /* in the configuration's order; those that go stand behind */
     size_t n;
     void (*reload)(void *ctx, struct gw_reload *r);
@@ -63,13 +60,13 @@ extern const struct gw_control gw_roster_control; /* its ctx is a roster */
 struct gw_generation *gw_generation_new(struct gw_config *config);
 struct gw_generation *gw_generation_hold(struct gw_generation *g);
 /* NULL is fine. */
-void gw_generation_drop(struct gw_roster *r, struct gw_generation *g);
+void gw_generation_drop(struct gw_generation *g);
 void gw_generation_free(struct gw_generation *g); /* one that nobody ever held */
 
 /* Starts every pipeline of what was read first. */
 int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err);
 struct gw_member *gw_member_new(struct gw_generation *g, size_t i);
-void gw_member_free(struct gw_roster *r, struct gw_member *m);
+void gw_member_free(struct gw_member *m);
 /* The pipeline, or what is kept of one that is not enabled. Any thread. */
 int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf,
                    struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err);

@@ -353,11 +353,8 @@ static void clean_up(struct run *r)
     gw_admin_close(r->admin);
     if (r->log)
         gw_log_close(r->log);
-    if (r->roster.now)
-        gw_generation_drop(&r->roster, r->first);
-    else
-        gw_generation_free(r->first);
     gw_roster_fini(&r->roster);
+    gw_generation_drop(r->first);
     gw_timer_fini(&r->overdue);
     unwatch_signals(r);
     gw_loop_free(r->loop);

@@ -81,6 +81,7 @@ def test_pipelines_come_go_and_change(gateway):
     line = hup(g, SOON + ALL.replace("name: all", "name: all, set: {team: ml}") + FRESH)
     assert "added=1 removed=1 changed=1 unchanged=0 failed=0" in line
     assert set(g.pipelines()) == {"all", "fresh"}
+    assert {dict(labels)["pipeline"]: v for (name, labels), v in g.metrics().items() if name == "moongate_pipeline_up"} == {"all": 1, "fresh": 1}
     send(g, "f2")
     g.settled(1)
     assert g.ids() == ids("f1", "f2") and ["team" in e for e in g.lines()] == [False, True]
@@ -239,6 +240,7 @@ def test_a_pipeline_that_is_disabled_keeps_its_cursor_and_its_records(gateway):
         p = g.pipeline("fresh")
         assert p["up"] is False and p["last_error"] == "disabled" and p["lag"] >= 1
         assert g.metric("moongate_log_orphan_cursors") == 0 and g.metric("moongate_log_events") >= 1
+        assert ("moongate_pipeline_up", frozenset({("pipeline", "fresh")})) not in g.metrics()
         assert request(g.admin, "POST", "/api/pipelines/fresh/pause")[0] == 409
         assert request(g.admin, "GET", "/api/pipelines/fresh/tap")[0] == 409
         assert request(g.admin, "POST", "/api/log/forget?pipeline=fresh")[0] == 409

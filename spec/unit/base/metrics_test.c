@@ -95,3 +95,15 @@ TEST(test_metrics_count_from_any_thread)
     CHECK(strstr(scrape(m), "{pipeline=\"p\",hook=\"b\"} 2000\n"));
     gw_metrics_free(m);
 }
+
+TEST(test_metrics_gauge_of_what_is_gone_is_left_out)
+{
+    struct gw_metrics *m = gw_metrics_new();
+    struct gw_counter *up = gw_metrics_counter(m, GW_M_PIPELINE_UP, "p", NULL);
+
+    gw_gauge_set(up, gw_gauge_absent);
+    CHECK(!strstr(scrape(m), "moongate_pipeline_up{"));
+    gw_gauge_set(up, 1);
+    CHECK(strstr(scrape(m), "moongate_pipeline_up{pipeline=\"p\"} 1\n"));
+    gw_metrics_free(m);
+}
