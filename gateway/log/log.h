@@ -26,6 +26,9 @@
  *  L7 A failed sync is never tried again: every waiting append fails, and `failed` is called.
  *  L8 accepted = published + filtered + dead_lettered + lag, in every snapshot.
  *  L9 What a cursor has settled above its position is bounded, however long a record is stuck.
+ *  L10 A dead letter is whole or gone after any crash, and its number is never another's; a
+ * cursor's letters take no more than max_bytes, but for one alone. L11 A scan gives each kept
+ * record of its time once, in order; what was trimmed meanwhile it counts.
  *
  * On paper: Kafka log: stream is a partition, `revoked` tells a reader to forget one, settles of a
  * revoked stream are dropped. FlyteAdmin in front: reserve, forward, then append or release. */
