@@ -264,14 +264,17 @@ static int absolute_script(struct gw_log_cmd *l)
 
 static int replay(struct gw_log_cmd *l)
 {
-    struct gw_replaying r = {.place = &l->place, .pipeline = l->name};
+    struct gw_replaying r = {.place = &l->place};
     struct gw_buf path;
     int rc;
 
     if (absolute_script(l))
         return -1;
-    if (!l->name)
+    if (!l->name && l->dry)
         return count(l);
+    if (!l->name && !(l->name = gw_place_only_pipeline(&l->place, &l->err)))
+        return -1;
+    r.pipeline = l->name;
     gw_buf_init(&path, 32768, l->place.mem);
     gw_buf_put_str(&path, gw_log_path(l, "/api/log/replay"));
     gw_ask_param(&path, "pipeline", gw_str_of(l->name));
@@ -298,8 +301,6 @@ static int check_replay(const struct gw_usage *u, const struct gw_log_cmd *l)
         return gw_usage_error(u, "--diff needs -c: the pipeline's hooks as they are");
     if (l->diff && l->dry)
         return gw_usage_error(u, "--diff beside --dry-run: one of them");
-    if (!l->name && (l->diff || !l->dry))
-        return gw_usage_error(u, "which pipeline? --pipeline P");
     if (l->json && !l->diff)
         return gw_usage_error(u, "--json is for --diff");
     return GW_OPTIONS_OK;
@@ -312,7 +313,8 @@ static int log_replay(int argc, char **argv)
         O_CONFIG,
         O_FROM,
         O_TO,
-        {"pipeline", 0, GW_OPT_STR, &l.name, "P", "to the destination of this one", 0, 0},
+        {"pipeline", 0, GW_OPT_STR, &l.name, "P",
+         "to the destination of this one; needed when there are several", 0, 0},
         {"script", 0, GW_OPT_STR, &l.script, "F", "with this script instead of its hooks", 0, 0},
         {"dry-run", 0, GW_OPT_FLAG, &l.dry, .help = "print records=N, send nothing"},
         {"diff", 0, GW_OPT_FLAG, &l.diff,
@@ -322,7 +324,7 @@ static int log_replay(int argc, char **argv)
     const struct gw_usage usage = {
         .command = "log replay",
         .line =
-            "moongate log replay [-c FILE] --pipeline P [--from TIME] [--to TIME] [--script F]\n"
+            "moongate log replay [-c FILE] [--pipeline P] [--from TIME] [--to TIME] [--script F]\n"
             "                           [--dry-run | --diff [--json]]",
         .about = "Sends what the log keeps once more through a pipeline, with the same ids. Prints "
                  "records= published=\nfiltered= failed= seconds=; exit status 1 when something "

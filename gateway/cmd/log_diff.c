@@ -88,6 +88,8 @@ int gw_log_diff(struct gw_log_cmd *l)
     struct gw_pipeline_conf after;
     int rc;
 
+    if (!l->name && !(l->name = gw_place_only_pipeline(&l->place, &l->err)))
+        return -1;
     l->conf = gw_place_pipeline(&l->place, gw_str_of(l->name), &l->err);
     if (!l->conf)
         return -1;

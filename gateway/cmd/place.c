@@ -166,6 +166,8 @@ struct names {
     struct gw_place *place;
     struct gw_nearest near;
     struct gw_buf all; /* "a, b" */
+    size_t n;
+    struct gw_str last;
 };
 
 static void offer(struct names *n, struct gw_str name)
@@ -173,6 +175,8 @@ static void offer(struct names *n, struct gw_str name)
     gw_nearest_offer(&n->near, name);
     gw_buf_puts(&n->all, n->all.len ? ", " : "");
     gw_buf_put_str(&n->all, name);
+    n->last = name;
+    n->n++;
 }
 
 static void begin_names(struct names *n, struct gw_place *p, struct gw_str wanted)
@@ -222,14 +226,39 @@ static int on_pipelines(void *ctx, struct gw_str line)
     return 0;
 }
 
+/* Those that the running gateway has. */
+static int ask_names(struct gw_place *p, struct names *names, struct gw_err *err)
+{
+    const struct gw_ask ask = {
+        .method = "GET", .path = GW_STR("/api/pipelines"), .line = on_pipelines, .ctx = names};
+
+    return gw_ask(p, &ask, err);
+}
+
 int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *err)
 {
     struct names names;
-    const struct gw_ask ask = {
-        .method = "GET", .path = GW_STR("/api/pipelines"), .line = on_pipelines, .ctx = &names};
 
     begin_names(&names, p, name);
-    if (gw_ask(p, &ask, err))
+    if (ask_names(p, &names, err))
         return -1;
     return end_names(&names, "the gateway", err);
+}
+
+const char *gw_place_only_pipeline(struct gw_place *p, struct gw_err *err)
+{
+    const struct gw_pipeline_conf *all = p->config->pipelines.items;
+    struct names names;
+
+    begin_names(&names, p, GW_STR(""));
+    if (p->held && ask_names(p, &names, err))
+        return NULL;
+    for (size_t i = 0; !p->held && i < p->config->pipelines.n; i++)
+        offer(&names, gw_str_of(all[i].name));
+    if (names.n == 1)
+        return gw_arena_strndup(p->mem, names.last.p, names.last.len);
+    gw_err_set(err, GW_ERR_REJECT, "which pipeline? --pipeline, one of %.*s",
+               names.all.failed ? 4 : (int)names.all.len,
+               names.all.failed ? "many" : gw_buf_str(&names.all).p);
+    return NULL;
 }

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "cmd/fields.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static struct gw_lines *open_replay(void *ctx, struct gw_place *p, struct gw_mail *wake,
@@ -19,18 +20,15 @@ static struct gw_lines *open_replay(void *ctx, struct gw_place *p, struct gw_mai
 
 static void show(struct gw_replaying *r, struct gw_str line)
 {
-    uint64_t part = r->done, whole = r->now_total;
+    const uint64_t records = r->records + r->done, failed = r->failed + r->now_failed;
 
-    if (!whole) {
-        part = gw_line_number(r->mem, line, "seen");
-        whole = gw_line_number(r->mem, line, "span");
-        gw_progress_show(&r->progress, part, whole, "records=%llu failed=%llu",
-                         (unsigned long long)(r->records + r->done),
-                         (unsigned long long)(r->failed + r->now_failed));
-        return;
-    }
-    gw_progress_show(&r->progress, part, whole, "%llu/%llu failed=%llu", (unsigned long long)part,
-                     (unsigned long long)whole, (unsigned long long)(r->failed + r->now_failed));
+    if (r->now_total)
+        gw_progress_show(&r->progress, r->done, r->now_total,
+                         "%" PRIu64 "/%" PRIu64 " failed=%" PRIu64, r->done, r->now_total, failed);
+    else
+        gw_progress_show(&r->progress, gw_line_number(r->mem, line, "seen"),
+                         gw_line_number(r->mem, line, "span"),
+                         "records=%" PRIu64 " failed=%" PRIu64, records, failed);
 }
 
 static int on_line(void *ctx, struct gw_str line)

@@ -3,6 +3,8 @@
 #include "base/field_text.h"
 #include "base/time.h"
 
+#include <stdio.h>
+
 /* Days are no unit of the configuration. */
 static int parse_ago(struct gw_str text, int64_t *ms)
 {
@@ -31,13 +33,9 @@ static int parse_ago(struct gw_str text, int64_t *ms)
 static int parse_with(struct gw_str text, const char *rest, int64_t *ns)
 {
     char whole[GW_TIME_TEXT + 16];
-    const size_t len = strlen(rest);
+    const int len = snprintf(whole, sizeof(whole), "%.*s%s", (int)text.len, text.p, rest);
 
-    if (text.len + len > sizeof(whole))
-        return -1;
-    memcpy(whole, text.p, text.len);
-    memcpy(whole + text.len, rest, len);
-    return gw_time_parse_ns((struct gw_str){whole, text.len + len}, ns);
+    return gw_time_parse_ns((struct gw_str){whole, (size_t)len}, ns);
 }
 
 int gw_when_parse(struct gw_str text, int64_t now_ns, int64_t *ns)

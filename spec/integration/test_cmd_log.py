@@ -146,6 +146,20 @@ def test_replay_of_an_unknown_pipeline(held):
     assert 'no pipeline node (did you mean \\"nodes\\"?): it has all, nodes' in done.stderr and done.stdout == ""
 
 
+def test_replay_of_which_pipeline(filled):
+    g = filled()
+    for _ in ("running", "stopped"):
+        assert "all, nodes" in log(g, "replay", check=1).stderr
+        assert "all, nodes" in log(g, "replay", "--diff", "--script", g.path("team.lua"), check=1).stderr
+        assert g.stop() == 0
+    assert g.ids() == IDS
+    g.configure(CONFIG[:CONFIG.index("  - {name: nodes")])
+    assert counts(log(g, "replay"))["published"] == "9"                # there is one only
+    g.start()
+    assert counts(log(g, "replay"))["published"] == "9"
+    assert g.ids() == IDS * 3
+
+
 def test_diff_compares_and_sends_nothing(held, tmp_path):
     (tmp_path / "new.lua").write_text('return function(e, r, f) if f.execution == "f2" then return false, "no" end e.team = "b"; e.more = true end\n')
     args = ["replay", "--pipeline", "nodes", "--diff", "--script", "new.lua"]
@@ -184,7 +198,7 @@ def test_forget_with_no_gateway(filled):
 
 @pytest.mark.parametrize("args,hint", [
     (["stat"], 'mean \\"stats\\"'), ([], "stats dump replay forget"), (["dump", "--from", "yesterday"], "no time"), (["dump", "--to", "25:00"], "--to"),
-    (["dump", "--from", "1h", "--to", "2h"], "before"), (["replay"], "--pipeline"), (["replay", "--pipeline", "a", "--diff"], "--script"),
+    (["dump", "--from", "1h", "--to", "2h"], "before"), (["replay", "--pipeline", "a", "--diff"], "--script"),
     (["replay", "--pipeline", "a", "--diff", "--script", "x"], "-c"), (["forget"], "PIPELINE"), (["dump", "x"], "x"),
     (["replay", "--pipeline", "a", "--json"], "--diff"), (["replay", "--dry-ru"], "--dry-run")], ids=" ".join)
 def test_wrong_usage_is_exit_2(args, hint, tmp_path):

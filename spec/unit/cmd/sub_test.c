@@ -14,11 +14,10 @@ static void keep(const char *text, size_t len)
 
 static int run(int argc, char **argv)
 {
-    got[0] = '\0';
-    for (int i = 0; i < argc; i++) {
-        strcat(got, argv[i]);
-        strcat(got, " ");
-    }
+    size_t at = 0;
+
+    for (int i = 0; i < argc; i++)
+        at += (size_t)snprintf(got + at, sizeof(got) - at, "%s ", argv[i]);
     return 7;
 }
 
