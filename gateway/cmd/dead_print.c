@@ -1,10 +1,10 @@
-/* Dead letters on a terminal. What is not ours (ids, errors) may hold anything: control characters
- * do not reach the terminal. */
+/* Dead letters on a terminal. */
 #include "cmd/dead.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/fields.h"
+#include "cmd/plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,22 +44,10 @@ static size_t width_of(struct gw_str s)
     return n;
 }
 
-static void put_plain(struct gw_str s, int lines)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        const unsigned char c = (unsigned char)s.p[i];
-
-        if ((c < ' ' && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f)
-            putchar('?');
-        else
-            putchar(c);
-    }
-}
-
 static void print_row(struct gw_dead_table *t, const struct gw_str row[COLUMNS])
 {
     for (size_t c = 0; c < COLUMNS; c++) {
-        put_plain(row[c], 0);
+        gw_print_plain(row[c], 0);
         if (c + 1 < COLUMNS)
             printf("%*s", (int)(t->width[c] - width_of(row[c]) + 2), "");
     }
@@ -137,7 +125,7 @@ static void show_error(struct gw_str error)
         if (!end)
             end = error.p + error.len;
         printf("  ");
-        put_plain((struct gw_str){error.p, (size_t)(end - error.p)}, 1);
+        gw_print_plain((struct gw_str){error.p, (size_t)(end - error.p)}, 1);
         putchar('\n');
         error.len -= (size_t)(end - error.p);
         error.len -= error.len > 0;
@@ -154,7 +142,7 @@ void gw_dead_show(struct gw_str line)
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         printf("%-10s ", names[i]);
-        put_plain(gw_line_get(mem, line, names[i]), 0);
+        gw_print_plain(gw_line_get(mem, line, names[i]), 0);
         putchar('\n');
     }
     show_error(gw_line_get(mem, line, "error"));

@@ -7,6 +7,7 @@
 #include "cmd/fields.h"
 #include "cmd/option.h"
 #include "cmd/place.h"
+#include "cmd/plain.h"
 
 #include <stdio.h>
 
@@ -19,10 +20,12 @@ struct tap {
     int json;
 };
 
-static void put_plain(struct gw_str s)
+/* The first line. */
+static void put_line(struct gw_str s)
 {
-    for (size_t i = 0; i < s.len && s.p[i] != '\n'; i++)
-        putchar((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f ? '?' : s.p[i]);
+    const char *end = s.len ? memchr(s.p, '\n', s.len) : NULL;
+
+    gw_print_plain(end ? (struct gw_str){s.p, (size_t)(end - s.p)} : s, 0);
 }
 
 static void put_field(struct tap *t, struct gw_str line, const char *name, const char *before)
@@ -32,7 +35,7 @@ static void put_field(struct tap *t, struct gw_str line, const char *name, const
     if (!value.len)
         return;
     fputs(before, stdout);
-    put_plain(value);
+    put_line(value);
 }
 
 /* 2026-…Z published   node      project:domain:name:n0:0:RUNNING */
@@ -47,7 +50,7 @@ static void print_event(struct tap *t, struct gw_str line)
     printf(" %-11.*s %-8.*s ", (int)outcome.len, outcome.p ? outcome.p : "", (int)kind.len,
            kind.p ? kind.p : "");
     if (id.p)
-        put_plain(id);
+        put_line(id);
     else
         put_field(t, line, "key", "key=");
     put_field(t, line, "reason", "  ");
