@@ -138,8 +138,6 @@ static int extend(struct gw_log *log, uint64_t more)
 {
     const uint64_t need = to_blocks(log->segments[log->n_segments - 1].size + more);
 
-    if (!may_ask(log))
-        return -1;
     if (need < log->segment_bytes && !extend_to(log, log->segment_bytes))
         return 0;
     return extend_to(log, need);
@@ -149,11 +147,8 @@ static int extend(struct gw_log *log, uint64_t more)
  * of that name says that all records before its first are in the segments before it. */
 static int create_file(struct gw_log *log, const char *spare, uint64_t size)
 {
-    int fd;
+    int fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
-    if (!may_ask(log))
-        return -1;
-    fd = openat(log->segments_fd, spare, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0) /* without descriptors the active segment may still grow */
         return errno == ENOSPC || errno == EDQUOT ? disk_gave(log, 1) : -1;
     if (!allocate(log, fd, 0, size))
@@ -202,7 +197,23 @@ static int reuse_spare(struct gw_log *log, const char *name, struct gw_segment *
     return fd;
 }
 
-int gw_segments_roll(struct gw_log *log, uint64_t sequence)
+/* A spare, or a new file; on a disk that is full a small one, which may grow. */
+static int find_file(struct gw_log *log, const char *name, uint64_t need, struct gw_segment *s)
+{
+    int fd = reuse_spare(log, name, s);
+
+    while (fd < 0 && log->n_spares && log->total + s->size > (uint64_t)log->conf.max_bytes)
+        gw_spare_drop(log);
+    if (fd < 0 && log->total + s->size <= (uint64_t)log->conf.max_bytes)
+        fd = make_file(log, name, s);
+    if (fd < 0 && log->disk_full && log->total + need <= (uint64_t)log->conf.max_bytes) {
+        s->size = need;
+        fd = make_file(log, name, s);
+    }
+    return fd;
+}
+
+static int roll(struct gw_log *log, uint64_t sequence)
 {
     uint64_t need = to_blocks(GW_SEGMENT_DATA + charge(log->reserved));
     struct gw_segment s = {.first = sequence,
@@ -213,21 +224,22 @@ int gw_segments_roll(struct gw_log *log, uint64_t sequence)
     int fd = -1;
 
     gw_segment_name(name, sequence);
-    if (log->conf.type == GW_LOG_EMBEDDED)
-        fd = reuse_spare(log, name, &s);
-    while (fd < 0 && log->n_spares && log->total + s.size > (uint64_t)log->conf.max_bytes)
-        gw_spare_drop(log);
-    if (fd < 0 && log->total + s.size > (uint64_t)log->conf.max_bytes)
+    if (log->conf.type == GW_LOG_EMBEDDED && (fd = find_file(log, name, need, &s)) < 0)
+        return -1;
+    if (log->conf.type == GW_LOG_MEMORY && log->total + s.size > (uint64_t)log->conf.max_bytes)
         return -1;
     if (log->conf.type == GW_LOG_MEMORY && !(s.mem = malloc(s.size)))
         abort();
-    if (log->conf.type == GW_LOG_EMBEDDED && fd < 0 && (fd = make_file(log, name, &s)) < 0)
-        return -1;
     gw_segments_seal(log);
     gw_segments_add(log, &s);
     log->active = 1;
     log->active_fd = fd;
     return 0;
+}
+
+int gw_segments_roll(struct gw_log *log, uint64_t sequence)
+{
+    return may_ask(log) ? roll(log, sequence) : -1;
 }
 
 /* Retained segments are given up one by one, the oldest first. */
@@ -246,7 +258,11 @@ int gw_segments_make_room(struct gw_log *log, uint64_t bytes)
     uint64_t need = charge(log->reserved + bytes);
     int rc;
 
-    if (left(log) >= need || (log->active && !extend_or_trim(log, need)))
+    if (left(log) >= need)
+        return 0;
+    if (!may_ask(log))
+        return -1;
+    if (log->active && !extend_or_trim(log, need))
         return 0;
     if (log->reserved)
         return -1;
@@ -255,7 +271,7 @@ int gw_segments_make_room(struct gw_log *log, uint64_t bytes)
         return -1;
     gw_segments_seal(log);
     log->reserved = bytes;
-    while ((rc = gw_segments_roll(log, log->head + 1)) && gw_segments_settled(log) > 0)
+    while ((rc = roll(log, log->head + 1)) && gw_segments_settled(log) > 0)
         gw_segments_give_up(log, 1);
     log->reserved = 0;
     return rc;

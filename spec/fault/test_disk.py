@@ -107,6 +107,22 @@ def test_a_full_disk_hinders_no_delivery(gateway, disk):
     assert len(g.lines()) == 26
 
 
+def test_a_full_disk_hinders_no_start(gateway, disk):
+    """What the log has allocated and does not use is enough for its state."""
+    g = gateway(env=disk.env)
+    with g.channel() as channel:
+        for n in range(3):
+            flyte.send(channel, flyte.task(name=f"f{n}"))
+    g.settled(3)
+    assert g.stop() == 0
+    disk.is_now("full")
+    g.start()
+    with g.channel() as channel:
+        wait_until(lambda: not sent(channel, flyte.task(name="small")), g.log)
+    g.settled(4)
+    assert len(g.lines()) == 4
+
+
 def test_the_log_keeps_to_its_size(gateway):
     """Five times max_bytes go through; files are used again, under new names."""
     g = gateway("log: {max_bytes: 4MiB, segment_bytes: 1MiB}\n" + FILE)
@@ -121,6 +137,31 @@ def test_the_log_keeps_to_its_size(gateway):
     assert len(inodes) <= 5, "segments are made anew, not used again"
     assert size_of(data(g)) <= 8 * 1024 * 1024
     assert g.get("/readyz")[0] == 200 and len(g.lines()) == 200
+
+
+def test_what_is_settled_is_retained_while_there_is_room(gateway):
+    """For replay and for pipelines that start with it; the oldest goes first, before anything is refused."""
+    config = "log: {retain: 1h, max_bytes: 4MiB, segment_bytes: 1MiB}\n" + FILE
+    g = gateway(config)
+    with g.channel() as channel:
+        for n in range(20):
+            flyte.send(channel, flyte.task(name=f"f{n}", node_id=BIG))
+        g.settled(20)
+        g.stop()
+        g.configure(config + "  - {name: late, start: retained, publisher: {type: file, path: late.jsonl}}\n")
+        g.start()
+    with g.channel() as channel:
+        g.settled(20, "late")
+        assert g.ids("late.jsonl") == g.ids()
+        for n in range(20, 60):
+            wait_until(lambda: not sent(channel, flyte.task(name=f"f{n}", node_id=BIG)))    # pylint: disable=cell-var-from-loop
+        g.settled(60, "all")
+    g.stop()
+    g.configure(config + "  - {name: last, start: retained, publisher: {type: file, path: last.jsonl}}\n")
+    g.start()
+    g.settled(1, "last")
+    kept = len(g.lines("last.jsonl"))
+    assert 20 <= kept < 50 and g.ids("last.jsonl") == g.ids()[-kept:]
 
 
 # ---- broken

@@ -100,3 +100,46 @@ TEST(test_log_stays_full_while_only_allocations_succeed)
     rig_expect(&r, 1, 40);
     rig_close(&r);
 }
+
+/* No usual segment fits, a small one does; it gets its usual size when there is room. */
+TEST(test_log_begins_a_small_segment_on_a_disk_that_is_nearly_full)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    limit_files(100 * 1024);
+    rig_append_each(&r, 1, 3, 10);
+    CHECK(r.log->segments[0].size < 100 * 1024);
+    CHECK(rig_append(&r, 4, 1, 500000) == -1);
+    limit_files(RLIM_INFINITY);
+    wait_for_room(&r);
+    rig_append_each(&r, 4, 4, 500000);
+    CHECK(r.log->n_segments == 1 && r.log->segments[0].size >= 1 << 20);
+    rig_reopen(&r);
+    rig_expect(&r, 1, 4);
+    rig_close(&r);
+}
+
+/* Nothing that is retained is given up because the disk may not be asked yet. */
+TEST(test_log_gives_nothing_up_before_the_disk_is_asked)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_log_stats stats;
+    struct gw_err err;
+    struct rig r;
+
+    conf.retain_ms = 24 * 3600 * 1000;
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 40, 100 * 1024);
+    rig_settle(&r, 1, 40);
+    pthread_mutex_lock(&r.log->lock);
+    gw_segments_give_room(r.log);
+    r.log->retry_ms = INT64_MAX;
+    pthread_mutex_unlock(&r.log->lock);
+    for (int i = 0; i < 3; i++)
+        CHECK(gw_log_reserve(r.log, 1000, &err) && err.kind == GW_ERR_FULL);
+    gw_log_stats(r.log, &stats, NULL, 0);
+    CHECK(stats.records == 40 && gw_log_full(r.log));
+    rig_close(&r);
+}
