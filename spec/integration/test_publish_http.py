@@ -422,8 +422,8 @@ def test_oauth_throws_a_refused_token_away(gateway, webhook):
 
 @pytest.mark.parametrize("answer,why", [
     ((401, {}, b'{"error":"invalid_client"}'), 'oauth: HTTP 401: {"error":"invalid_client"}'), ((302, {"Location": "/x"}, b""), "oauth: HTTP 302 to /x"),
-    ((200, {}, b"<html>"), "oauth: JSON: line 1"), ((200, {}, b'{"access_token":"' + b"x" * 70000 + b'"}'), "oauth: JSON"),
-], ids=["refused", "a redirect", "no JSON", "a huge token"])
+    ((200, {}, b'{"access_token":"' + b"x" * 70000 + b'"}'), "oauth: JSON: line 1"),
+], ids=["refused", "a redirect", "a huge token"])
 def test_without_a_token_nothing_is_sent(gateway, webhook, answer, why):
     tokens, sent = Tokens(webhook), threading.Event()
     tokens.endpoint.answer = lambda r: sent.wait() and answer
@@ -482,8 +482,8 @@ def test_the_handshake_comes_first(gateway, webhook, allowed, own):
 
 
 @pytest.mark.parametrize("answer,why", [
-    ((405, {}, b""), "handshake: HTTP 405"), (OK, "no WebHook-Allowed-Origin"), ((200, {"WebHook-Allowed-Origin": "other.example"}, b""), "is another"),
-], ids=["refused", "says nothing", "another"])
+    ((405, {}, b""), "handshake: HTTP 405"), ((200, {"WebHook-Allowed-Origin": "other.example"}, b""), "is another"),
+], ids=["refused", "another"])
 def test_without_consent_nothing_is_sent(gateway, webhook, answer, why):
     sent = threading.Event()
     server = webhook(lambda r: sent.wait() and answer)
@@ -522,24 +522,16 @@ def test_requests_do_not_wait_for_the_first_answer_over_tls(gateway, webhook, pe
     wait_until(lambda: len(server.requests) == 8)
 
 
-@pytest.mark.parametrize("tls,why", [
-    ("", "certificate"), ("tls: {{ca: {d}/other.pem}}", "certificate"), ("tls: {{ca: {d}/ca.pem}}", "certificate|alert|SSL|reset|eof"),
-], ids=["the system's authorities", "another authority", "no client certificate"])
-def test_kept_out_keeps_the_events_and_says_why(gateway, webhook, pems, tls, why):
-    server = webhook(tls=server_tls(pems, "ca.pem"))
+@pytest.mark.parametrize("server,tls,why", [
+    ({}, "", "certificate"), ({}, "tls: {{ca: {d}/other.pem}}", "certificate"), ({"name": "e"}, "tls: {{ca: {d}/ca.pem}}", "subject name"),
+    ({"client_ca": "ca.pem"}, "tls: {{ca: {d}/ca.pem}}", "certificate required|alert|SSL|reset|eof"),
+], ids=["the system's authorities", "another authority", "another host's certificate", "no client certificate"])
+def test_kept_out_keeps_the_events_and_says_why(gateway, webhook, pems, server, tls, why):
+    server = webhook(tls=server_tls(pems, **server))
     g = gateway(config(server.url, tls.format(d=pems)))
     send(g, runs(1))
     is_down(g, why)
     assert not server.requests and g.pipeline("w")["dead_lettered"] == 0
-
-
-def test_a_name_that_is_not_the_certificates(gateway, webhook, pems):
-    server = webhook(tls=server_tls(pems))
-    url = server.url.replace("127.0.0.1", "127.0.0.2")
-    proxy = f"tls: {{ca: {pems}/ca.pem}}"
-    g = gateway(config(url, proxy))
-    send(g, runs(1))
-    is_down(g, "127.0.0.2")
 
 
 def test_verify_false_takes_any_certificate(gateway, webhook, pems):

@@ -23,11 +23,11 @@ CONFIGURATIONS = [(name, i, text) for name in ("README.md", "scripts/README.md")
 
 @pytest.mark.parametrize("name,i,text", CONFIGURATIONS, ids=[f"{n} {i}" for n, i, _ in CONFIGURATIONS])
 def test_every_configuration_shown_is_good(tmp_path, name, i, text):
-    (tmp_path / "kafka-ca.pem").write_text("")
+    (tmp_path / "some-ca.pem").write_text("")
     (tmp_path / "hook.lua").write_text(blocks("README.md", "lua")[0])
     shutil.copytree(os.path.join(ROOT, "scripts"), tmp_path / "scripts")
-    (tmp_path / "moongate.yaml").write_text(text.replace("/etc/ssl/certs/kafka-ca.pem", "kafka-ca.pem"))
-    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x"})
+    (tmp_path / "moongate.yaml").write_text(re.sub(r"/etc/ssl/certs/[a-z]+-ca.pem", "some-ca.pem", text))
+    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x", "CLIENT_SECRET": "x", "WEBHOOK_SECRET": "whsec_" + "MfKQ" * 8})
     assert done.returncode == 0, done.stdout
 
 

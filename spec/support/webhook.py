@@ -215,9 +215,9 @@ class Raw:
         self.socket.close()
 
 
-def server_tls(folder, client_ca=None):
+def server_tls(folder, client_ca=None, name="s"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "s.pem", folder / "s.key")
+    context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
     if client_ca:
         context.load_verify_locations(folder / client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -225,15 +225,14 @@ def server_tls(folder, client_ca=None):
 
 
 def certificates(folder):
-    """ca.pem, a server's (s.pem s.key) and a client's (c.pem c.key); other.pem is an authority that signed none of them."""
+    """ca.pem; a server's (s.pem s.key), one of another host's (e), a client's (c); other.pem is an authority that signed none of them."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     for name in ("ca", "other"):
         openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "30", "-subj", f"/CN=test-{name}")
-    for name in ("s", "c"):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}", "-addext",
-                "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    for name, host in (("s", "DNS:localhost,IP:127.0.0.1"), ("c", "DNS:client"), ("e", "DNS:elsewhere.example")):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}", "-addext", f"subjectAltName={host}")
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy",
                 "-days", "30", "-out", f"{name}.pem")
     return folder
