@@ -19,6 +19,8 @@ static void say_full(struct gw_worker *w)
 
 void gw_refused_add(struct gw_worker *w, struct gw_item *it)
 {
+    const int64_t initial = w->conf->retry.initial_ms;
+    const int64_t most = initial < OFFER_MS ? OFFER_MS : initial;
     int64_t delay;
 
     if (!it->stuck) {
@@ -30,7 +32,7 @@ void gw_refused_add(struct gw_worker *w, struct gw_item *it)
     w->refused = it;
     say_full(w);
     delay = gw_delay_ms(w->conf, w->offers, &w->random);
-    gw_timer_set(&w->offer, delay < OFFER_MS ? delay : OFFER_MS);
+    gw_timer_set(&w->offer, delay < most ? delay : most);
 }
 
 void gw_refused_kept(struct gw_worker *w, const struct gw_item *it)

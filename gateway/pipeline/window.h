@@ -26,8 +26,15 @@ struct gw_out;
  *  W6 A message sent again has the same bytes: hooks do not run twice for it.
  *  W7 keeps_order publishers: what was outstanding is sent again in the order of the first send.
  *  W8 At stop, what has no result stays unsettled in the log.
+ *  W9 No worker of a pipeline reads max_in_flight or further past the lowest record of any of them
+ *     that has not ended.
+ *  W10 A dead letter for which the log has no room is offered until it has; its record is not
+ *     settled, and the pipeline reads nothing meanwhile.
+ *  W11 A stop that is given the time sends nothing that a start would send again: what the
+ *     destination has is waited for, and a record that is delivered in part is ended.
  *
- * window.c keeps W1, W3 and W5, outbox.c W4, W6 and W7, settler.c and worker.c W2 and W8.
+ * window.c keeps W1, W3 and W5, outbox.c W4, W6 and W7, settler.c and worker.c W2 and W8, reach.c
+ * W9, refused.c W10, worker.c and ending.c W11.
  *
  * The state writer owns the cursor (log.h): the window says which records ended, the log moves the
  * position over the contiguous prefix. Revoked streams: their entries are dropped when their
