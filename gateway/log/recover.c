@@ -175,8 +175,10 @@ static int find_salt(struct gw_log *log, struct gw_err *err)
     for (size_t i = 0; i < log->n_segments && !found; i++)
         if (has_bytes(log, &log->segments[i]))
             return gw_err_set(err, GW_ERR_FATAL,
-                              "%s/segments/%020llu: both of its heads are damaged", log->path,
-                              (unsigned long long)log->segments[i].first);
+                              "segments/%020llu: both of its heads are damaged, so its records "
+                              "cannot be read; go on without them: cd %s && mv segments "
+                              "segments.damaged",
+                              (unsigned long long)log->segments[i].first, log->path);
     if (!found && getrandom(&log->salt, sizeof(log->salt), 0) != sizeof(log->salt))
         return gw_err_errno(err, GW_ERR_FATAL, "random bytes");
     log->seed = gw_header_seed(log->salt);

@@ -1,11 +1,12 @@
 """Segments that a disk has damaged: what can be kept is kept, and what cannot is told."""
 import glob
+import json
 import os
 
 import pytest
 
 import flyte
-from gateway import FILE
+from gateway import FILE, run
 
 STUCK = "log: {segment_bytes: 1MiB}\npipelines:\n  - {name: all, publisher: {type: kafka, brokers: '127.0.0.1:1', topic: t}}\n"
 COUNT = 20
@@ -77,7 +78,9 @@ def test_a_flipped_bit_costs_its_record_only_and_is_told(gateway):
     works_on(g, [mark(i) for i in range(COUNT) if i != 7])
     assert g.pipeline()["dead_lettered"] == 1
     assert g.metric("moongate_events_dead_lettered_total", reason="undecodable") == 1
-    assert any(level in g.log() for level in ("level=warn", "level=error"))
+    assert "a record is damaged and skipped" in g.log() and "level=error" in g.log()
+    letters = run("dead", "list", "--json", "-c", g.config_file, check=0).stdout.splitlines()
+    assert [json.loads(line)["reason"] for line in letters] == ["undecodable"]
 
 
 def test_a_damaged_header_costs_its_record_only(gateway):
