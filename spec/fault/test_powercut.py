@@ -30,6 +30,8 @@ class Cutter:
         self.count = os.path.join(rig.folder, "count")
         self.operations = []                             # of each life, as noted
         self.ways = []
+        for name in ("all", "split", "picky"):
+            rig.ends[name].may_be_torn = True
 
     def spawn(self, **shim):
         """A life from what is on the disk now."""
