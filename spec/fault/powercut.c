@@ -6,7 +6,8 @@
  *     POWERCUT_JOURNAL    the notes; absent: operations are only counted
  *     POWERCUT_COUNT      a file that shows the number of operations so far (8 bytes, mapped)
  *     POWERCUT_AT         the process is killed at this operation, before or after it by its parity
- *     POWERCUT_UNTIL      and only while this file is absent
+ *     POWERCUT_NAMES      only those are counted that make, change or remove a name
+ *     POWERCUT_UNTIL      it is not killed any more when this file is there
  *     POWERCUT_SYNC_US    how long a sync takes */
 #include <dlfcn.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ static int journal = -1;
 static const char *until;
 static uint64_t strike_at, own_count, *count = &own_count, syncs;
 static long sync_us;
+static int names_only;
 static uint64_t inode_of[MAX_FD]; /* 0: not ours */
 
 /* Declares real: the C library's function of that name. */
@@ -69,6 +71,7 @@ static void begin_once(void)
         return;
     root_len = strlen(root);
     until = getenv("POWERCUT_UNTIL");
+    names_only = getenv("POWERCUT_NAMES") != NULL;
     path = getenv("POWERCUT_AT");
     strike_at = path ? strtoull(path, NULL, 10) : 0;
     path = getenv("POWERCUT_SYNC_US");
@@ -105,9 +108,12 @@ static int is_below(const char *path)
     return root_len && !strncmp(path, root, root_len) && (path[root_len] == '/' || !path[root_len]);
 }
 
+enum { CONTENT, NAME };
 /* after 0: about to do an operation of ours; 1: it is done and noted. */
-static void strike(int after)
+static void strike(int what, int after)
 {
+    if (names_only && what != NAME)
+        return;
     if (!after)
         ++*count;
     if (strike_at && *count >= strike_at && (int)(strike_at & 1) == after &&
@@ -189,7 +195,7 @@ static int open_noted(int dir, const char *name, int flags, mode_t mode)
     path_of(dir, name, path);
     writes = writes && path[0] && (!was || (flags & O_TRUNC));
     if (writes)
-        strike(0);
+        strike(NAME, 0);
     fd = real_open(dir, name, flags, mode);
     if (fd >= 0 && fd < MAX_FD)
         inode_of[fd] = is_ours(fd, path) ? inode(fd) : 0;
@@ -198,7 +204,7 @@ static int open_noted(int dir, const char *name, int flags, mode_t mode)
             tell(CREATE, inode_of[fd], 0, path, strlen(path));
         else
             tell(SIZE, inode_of[fd], 0, NULL, 0);
-        strike(1);
+        strike(NAME, 1);
     }
     end();
     return fd;
@@ -267,14 +273,14 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
     path_of(from_dir, from, paths);
     path_of(to_dir, to, new);
     if (paths[0])
-        strike(0);
+        strike(NAME, 0);
     rc = real(from_dir, from, to_dir, to);
     if (paths[0] && rc == 0) {
         size_t n = strlen(paths) + 1;
 
         memcpy(paths + n, new, strlen(new));
         tell(RENAME, 0, 0, paths, n + strlen(new));
-        strike(1);
+        strike(NAME, 1);
     }
     end();
     return rc;
@@ -294,11 +300,11 @@ int unlinkat(int dir, const char *name, int flags)
     begin();
     path_of(dir, name, path);
     if (path[0])
-        strike(0);
+        strike(NAME, 0);
     rc = real(dir, name, flags);
     if (path[0] && rc == 0) {
         tell(UNLINK, 0, 0, path, strlen(path));
-        strike(1);
+        strike(NAME, 1);
     }
     end();
     return rc;
@@ -319,11 +325,11 @@ int mkdirat(int dir, const char *name, mode_t mode)
     begin();
     path_of(dir, name, path);
     if (path[0])
-        strike(0);
+        strike(NAME, 0);
     rc = real(dir, name, mode);
     if (path[0] && rc == 0) {
         tell(MKDIR, stat(path, &st) ? 0 : st.st_ino, 0, path, strlen(path));
-        strike(1);
+        strike(NAME, 1);
     }
     end();
     return rc;
@@ -348,7 +354,7 @@ static void tell_written(int fd, const struct iovec *v, int n_v, ssize_t n, off_
         put(v[i].iov_base, part);
         n -= (ssize_t)part;
     }
-    strike(1);
+    strike(CONTENT, 1);
 }
 
 ssize_t pwritev(int fd, const struct iovec *v, int n_v, off_t at)
@@ -359,7 +365,7 @@ ssize_t pwritev(int fd, const struct iovec *v, int n_v, off_t at)
     if (!tracked(fd))
         return real(fd, v, n_v, at);
     begin();
-    strike(0);
+    strike(CONTENT, 0);
     n = real(fd, v, n_v, at);
     if (n > 0)
         tell_written(fd, v, n_v, n, at);
@@ -376,7 +382,7 @@ ssize_t writev(int fd, const struct iovec *v, int n_v)
     if (!tracked(fd))
         return real(fd, v, n_v);
     begin();
-    strike(0);
+    strike(CONTENT, 0);
     n = real(fd, v, n_v);
     if (n > 0)
         tell_written(fd, v, n_v, n, lseek(fd, 0, SEEK_CUR) - n);
@@ -410,11 +416,11 @@ int ftruncate(int fd, off_t size)
     if (!tracked(fd))
         return real(fd, size);
     begin();
-    strike(0);
+    strike(CONTENT, 0);
     rc = real(fd, size);
     if (rc == 0) {
         tell(SIZE, inode_of[fd], (uint64_t)size, NULL, 0);
-        strike(1);
+        strike(CONTENT, 1);
     }
     end();
     return rc;
@@ -429,11 +435,11 @@ int posix_fallocate(int fd, off_t at, off_t len)
     if (!tracked(fd))
         return real(fd, at, len);
     begin();
-    strike(0);
+    strike(CONTENT, 0);
     rc = real(fd, at, len);
     if (rc == 0 && !fstat(fd, &st)) {
         tell(SIZE, inode_of[fd], (uint64_t)st.st_size, NULL, 0);
-        strike(1);
+        strike(CONTENT, 1);
     }
     end();
     return rc;
@@ -450,7 +456,7 @@ static int sync_noted(int fd)
     uint64_t token;
 
     begin();
-    strike(0);
+    strike(CONTENT, 0);
     token = ++syncs;
     tell(SYNC_BEGIN, token, inode_of[fd], NULL, 0);
     end();
@@ -458,7 +464,7 @@ static int sync_noted(int fd)
         nanosleep(&(struct timespec){.tv_nsec = sync_us * 1000}, NULL);
     begin();
     tell(SYNC_END, token, 0, NULL, 0);
-    strike(1);
+    strike(CONTENT, 1);
     end();
     return 0;
 }

@@ -76,12 +76,13 @@ class Disk:
     def __init__(self, root, ours):
         self.root, self.ours = os.path.realpath(root), ours
         self.names, self.folders, self.by_inode = {}, {}, {}
+        self.now, self.time = {}, 0                            # names as the process saw them
         self.spares = set()                                    # names of segments that were trimmed
         self.rolled = self.trimmed = self.reused = 0           # segments
 
     def load(self):
         """What is there now is synced."""
-        self.names, self.folders, self.by_inode = {}, {}, {}
+        self.names, self.folders, self.by_inode, self.time = {}, {}, {}, 0
         for folder, _, files in os.walk(self.root):
             if folder != self.root and not self.ours(os.path.relpath(folder, self.root)):
                 continue
@@ -93,36 +94,34 @@ class Disk:
                     with open(path, "rb") as f:
                         self.names[path] = File(f.read())
                         self.by_inode[os.fstat(f.fileno()).st_ino] = self.names[path]
-        return self
+        self.now = {path: file for path, file in self.names.items() if file}
 
     def _add_folder(self, path, inode):
         self.folders[path] = self.by_inode[inode] = Folder()
 
     # ---- the notes
     def replay(self, journal):
-        """Returns how many operations there were."""
+        """A life has ended. What it has not synced may still be synced by the next one, unless the power is cut."""
         with open(journal, "rb") as f:
             notes = f.read()
-        now = {path: file for path, file in self.names.items() if file}        # names as the process saw them
-        begun, at, time = {}, 0, 0
+        begun, at = {}, 0
         while at + HEAD.size <= len(notes):
             note, length, a, b = HEAD.unpack_from(notes, at)
             data = notes[at + HEAD.size:at + HEAD.size + length]
             at += HEAD.size + length
             if len(data) < length:
                 break
-            time += 1
+            self.time += 1
             if note in (SYNC_BEGIN, SYNC_END):
-                self._sync(begun, note, time, a, b)
+                self._sync(begun, note, a, b)
             elif note in (WRITE, SIZE):
-                self.by_inode[a].pending.append((time, b, data if note == WRITE else None))
+                self.by_inode[a].pending.append((self.time, b, data if note == WRITE else None))
             else:
-                self._name(now, note, time, a, data.decode())
-        return time
+                self._name(note, a, data.decode())
 
-    def _sync(self, begun, note, time, token, inode):
+    def _sync(self, begun, note, token, inode):
         if note == SYNC_BEGIN:
-            begun[token] = (time, self.by_inode[inode])
+            begun[token] = (self.time, self.by_inode[inode])
             return
         until, what = begun.pop(token)
         if isinstance(what, File):
@@ -131,23 +130,23 @@ class Disk:
         while what.pending and what.pending[0][0] < until:
             self._rename(what.pending.pop(0))
 
-    def _name(self, now, note, time, inode, text):
+    def _name(self, note, inode, text):
         path, _, to = text.partition("\0")
         folder = self.folders[os.path.dirname(path)]
         if note == MKDIR:
             self._add_folder(path, inode)
-            folder.pending.append((time, MKDIR, path, None))
+            folder.pending.append((self.time, MKDIR, path, None))
         elif note == CREATE:
-            now[path] = self.by_inode[inode] = File()
-            folder.pending.append((time, CREATE, path, now[path]))
+            self.now[path] = self.by_inode[inode] = File()
+            folder.pending.append((self.time, CREATE, path, self.now[path]))
         elif note == UNLINK:
             self._count(path, ".free")
-            folder.pending.append((time, UNLINK, path, now.pop(path, None)))
+            folder.pending.append((self.time, UNLINK, path, self.now.pop(path, None)))
         else:
             assert os.path.dirname(to) == os.path.dirname(path)
-            now[to] = now.pop(path)
+            self.now[to] = self.now.pop(path)
             self._count(path, to)
-            folder.pending.append((time, RENAME, path, now[to], to))
+            folder.pending.append((self.time, RENAME, path, self.now[to], to))
 
     def _count(self, path, to):
         if "/segments/" in path:

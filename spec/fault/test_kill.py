@@ -59,7 +59,7 @@ class Killer:
         self.starts, self.stops = [0.01], [0.02]       # seconds, the last ones
         self.calls = 1                                 # operations on the disk in a start
         self.unanswered, self.keys, self.repeats = [], [], []
-        self.segments = Segments(rig.g.path("moongate-data/segments"))
+        self.segments = Segments(os.path.join(rig.data, "segments"))
         self.count_file = rig.g.path("calls")
 
     # ---- strikes; each says whether it hit its phase

@@ -19,7 +19,7 @@ EVENTS = 1200
 
 
 def ours(name):
-    return name.split(os.sep)[0] in ("moongate-data", "all.jsonl", "split.jsonl", "picky.jsonl")
+    return name.split(os.sep)[0] in ("store", "all.jsonl", "split.jsonl", "picky.jsonl")
 
 
 class Cutter:
@@ -28,14 +28,14 @@ class Cutter:
         self.disk = Disk(rig.g.folder, ours)
         self.journal = os.path.join(rig.folder, "journal")
         self.count = os.path.join(rig.folder, "count")
-        self.operations = []                             # of each life, as noted
-        self.ways = []
+        self.ways, self.is_cut = [], True
         for name in ("all", "split", "picky"):
             rig.ends[name].may_be_torn = True
 
     def spawn(self, **shim):
-        """A life from what is on the disk now."""
-        self.disk.load()
+        if self.is_cut:
+            self.disk.load()
+        self.is_cut = False
         for path in (self.journal, self.count):
             if os.path.exists(path):
                 os.unlink(path)
@@ -48,13 +48,18 @@ class Cutter:
         with open(self.count, "rb") as f:
             return int.from_bytes(f.read(), sys.byteorder)
 
-    def cut(self):
-        """The gateway is dead, or dies now."""
+    def kill(self):
+        """The gateway is dead, or dies now; the power stays."""
         self.rig.g.kill()
         assert self.rig.g.process.returncode == -signal.SIGKILL, self.rig.tail()
-        self.operations.append(self.disk.replay(self.journal) if os.path.exists(self.journal) else 0)
+        if os.path.exists(self.journal):
+            self.disk.replay(self.journal)
+
+    def cut(self):
+        self.kill()
         self.ways.append(self.chance.choice(WAYS))
         self.disk.cut(self.chance, self.ways[-1])
+        self.is_cut = True
         try:
             self.rig.read()
         except AssertionError as error:
@@ -73,9 +78,16 @@ class Cutter:
         time.sleep(self.chance.random() * 0.01)          # the instant is the test
 
     def at_operation(self, most):
-        """At an operation on the disk."""
-        self.spawn(AT=self.chance.randint(1, most))
+        """At an operation on the disk, or at one that changes a name: a segment comes, goes, is used again."""
+        names = {"NAMES": "1"} if self.chance.random() < 0.5 else {}
+        self.spawn(AT=self.chance.randint(1, most // 4 if names else most), **names)
         wait_until(self.rig.is_over, self.rig.tail)
+
+    def some_kills(self):
+        """Starts that are killed: what they have made and not synced is left to the next one."""
+        while self.chance.random() < 0.3:
+            self.at_operation(60)
+            self.kill()
 
     def by_now(self, most):
         """At an instant soon after the start."""
@@ -109,8 +121,9 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(rigs, chance):
     rig = rigs("gw", web=True)
     cutter = Cutter(rig, chance)
     for n in range(CUTS):
-        if n and chance.random() < 0.3:
-            cutter.at_operation(60)
+        if n and chance.random() < 0.5:
+            cutter.some_kills()
+            cutter.at_operation(chance.choice((60, 400)))
         else:
             cutter.under_load()
         cutter.cut()
@@ -129,6 +142,7 @@ def test_a_power_cut_in_the_first_second_of_a_new_directory(rigs, chance):
         rig = rigs(f"gw{n}")
         cutter = Cutter(rig, chance)
         for _ in range(chance.choice((1, 1, 2))):        # also in the recovery from the first one
+            cutter.some_kills()
             if chance.random() < 0.5:
                 cutter.at_operation(chance.choice((30, 200)))
             else:
