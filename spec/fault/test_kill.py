@@ -14,7 +14,7 @@ from rig import Rig
 from wait import wait_until
 
 KILLS = int(os.environ.get("KILLS") or 50)
-EVENTS = int(os.environ.get("EVENTS") or 2700)     # acknowledged in a life that is not killed while it starts, about
+EVENTS = int(os.environ.get("EVENTS") or (2700 if KILLS > 100 else 1200))  # acknowledged in a life that is not killed while it starts, about
 START, STOP = 0.23, 0.13                           # shares; at least 0.2 and 0.1 are promised
 AT_LEAST = {"unanswered": 32, "keys": 50}
 

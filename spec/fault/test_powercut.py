@@ -13,8 +13,8 @@ from rig import Rig
 from wait import wait_until
 
 KILLS = int(os.environ.get("KILLS") or 50)
-CUTS = int(os.environ.get("CUTS") or max(10, KILLS // 5))
-NEW = int(os.environ.get("CUTS") or max(10, KILLS // 5))       # new directories
+CUTS = int(os.environ.get("CUTS") or max(8, KILLS // 5))
+NEW = int(os.environ.get("CUTS") or max(8, KILLS // 5))       # new directories
 EVENTS = 1200
 
 
@@ -80,7 +80,7 @@ class Cutter:
     def at_operation(self, most):
         """At an operation on the disk, or at one that changes a name: a segment comes, goes, is used again."""
         names = {"NAMES": "1"} if self.chance.random() < 0.5 else {}
-        self.spawn(AT=self.chance.randint(1, most // 4 if names else most), **names)
+        self.spawn(AT=self.chance.randint(1, min(most // 4, 30) if names else most), **names)
         wait_until(self.rig.is_over, self.rig.tail)
 
     def some_kills(self):

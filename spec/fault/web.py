@@ -1,5 +1,6 @@
 """A web service that takes batches of events: what it has taken is in a file, one body a line, before it answers. Now
 and then it refuses (503, nothing is taken), or takes a batch and goes away without an answer: that is told in the line.
+Lines "open" and "closed" are connections: when as many are closed, everything that was sent is there.
 
     web.py FILE SEED
 
@@ -9,7 +10,13 @@ import random
 import sys
 
 
+def tell(out, line):
+    out.write(line + b"\n")
+    out.flush()
+
+
 async def serve(reader, writer, out, chance):
+    tell(out, b"open")
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -20,13 +27,13 @@ async def serve(reader, writer, out, chance):
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
                 continue
             answers = luck >= 0.0075
-            out.write((b"" if answers else b"no answer ") + body.replace(b"\n", b" ") + b"\n")
-            out.flush()
+            tell(out, (b"" if answers else b"no answer ") + body.replace(b"\n", b" "))
             if not answers:
                 break
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
+    tell(out, b"closed")
     writer.close()
 
 
