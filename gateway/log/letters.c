@@ -5,6 +5,7 @@
 #include "log/inside.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <assert.h>
@@ -71,8 +72,10 @@ static void look_in_memory(struct gw_letters *l, const struct gw_letter_query *q
     struct gw_log *log = l->log;
 
     pthread_mutex_lock(&log->lock);
-    for (size_t i = 0; i < log->n_cursors; i++)
+    for (size_t i = 0; i < log->n_cursors; i++) {
+        gw_kept_expire(log->cursors[i], gw_clock_wall_ns());
         add(l, q, log->cursors[i]->name, log->cursors[i]->letters.next - 1);
+    }
     pthread_mutex_unlock(&log->lock);
     if (l->n)
         qsort(l->pipelines, l->n, sizeof(*l->pipelines), by_name);

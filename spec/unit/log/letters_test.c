@@ -1,6 +1,10 @@
 /* Dead letters: listed, changed, bounded, in both types of log. */
 #include "letters.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static struct gw_log_conf of_type(int type)
 {
     struct gw_log_conf conf = rig_conf();
@@ -212,4 +216,38 @@ TEST(test_letters_embedded_go_when_they_are_old)
 TEST(test_letters_memory_go_when_they_are_old)
 {
     expires(GW_LOG_MEMORY);
+}
+
+/* ---- beside the writer ---- */
+
+/* As another process sees it: whether somebody holds SQLite's shared lock on state.db. */
+static int is_locked(void)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct flock l = {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+        int fd = open("data/state.db", O_RDWR);
+
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &l) ? 2 : l.l_type != F_UNLCK);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status);
+}
+
+TEST(test_letters_listed_leave_the_writer_its_locks)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 2, 20);
+    CHECK(!letters_put(&r, 1, 50, 1) && is_locked());
+    CHECK_LETTERS(&r, "p/1");
+    CHECK(is_locked());
+    CHECK(!letters_put(&r, 2, 50, 1));
+    rig_close(&r);
+    CHECK(!is_locked());
 }
