@@ -16,6 +16,7 @@ struct ask {
     const char *name, *renamed_from;
     enum gw_start start;
     int forget; /* else find it or make it */
+    int again;  /* there is more to do */
     struct gw_cursor *cursor;
     int failed;
     struct gw_err err;
@@ -136,20 +137,22 @@ static int drop_cursor(struct gw_log *log, void *cursor, struct gw_err *err)
     return gw_state_forget(log->state, ((struct gw_cursor *)cursor)->name, err);
 }
 
-/* Its letters first, some at a time: no commit is long, and a kill leaves a cursor that can be
- * forgotten. */
+/* Its letters first, some at a time, with what else waits in between: a kill leaves a cursor that
+ * can be forgotten. */
 static int forget(struct gw_log *log, struct ask *a)
 {
     struct gw_cursor *c = gw_cursor_find(log, gw_str_of(a->name));
-    struct forgetting f = {.cursor = c, .more = log->state != NULL};
+    struct forgetting f = {.cursor = c};
 
     if (!c)
         return gw_err_set(&a->err, GW_ERR_REJECT, "no cursor is called %s", a->name);
     if (is_asked(log, c))
         return gw_err_set(&a->err, GW_ERR_REJECT, "pipeline %s uses its cursor", a->name);
-    while (f.more)
-        if (gw_state_do(log, drop_some, &f, &a->err))
-            return -1;
+    if (log->state && gw_state_do(log, drop_some, &f, &a->err))
+        return -1;
+    a->again = f.more;
+    if (f.more)
+        return 0;
     if (log->state && gw_state_do(log, drop_cursor, c, &a->err))
         return -1;
     pthread_mutex_lock(&log->lock);
@@ -165,6 +168,7 @@ static int forget(struct gw_log *log, struct ask *a)
 
 static void act(struct gw_log *log, struct ask *a)
 {
+    a->again = 0;
     a->failed = a->forget ? forget(log, a) : find_or_make(log, a);
 }
 
@@ -173,6 +177,10 @@ void gw_ask_answer(struct gw_log *log, struct gw_mail *m)
     struct ask *a = GW_CONTAINER(m, struct ask, mail);
 
     act(log, a);
+    if (a->again) {
+        gw_mailbox_post(&log->to_state, m);
+        return;
+    }
     pthread_mutex_lock(&a->lock);
     a->done = 1;
     pthread_cond_signal(&a->answered);

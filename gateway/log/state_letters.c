@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 
-enum { BATCH_ROWS = 100, BATCH_BYTES = 8 * 1024 * 1024 };
+enum { BATCH_ROWS = 200, BATCH_BYTES = 8 * 1024 * 1024 };
 
 /* What somebody has changed by hand does not make it wrap. */
 static uint64_t less(uint64_t from, uint64_t n)
