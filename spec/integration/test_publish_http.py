@@ -344,6 +344,39 @@ def test_a_whole_head_is_an_answer(gateway, webhook, said):
     assert (server.asked, g.pipeline("w")["published"]) == (1, 1)
 
 
+def big(size):
+    return json.dumps({"specversion": "1.0", "id": "big", "source": "/s", "type": "t", "data": "x" * size})
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_an_event_of_megabytes(gateway, webhook, pems, version):
+    server = webhook(pems, kind=Http2) if version == "2" else webhook()
+    g = gateway(config(server.url, f"tls: {{ca: {pems}/ca.pem}}"))
+    g.post("/v1/events", big(3 << 20), "application/cloudevents+json")
+    g.settled(1)
+    got, = server.requests
+    assert (got.version, got.event["data"]) == (version, "x" * (3 << 20))
+
+
+def test_a_refusal_in_the_middle_of_a_body_is_heard(gateway, webhook):
+    server = webhook(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", kind=Raw, early=True)
+    g = gateway(config(server.url))
+    g.post("/v1/events", big(3 << 20), "application/cloudevents+json")
+    g.settled(1)
+    assert (server.asked, g.metric("moongate_events_dead_lettered_total", reason="too_large")) == (1, 1)
+
+
+@pytest.mark.parametrize("mode,limit,size", [("structured", "max_message_bytes: 10KB", 10000), ("binary", "", 70000)])
+def test_too_large_is_known_before_sending(gateway, webhook, mode, limit, size):
+    """Over max_message_bytes, or attributes that no server takes as headers."""
+    server = webhook()
+    g = gateway(config(server.url, limit, f"format: {{mode: {mode}}}"))
+    event = {"specversion": "1.0", "id": "big", "source": "/s", "type": "t", "note": "x" * size}
+    g.post("/v1/events", json.dumps(event), "application/cloudevents+json")
+    g.settled(1)
+    assert not server.requests and g.metric("moongate_events_dead_lettered_total", reason="too_large") == 1
+
+
 # ---- who is let in
 
 def test_a_bearer_token_from_a_file(gateway, webhook):

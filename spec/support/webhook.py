@@ -178,10 +178,11 @@ class Http2:
 
 
 class Raw:
-    """Says these bytes to the first request of each connection and closes; the next piece to the next connection."""
+    """Says these bytes to the first request of each connection and closes; the next piece to the next connection. early: once
+    it has the head, and reads the body only so that the client gets the answer (RFC 9112, 9.6)."""
 
-    def __init__(self, *pieces):
-        self.pieces, self.asked = list(pieces), 0
+    def __init__(self, *pieces, early=False):
+        self.pieces, self.asked, self.early = list(pieces), 0, early
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
         threading.Thread(target=self.run, daemon=True).start()
@@ -194,17 +195,23 @@ class Raw:
                 return
             with connection:
                 try:
-                    self.read(connection)
+                    self.read(connection, self.early)
                     connection.sendall(self.pieces[min(self.asked, len(self.pieces) - 1)])
+                    if self.early:
+                        connection.shutdown(socket.SHUT_WR)
+                        while connection.recv(65536):
+                            pass
                 except OSError:
                     pass
                 self.asked += 1
 
     @staticmethod
-    def read(connection):
+    def read(connection, head_only):
         got = b""
         while b"\r\n\r\n" not in got:
             got += connection.recv(65536)
+        if head_only:
+            return
         head, _, body = got.partition(b"\r\n\r\n")
         length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
         while len(body) < length:
