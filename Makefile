@@ -120,7 +120,7 @@ test-run:
 SHIMS := slowsync badisk powercut
 shims: $(SHIMS:%=$B/%.so)
 fault: fault-build            ## kill -9 at random instants: make fault KILLS=500 SEED=7
-	@KILLS=$(or $(KILLS),200) TOOLS=$(TOOLS) spec/run fault
+	@KILLS=$(or $(KILLS),200) PROGRESS=/proc/$$$$/fd/2 TOOLS=$(TOOLS) spec/run fault
 fault-build: $B/moongate $B/load shims
 fuzz:                         ## every fuzz target: make fuzz SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),30) JOBS=$(JOBS) spec/run fuzz

@@ -45,6 +45,15 @@ end
 """
 
 
+def tell(text, end="\n"):
+    """Into the test's output, and where `make fault` is watched."""
+    if end:
+        print(text)
+    if os.environ.get("PROGRESS"):
+        with open(os.environ["PROGRESS"], "a", encoding="utf-8") as f:
+            f.write(f"\r{text}{end}")
+
+
 def split_copies(step):
     return 3 if step % 8 == 0 else 1
 

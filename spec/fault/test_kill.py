@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rig import Rig
+from rig import Rig, tell
 from wait import wait_until
 
 KILLS = int(os.environ.get("KILLS") or 50)
@@ -149,7 +149,7 @@ class Killer:
             self.kills[card] += 1
             self.check()
             if sum(self.kills.values()) % 10 == 0:
-                self.say("\r", "  ")
+                tell(self.summary(), "")
         assert not cards, f"{cards} are left after {done} lives"
 
     def check(self):
@@ -168,14 +168,11 @@ class Killer:
                 f"unanswered >= {min(self.unanswered)}, keys >= {min(self.keys)}, "
                 f"segments {len(self.segments.names)}, trimmed {self.segments.trimmed()}, reused {self.segments.reused}")
 
-    def say(self, begin, end):
-        print(begin + self.summary(), end=end, file=sys.__stderr__, flush=True)
-
 
 @pytest.fixture
 def rig(gateway, tmp_path, broker, topic):
     seed = int(os.environ.get("SEED") or time.time_ns() % 1000000)
-    print(f"SEED={seed} KILLS={KILLS}")
+    tell(f"SEED={seed} KILLS={KILLS}")
     made = Rig(gateway, tmp_path, seed, broker, topic, web=True)
     made.chance = random.Random(seed)
     yield made
@@ -189,7 +186,7 @@ def test_nothing_acknowledged_is_lost_whenever_it_is_killed(rig):
     counts = rig.finish()["picky"]
     killer.check()
     assert counts["filtered"] and counts["dead_lettered"] and counts["published"]
-    print(killer.summary())
+    tell(killer.summary())
     assert killer.kills["start"] >= 0.2 * KILLS and killer.kills["stop"] >= 0.1 * KILLS
     assert min(killer.unanswered) >= AT_LEAST["unanswered"] and min(killer.keys) >= AT_LEAST["keys"]
     assert killer.segments.trimmed() and killer.segments.reused and len(killer.segments.names) > KILLS / 4

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from powercut import WAYS, Disk
-from rig import Rig
+from rig import Rig, tell
 from wait import wait_until
 
 KILLS = int(os.environ.get("KILLS") or 50)
@@ -100,7 +100,7 @@ class Cutter:
 @pytest.fixture
 def chance():
     seed = int(os.environ.get("SEED") or time.time_ns() % 1000000)
-    print(f"SEED={seed} CUTS={CUTS}")
+    tell(f"SEED={seed} CUTS={CUTS}")
     return random.Random(seed)
 
 
@@ -130,9 +130,9 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(rigs, chance):
     rig.finish()
     rig.read()
     disk = cutter.disk
-    print(f"{CUTS} cuts ({', '.join(f'{cutter.ways.count(w)} {w}' for w in sorted(set(WAYS)))}), {rig.load.get('acked')} events acknowledged, "
-          f"lost 0, repeats {sum(s.repeats for s in rig.sinks.values())}, segments rolled {disk.rolled}, trimmed {disk.trimmed}, "
-          f"reused {disk.reused}")
+    tell(f"{CUTS} cuts ({', '.join(f'{cutter.ways.count(w)} {w}' for w in sorted(set(WAYS)))}), {rig.load.get('acked')} events acknowledged, "
+         f"lost 0, repeats {sum(s.repeats for s in rig.sinks.values())}, segments rolled {disk.rolled}, trimmed {disk.trimmed}, "
+         f"reused {disk.reused}")
     assert disk.rolled and disk.trimmed and disk.reused
 
 
@@ -152,5 +152,5 @@ def test_a_power_cut_in_the_first_second_of_a_new_directory(rigs, chance):
             cut += 1
         rig.finish()
         rig.close()
-    print(f"{cut} cuts in {NEW} new directories, {acked} of them after the first acknowledgement")
+    tell(f"{cut} cuts in {NEW} new directories, {acked} of them after the first acknowledgement")
     assert acked
