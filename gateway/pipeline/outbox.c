@@ -60,6 +60,8 @@ static int on_trouble(void *ctx, const char *why)
     if (!b->trouble_ms)
         b->trouble_ms = gw_mono_ms();
     count_failure(b, DOWN_AFTER, why);
+    if (b->draining)
+        b->poke(b->ctx); /* nobody need wait for it */
     return give_up && gw_mono_ms() - b->trouble_ms >= give_up;
 }
 

@@ -170,6 +170,13 @@ def test_a_stop_does_not_wait_for_what_waits(gateway, destination):
     assert g.stop() == 0, g.log()
 
 
+def test_a_stop_does_not_wait_for_brokers_that_are_not_there(gateway):
+    g = gateway("shutdown_timeout: 1h\npipelines:\n  - {name: k, publisher: {type: kafka, brokers: '127.0.0.1:1', topic: t}}\n")
+    post(g, events(*"abab"))
+    wait_until(lambda: not g.pipeline("k")["up"], g.pipelines)
+    assert g.stop() == 0, g.log()
+
+
 class Client(threading.Thread):
     """Sends until it is refused; what was acknowledged, in order."""
 
