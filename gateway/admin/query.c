@@ -5,25 +5,32 @@
 #include "base/text.h"
 #include "base/time.h"
 
+/* The byte of %xx at s; -1: it is none. */
+static int escaped(struct gw_str s)
+{
+    int high = s.len > 2 ? gw_hex_digit(s.p[1]) : -1, low = s.len > 2 ? gw_hex_digit(s.p[2]) : -1;
+
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 struct gw_str gw_percent_decode(struct gw_arena *mem, struct gw_str s, int plus)
 {
     char *out = gw_arena_alloc(mem, s.len + 1);
-    size_t n = 0;
+    size_t n = 0, i = 0;
 
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] == '%') {
-            int high = i + 2 < s.len ? gw_hex_digit(s.p[i + 1]) : -1;
-            int low = i + 2 < s.len ? gw_hex_digit(s.p[i + 2]) : -1;
+    while (i < s.len) {
+        int c = (unsigned char)s.p[i], step = 1;
 
-            if (high < 0 || low < 0)
-                return (struct gw_str){0};
-            out[n++] = (char)(high * 16 + low);
-            i += 2;
-        } else {
-            out[n++] = plus && s.p[i] == '+' ? ' ' : s.p[i];
+        if (c == '%') {
+            c = escaped((struct gw_str){s.p + i, s.len - i});
+            step = 3;
+        } else if (plus && c == '+') {
+            c = ' ';
         }
-        if (!out[n - 1])
+        if (c <= 0)
             return (struct gw_str){0};
+        out[n++] = (char)c;
+        i += (size_t)step;
     }
     out[n] = '\0';
     s = (struct gw_str){out, n};
