@@ -365,10 +365,15 @@ static int http1_feed(struct gw_codec *c, struct gw_str bytes)
     return rc;
 }
 
-/* Requests that came whole are still answered. */
+/* Requests that came whole are still answered. An answer that streams has lost its reader: only by
+ * this is it known while there is nothing to write. */
 static void http1_eof(struct gw_codec *c)
 {
-    of(c)->eof = 1;
+    struct http1 *h = of(c);
+
+    h->eof = 1;
+    if (h->phase == ANSWER && h->stream->submitted && !h->stream->finished)
+        h->phase = CLOSING;
 }
 
 static void http1_drain(struct gw_codec *c)
