@@ -275,16 +275,12 @@ def test_a_tap_tells_what_the_pipeline_does_until_the_gateway_stops(gateway):
 
 
 def test_a_tap_that_is_left_is_let_go(gateway):
-    """Also when nothing happens in the pipeline."""
+    """Though nothing happens in the pipeline."""
     g = gateway()
-    with g.channel() as channel:
-        for i in range(70):                        # more than may be open at once
-            tap = Stream(g, "/api/pipelines/all/tap")
-            if i % 2:
-                flyte.send(channel, flyte.workflow(name=f"f{i}"))
-                assert tap.line()
-            tap.connection.close()
-            tap.answer.close()
+    for _ in range(70):                            # more than may be open at once
+        tap = Stream(g, "/api/pipelines/all/tap")
+        tap.connection.close()
+        tap.answer.close()
     assert g.stop() == 0
 
 

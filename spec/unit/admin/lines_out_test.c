@@ -174,6 +174,28 @@ TEST(test_lines_out_keeps_no_more_than_a_piece_for_a_client_that_does_not_read)
     stop();
 }
 
+TEST(test_lines_out_a_wake_brings_nothing_to_a_client_that_does_not_read)
+{
+    size_t idle = 0;
+    int fd;
+
+    start();
+    fake.then = 2;
+    fd = ask("GET");
+    while (idle < 100) { /* a line for each wake, until it waits for its client */
+        gw_loop_turn(admin.loop, 0);
+        idle = out && out->waiting ? 0 : idle + 1;
+        if (out && out->waiting) {
+            fake.left = 1;
+            out->wake.fn(&out->wake);
+        }
+        CHECK(fake.asked < 2000);
+    }
+    CHECK(gw_http_unsent(out->s) < 256 << 10); /* A5 */
+    close(fd);
+    stop();
+}
+
 TEST(test_lines_out_waits_for_its_wake)
 {
     int fd;
