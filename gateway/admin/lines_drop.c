@@ -138,7 +138,7 @@ struct gw_lines *gw_lines_drop(struct gw_log *log, const struct gw_letter_query 
     d = calloc(1, sizeof(*d));
     if (!d)
         abort();
-    *d = (struct drop){.pub = {next_drop, close_drop},
+    *d = (struct drop){.pub = {.next = next_drop, .close = close_drop},
                        .log = log,
                        .letters = letters,
                        .loop = loop,

@@ -89,7 +89,7 @@ struct gw_lines *gw_lines_letters(struct gw_log *log, const struct gw_letter_que
     l = calloc(1, sizeof(*l));
     if (!l)
         abort();
-    *l = (struct letters){.pub = {next_letter, close_letters},
+    *l = (struct letters){.pub = {.next = next_letter, .close = close_letters},
                           .letters = letters,
                           .mem = gw_arena_new(),
                           .whole = whole};

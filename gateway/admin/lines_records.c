@@ -85,7 +85,9 @@ struct gw_lines *gw_lines_records(struct gw_log *log, int64_t from_ns, int64_t t
     l = calloc(1, sizeof(*l));
     if (!l)
         abort();
-    *l = (struct records){
-        .pub = {next_record, close_records}, .scan = scan, .mem = gw_arena_new(), .raw = raw};
+    *l = (struct records){.pub = {.next = next_record, .close = close_records},
+                          .scan = scan,
+                          .mem = gw_arena_new(),
+                          .raw = raw};
     return &l->pub;
 }

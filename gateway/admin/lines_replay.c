@@ -121,8 +121,10 @@ struct gw_lines *gw_lines_replay(const struct gw_replay_conf *conf, struct gw_lo
 
     if (!r)
         abort();
-    *r = (struct replay){
-        .pub = {next_replay, close_replay}, .ended_mail.fn = on_ended, .wake = wake_mail, .due = 1};
+    *r = (struct replay){.pub = {.next = next_replay, .close = close_replay},
+                         .ended_mail.fn = on_ended,
+                         .wake = wake_mail,
+                         .due = 1};
     r->replay = gw_replay_start(conf, log, metrics, loop, &r->ended_mail, err);
     if (!r->replay) {
         free(r);
