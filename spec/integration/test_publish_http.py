@@ -226,6 +226,19 @@ def test_a_batch_that_is_refused_costs_only_the_guilty(gateway, webhook):
     assert g.metric("moongate_events_dead_lettered_total", pipeline="w", reason="too_large") == 1
 
 
+def test_a_dead_letter_says_what_the_destination_said_and_is_replayed(gateway, webhook):
+    server = webhook(lambda r: (422, {}, b'{"why": "no such team"}'))
+    g = gateway(config(server.url))
+    send(g, runs(2))
+    g.settled(2)
+    letters = [json.loads(line) for line in run("dead", "list", "--json", "-c", g.config_file, check=0).stdout.splitlines()]
+    assert [(d["reason"], d["event_id"], d["error"]) for d in letters] == [
+        ("rejected", flyte.id_of(r), 'HTTP 422: {"why": "no such team"}') for r in runs(2)]
+    server.answer = lambda r: OK
+    run("dead", "replay", "-c", g.config_file, check=0)
+    assert sorted(server.taken) == sorted(flyte.id_of(r) for r in runs(2))
+
+
 @pytest.mark.parametrize("batch", [1, 7])
 def test_order_of_a_key_whatever_is_refused(gateway, webhook, batch):
     count = [0]
