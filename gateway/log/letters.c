@@ -14,11 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD = 128 };
 enum statement { NEWEST, NEXT, READ, STATEMENTS };
 static const char *const sql[STATEMENTS] = {
     [NEWEST] = "SELECT pipeline, max(number) FROM dead_letters GROUP BY pipeline ORDER BY pipeline",
-    [NEXT] = "SELECT min(number) FROM dead_letters WHERE pipeline = ?1 AND number > ?2 "
-             "AND number <= ?3",
+    [NEXT] = "SELECT number FROM dead_letters WHERE pipeline = ?1 AND number > ?2 "
+             "AND number <= ?3 ORDER BY number LIMIT ?4",
     [READ] = "SELECT reason, event_id, attempts, first_at, last_at, error, position, "
              "CASE ?3 WHEN 1 THEN record END FROM dead_letters WHERE pipeline = ?1 AND number = ?2",
 };
@@ -35,7 +36,9 @@ struct gw_letters {
     struct of_pipeline *pipelines; /* by name */
     size_t n, i;                   /* i: the one at hand */
     uint64_t from, after;          /* after: its letter that was looked at last; from: at first */
-    sqlite3 *db;                   /* NULL: a log in memory */
+    uint64_t ahead[AHEAD];         /* the numbers that come next */
+    size_t n_ahead, i_ahead;
+    sqlite3 *db; /* NULL: a log in memory */
     sqlite3_stmt *stmt[STATEMENTS];
 };
 
@@ -211,27 +214,36 @@ static int read_one(struct gw_letters *l, const struct of_pipeline *p, struct gw
     return rc == SQLITE_ROW || is_damage(rc) ? 1 : fail(l, err);
 }
 
-/* The first letter of p above l->after. 1, 0 or -1, as gw_letters_next. */
-static int next_in_state(struct gw_letters *l, const struct of_pipeline *p, struct gw_arena *mem,
-                         struct gw_letter *out, struct gw_err *err)
+static int look_ahead(struct gw_letters *l, const struct of_pipeline *p, struct gw_err *err)
 {
     sqlite3_stmt *stmt = l->stmt[NEXT];
     int rc;
 
-    do {
-        sqlite3_bind_text(stmt, 1, p->name, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(stmt, 2, (int64_t)l->after);
-        sqlite3_bind_int64(stmt, 3, (int64_t)p->upto);
-        rc = sqlite3_step(stmt);
-        out->number = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
-        sqlite3_reset(stmt);
-        if (rc != SQLITE_ROW)
-            return fail(l, err);
-        if (out->number == 0)
+    l->n_ahead = l->i_ahead = 0;
+    sqlite3_bind_text(stmt, 1, p->name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, (int64_t)l->after);
+    sqlite3_bind_int64(stmt, 3, (int64_t)p->upto);
+    sqlite3_bind_int64(stmt, 4, AHEAD);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        l->ahead[l->n_ahead++] = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE ? 0 : fail(l, err);
+}
+
+/* The first letter of p above l->after. 1, 0 or -1, as gw_letters_next. */
+static int next_in_state(struct gw_letters *l, const struct of_pipeline *p, struct gw_arena *mem,
+                         struct gw_letter *out, struct gw_err *err)
+{
+    int rc = 0;
+
+    while (rc == 0) {
+        if (l->i_ahead == l->n_ahead && look_ahead(l, p, err))
+            return -1;
+        if (l->n_ahead == 0)
             return 0;
-        l->after = out->number;
+        l->after = out->number = l->ahead[l->i_ahead++];
         rc = read_one(l, p, mem, out, err);
-    } while (rc == 0);
+    }
     return rc;
 }
 

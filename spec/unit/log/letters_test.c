@@ -139,6 +139,31 @@ TEST(test_letters_never_give_a_number_twice_after_the_newest_went)
     rig_close(&r);
 }
 
+TEST(test_letters_are_many_and_each_is_listed_once)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_letters *all;
+    struct gw_letter l;
+    struct gw_err err;
+    struct rig r;
+    uint64_t n = 0;
+
+    rig_open(&r, &conf);
+    CHECK(!rig_append(&r, 1, 500, 20) && !rig_settle_as(&r, 1, 400, GW_DEAD));
+    all = gw_letters_open(r.log, &(struct gw_letter_query){0}, 0, &err);
+    while (gw_letters_next(all, r.mem, &l, &err) == 1) {
+        CHECK(l.number == ++n);
+        if (n == 7) { /* one that is near, one that is far, and others that come */
+            CHECK(letters_change(&r, "p", 8, NULL) && letters_change(&r, "p", 399, NULL));
+            CHECK(!rig_settle_as(&r, 401, 450, GW_DEAD));
+        }
+        n += n == 7 || n == 398;
+    }
+    CHECK(n == 400); /* and none that has come since the open */
+    gw_letters_close(all);
+    rig_close(&r);
+}
+
 /* ---- limits ---- */
 
 static void bounds(int type)
