@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -210,6 +211,8 @@ TEST(test_log_says_what_it_may_not_write)
     conf.path = "other";
     refused_with(&conf, "make other", "Permission denied");
     CHECK(!chmod(".", 0700));
+    if (getuid() == 0) /* a leak checker looks into us at the end */
+        CHECK(!seteuid(0) && !setegid(0) && !prctl(PR_SET_DUMPABLE, 1));
 }
 
 TEST(test_log_segments_of_strangers_are_left_alone)
