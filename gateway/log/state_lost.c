@@ -92,7 +92,7 @@ static int look_inside(const struct gw_log *log, sqlite3 *db, struct gw_err *err
     if (!strcmp(version, "0"))
         return has_records(log) && !log->state_lost ? refuse_damaged(log, "it holds no tables", err)
                                                     : 0;
-    rc = first_text(db, "PRAGMA quick_check(cursors)", found, sizeof(found));
+    rc = first_text(db, "PRAGMA integrity_check(cursors)", found, sizeof(found));
     if (is_damage(rc))
         return refuse_damaged(log, sqlite3_errmsg(db), err);
     return rc == SQLITE_ROW && strcmp(found, "ok") != 0 ? refuse_damaged(log, found, err) : 0;

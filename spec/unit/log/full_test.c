@@ -5,7 +5,9 @@
 #include "log/inside.h"
 #include "logs.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -80,24 +82,42 @@ TEST(test_log_keeps_nothing_of_a_write_without_room)
     rig_close(&r);
 }
 
+/* A file that may be allocated and not written. */
+static int only_allocated(uint64_t size)
+{
+    int fd = memfd_create("thin", MFD_ALLOW_SEALING);
+
+    CHECK(fd >= 0 && !ftruncate(fd, (off_t)size) && !fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+    return fd;
+}
+
 /* What is allocated is believed again only after a write into it. */
 TEST(test_log_stays_full_while_only_allocations_succeed)
 {
     struct gw_log_conf conf = rig_conf();
     struct rig r;
+    int real, thin;
 
     rig_open(&r, &conf);
     rig_append_each(&r, 1, 3, 50000);
+    real = dup(r.log->active_fd);
+    thin = only_allocated(r.log->segments[0].end);
+    CHECK(real >= 0 && ftruncate(real, (off_t)r.log->segments[0].end) == 0);
+    CHECK(dup2(thin, r.log->active_fd) == r.log->active_fd);
     pthread_mutex_lock(&r.log->lock);
     gw_segments_cut(r.log);
     CHECK(r.log->segments[0].size == r.log->segments[0].end);
     pthread_mutex_unlock(&r.log->lock);
-    CHECK(gw_log_full(r.log) || !r.log->unproven);
+    for (int i = 0; i < 5; i++)
+        CHECK(gw_log_full(r.log));
+    CHECK(dup2(real, r.log->active_fd) == r.log->active_fd);
     wait_for_room(&r);
     CHECK(!r.log->unproven && r.log->segments[0].size >= 1 << 20); /* its usual size again */
     rig_append_each(&r, 4, 40, 50000);
     rig_reopen(&r);
     rig_expect(&r, 1, 40);
+    close(thin);
+    close(real);
     rig_close(&r);
 }
 

@@ -157,6 +157,30 @@ TEST(test_state_with_a_damaged_page_is_told)
     goes_on("data/state.db.damaged");
 }
 
+/* A changed name would be another pipeline's, and the pipeline would begin at the end. */
+TEST(test_state_with_a_changed_name_is_told)
+{
+    struct gw_log_conf conf = rig_conf();
+    static char bytes[64 * 1024];
+    struct rig r;
+    char *at;
+    FILE *f;
+    size_t n;
+
+    rig_open(&r, &conf);
+    CHECK(accepted_from(r.log, "pipeline-aaaa") == 0 && accepted_from(r.log, "pipeline-bbbb") == 0);
+    rig_append_each(&r, 1, 2, 10);
+    rig_close(&r);
+    CHECK((f = fopen("data/state.db", "r")));
+    n = fread(bytes, 1, sizeof(bytes), f);
+    fclose(f);
+    while ((at = memmem(bytes, n, "pipeline-aaaa", 13))) {
+        memset(at, 'z', 13);
+        overwrite("data/state.db", at - bytes, "pipeline-zzzz", 13);
+    }
+    refused("is damaged", "mv state.db state.db.lost");
+}
+
 /* Tables that went with a write-ahead log that somebody has removed. */
 TEST(test_state_without_tables_is_told)
 {
