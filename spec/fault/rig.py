@@ -8,7 +8,7 @@ import sys
 from confluent_kafka import Consumer, TopicPartition
 
 import kafka
-from gateway import BINARY, free_port
+from gateway import BINARY, free_port, run
 from load import FileSink, Load, Sink, ids_in
 from wait import wait_until
 
@@ -96,23 +96,21 @@ class KafkaSink:
 
 class WebSink:
     def __init__(self, sink, folder, seed):
-        self.sink, self.path, self.at = sink, os.path.join(folder, "web.bodies"), 0
+        self.sink, self.path = sink, os.path.join(folder, "web.bodies")
         self.unanswered = 0                             # events of the last read that were taken without an answer
         argv = [sys.executable, os.path.join(os.path.dirname(__file__), "web.py"), self.path, str(seed)]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE)  # pylint: disable=consider-using-with
         self.port = int(self.process.stdout.readline())
 
     def read(self):
-        """All that a dead gateway has sent."""
+        """All that a dead gateway has sent, taken out of the file."""
         text = wait_until(self._all, "the web service reads what was sent")[0]
-        lines = text.splitlines()
-        self.at += len(text)
-        self.unanswered = sum(len(list(ids_in(line))) for line in lines if line.startswith(b"no answer"))
+        os.truncate(self.path, 0)
+        self.unanswered = sum(len(list(ids_in(line))) for line in text.splitlines() if line.startswith(b"no answer"))
         return self.sink.take(ids_in(text))
 
     def _all(self):
         with open(self.path, "rb") as f:
-            f.seek(self.at)
             text = f.read()
         ended = (not text or text.endswith(b"\n")) and text.count(b"open\n") == text.count(b"closed\n")
         return [text] if ended else None
@@ -152,6 +150,7 @@ class Rig:
 
     def spawn(self, **shim):
         """shim: the settings of powercut.so for this life; none: without it."""
+        assert not self.g.process or self.is_over(), "one at a time"
         self.load.check()
         self.lives += 1
         self.g.env = dict(self.plain)
@@ -237,6 +236,8 @@ class Rig:
         want = {f"fault:dev:e{lane}:n{step}:{self.load.acknowledged_try(lane, step)}:RUNNING" for lane in range(self.load.flows)
                 for step in range(self.load.steps()[lane]) if picky_fails(step)}
         assert want <= {row[0] for row in rows}
+        listed = run("dead", "list", "-c", self.g.config_file, "--json", "--pipeline", "picky", cwd=self.g.folder, check=0).stdout
+        assert {json.loads(line)["event_id"] for line in listed.splitlines()} == {row[0] for row in rows}
 
     def close(self):
         self.load.kill()

@@ -65,6 +65,9 @@ class Killer:
     # ---- strikes; each says whether it hit its phase
     def at_start(self):
         """At an instant, or at an operation on the disk."""
+        if self.rig.g.process and not self.rig.is_over():       # the last strike at a start came too late
+            self.rig.g.kill()
+            self.check()
         if self.chance.random() < 0.5:
             self.rig.spawn(AT=self.chance.randint(1, self.calls), UNTIL=self.rig.g.ready_file)
             wait_until(lambda: self.rig.is_ready() or self.rig.is_over(), self.rig.tail)

@@ -33,8 +33,9 @@ async def serve(reader, writer, out, chance):
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
-    tell(out, b"closed")
-    writer.close()
+    finally:
+        tell(out, b"closed")
+        writer.close()
 
 
 async def main(path, seed):
