@@ -383,32 +383,40 @@ static int find_names(struct dead *d, struct names *names)
         return -1;
     if (d->id && !names->n && !d->place.interrupted)
         return not_found(d);
-    for (size_t i = 0; !d->place.held && i < names->n; i++)
-        if (!gw_place_pipeline(&d->place, gw_str_of(names->items[i]), &d->err))
-            return -1;
     return 0;
 }
 
+static int replay_one(struct dead *d, struct gw_replaying *r, const char *pipeline)
+{
+    r->pipeline = pipeline;
+    r->path = query_path(d, "/api/dead/replay", pipeline);
+    r->conf = (struct gw_replay_conf){.letters = 1, .query = d->query};
+    r->conf.query.pipeline = pipeline;
+    if (!d->place.held) {
+        r->tried = 1;
+        r->conf.pipeline = gw_place_pipeline(&d->place, gw_str_of(pipeline), &d->err);
+        if (!r->conf.pipeline)
+            return -1;
+    }
+    return gw_replaying_run(r, &d->err);
+}
+
+/* A pipeline that cannot be replayed does not keep the others from it. */
 static int replay(struct dead *d)
 {
     struct names names = {.dead = d};
     struct gw_replaying r = {.place = &d->place};
-    int rc = find_names(d, &names);
+    int failed = 0;
 
-    if (rc)
-        return rc;
+    if (find_names(d, &names))
+        return -1;
     gw_replaying_begin(&r);
-    for (size_t i = 0; !rc && i < names.n && !d->place.interrupted; i++) {
-        r.pipeline = names.items[i];
-        r.path = query_path(d, "/api/dead/replay", names.items[i]);
-        r.conf = (struct gw_replay_conf){.letters = 1, .query = d->query};
-        r.conf.query.pipeline = names.items[i];
-        if (!d->place.held)
-            r.conf.pipeline = gw_place_pipeline(&d->place, gw_str_of(names.items[i]), &d->err);
-        rc = gw_replaying_run(&r, &d->err);
-    }
+    for (size_t i = 0; i < names.n && !d->place.interrupted; i++)
+        if (replay_one(d, &r, names.items[i]))
+            failed = fail(d);
     gw_replaying_end(&r);
-    return rc ? rc : r.failed ? -1 : 0;
+    d->err.msg[0] = '\0'; /* told */
+    return failed || r.failed ? -1 : 0;
 }
 
 static int dead_replay(int argc, char **argv)

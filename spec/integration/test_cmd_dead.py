@@ -135,13 +135,20 @@ def test_replays_count_in_their_own_metric_only(broken):
     assert g.pipeline("bad") == before
 
 
-def test_replay_needs_the_pipeline_in_the_file(broken):
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_replay_of_a_pipeline_that_is_gone_does_not_hinder_others(broken, state):
     g = broken()
     assert g.stop() == 0
-    g.configure(CONFIG.replace("name: worse", "name: better"))
-    stderr = dead(g, "replay", check=1).stderr
-    assert "worse" in stderr and "all, bad, better" in stderr
-    assert letters(g, "--pipeline", "bad")[0]["attempts"] == 1         # nothing was begun
+    g.configure(CONFIG.replace("name: bad", "name: better"))
+    g.write("worse.lua", MENDED)
+    if state == "running":
+        g.start()
+    done = dead(g, "replay", check=1)
+    assert "no pipeline bad: it has all, better, worse" in done.stderr
+    assert summary(done)["published"] == "1"
+    assert [(d["id"], d["attempts"]) for d in letters(g)] == [("bad/1", 1), ("bad/2", 1), ("bad/3", 1)]
+    done = dead(g, "replay", "bad/1", check=1)
+    assert "no pipeline bad" in done.stderr and done.stdout == ""
 
 
 def test_drop(held):
