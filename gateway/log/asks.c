@@ -32,8 +32,11 @@ void gw_ask_is(struct gw_mail *m)
 
 /* ---- coming ---- */
 
+/* Letters of that name may be left: somebody has changed state.db by hand. */
 static int insert(struct gw_log *log, void *cursor, struct gw_err *err)
 {
+    if (gw_state_load_letters(log->state, cursor, err))
+        return -1;
     return gw_state_insert(log->state, cursor, err);
 }
 

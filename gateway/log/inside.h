@@ -201,6 +201,7 @@ int gw_state_save(struct gw_state *s, const struct gw_cursor *c, struct gw_err *
 int gw_state_rename(struct gw_state *s, const char *from, const char *to, struct gw_err *err);
 int gw_state_forget(struct gw_state *s, const char *name, struct gw_err *err);
 /* state_letters.c. A cursor's next_letters follow. */
+int gw_state_load_letters(struct gw_state *s, struct gw_cursor *c, struct gw_err *err);
 int gw_state_letter(struct gw_state *s, struct gw_cursor *c, uint64_t position,
                     const struct gw_dead_letter *d, struct gw_err *err);
 /* state_lost.c. Before gw_state_open: whether there is a state that may be opened, or made. */

@@ -36,6 +36,5 @@ int gw_state_fail(struct gw_state *s, struct gw_err *err);
 int gw_state_step(struct gw_state *s, enum gw_statement which, struct gw_err *err);
 void gw_state_reset(struct gw_state *s, enum gw_statement which);
 void gw_state_bind(sqlite3_stmt *stmt, int i, struct gw_str v); /* absent: NULL */
-int gw_state_load_letters(struct gw_state *s, struct gw_cursor *c, struct gw_err *err);
 
 #endif

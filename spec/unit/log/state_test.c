@@ -89,6 +89,25 @@ TEST(test_state_of_a_newer_version_is_left_alone)
     CHECK(ask("PRAGMA user_version") == 3);
 }
 
+TEST(test_state_without_a_cursors_row_gives_no_letters_number_again)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct rig r;
+
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 9, 20);
+    CHECK(!letters_put(&r, 1, 100, 1) && !letters_put(&r, 2, 100, 1));
+    rig_close(&r);
+    ask("DELETE FROM cursors");
+    rig_open(&r, &conf);
+    gw_cursor_letters(r.cursor, 300, 0);
+    CHECK(letters_put(&r, 3, 101, 1) && !letters_put(&r, 3, 100, 1));
+    CHECK_LETTERS(&r, "p/1 p/2 p/3");
+    rig_reopen(&r);
+    CHECK_LETTERS(&r, "p/1 p/2 p/3");
+    rig_close(&r);
+}
+
 /* ---- damage ---- */
 
 /* A letter whose record is 50 pages of one byte. */
