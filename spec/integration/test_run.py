@@ -352,7 +352,7 @@ FOREVER = "while true do end\n"
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_starting_is_a_clean_stop(gateway, number):
-    g = gateway(SLOW_START % "1s", files={"slow.lua": FOREVER}, started=False).spawn()
+    g = gateway(SLOW_START % "300ms", files={"slow.lua": FOREVER}, started=False).spawn()
     wait_until(lambda: os.path.exists(g.path("moongate-data/lock")) or g.process.poll() is not None)
     g.signal(number)
     assert g.wait() == 0
