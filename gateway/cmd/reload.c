@@ -28,6 +28,7 @@ struct gw_reload_step {
     struct gw_pipeline *old;             /* NULL: none runs */
     struct gw_cursor *cursor;            /* the old one's */
     const struct gw_pipeline_conf *conf; /* what is to be; NULL: nothing */
+    int paused;                          /* from its start on */
     struct gw_pipeline *pipeline;        /* out */
     struct gw_cursor *new_cursor;
     int failed;
@@ -120,7 +121,8 @@ static void *run_step(void *arg)
     if (!s->conf && s->cursor)
         gw_cursor_release(s->cursor);
     if (s->conf && !atomic_load(&r->stopping))
-        s->failed = gw_member_open(r->roster, s->conf, &s->pipeline, &s->new_cursor, &s->err);
+        s->failed =
+            gw_member_open(r->roster, s->conf, s->paused, &s->pipeline, &s->new_cursor, &s->err);
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
 }
@@ -170,8 +172,8 @@ static void settle_member(struct gw_reloader *r, struct gw_reload_step *s)
                                       : "disabled");
     if (!m->pipeline && !m->conf->enabled)
         hide_gauge(r->roster, m->conf->name);
-    if (m->pipeline && m->paused)
-        gw_pipeline_pause(m->pipeline, 1);
+    if (m->pipeline && m->paused != s->paused) /* somebody wished it meanwhile */
+        gw_pipeline_pause(m->pipeline, m->paused);
     r->result.failed += s->failed != 0;
     if (s->failed)
         GW_DIAG(GW_ERROR, "reload", gw_msg("a pipeline does not start"),
@@ -208,6 +210,7 @@ static void start_step(struct gw_reloader *r, struct gw_member *m)
     s->member = m;
     s->old = m->pipeline;
     s->cursor = m->cursor;
+    s->paused = m->paused;
     s->conf = m->step == GW_STEP_CHANGE ? m->next : m->step == GW_STEP_ADD ? m->conf : NULL;
     m->pipeline = NULL;
     if (s->old)

@@ -103,14 +103,15 @@ static int keep_cursor(struct gw_roster *r, const struct gw_pipeline_conf *c,
     return *cursor ? 0 : -1;
 }
 
-int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf,
+int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
                    struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err)
 {
     struct gw_pipeline_status status;
 
     if (!conf->enabled)
         return keep_cursor(r, conf, cursor, err);
-    *pipeline = gw_pipeline_start(conf, r->log, r->metrics, err);
+    *pipeline =
+        (paused ? gw_pipeline_start_paused : gw_pipeline_start)(conf, r->log, r->metrics, err);
     if (!*pipeline)
         return -1;
     gw_pipeline_status(*pipeline, &status);
@@ -133,7 +134,7 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
 
         r->members[r->n++] = m;
         (void)snprintf(m->why, sizeof(m->why), "disabled");
-        if (gw_member_open(r, m->conf, &m->pipeline, &m->cursor, err))
+        if (gw_member_open(r, m->conf, 0, &m->pipeline, &m->cursor, err))
             return gw_err_wrap(err, "pipeline %s", m->conf->name);
     }
     return 0;

@@ -68,7 +68,7 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
 struct gw_member *gw_member_new(struct gw_generation *g, size_t i);
 void gw_member_free(struct gw_member *m);
 /* The pipeline, or what is kept of one that is not enabled. Any thread. */
-int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf,
+int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
                    struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err);
 void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms);
 void gw_roster_join(struct gw_roster *r); /* any thread, while no other uses it */

@@ -74,8 +74,8 @@ int gw_pipeline_run(struct gw_pipeline *p, struct gw_err *err)
     return 0;
 }
 
-struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
-                                      struct gw_metrics *metrics, struct gw_err *err)
+static struct gw_pipeline *start(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                 struct gw_metrics *metrics, int paused, struct gw_err *err)
 {
     struct gw_cursor *cursor =
         gw_log_cursor(log, conf->name, (enum gw_start)conf->start, conf->renamed_from, err);
@@ -85,8 +85,22 @@ struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struc
         return NULL;
     p = gw_pipeline_new(conf, log, metrics);
     p->cursor = cursor;
+    atomic_store(&p->paused, paused);
     gw_cursor_letters(cursor, conf->dead_letters.max_bytes, conf->dead_letters.keep_ms);
     return gw_pipeline_run(p, err) ? NULL : p;
+}
+
+struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                      struct gw_metrics *metrics, struct gw_err *err)
+{
+    return start(conf, log, metrics, 0, err);
+}
+
+struct gw_pipeline *gw_pipeline_start_paused(const struct gw_pipeline_conf *conf,
+                                             struct gw_log *log, struct gw_metrics *metrics,
+                                             struct gw_err *err)
+{
+    return start(conf, log, metrics, 1, err);
 }
 
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms)

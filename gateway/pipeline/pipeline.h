@@ -57,6 +57,10 @@ void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p);
  * is borrowed for life. */
 struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                       struct gw_metrics *metrics, struct gw_err *err);
+/* Nothing is read before gw_pipeline_pause says so. */
+struct gw_pipeline *gw_pipeline_start_paused(const struct gw_pipeline_conf *conf,
+                                             struct gw_log *log, struct gw_metrics *metrics,
+                                             struct gw_err *err);
 /* Asks the workers to stop: no new record; hooks end; what is in flight gets until deadline_ms (of
  * gw_mono_ms). Any thread. */
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms);

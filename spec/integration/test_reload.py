@@ -254,13 +254,15 @@ def test_a_pipeline_that_is_disabled_keeps_its_cursor_and_its_records(gateway):
 def test_a_pause_holds_over_a_change(gateway):
     g = gateway(ALL)
     assert request(g.admin, "POST", "/api/pipelines/all/pause")[0] == 200
-    assert counts(g, ALL.replace("name: all", "name: all, set: {team: ml}")) == expect(changed=1)
-    assert "paused" in g.pipeline()["last_error"]
-    send(g, "f1")
-    assert g.pipeline()["lag"] == 1
+    send(g, *(f"f{i}" for i in range(50)))
+    for team in ("ml", "ai"):                       # the new one sends nothing, not even at its start
+        assert counts(g, ALL.replace("name: all", f"name: all, set: {{team: {team}}}")) == expect(changed=1)
+        assert "paused" in g.pipeline()["last_error"]
+    send(g, "last")
+    assert g.pipeline()["lag"] == 51 and g.lines() == []
     assert request(g.admin, "POST", "/api/pipelines/all/resume")[0] == 200
-    g.settled(1)
-    assert g.lines()[0]["team"] == "ml"
+    g.settled(51)
+    assert {line["team"] for line in g.lines()} == {"ai"}
 
 
 def test_a_pipeline_broken_at_start_is_mended_by_a_reload(gateway):
