@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +93,7 @@ static int fails(int code)
 
 /* ---- writing and reading ---- */
 
-static _Atomic long long room; /* what was given back while the disk is full */
+static atomic_llong room; /* what was given back while the disk is full */
 
 /* Takes what a file that ends at `end` needs. */
 static int has_room(int fd, off_t end)
@@ -103,16 +104,16 @@ static int has_room(int fd, off_t end)
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || end <= st.st_size)
         return 1;
     need = end - st.st_size;
-    if ((room -= need) >= 0)
+    if (atomic_fetch_sub(&room, need) >= need)
         return 1;
-    room += need;
+    atomic_fetch_add(&room, need);
     return 0;
 }
 
 static void give_back(off_t bytes)
 {
     if (bytes > 0 && is("full"))
-        room += bytes;
+        atomic_fetch_add(&room, bytes);
 }
 
 /* errno of a write of n bytes at offset; 0: none. */
