@@ -72,6 +72,10 @@ void gw_post_forget(struct gw_request *q)
         gw_answer_error(q->s, 400, "pipeline: whose cursor and dead letters?");
         return;
     }
+    if (strlen(params[0].value) >= sizeof(f->name)) { /* cut, it might be another's */
+        gw_answer_error(q->s, 409, "no cursor has so long a name");
+        return;
+    }
     f = calloc(1, sizeof(*f));
     if (!f)
         abort();

@@ -234,14 +234,16 @@ def test_records_are_shown_and_replayed(gateway):
 
 
 def test_forget_ends_an_orphan_only(gateway):
-    g = gateway("pipelines:\n  - {name: all, publisher: {type: 'null'}}\n  - {name: gone, publisher: {type: 'null'}}\n")
-    status, body = ask(g, "POST", "/api/log/forget?pipeline=gone")
-    assert status == 409 and "gone" in body
+    gone = "g" * 63                                # the longest
+    g = gateway(f"pipelines:\n  - {{name: all, publisher: {{type: 'null'}}}}\n  - {{name: {gone}, publisher: {{type: 'null'}}}}\n")
+    status, body = ask(g, "POST", f"/api/log/forget?pipeline={gone}")
+    assert status == 409 and gone in body
     assert ask(g, "POST", "/api/log/forget?pipeline=never")[0] == 409
     g.configure("pipelines:\n  - {name: all, publisher: {type: 'null'}}\n")
     assert ask(g, "POST", "/api/reload")[0] == 200
     assert g.metric("moongate_log_orphan_cursors") == 1
-    assert ask(g, "POST", "/api/log/forget?pipeline=gone") == (200, '{"forgotten":"gone"}\n')
+    assert ask(g, "POST", f"/api/log/forget?pipeline={gone}g")[0] == 409
+    assert ask(g, "POST", f"/api/log/forget?pipeline={gone}") == (200, f'{{"forgotten":"{gone}"}}\n')
     assert g.metric("moongate_log_orphan_cursors") == 0
     assert [p["name"] for p in json.loads(g.get("/api/log")[1])["pipelines"]] == ["all"]
 

@@ -219,6 +219,23 @@ TEST(test_lines_out_waits_for_its_wake)
     stop();
 }
 
+TEST(test_lines_out_that_are_ended_in_the_middle_say_so)
+{
+    int fd;
+
+    start();
+    fake.left = 2000;
+    fd = ask("GET");
+    for (int i = 0; i < 100; i++) /* until the socket takes no more */
+        gw_loop_turn(admin.loop, 0);
+    CHECK(fake.left > 0 && !out->waiting);
+    gw_lines_out_end_all(&admin);
+    CHECK(fake.closed == 1);
+    hear(fd, "\"message\":\"shutting down\"}\n\r\n0\r\n\r\n");
+    close(fd);
+    stop();
+}
+
 TEST(test_lines_out_head_comes_before_the_first_line)
 {
     int fd;
