@@ -20,6 +20,7 @@ struct gw_lines {
     /* At any time; frees it; wake does not run after it. What is under way (a replay, the commits
      * of a drop) ends by itself on later turns of loop: see gw_lines_busy. */
     void (*close)(struct gw_lines *l);
+    int endless; /* there is no last line to wait for: it may be ended anywhere */
     /* The caller's, NULL is fine: called once when nothing of it is under way any more, in close or
      * later: what it borrows (a pipeline's configuration) may go. */
     void (*freed)(void *ctx);

@@ -143,14 +143,14 @@ void gw_lines_out_free(struct gw_lines_out *o)
     free(o);
 }
 
-/* What waits has told all that there was; of the others the rest would be missing unseen. */
+/* What is cut says so: else what is missing would be missing unseen. */
 void gw_lines_out_end_all(struct gw_admin *a)
 {
     struct gw_err err;
 
     gw_err_set(&err, GW_ERR_RETRY, "shutting down");
     for (struct gw_lines_out *o = a->lines; o; o = o->next)
-        if (o->lines && o->waiting)
+        if (o->lines && o->lines->endless)
             finish(o);
         else if (o->lines)
             fail(o, &err);

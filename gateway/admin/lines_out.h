@@ -31,7 +31,7 @@ void gw_lines_out_run(struct gw_lines_out *o, struct gw_lines *lines, const stru
 void gw_lines_out_drained(struct gw_lines_out *o);
 /* The request is gone. */
 void gw_lines_out_free(struct gw_lines_out *o);
-/* Every answer ends where it is; one with more to tell says so in its last line. */
+/* Every answer ends where it is; one that is cut says so in its last line. */
 void gw_lines_out_end_all(struct gw_admin *a);
 
 #endif

@@ -34,7 +34,7 @@ struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struc
 
     if (!t)
         abort();
-    t->pub = (struct gw_lines){.next = next_tap, .close = close_tap};
+    t->pub = (struct gw_lines){.next = next_tap, .close = close_tap, .endless = 1};
     t->tap = gw_tap_open(p, loop, wake);
     return &t->pub;
 }

@@ -299,7 +299,9 @@ def test_a_replay_under_way_is_ended_by_a_stop(gateway):
     answer = connection.getresponse()
     assert not json.loads(answer.readline())["ended"]
     assert g.stop() == 0
-    assert not any(json.loads(line)["ended"] for line in answer.read().decode().splitlines())
+    rest = lines(answer.read().decode())
+    assert not any(line.get("ended") for line in rest)
+    assert rest[-1] == {"code": 14, "message": "shutting down"}
 
 
 def test_a_replay_of_a_pipeline_that_is_removed_meanwhile_goes_on(gateway):

@@ -213,8 +213,24 @@ TEST(test_lines_out_waits_for_its_wake)
     hear(fd, "x\n\r\n");
     CHECK(fake.asked == 4);
     gw_lines_out_end_all(&admin);
-    hear(fd, "0\r\n\r\n");
+    hear(fd, "\"message\":\"shutting down\"}\n\r\n0\r\n\r\n");
     CHECK(fake.closed == 1);
+    close(fd);
+    stop();
+}
+
+TEST(test_lines_out_without_an_end_are_whole_wherever_they_end)
+{
+    int fd;
+
+    start();
+    fake.left = 1;
+    fake.then = 2;
+    fd = ask("GET");
+    hear(fd, "x\n\r\n");
+    fake.pub.endless = 1;
+    gw_lines_out_end_all(&admin);
+    CHECK(hear(fd, "0\r\n\r\n") == sizeof("0\r\n\r\n") - 1);
     close(fd);
     stop();
 }
