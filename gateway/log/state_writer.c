@@ -1,7 +1,9 @@
 /* The state writer: a thread that takes the settles of all workers, and what is done with dead
- * letters, and commits them together, at most once in 100 ms and at once when the last commit is
- * longer ago (L5). Asks of cursors are answered here as well (asks.c), so that one thread writes
- * state.db. For a log in memory there is no thread and no file: who settles does it. */
+ * letters, and commits them together, at once when the last commit is long enough ago (L5): 20
+ * times as long as that one took, between 10 and 100 ms. So a crash repeats little where the disk
+ * is fast, and a slow one is left to the records. Asks of cursors are answered here as well
+ * (asks.c), so that one thread writes state.db. For a log in memory there is no thread and no file:
+ * who settles does it. */
 #include "log/inside.h"
 
 #include "base/clock.h"
@@ -12,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { EVERY_MS = 100, RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+enum { MIN_MS = 10, MAX_MS = 100, TIMES = 20 }; /* between commits */
+enum { RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 static void is_change(struct gw_mail *m)
 {
@@ -228,14 +231,23 @@ static int commit(struct gw_log *log, struct gw_mail *list)
     return 0;
 }
 
-static struct gw_mail *take_all(struct gw_log *log, int64_t last_ms, int ms)
+/* When the next commit may be, after one that took from start_ms until now. */
+static int64_t next_commit_ms(int64_t start_ms)
+{
+    int64_t distance = (gw_mono_ms() - start_ms) * TIMES;
+
+    distance = distance < MIN_MS ? MIN_MS : distance;
+    return start_ms + (distance < MAX_MS ? distance : MAX_MS);
+}
+
+static struct gw_mail *take_all(struct gw_log *log, int64_t next_ms, int ms)
 {
     struct gw_mail *list = gw_mailbox_take(&log->to_state, ms), *m;
-    int64_t due = last_ms + EVERY_MS - gw_mono_ms();
+    int64_t due = next_ms - gw_mono_ms();
 
     if (!list || due <= 0 || !has_work(list))
         return list;
-    pause_ms(log, due < EVERY_MS ? due : EVERY_MS);
+    pause_ms(log, due < MAX_MS ? due : MAX_MS);
     for (m = list; m->next; m = m->next)
         ;
     m->next = gw_mailbox_take(&log->to_state, 0);
@@ -303,17 +315,21 @@ static void do_duties(struct gw_log *log, struct duties *d)
 void *gw_state_writer_main(void *arg)
 {
     struct gw_log *log = arg;
-    int64_t start_ms = gw_mono_ms(), last_ms = start_ms - EVERY_MS;
+    int64_t start_ms = gw_mono_ms(), next_ms = start_ms;
     struct duties d = {.expire_ms = start_ms + MINUTE_MS, .warn_ms = start_ms + HOUR_MS};
 
     for (;;) {
-        struct gw_mail *list = take_all(log, last_ms, d.more ? 0 : MINUTE_MS);
+        struct gw_mail *list = take_all(log, next_ms, d.more ? 0 : MINUTE_MS);
+        const int work = has_work(list);
+        int failed;
 
         if (!list && locked_flag(log, &log->closing))
             return NULL;
-        if (has_work(list))
-            last_ms = gw_mono_ms();
-        answer(log, list, commit(log, list) != 0);
+        start_ms = gw_mono_ms();
+        failed = commit(log, list) != 0;
+        if (work)
+            next_ms = next_commit_ms(start_ms);
+        answer(log, list, failed);
         do_duties(log, &d);
     }
 }

@@ -296,13 +296,14 @@ TEST(test_field_same_compares_every_type_by_value)
         {"type: file, path: p, brokers: [a]", "type: 'null'"},
     };
     struct conf a = read_well(all), b;
+    struct gw_arena *mem = p.mem;
     char text[1000];
 
     snprintf(text, sizeof(text), "# other lines\n%s", all);
     b = read_well(text);
 
     CHECK(gw_fields_same(fields, &a, &b));
-    b = read_well(all);
+    gw_arena_free(p.mem);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         const char *at = strstr(all, changes[i][0]);
 
@@ -311,5 +312,7 @@ TEST(test_field_same_compares_every_type_by_value)
                  at + strlen(changes[i][0]));
         b = read_well(text);
         CHECK(!gw_fields_same(fields, &a, &b));
+        gw_arena_free(p.mem);
     }
+    gw_arena_free(mem);
 }
