@@ -3,9 +3,11 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct command {
     const char *name;
@@ -125,13 +127,22 @@ static int run_command(int argc, char **argv)
                        gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
+/* Who read it has had enough, as `head` has. */
+static int reader_left(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
+}
+
 /* Standard output is data: what did not get there was not done. */
 static int written(int status)
 {
-    if (status || (!fflush(stdout) && !ferror(stdout)))
+    if (!fflush(stdout) && !ferror(stdout))
         return status;
-    GW_DIAG(GW_ERROR, "cmd", gw_msg("standard output cannot be written"));
-    return 1;
+    if (!reader_left())
+        GW_DIAG(GW_ERROR, "cmd", gw_msg("standard output cannot be written"));
+    return status ? status : 1;
 }
 
 int main(int argc, char **argv)

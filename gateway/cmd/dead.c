@@ -51,6 +51,10 @@ struct dead {
     {                                                                                              \
         "reason", 0, GW_OPT_STR, &d.reason, "R", "with this reason: hook_error, rejected, …", 0, 0 \
     }
+#define O_SUMMARY                                                                                  \
+    {                                                                                              \
+        "json", 0, GW_OPT_FLAG, &d.json, NULL, "the counts as a JSON object", 0, 0                 \
+    }
 
 /* ---- which letters ---- */
 
@@ -142,6 +146,15 @@ static int not_found(struct dead *d)
     return -1;
 }
 
+/* Nothing was found: for want of such a pipeline? Then -1. `ingest` has no pipeline, but letters.
+ */
+static int check_pipeline(struct dead *d)
+{
+    if (!d->pipeline || d->place.interrupted || !strcmp(d->pipeline, "ingest"))
+        return 0;
+    return gw_place_knows(&d->place, gw_str_of(d->pipeline), &d->err);
+}
+
 static int act(struct dead *d, int (*action)(struct dead *d))
 {
     int status;
@@ -197,9 +210,13 @@ static int list(struct dead *d)
     d->table = gw_dead_table_new();
     rc = gw_ask(&d->place, &ask, &d->err);
     gw_dead_table_end(d->table);
-    if (!rc && d->id && !d->found)
+    if (rc || d->found)
+        return rc;
+    if (d->id)
         return not_found(d);
-    return rc;
+    if (check_pipeline(d))
+        GW_DIAG(GW_WARN, "dead", gw_msg(d->err.msg));
+    return 0;
 }
 
 static int on_show(void *ctx, struct gw_str line)
@@ -300,9 +317,9 @@ static int drop(struct dead *d)
     const struct gw_ask ask = {"DELETE", query_path(d, "/api/dead", d->query.pipeline), open_drop,
                                on_drop, d};
 
-    if (gw_ask(&d->place, &ask, &d->err))
+    if (gw_ask(&d->place, &ask, &d->err) || (!d->dropped && !d->id && check_pipeline(d)))
         return -1;
-    printf("dropped=%llu\n", (unsigned long long)d->dropped);
+    printf(d->json ? "{\"dropped\":%llu}\n" : "dropped=%llu\n", (unsigned long long)d->dropped);
     return d->id && !d->dropped && !d->place.interrupted ? not_found(d) : 0;
 }
 
@@ -315,11 +332,12 @@ static int dead_drop(int argc, char **argv)
         O_ID,
         O_REASON,
         {"all", 0, GW_OPT_FLAG, &d.all, .help = "all there are, of every pipeline"},
+        O_SUMMARY,
         {0}};
     const struct gw_usage usage = {
         .command = "dead drop",
-        .line = "moongate dead drop [-c FILE] [--pipeline P] [--reason R] [ID]\n"
-                "       moongate dead drop [-c FILE] --all",
+        .line = "moongate dead drop [-c FILE] [--pipeline P] [--reason R] [--json] [ID]\n"
+                "       moongate dead drop [-c FILE] --all [--json]",
         .about = "Gives dead letters up for good. Prints dropped=N.",
         .options = options,
         .max_args = 1};
@@ -383,7 +401,7 @@ static int find_names(struct dead *d, struct names *names)
         return -1;
     if (d->id && !names->n && !d->place.interrupted)
         return not_found(d);
-    return 0;
+    return names->n ? 0 : check_pipeline(d);
 }
 
 static int replay_one(struct dead *d, struct gw_replaying *r, const char *pipeline)
@@ -405,7 +423,7 @@ static int replay_one(struct dead *d, struct gw_replaying *r, const char *pipeli
 static int replay(struct dead *d)
 {
     struct names names = {.dead = d};
-    struct gw_replaying r = {.place = &d->place};
+    struct gw_replaying r = {.place = &d->place, .json = d->json};
     int failed = 0;
 
     if (find_names(d, &names))
@@ -422,10 +440,10 @@ static int replay(struct dead *d)
 static int dead_replay(int argc, char **argv)
 {
     struct dead d = {0};
-    const struct gw_option options[] = {O_CONFIG, O_PIPELINE, O_ID, O_REASON, {0}};
+    const struct gw_option options[] = {O_CONFIG, O_PIPELINE, O_ID, O_REASON, O_SUMMARY, {0}};
     const struct gw_usage usage = {
         .command = "dead replay",
-        .line = "moongate dead replay [-c FILE] [--pipeline P] [--reason R] [ID]",
+        .line = "moongate dead replay [-c FILE] [--pipeline P] [--reason R] [--json] [ID]",
         .about = "Runs dead letters through today's hooks and sends what comes of them, with the "
                  "same ids: all of\nthem, or those chosen. What is delivered or filtered goes from "
                  "the list, what fails again stays.\nPrints records= published= filtered= failed= "

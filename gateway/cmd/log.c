@@ -245,7 +245,7 @@ static int count(struct gw_log_cmd *l)
 
     if (gw_ask(&l->place, &ask, &l->err))
         return -1;
-    printf("records=%llu\n", (unsigned long long)l->found);
+    printf(l->json ? "{\"records\":%llu}\n" : "records=%llu\n", (unsigned long long)l->found);
     return 0;
 }
 
@@ -264,7 +264,7 @@ static int absolute_script(struct gw_log_cmd *l)
 
 static int replay(struct gw_log_cmd *l)
 {
-    struct gw_replaying r = {.place = &l->place};
+    struct gw_replaying r = {.place = &l->place, .json = l->json};
     struct gw_buf path;
     int rc;
 
@@ -301,8 +301,6 @@ static int check_replay(const struct gw_usage *u, const struct gw_log_cmd *l)
         return gw_usage_error(u, "--diff needs -c: the pipeline's hooks as they are");
     if (l->diff && l->dry)
         return gw_usage_error(u, "--diff beside --dry-run: one of them");
-    if (l->json && !l->diff)
-        return gw_usage_error(u, "--json is for --diff");
     return GW_OPTIONS_OK;
 }
 
@@ -319,13 +317,14 @@ static int log_replay(int argc, char **argv)
         {"dry-run", 0, GW_OPT_FLAG, &l.dry, .help = "print records=N, send nothing"},
         {"diff", 0, GW_OPT_FLAG, &l.diff,
          .help = "send nothing; what the events would become under --script"},
-        {"json", 0, GW_OPT_FLAG, &l.json, .help = "of --diff: an object a line"},
+        {"json", 0, GW_OPT_FLAG, &l.json,
+         .help = "the counts, or the differences, as an object a line"},
         {0}};
     const struct gw_usage usage = {
         .command = "log replay",
         .line =
             "moongate log replay [-c FILE] [--pipeline P] [--from TIME] [--to TIME] [--script F]\n"
-            "                           [--dry-run | --diff [--json]]",
+            "                           [--dry-run | --diff] [--json]",
         .about = "Sends what the log keeps once more through a pipeline, with the same ids. Prints "
                  "records= published=\nfiltered= failed= seconds=; exit status 1 when something "
                  "failed. --diff compares what the events\nbecome under --script with what they "
@@ -377,7 +376,9 @@ static int forget(struct gw_log_cmd *l)
 static int log_forget(int argc, char **argv)
 {
     struct gw_log_cmd l = {0};
-    const struct gw_option options[] = {O_CONFIG, {0}};
+    const char *option = NULL;
+    const struct gw_option options[] = {
+        O_CONFIG, {"pipeline", 0, GW_OPT_STR, &option, "P", "the same as PIPELINE", 0, 0}, {0}};
     const struct gw_usage usage = {
         .command = "log forget",
         .line = "moongate log forget [-c FILE] PIPELINE",
@@ -390,6 +391,10 @@ static int log_forget(int argc, char **argv)
 
     if (rc != GW_OPTIONS_OK)
         return rc;
+    if (l.name && option)
+        return gw_usage_error(&usage, "unexpected argument \"%.100s\"", l.name);
+    if (option)
+        l.name = option;
     return l.name ? act(&l, forget) : gw_usage_error(&usage, "which PIPELINE?");
 }
 

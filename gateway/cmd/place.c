@@ -167,6 +167,7 @@ struct names {
     struct gw_nearest near;
     struct gw_buf all; /* "a, b" */
     size_t n;
+    int found; /* the wanted one is among them */
     struct gw_str last;
 };
 
@@ -176,6 +177,7 @@ static void offer(struct names *n, struct gw_str name)
     gw_buf_puts(&n->all, n->all.len ? ", " : "");
     gw_buf_put_str(&n->all, name);
     n->last = name;
+    n->found |= gw_str_eq(name, n->near.wanted);
     n->n++;
 }
 
@@ -243,6 +245,18 @@ int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *
     if (ask_names(p, &names, err))
         return -1;
     return end_names(&names, "the gateway", err);
+}
+
+int gw_place_knows(struct gw_place *p, struct gw_str name, struct gw_err *err)
+{
+    struct names names;
+
+    if (!p->held)
+        return gw_place_pipeline(p, name, err) ? 0 : -1;
+    begin_names(&names, p, name);
+    if (ask_names(p, &names, err))
+        return -1;
+    return names.found ? 0 : end_names(&names, "the gateway", err);
 }
 
 const char *gw_place_only_pipeline(struct gw_place *p, struct gw_err *err)

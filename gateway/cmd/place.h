@@ -40,6 +40,9 @@ const struct gw_pipeline_conf *gw_place_pipeline(struct gw_place *p, struct gw_s
 /* That the gateway has no such pipeline; asks it for those that it runs. Returns -1. */
 int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *err);
 
+/* 0: the gateway that runs, or -c's file, has it. Else -1, err names those that there are. */
+int gw_place_knows(struct gw_place *p, struct gw_str name, struct gw_err *err);
+
 /* The one pipeline there is, of the gateway that runs or of -c's file. NULL: there are several, err
  * names them; or it cannot be known. */
 const char *gw_place_only_pipeline(struct gw_place *p, struct gw_err *err);

@@ -99,10 +99,12 @@ void gw_replaying_end(struct gw_replaying *r)
     if (r->tried && !r->began)
         return;
     if (r->conf.dry)
-        printf("records=%llu\n", (unsigned long long)r->records);
+        printf(r->json ? "{\"records\":%" PRIu64 "}\n" : "records=%" PRIu64 "\n", r->records);
     else
-        printf("records=%llu published=%llu filtered=%llu failed=%llu seconds=%.3f\n",
-               (unsigned long long)r->records, (unsigned long long)r->published,
-               (unsigned long long)r->filtered, (unsigned long long)r->failed,
+        printf(r->json ? "{\"records\":%" PRIu64 ",\"published\":%" PRIu64 ",\"filtered\":%" PRIu64
+                         ",\"failed\":%" PRIu64 ",\"seconds\":%.3f}\n"
+                       : "records=%" PRIu64 " published=%" PRIu64 " filtered=%" PRIu64
+                         " failed=%" PRIu64 " seconds=%.3f\n",
+               r->records, r->published, r->filtered, r->failed,
                (double)(gw_clock_mono_ns() - r->begin_ns) / 1e9);
 }

@@ -10,6 +10,7 @@
 /* Replays of one command, one after another: a bar meanwhile, one summary at the end. */
 struct gw_replaying {
     struct gw_place *place;
+    int json; /* the summary as an object */
     /* of the next run */
     const char *pipeline;
     struct gw_str path;         /* of the admin API */

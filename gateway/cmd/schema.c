@@ -1,5 +1,4 @@
 #include "base/buf.h"
-#include "base/diag.h"
 #include "cmd/cmd.h"
 #include "cmd/option.h"
 #include "config/config.h"
@@ -30,9 +29,7 @@ int gw_cmd_schema(int argc, char **argv)
         gw_config_schema(&b);
         gw_buf_putc(&b, '\n');
     }
-    status = b.failed || fwrite(b.p, 1, b.len, stdout) != b.len || fflush(stdout);
+    status = b.failed || fwrite(b.p, 1, b.len, stdout) != b.len;
     gw_buf_free(&b);
-    if (status)
-        GW_DIAG(GW_ERROR, "schema", gw_msg("standard output cannot be written"));
     return status;
 }

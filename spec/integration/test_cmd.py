@@ -310,4 +310,4 @@ def test_output_that_cannot_be_written_is_exit_1(args):
 
 def test_a_closed_pipe_is_no_crash():
     done = subprocess.run(f"'{BINARY}' schema | head -c 1", shell=True, capture_output=True, check=False)
-    assert done.stdout and done.returncode == 0 and b"Sanitizer" not in done.stderr
+    assert done.stdout and done.returncode == 0 and done.stderr == b""

@@ -151,6 +151,20 @@ def test_replay_of_a_pipeline_that_is_gone_does_not_hinder_others(broken, state)
     assert "no pipeline bad" in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("action", ["list", "replay", "drop"])
+def test_a_pipeline_that_is_not_there_is_told(held, action):
+    done = dead(held, action, "--json", "--pipeline", "bda", check=0 if action == "list" else 1)
+    assert 'has no pipeline bda (did you mean \\"bad\\"?): it has all, bad, worse' in done.stderr and done.stdout == ""
+    done = dead(held, action, "--pipeline", "all", check=0)            # there is, but has none
+    assert "level=warn" not in done.stderr and len(letters(held)) == 4
+
+
+def test_counts_as_json(held):
+    counts = json.loads(dead(held, "replay", "--json", "--pipeline", "bad", check=1).stdout)
+    assert counts.pop("seconds") >= 0 and counts == {"records": 3, "published": 0, "filtered": 0, "failed": 3}
+    assert json.loads(dead(held, "drop", "--json", "--all").stdout) == {"dropped": 4}
+
+
 def test_drop(held):
     assert "--all" in dead(held, "drop", check=2).stderr
     assert dead(held, "drop", "bad/1").stdout == "dropped=1\n"

@@ -145,6 +145,13 @@ def test_a_script_that_is_not_there_or_does_not_load(held, tmp_path):
     assert held.ids() == IDS
 
 
+def test_counts_as_json(held):
+    assert json.loads(log(held, "replay", "--json", "--dry-run").stdout) == {"records": 9}
+    assert json.loads(log(held, "replay", "--json", "--dry-run", "--pipeline", "all").stdout) == {"records": 9}
+    counts = json.loads(log(held, "replay", "--json", "--pipeline", "all").stdout)
+    assert counts.pop("seconds") >= 0 and counts == {"records": 9, "published": 9, "filtered": 0, "failed": 0}
+
+
 def test_a_dry_run_sends_nothing(held):
     assert log(held, "replay", "--dry-run", "--pipeline", "all").stdout == "records=9\n"
     assert log(held, "replay", "--dry-run").stdout == "records=9\n"
@@ -202,7 +209,7 @@ def test_forget_with_no_gateway(filled):
     g = filled()
     assert g.stop() == 0
     g.configure(CONFIG[:CONFIG.index("  - {name: nodes")])
-    assert log(g, "forget", "nodes").stdout == "forgotten=nodes\n"
+    assert log(g, "forget", "--pipeline", "nodes").stdout == "forgotten=nodes\n"
     assert [fields(line)["pipeline"] for line in log(g, "stats").stdout.splitlines()[1:]] == ["all"]
 
 
@@ -210,7 +217,7 @@ def test_forget_with_no_gateway(filled):
     (["stat"], 'mean \\"stats\\"'), ([], "stats dump replay forget"), (["dump", "--from", "yesterday"], "no time"), (["dump", "--to", "25:00"], "--to"),
     (["dump", "--from", "1h", "--to", "2h"], "before"), (["replay", "--pipeline", "a", "--diff"], "--script"),
     (["replay", "--pipeline", "a", "--diff", "--script", "x"], "-c"), (["forget"], "PIPELINE"), (["dump", "x"], "x"),
-    (["replay", "--pipeline", "a", "--json"], "--diff"), (["replay", "--dry-ru"], "--dry-run")], ids=" ".join)
+    (["forget", "a", "--pipeline", "a"], "a"), (["replay", "--dry-ru"], "--dry-run")], ids=" ".join)
 def test_wrong_usage_is_exit_2(args, hint, tmp_path):
     done = run("log", *args, check=2, cwd=tmp_path)
     assert hint in done.stderr and done.stdout == ""
