@@ -201,8 +201,8 @@ TEST(test_lines_a_drop_that_is_closed_early_ends_by_itself)
     struct gw_err err;
 
     setup();
-    rig_append_each(&rig, 1, 100, 10);
-    for (uint64_t i = 1; i <= 100; i++)
+    rig_append_each(&rig, 1, 1100, 10);
+    for (uint64_t i = 1; i <= 1100; i++)
         put_letter(i, GW_STR("x"), (struct gw_str){0});
     l = watched(gw_lines_drop(rig.log, &any, rig.loop, &wake, &err));
     CHECK(l->next(l, &out, &err) == 2);
@@ -211,7 +211,7 @@ TEST(test_lines_a_drop_that_is_closed_early_ends_by_itself)
     while (gw_lines_busy())
         gw_loop_turn(rig.loop, 1);
     CHECK(freed == 1 && !woken && out.len == 0);
-    CHECK(strstr(letters_list(&rig, &any), "p/100")); /* what it had not come to */
+    CHECK(strstr(letters_list(&rig, &any), "p/1100")); /* what it had not come to */
     teardown();
 }
 
