@@ -1,5 +1,6 @@
 /* Drops dead letters and tells how many. Many changes are under way at once, so that they share
- * commits, which come ten a second. Closed early, it frees itself when the last of them has come back. */
+ * commits, which come ten a second. One that cannot go, for its page of state.db is damaged, does
+ * not keep the others. Closed early, it frees itself when the last of them has come back. */
 #include "admin/lines.h"
 
 #include "admin/lines_busy.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 1024 };
+enum { AT_ONCE = 1024, FAILED_MAX = 64 }; /* in a row: then it is not the letters */
 
 struct drop;
 struct slot {
@@ -30,8 +31,8 @@ struct drop {
     struct gw_arena *mem;
     struct slot slots[AT_ONCE], *idle;
     size_t open;
-    uint64_t dropped;
-    int failed, told, waiting, closed;
+    uint64_t dropped, failed, in_a_row;
+    int told, waiting, closed;
 };
 
 static void free_drop(struct drop *d)
@@ -48,7 +49,8 @@ static void on_changed(struct gw_mail *m)
     struct drop *d = s->drop;
 
     d->open--;
-    d->failed |= s->change.failed;
+    d->failed += s->change.failed != 0;
+    d->in_a_row = s->change.failed ? d->in_a_row + 1 : 0;
     d->dropped += !s->change.failed && s->change.found;
     s->next = d->idle;
     d->idle = s;
@@ -78,7 +80,7 @@ static int fill(struct drop *d, struct gw_err *err)
 {
     struct gw_letter letter;
 
-    while (d->letters && d->idle && !d->failed) {
+    while (d->letters && d->idle && d->in_a_row < FAILED_MAX) {
         int rc;
 
         gw_arena_reset(d->mem);
@@ -107,7 +109,8 @@ static int next_drop(struct gw_lines *pub, struct gw_buf *out, struct gw_err *er
     }
     if (d->failed)
         return gw_err_set(err, GW_ERR_RETRY,
-                          "the state could not be written: %llu were dropped, the rest is there",
+                          "the state could not be written, or it is damaged: %llu were dropped, "
+                          "the rest is there",
                           (unsigned long long)d->dropped);
     if (d->told)
         return 0;

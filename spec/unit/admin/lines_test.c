@@ -6,6 +6,11 @@
 #include "flyte/flyte.h"
 #include "pipeline/pipeline.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 static struct rig rig;
 static struct gw_metrics *metrics;
 static struct gw_buf out;
@@ -192,6 +197,67 @@ TEST(test_lines_drop_tells_how_many_went)
     CHECK(!strcmp(letters_list(&rig, &any), "p/50") && freed == 1);
     CHECK(!strcmp(all(watched(gw_lines_drop(rig.log, &rejected, rig.loop, &wake, &err))),
                   "{\"dropped\":0}\n"));
+    teardown();
+}
+
+/* The record of letter 1, 50 pages of X, leads nowhere. */
+static void break_first(void)
+{
+    static const char nowhere[4] = {0x7f, 0x7f, 0x7f, 0x7f};
+    char page[4096];
+    int fd = open("data/state.db", O_RDWR), broken = 0;
+
+    CHECK(fd >= 0);
+    for (off_t at = 0; pread(fd, page, sizeof(page), at) == sizeof(page); at += (off_t)sizeof(page))
+        if (page[4] == 'X' && !memcmp(page + 4, page + 5, sizeof(page) - 5)) {
+            CHECK(pwrite(fd, nowhere, 4, at) == 4);
+            broken++;
+        }
+    CHECK(broken > 10 && !close(fd));
+}
+
+/* More than are under way at once, in one commit. */
+static void put_many(uint64_t first, size_t n)
+{
+    static const struct gw_dead_letter d = {.reason = "rejected"};
+    struct gw_settled *items = calloc(n, sizeof(*items));
+    struct rig_settle s = {.s = {.mail.fn = rig_settled,
+                                 .reply = rig.loop,
+                                 .cursor = rig.cursor,
+                                 .items = items,
+                                 .n = n}};
+
+    CHECK(items);
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct gw_settled){{0, first + i}, GW_DEAD, &d, 0};
+    gw_log_settle(rig.log, &s.s);
+    while (!s.done)
+        gw_loop_turn(rig.loop, 1);
+    free(items);
+}
+
+TEST(test_lines_a_drop_passes_over_a_damaged_letter)
+{
+    static char record[50 * 4096];
+    struct gw_log_conf conf = rig_conf();
+    struct gw_lines *l;
+    struct gw_err err;
+    int rc;
+
+    setup();
+    rig_append_each(&rig, 1, 2001, 10);
+    memset(record, 'X', sizeof(record));
+    put_letter(1, GW_STR("x"), (struct gw_str){record, sizeof(record)});
+    put_many(2, 2000);
+    rig_close(&rig);
+    break_first();
+    rig_open(&rig, &conf);
+    l = watched(gw_lines_drop(rig.log, &any, rig.loop, &wake, &err));
+    while ((rc = l->next(l, &out, &err)) == 2)
+        gw_loop_turn(rig.loop, 1);
+    CHECK(rc == -1 && strstr(err.msg, "2000 were dropped"));
+    l->close(l);
+    CHECK(!strcmp(letters_list(&rig, &any), "p/1"));
     teardown();
 }
 
