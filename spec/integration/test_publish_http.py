@@ -232,8 +232,8 @@ def test_a_dead_letter_says_what_the_destination_said_and_is_replayed(gateway, w
     send(g, runs(2))
     g.settled(2)
     letters = [json.loads(line) for line in run("dead", "list", "--json", "-c", g.config_file, check=0).stdout.splitlines()]
-    assert [(d["reason"], d["event_id"], d["error"]) for d in letters] == [
-        ("rejected", flyte.id_of(r), 'HTTP 422: {"why": "no such team"}') for r in runs(2)]
+    assert {d["event_id"] for d in letters} == {flyte.id_of(r) for r in runs(2)} and len(letters) == 2
+    assert {(d["reason"], d["error"]) for d in letters} == {("rejected", 'HTTP 422: {"why": "no such team"}')}
     server.answer = lambda r: OK
     run("dead", "replay", "-c", g.config_file, check=0)
     assert sorted(server.taken) == sorted(flyte.id_of(r) for r in runs(2))
