@@ -43,6 +43,8 @@ static void on_answer(struct gw_fetch *f)
     char why[GW_HTTP_WHY];
     const char *no;
 
+    if (f->status == 401)
+        gw_http_oauth_refused(h, s->token);
     if (gw_http_outcome(f->status) != GW_DELIVERED) {
         gw_http_why(f, "handshake: ", why);
         gw_http_give_back(h, why);
@@ -69,6 +71,7 @@ static int64_t ask(struct gw_http *h)
     if (s->asked_ms && now - s->asked_ms < PAUSE_MS)
         return PAUSE_MS - (now - s->asked_ms);
     s->asked_ms = now;
+    s->token = h->oauth.number;
     gw_fetch_headers_clear(&s->fetch);
     gw_http_put_headers(h, &s->fetch);
     gw_fetch_start(&s->fetch);

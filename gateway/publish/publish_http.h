@@ -73,6 +73,7 @@ struct gw_http_handshake {
     struct gw_fetch fetch;
     char origin[256];
     int agreed;
+    uint64_t token; /* the one it was asked with */
     int64_t asked_ms;
     int64_t every_us, next_us; /* of an allowed rate; 0: as fast as one likes */
 };

@@ -542,6 +542,16 @@ def test_without_consent_nothing_is_sent(gateway, webhook, answer, why):
     g.settled(3)
 
 
+def test_a_token_that_is_refused_in_the_handshake_is_thrown_away(gateway, webhook):
+    tokens = Tokens(webhook)
+    allow = consent(WebHook_Allowed_Origin="*")
+    tokens.api.answer = lambda r: allow(r) if tokens.number > 1 and tokens.want(r) is OK else (401, {}, b"who?")
+    g = gateway(config(tokens.api.url, f"handshake: true, {tokens.oauth}"))
+    send(g, runs(3))
+    g.settled(3)
+    assert tokens.number == 2 and len(tokens.api.posts) == 3
+
+
 def test_an_allowed_rate_is_kept(gateway, webhook):
     """Six hundred a minute: the tenth is not sooner than nine tenths of a second after the first."""
     server = webhook(consent(WebHook_Allowed_Origin="*", WebHook_Allowed_Rate="600"))
