@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 import flyte
-from gateway import BINARY, FILE
+from gateway import BINARY, FILE, request
 from wait import wait_until
 
 SHIM = os.path.join(os.path.dirname(BINARY), "badisk.so")
@@ -65,6 +65,7 @@ def test_a_full_disk_is_a_full_log(gateway, disk, how):
     """RESOURCE_EXHAUSTED and 429 with Retry-After, not ready and alive; and back by itself when there is room."""
     g = gateway(env=disk.env)
     kept = []
+    assert request(g.admin, "POST", "/api/pipelines/all/pause")[0] == 200   # nothing that is delivered makes room
 
     def send(n):
         error = sent(channel, flyte.task(name=f"f{n}", node_id=BIG))
@@ -83,6 +84,7 @@ def test_a_full_disk_is_a_full_log(gateway, disk, how):
         disk.is_now()
         wait_until(lambda: g.get("/readyz")[0] == 200, g.log)
         assert not send(40)
+    assert request(g.admin, "POST", "/api/pipelines/all/resume")[0] == 200
     g.settled(len(kept))
     assert g.ids() == kept
     g.restart()
@@ -178,7 +180,7 @@ def test_a_disk_that_fails_ends_the_process(gateway, disk, how):
                  for n in range(20)]
         assert {c.exception().code() for c in calls} == {grpc.StatusCode.UNAVAILABLE}
     assert g.wait() == 1
-    assert re.search(r"level=error.*(Input/output error|keeps nothing more)", g.log()), g.log()
+    assert re.search(r"level=error.*(Input/output error|disk I/O error|keeps nothing more)", g.log()), g.log()
     disk.is_now()
     g.start()
     g.settled()

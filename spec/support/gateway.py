@@ -175,8 +175,9 @@ class Gateway:
         path = self.path(name)
         if not os.path.exists(path):
             return []
-        with open(path, encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
+        running = self.process and self.process.poll() is None
+        with open(path, encoding="utf-8") as f:                # what is being written may be seen in parts
+            return [json.loads(line) for line in f if line.endswith("\n") or not running]
 
     def ids(self, name="all.jsonl"):
         return [e["id"] for e in self.lines(name)]
