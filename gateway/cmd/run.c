@@ -26,8 +26,9 @@
 
 /* The gateway's life, on the control thread: everything is started in the order of the data's way
  * back (log, pipelines, ingest, admin), so that nothing is taken before it can be kept; and stopped
- * in the order of its way: ingest, pipelines, log. Waiting for threads happens aside, so that the
- * control loop goes on with signals and admin. A second signal ends the process at once, which
+ * in the order of its way: ingest, pipelines, log. Who comes meanwhile is told so by the ingest,
+ * which goes on refusing until the pipelines have ended. Waiting for threads happens aside, so that
+ * the control loop goes on with signals and admin. A second signal ends the process at once, which
  * loses nothing that was acknowledged. */
 
 enum { GRACE_MS = 2000 };
@@ -50,7 +51,8 @@ struct run {
     struct gw_err failure;
     /* stopping */
     int stopping, status;
-    int quiet; /* no reload stops or starts a pipeline */
+    int ingest_quiet; /* nothing more is taken */
+    int quiet;        /* no reload stops or starts a pipeline */
     int64_t deadline_ms;
     struct gw_timer overdue;
     pthread_t waiter;
@@ -91,11 +93,11 @@ static void on_overdue(struct gw_timer *t)
     gw_log_hurry(GW_CONTAINER(t, struct run, overdue)->log);
 }
 
-static void *join_ingest(void *arg)
+static void *await_ingest(void *arg)
 {
     struct run *r = arg;
 
-    gw_ingest_join(r->ingest);
+    gw_ingest_quiet(r->ingest);
     gw_loop_post_mail(r->loop, &r->waited);
     return NULL;
 }
@@ -103,7 +105,7 @@ static void *join_ingest(void *arg)
 /* A reload may have started one more. */
 static void join_when_quiet(struct run *r)
 {
-    if (r->ingest || !r->quiet)
+    if (!r->ingest_quiet || !r->quiet)
         return;
     gw_roster_stop(&r->roster, r->deadline_ms);
     wait_aside(r, join_pipelines, on_pipelines_done);
@@ -117,12 +119,12 @@ static void on_quiet(void *ctx)
     join_when_quiet(r);
 }
 
-static void on_ingest_done(struct gw_mail *m)
+static void on_ingest_quiet(struct gw_mail *m)
 {
     struct run *r = GW_CONTAINER(m, struct run, waited);
 
     pthread_join(r->waiter, NULL);
-    r->ingest = NULL;
+    r->ingest_quiet = 1;
     if (r->admin)
         gw_admin_detach(r->admin);
     gw_roster_stop(&r->roster, r->deadline_ms);
@@ -142,7 +144,7 @@ static void stop(struct run *r, int status, int64_t timeout_ms)
     if (r->admin)
         gw_admin_stop(r->admin);
     gw_ingest_stop(r->ingest, now + timeout_ms / 2);
-    wait_aside(r, join_ingest, on_ingest_done);
+    wait_aside(r, await_ingest, on_ingest_quiet);
     gw_reloader_stop(&r->reloader, on_quiet, r);
 }
 

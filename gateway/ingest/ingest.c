@@ -9,18 +9,18 @@
 #include <stdlib.h>
 
 /* The fronts (a loop and a thread each) and their life: bound and started on the control thread,
- * stopped by mail, freed by join. A front's loop ends when its listeners are drained or closed and
- * no append is under way. */
+ * stopped by mail, freed by join. A stopped front is quiet when its listeners are drained or closed
+ * and no append is under way; it refuses what comes then, until its loop is ended by the join. */
 
 static const char *const component[GW_WAYS] = {"ingest.grpc", "ingest.http"};
 struct worker {
     struct gw_front front;
-    struct gw_mail stop;
+    struct gw_mail stop, end;
     struct gw_timer deadline;
     pthread_t thread;
     struct gw_ingest *in;
     int open[GW_WAYS]; /* listeners that are not drained yet */
-    int started;
+    int started, quiet;
 };
 
 struct gw_ingest {
@@ -28,6 +28,10 @@ struct gw_ingest {
     size_t n;
     _Atomic int64_t pending;
     int64_t deadline_ms; /* set before the stop mails are posted */
+    int stopping;
+    pthread_mutex_t lock;
+    pthread_cond_t became_quiet;
+    size_t n_started, n_quiet;
 };
 
 /* ---- the end of a front ---- */
@@ -36,8 +40,13 @@ static void end_if_idle(struct gw_front *f)
 {
     struct worker *w = GW_CONTAINER(f, struct worker, front);
 
-    if (f->stopping && f->under_way == 0 && !w->open[GW_GRPC] && !w->open[GW_HTTP])
-        gw_loop_stop(f->loop);
+    if (!f->stopping || f->under_way || w->open[GW_GRPC] || w->open[GW_HTTP] || w->quiet)
+        return;
+    w->quiet = 1;
+    pthread_mutex_lock(&w->in->lock);
+    w->in->n_quiet++;
+    pthread_cond_signal(&w->in->became_quiet);
+    pthread_mutex_unlock(&w->in->lock);
 }
 
 static void on_grpc_idle(void *ctx)
@@ -69,8 +78,14 @@ static void on_stop_deadline(struct gw_timer *t)
 {
     struct worker *w = GW_CONTAINER(t, struct worker, deadline);
 
-    close_listeners(w);
-    end_if_idle(&w->front);
+    for (int way = 0; way < GW_WAYS; way++)
+        if (w->front.listeners[way])
+            gw_listener_hang_up(w->front.listeners[way]);
+}
+
+static void on_end(struct gw_mail *m)
+{
+    gw_loop_stop(GW_CONTAINER(m, struct worker, end)->front.loop);
 }
 
 static void on_stop(struct gw_mail *m)
@@ -96,6 +111,7 @@ static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_
 {
     w->in = in;
     w->stop.fn = on_stop;
+    w->end.fn = on_end;
     gw_front_init(&w->front, log, metrics, &in->pending, conf->max_pending_bytes);
     w->front.settled = end_if_idle;
     gw_timer_init(&w->deadline, w->front.loop, on_stop_deadline);
@@ -135,6 +151,7 @@ static int start_threads(struct gw_ingest *in, struct gw_err *err)
         if (pthread_create(&in->workers[i].thread, NULL, run, &in->workers[i]))
             return gw_err_set(err, GW_ERR_FATAL, "ingest: cannot start a thread");
         in->workers[i].started = 1;
+        in->n_started++;
     }
     return 0;
 }
@@ -166,6 +183,8 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
 {
     struct gw_ingest *in = zalloc(1, sizeof(*in));
 
+    pthread_mutex_init(&in->lock, NULL);
+    pthread_cond_init(&in->became_quiet, NULL);
     in->n = (size_t)conf->threads;
     in->workers = zalloc(in->n, sizeof(*in->workers));
     for (size_t i = 0; i < in->n; i++)
@@ -202,16 +221,29 @@ const char *gw_ingest_http_address(const struct gw_ingest *in)
 
 void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms)
 {
+    if (in->stopping)
+        return;
+    in->stopping = 1;
     in->deadline_ms = deadline_ms;
     for (size_t i = 0; i < in->n; i++)
         if (in->workers[i].started)
             gw_loop_post_mail(in->workers[i].front.loop, &in->workers[i].stop);
 }
 
+void gw_ingest_quiet(struct gw_ingest *in)
+{
+    pthread_mutex_lock(&in->lock);
+    while (in->n_quiet < in->n_started)
+        pthread_cond_wait(&in->became_quiet, &in->lock);
+    pthread_mutex_unlock(&in->lock);
+}
+
 static void free_worker(struct worker *w)
 {
-    if (w->started)
+    if (w->started) {
+        gw_loop_post_mail(w->front.loop, &w->end);
         pthread_join(w->thread, NULL);
+    }
     close_listeners(w);
     gw_timer_fini(&w->deadline);
     gw_front_fini(&w->front);
@@ -219,8 +251,11 @@ static void free_worker(struct worker *w)
 
 void gw_ingest_join(struct gw_ingest *in)
 {
+    gw_ingest_quiet(in);
     for (size_t i = 0; i < in->n; i++)
         free_worker(&in->workers[i]);
+    pthread_cond_destroy(&in->became_quiet);
+    pthread_mutex_destroy(&in->lock);
     free(in->workers);
     free(in);
 }

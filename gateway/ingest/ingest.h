@@ -41,9 +41,12 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
 const char *gw_ingest_grpc_address(const struct gw_ingest *in);
 const char *gw_ingest_http_address(const struct gw_ingest *in);
 /* Shutting down: new requests get UNAVAILABLE/503, connections are drained, requests in progress
- * are answered. Any thread; gw_ingest_join waits until the last connection is gone or deadline_ms
- * (of gw_mono_ms) has come, and frees it. */
+ * are answered. The control thread; a second time does nothing. */
 void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms);
+/* Waits until no append is under way, and the connections that were there at the stop are gone or
+ * deadline_ms (of gw_mono_ms) has come. New ones are told "shutting down" until the join. */
+void gw_ingest_quiet(struct gw_ingest *in);
+/* Of a stopped one: waits until it is quiet, closes everything and frees it. */
 void gw_ingest_join(struct gw_ingest *in);
 
 #endif

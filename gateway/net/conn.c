@@ -90,7 +90,7 @@ int64_t gw_conn_expire(struct gw_conn *c)
 void gw_conn_close(struct gw_conn *c)
 {
     struct gw_listener *l = c->listener;
-    int fd = c->watch.fd;
+    int fd = c->watch.fd, leaving = c->leaving;
 
     if (c->on_stack) {
         c->closing = 1;
@@ -110,7 +110,7 @@ void gw_conn_close(struct gw_conn *c)
     *(c->prev ? &c->prev->next : &l->conns) = c->next;
     gw_buf_free(&c->first);
     free(c);
-    gw_listener_gone(l);
+    gw_listener_gone(l, leaving);
 }
 
 /* All is said: shut our side and wait a little for the peer's end, for a close with unread bytes
@@ -211,7 +211,7 @@ static void choose_codec(struct gw_conn *c, const struct gw_codec_ops *ops)
 
     c->codec = ops->open(&conf);
     c->codec->now_ms = gw_loop_now_ms(l->loop);
-    if (l->draining)
+    if (c->leaving)
         c->codec->ops->drain(c->codec);
 }
 

@@ -25,6 +25,7 @@ struct gw_conn {
     int closing;   /* nothing more is read; closed once out is sent */
     int lingering; /* our side is shut; what comes is thrown away, so that the answer arrives */
     int on_stack;  /* inside feed: closed afterwards */
+    int leaving;   /* it was there when the listener was drained */
 };
 
 struct gw_listener {
@@ -37,7 +38,7 @@ struct gw_listener {
     struct gw_timer sweep; /* at the earliest deadline, or earlier */
     int64_t sweep_at_ms;   /* 0: not set */
     struct gw_conn *conns;
-    int64_t n_conns;
+    int64_t n_conns, n_leaving;
     char address[80];
     int draining;
     void (*idle)(void *ctx);
@@ -52,6 +53,6 @@ int64_t gw_conn_expire(struct gw_conn *c);
 void gw_conn_close(struct gw_conn *c); /* gone for its streams; frees c */
 /* The listener's: a connection has a new deadline; one has gone. */
 void gw_listener_deadline(struct gw_listener *l, int64_t at_ms);
-void gw_listener_gone(struct gw_listener *l);
+void gw_listener_gone(struct gw_listener *l, int leaving);
 
 #endif

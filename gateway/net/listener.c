@@ -181,14 +181,14 @@ static void on_idle(struct gw_task *t)
         idle(l->idle_ctx);
 }
 
-void gw_listener_gone(struct gw_listener *l)
+void gw_listener_gone(struct gw_listener *l, int leaving)
 {
+    if (leaving && --l->n_leaving == 0 && l->draining)
+        gw_loop_post(l->loop, &l->idle_task);
     if (--l->n_conns > 0)
         return;
     gw_timer_cancel(&l->sweep);
     l->sweep_at_ms = 0;
-    if (l->draining)
-        gw_loop_post(l->loop, &l->idle_task);
 }
 
 struct gw_listener *gw_listener_open(struct gw_loop *loop, const struct gw_listener_conf *conf,
@@ -230,16 +230,27 @@ static void stop_accepting(struct gw_listener *l)
 
 void gw_listener_drain(struct gw_listener *l, void (*idle)(void *ctx), void *ctx)
 {
-    stop_accepting(l);
     l->draining = 1;
     l->idle = idle;
     l->idle_ctx = ctx;
+    l->n_leaving = l->n_conns;
+    if (l->n_leaving == 0)
+        gw_loop_post(l->loop, &l->idle_task);
+    for (struct gw_conn *c = l->conns; c; c = c->next)
+        c->leaving = 1;
     for (struct gw_conn *c = l->conns, *next; c; c = next) {
         next = c->next;
         gw_conn_drain(c);
     }
-    if (l->n_conns == 0)
-        gw_loop_post(l->loop, &l->idle_task);
+}
+
+void gw_listener_hang_up(struct gw_listener *l)
+{
+    for (struct gw_conn *c = l->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->leaving)
+            gw_conn_close(c);
+    }
 }
 
 void gw_listener_close(struct gw_listener *l)
@@ -247,7 +258,7 @@ void gw_listener_close(struct gw_listener *l)
     if (!l)
         return;
     stop_accepting(l);
-    l->draining = 0;
+    l->draining = l->n_leaving = 0;
     while (l->conns)
         gw_conn_close(l->conns);
     gw_loop_cancel(l->loop, &l->idle_task);

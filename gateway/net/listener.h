@@ -32,10 +32,13 @@ struct gw_listener *gw_listener_open(struct gw_loop *loop, const struct gw_liste
                                      struct gw_err *err);
 /* The bound address, "127.0.0.1:41873". */
 const char *gw_listener_address(const struct gw_listener *l);
-/* Stops accepting and says goodbye: GOAWAY, Connection: close; requests in progress go on. idle is
- * called, once, when the last connection is gone (at once in the next turn if there is none). */
+/* Says goodbye to the connections that are there: GOAWAY, Connection: close; requests in progress
+ * go on. idle is called, once, when the last of them is gone (in the next turn if there is none).
+ * New ones are still accepted, so that the handler can tell them why it takes nothing more. */
 void gw_listener_drain(struct gw_listener *l, void (*idle)(void *ctx), void *ctx);
-/* Closes what is left (gone is called for every stream). NULL is fine. */
+/* Of a drained one: the connections that have not gone yet are closed. */
+void gw_listener_hang_up(struct gw_listener *l);
+/* Stops accepting and closes what is left (gone is called for every stream). NULL is fine. */
 void gw_listener_close(struct gw_listener *l);
 
 #endif

@@ -370,8 +370,13 @@ TEST(test_listener_drains_and_says_once_when_it_is_idle)
     gw_listener_drain(listener, on_idle, NULL);
     CHECK(idles == 0);
     CHECK(hear(quiet, NULL) == -1 && idles == 0);
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    close(fd);
+    fd = dial(); /* who comes now is heard, and not waited for */
+    say(fd, GET);
+    while (room.n_open < 2)
+        gw_loop_turn(loop, 1);
+    room_answer(&room, room.open[1], 503);
+    CHECK(!hear(fd, "503 "));
+    CHECK(idles == 0);
     room_answer(&room, room.open[0], 200);
     CHECK(!hear(busy, "connection: close"));
     close(busy);
@@ -380,6 +385,7 @@ TEST(test_listener_drains_and_says_once_when_it_is_idle)
     gw_loop_turn(loop, 0);
     CHECK(idles == 1);
     close(quiet);
+    close(fd);
     stop();
 }
 
