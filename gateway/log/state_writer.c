@@ -1,6 +1,6 @@
 /* The state writer: a thread that takes the settles of all workers, and what is done with dead
  * letters, and commits them together, at once when the last commit is long enough ago (L5): 20
- * times as long as that one took, between 10 and 100 ms. So a crash repeats little where the disk
+ * times as long as that one took, between 25 and 100 ms. So a crash repeats little where the disk
  * is fast, and a slow one is left to the records. Asks of cursors are answered here as well
  * (asks.c), so that one thread writes state.db. For a log in memory there is no thread and no file:
  * who settles does it. */
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MIN_MS = 10, MAX_MS = 100, TIMES = 20 }; /* between commits */
+enum { MIN_MS = 25, MAX_MS = 100, TIMES = 20 }; /* between commits */
 enum { RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 static void is_change(struct gw_mail *m)
