@@ -258,7 +258,8 @@ void gw_listener_close(struct gw_listener *l)
     if (!l)
         return;
     stop_accepting(l);
-    l->draining = l->n_leaving = 0;
+    l->draining = 0;
+    l->n_leaving = 0;
     while (l->conns)
         gw_conn_close(l->conns);
     gw_loop_cancel(l->loop, &l->idle_task);
