@@ -72,21 +72,11 @@ static int readable(const struct gw_pipeline_conf *c, size_t i, struct gw_proble
 /* Rules are loaded from a sound file only: what is wrong with them has been told. */
 static void check_pipeline(const struct gw_pipeline_conf *c, int sound, struct gw_problems *p)
 {
-    const struct gw_style_conf style = {.style = (enum gw_style)c->format.style,
-                                        .source = gw_str_of(c->source),
-                                        .json = c->format.json};
+    const struct gw_style_conf style = gw_style_conf_of(c);
+    struct gw_hooks_conf conf = gw_hooks_conf_of(c, &style);
     struct gw_strs one = {0};
-    struct gw_hooks_conf conf = {.pipeline = c->name,
-                                 .scripts = &one,
-                                 .match = c->match,
-                                 .rename = c->rename,
-                                 .set = c->set,
-                                 .remove = c->remove,
-                                 .params = c->params,
-                                 .limits = c->hook_limits,
-                                 .style = &style,
-                                 .lua_path = c->lua_path};
 
+    conf.scripts = &one;
     if (sound)
         load(&conf, c->yaml, p);
     conf.match = conf.rename = conf.set = conf.remove = NULL;

@@ -2,6 +2,7 @@
 #define GW_PIPELINE_PIPELINE_H
 
 #include "base/field.h"
+#include "flyte/flyte.h"
 #include "hook/hook.h"
 #include "publish/publisher.h"
 
@@ -51,6 +52,12 @@ extern const struct gw_field gw_pipeline_fields[];
 /* What the table cannot say: event types, match keys, attribute names, publisher and mode, the
  * name. */
 void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p);
+
+/* What the configuration means to the style and to the hooks; these without metrics. Both borrow
+ * from c, the hooks' from style too. */
+struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c);
+struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
+                                      const struct gw_style_conf *style);
 
 /* Finds or makes the cursor and starts the workers. A script that does not load leaves the pipeline
  * down (up 0, last_error), not failed: NULL only for what the whole gateway cannot go on with. conf

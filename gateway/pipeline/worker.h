@@ -160,10 +160,6 @@ void gw_worker_go_on(struct gw_worker *w);
 
 /* opening.c: hooks, publisher, reader */
 int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
-struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c);
-/* Without metrics. */
-struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
-                                      const struct gw_style_conf *style);
 int gw_worker_open(struct gw_worker *w, struct gw_err *err);
 void gw_worker_close(struct gw_worker *w); /* the outbox is closed already */
 
