@@ -83,33 +83,34 @@ void gw_get_letters(struct gw_request *q)
         gw_lines_out_run(o, gw_lines_letters(q->a->env.log, &query, 0, &err), &err);
 }
 
-/* 1: out has it; 0: there is none; -1: answered. */
-static int read_one(struct gw_request *q, const struct gw_letter_query *query, struct gw_buf *out)
+/* The letter that the path names, whole: 1; 0: answered, since there is none. */
+static int find_letter(struct gw_request *q, struct gw_letter_query *query, struct gw_buf *out)
 {
+    struct gw_lines *lines;
     struct gw_err err;
-    struct gw_lines *lines = gw_lines_letters(q->a->env.log, query, 1, &err);
-    int rc = lines ? lines->next(lines, out, &err) : -1;
+    int rc;
 
+    gw_buf_init(out, MAX_LETTER, q->s->mem);
+    if (read_path(q, query))
+        return 0;
+    lines = gw_lines_letters(q->a->env.log, query, 1, &err);
+    rc = lines ? lines->next(lines, out, &err) : -1;
     if (lines)
         lines->close(lines);
     if (rc < 0)
         gw_answer_err(q->s, &err);
-    return rc;
+    else if (rc == 0)
+        gw_answer_error(q->s, 404, "no such dead letter");
+    return rc == 1;
 }
 
 void gw_get_letter(struct gw_request *q)
 {
     struct gw_letter_query query;
     struct gw_buf b;
-    int rc;
 
-    gw_buf_init(&b, MAX_LETTER, q->s->mem);
-    if (read_path(q, &query) || (rc = read_one(q, &query, &b)) < 0)
-        return;
-    if (rc)
+    if (find_letter(q, &query, &b))
         gw_answer_json(q->s, 200, &b);
-    else
-        gw_answer_error(q->s, 404, "no such dead letter");
 }
 
 static void drop(struct gw_request *q, const struct gw_letter_query *query)
@@ -145,15 +146,9 @@ void gw_delete_letter(struct gw_request *q)
 {
     struct gw_letter_query query;
     struct gw_buf b;
-    int rc;
 
-    gw_buf_init(&b, MAX_LETTER, q->s->mem);
-    if (read_path(q, &query) || (rc = read_one(q, &query, &b)) < 0)
-        return;
-    if (rc)
+    if (find_letter(q, &query, &b))
         drop(q, &query);
-    else
-        gw_answer_error(q->s, 404, "no such dead letter");
 }
 
 void gw_post_letters_replay(struct gw_request *q)
