@@ -1,4 +1,5 @@
 """moongate run: start, ready, logs, stop, lock, restart."""
+import contextlib
 import json
 import os
 import re
@@ -372,50 +373,50 @@ def test_a_second_signal_while_starting_ends_at_once(gateway):
     assert g.wait() == 1
 
 
-def test_a_hanging_destination_holds_a_stop_no_longer_than_it_may(gateway):
-    """It takes the request and never answers: without shutdown_timeout this stop would not end."""
+@contextlib.contextmanager
+def hanging(gateway, shutdown_timeout):
+    """A gateway whose destination has taken an event, and the connection on which it has not answered."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
         url = "http://127.0.0.1:%d/" % s.getsockname()[1]
-        g = gateway(f"shutdown_timeout: 500ms\npipelines:\n  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
+        g = gateway(f"shutdown_timeout: {shutdown_timeout}\npipelines:\n"
+                    f"  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
         send(g, [flyte.workflow()])
         with s.accept()[0] as connection:
             assert connection.recv(4)               # so it is in flight
-            assert g.stop() == 0
+            yield g, connection
         g.start()
-        assert g.pipeline("web")["lag"] == 1
+
+
+def test_a_hanging_destination_holds_a_stop_no_longer_than_it_may(gateway):
+    """It takes the request and never answers: without shutdown_timeout this stop would not end."""
+    with hanging(gateway, "500ms") as (g, _):
+        assert g.stop() == 0
+    assert g.pipeline("web")["lag"] == 1
 
 
 def test_who_comes_during_a_stop_is_told(gateway):
     """Until the last delivery has ended: new connections are taken, and refused with a reason."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
-        url = "http://127.0.0.1:%d/" % s.getsockname()[1]
-        g = gateway(f"shutdown_timeout: 60s\npipelines:\n  - {{name: web, publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n")
-        send(g, [flyte.workflow()])
-        with s.accept()[0] as connection:
-            assert connection.recv(4)               # so it is in flight
-            g.signal(signal.SIGTERM)
-            wait_until(lambda: g.get("/readyz")[0] == 503)
-            answers = []
+    with hanging(gateway, "60s") as (g, connection):
+        g.signal(signal.SIGTERM)
+        wait_until(lambda: g.get("/readyz")[0] == 503)
+        answers = []
 
-            def refused():
-                answers.append(request(g.http, "POST", flyte.REST["task"], "{}", {"content-type": "application/json"}))
-                return answers[-1][0] == 503 or g.process.poll() is not None
-            wait_until(refused)
-            assert "shutting down" in answers[-1][2]
-            with g.channel() as channel, pytest.raises(grpc.RpcError) as error:
-                flyte.send(channel, flyte.workflow(name="late"))
-            assert error.value.code() == grpc.StatusCode.UNAVAILABLE and error.value.details() == "shutting down"
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            while connection.recv(65536):
-                pass
+        def refused():
+            answers.append(request(g.http, "POST", flyte.REST["task"], "{}", {"content-type": "application/json"}))
+            return answers[-1][0] == 503 or g.process.poll() is not None
+        wait_until(refused)
+        assert "shutting down" in answers[-1][2]
+        with g.channel() as channel, pytest.raises(grpc.RpcError) as error:
+            flyte.send(channel, flyte.workflow(name="late"))
+        assert error.value.code() == grpc.StatusCode.UNAVAILABLE and error.value.details() == "shutting down"
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        while connection.recv(65536):
+            pass
         assert g.wait() == 0
-        g.start()
-        p = g.pipeline("web")
-        assert p["published"] == p["accepted"] - p["lag"] >= 1
+    p = g.pipeline("web")
+    assert p["published"] == p["accepted"] - p["lag"] >= 1
 
 
 def test_a_clean_stop_repeats_nothing(gateway):
