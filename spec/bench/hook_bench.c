@@ -1,0 +1,209 @@
+/* What the hooks cost by themselves, in one thread: making the event of a task's request, and that
+ * with scripts. Rounds go over all rows in turn; each row prints the smallest, the middle and the
+ * largest of its costs above the row without hooks.
+ *   build/release/hook_bench [--n CALLS] [--rounds N] */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/field.h"
+#include "event/event.h"
+#include "flyte/flyte.h"
+#include "hook/hook.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_ROUNDS = 101 };
+
+static const char task[] =
+    "{\"requestId\":\"r\",\"event\":{\"taskId\":{\"resourceType\":\"TASK\",\"project\":"
+    "\"flytesnacks\",\"domain\":\"development\",\"name\":\"core.train\",\"version\":\"v1\"},"
+    "\"parentNodeExecutionId\":{\"nodeId\":\"n0\",\"executionId\":{\"project\":\"flytesnacks\","
+    "\"domain\":\"development\",\"name\":\"f5c0ffee\"}},\"retryAttempt\":1,\"phase\":\"FAILED\","
+    "\"producerId\":\"propeller\",\"occurredAt\":\"2026-01-02T03:04:05.678Z\",\"error\":{"
+    "\"code\":\"USER:Unknown\",\"message\":\"out of patience\",\"kind\":\"USER\"}}}";
+
+static const char skipped[] = "return {event_types = {'workflow'}, on_event = function() end}\n";
+static const char nothing[] = "return function() end\n";
+static const char facts[] =
+    "return function(event, request, flyte)\n"
+    "  if flyte.project ~= 'flytesnacks' or not flyte.failed then return false end\n"
+    "end\n";
+static const char team[] =
+    "local moongate = require 'moongate'\n"
+    "return function(event, request, flyte)\n"
+    "  local id = request.event.task_id\n"
+    "  if id.project ~= 'flytesnacks' or flyte.phase ~= 'FAILED' then return false end\n"
+    "  event.team = 'ml'\n"
+    "  event.task = id.name\n"
+    "  moongate.rename(event, 'jsonschemaurl', 'dataschema')\n"
+    "end\n";
+
+struct row {
+    const char *name, *script, *again; /* again: a second script */
+    struct gw_hooks *hooks;
+    struct gw_hooks_conf conf;
+    struct gw_strs scripts;
+    const char *paths[2];
+    double us[MAX_ROUNDS];
+};
+static struct row rows[] = {
+    {.name = "no hooks"},
+    {.name = "a hook that does nothing", .script = nothing},
+    {.name = "the same beside one skipped by event_types", .script = nothing, .again = skipped},
+    {.name = "two facts", .script = facts},
+    {.name = "three reads, two sets, a rename", .script = team},
+};
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static struct gw_style_conf style;
+static struct gw_str bytes;
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "hook_bench: %s: %s\n", what, why);
+    exit(1);
+}
+
+static void on_done(struct gw_hook_call *c)
+{
+    if (c->verdict == GW_HOOK_FAILED)
+        die("a script", c->text);
+}
+
+static void one_call(struct gw_hooks *hooks, struct gw_arena *mem)
+{
+    struct gw_flyte_request request;
+    struct gw_flyte facts_of;
+    struct gw_event ev;
+    struct gw_hook_call c = {.mem = mem,
+                             .event = &ev,
+                             .request = &request,
+                             .flyte = &facts_of,
+                             .kind = GW_TASK,
+                             .seed = 7,
+                             .received_at_ns = 1,
+                             .done = on_done};
+    struct gw_err err;
+
+    gw_arena_reset(mem);
+    gw_event_init(&ev, mem);
+    if (gw_flyte_decode(mem, GW_TASK, bytes, &request, &err) ||
+        gw_style_make(&style, &request, &ev, &err))
+        die("the event", err.msg);
+    gw_flyte_facts(mem, &request, &facts_of);
+    if (hooks)
+        gw_hooks_start(hooks, &c);
+}
+
+static double measure(struct gw_hooks *hooks, struct gw_arena *mem, long n)
+{
+    int64_t began = gw_clock_mono_ns();
+
+    for (long i = 0; i < n; i++)
+        one_call(hooks, mem);
+    return (double)(gw_clock_mono_ns() - began) / (double)n / 1000;
+}
+
+static const char *write_script(const char *text)
+{
+    static int n;
+    char *path = malloc(100);
+    FILE *f;
+
+    if (!path)
+        abort();
+    snprintf(path, 100, "/tmp/hook_bench.%ld.%d.lua", (long)getpid(), n++);
+    f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f))
+        die("cannot write", path);
+    return path;
+}
+
+static void open_row(struct row *r)
+{
+    struct gw_err err;
+
+    if (!r->script)
+        return;
+    r->paths[r->scripts.n++] = write_script(r->script);
+    if (r->again)
+        r->paths[r->scripts.n++] = write_script(r->again);
+    r->scripts.items = r->paths;
+    r->conf = (struct gw_hooks_conf){.pipeline = "bench",
+                                     .scripts = &r->scripts,
+                                     .limits = {1000000, 32 << 20, 5000},
+                                     .style = &style,
+                                     .lua_path = "lua"};
+    r->hooks = gw_hooks_open(&r->conf, &err);
+    if (!r->hooks)
+        die("a script", err.msg);
+    for (size_t i = 0; i < r->scripts.n; i++)
+        unlink(r->paths[i]);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void report(struct row *r, int rounds)
+{
+    double over[MAX_ROUNDS];
+
+    for (int i = 0; i < rounds; i++)
+        over[i] = r == rows ? r->us[i] : r->us[i] - rows[0].us[i];
+    qsort(over, (size_t)rounds, sizeof(*over), by_size);
+    printf("%-45s %s%.3f / %.3f / %.3f us\n", r->name, r == rows ? " " : "+", over[0],
+           over[rounds / 2], over[rounds - 1]);
+}
+
+static void encode_task(void)
+{
+    struct gw_arena *mem = gw_arena_new(); /* kept: bytes are in it */
+    struct gw_flyte_request request;
+    struct gw_err err;
+
+    if (gw_flyte_decode_json(mem, GW_TASK, gw_str_of(task), &request, &err))
+        die("the request", err.msg);
+    bytes = request.bytes;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"n", 1, NULL, 'n'}, {"rounds", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
+    struct gw_arena *mem = gw_arena_new();
+    int rounds = 9, o;
+    long n = 100000;
+
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (o == 'n')
+            n = atol(optarg);
+        else if (o == 'r')
+            rounds = atoi(optarg);
+        else
+            return 2;
+    }
+    if (n < 1 || rounds < 1 || rounds > MAX_ROUNDS)
+        die("options", "--n is at least 1, --rounds 1 to 101");
+    style.source = GW_STR("https://github.com/flyteorg/flyteadmin");
+    encode_task();
+    for (size_t i = 0; i < ROWS; i++)
+        open_row(&rows[i]);
+    for (int k = 0; k < rounds; k++)
+        for (size_t i = 0; i < ROWS; i++)
+            rows[i].us[k] = measure(rows[i].hooks, mem, n);
+    for (size_t i = 0; i < ROWS; i++)
+        report(&rows[i], rounds);
+    for (size_t i = 0; i < ROWS; i++)
+        gw_hooks_close(rows[i].hooks);
+    gw_arena_free(mem);
+    return 0;
+}
