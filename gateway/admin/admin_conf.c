@@ -10,7 +10,7 @@ const struct gw_field gw_admin_fields[] = {
     {"listen", GW_F_STR, offsetof(struct gw_admin_conf, listen), .def = "127.0.0.1:9090",
      .help = "Address and port of health, metrics and the API; port 0 lets the kernel choose, none "
              "turns it off."},
-    {"token_file", GW_F_STR, offsetof(struct gw_admin_conf, token_file), .path = 1,
+    {"token_file", GW_F_STR, offsetof(struct gw_admin_conf, token_file), .path = 1, .input = 1,
      .help = "A file that holds the token (Authorization: Bearer) which requests that change "
              "something need; read anew for each. Without it they are taken on loopback only, and "
              "not from other pages."},

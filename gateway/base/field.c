@@ -50,14 +50,6 @@ static void read_tables(const struct gw_field_at *a, struct gw_list *out)
 
 /* ---- unions ---- */
 
-static const struct gw_yaml *get_fold(const struct gw_yaml *map, const char *key)
-{
-    for (size_t i = 0; i < map->n; i++)
-        if (!strcasecmp(map->keys[i].text.p, key))
-            return &map->values[i];
-    return NULL;
-}
-
 /* The variants' names, for a message; what is wanted is looked up on the way. */
 static const struct gw_variant *find_variant(const struct gw_field *f, struct gw_nearest *near,
                                              char *all, size_t size)
@@ -78,7 +70,7 @@ static const struct gw_variant *find_variant(const struct gw_field *f, struct gw
 /* An unquoted null is a name here: publisher: {type: null}. */
 static const struct gw_variant *read_type(const struct gw_field_at *a)
 {
-    const struct gw_yaml *type = get_fold(a->y, "type");
+    const struct gw_yaml *type = gw_field_get(a->y, "type");
     struct gw_nearest near = {0};
     const struct gw_variant *v;
     char hint[120], all[300] = "";
@@ -169,28 +161,6 @@ static void read_default(struct gw_field_reader *r, const struct gw_field *f,
 
 /* ---- keys ---- */
 
-/* The field of a key and whether it is the twin NAME_file. NULL: none. */
-static const struct gw_field *find_field(const struct gw_field *fields, const char *key,
-                                         int *is_file, struct gw_nearest *near)
-{
-    char twin[80];
-
-    *is_file = 0;
-    for (const struct gw_field *f = fields; f->name; f++) {
-        if (!strcasecmp(key, f->name) || (f->alias && !strcasecmp(key, f->alias)))
-            return f;
-        gw_nearest_offer(near, gw_str_of(f->name));
-        if (!f->secret)
-            continue;
-        snprintf(twin, sizeof(twin), "%s_file", f->name);
-        if (!strcasecmp(key, twin)) {
-            *is_file = 1;
-            return f;
-        }
-    }
-    return NULL;
-}
-
 static int stands_for_absent(const struct gw_field *f, const struct gw_yaml *y)
 {
     return gw_yaml_is_null(y) && f->type != GW_F_VALUE && f->type != GW_F_TABLE;
@@ -228,7 +198,7 @@ static void read_key(struct table *t, size_t i)
     struct gw_field_at a = {.r = t->r, .y = &t->map->values[i]};
     int is_file;
 
-    a.f = find_field(t->fields, key->text.p, &is_file, &near);
+    a.f = gw_field_find(t->fields, key->text.p, &is_file, &near);
     if (!a.f) {
         if (!t->in_union || strcasecmp(key->text.p, "type") != 0)
             unknown_key(t, key, &near);

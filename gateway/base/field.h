@@ -81,7 +81,8 @@ struct gw_field {
     unsigned pointer : 1; /* GW_F_TABLE: see above */
     unsigned
         weak : 1; /* GW_F_BOOL, GW_F_INT: as FlyteAdmin reads them, "1" is true and true is 1 */
-    unsigned path : 1; /* GW_F_STR, GW_F_STRS: relative to the file it stands in */
+    unsigned path : 1;  /* GW_F_STR, GW_F_STRS: relative to the file it stands in */
+    unsigned input : 1; /* with path: its content counts, as that of a certificate */
 };
 
 /* Fills conf (zeroed by the caller) from a mapping, or with defaults when map is NULL. Every
@@ -90,6 +91,12 @@ struct gw_field {
  * the first. */
 void gw_fields_read(const struct gw_field *fields, const struct gw_yaml *map, void *conf,
                     struct gw_problems *p, const char *where);
+/* The files whose contents the values of a mapping are or need: the twins NAME_file and the fields
+ * with `input`. path is resolved and lives as long as the call; at is where it is written. */
+typedef void gw_field_file_fn(void *ctx, const struct gw_field *f, const struct gw_yaml *at,
+                              const char *path);
+void gw_fields_files(const struct gw_field *fields, const struct gw_yaml *map, gw_field_file_fn *fn,
+                     void *ctx);
 /* 1: two structs of the table have the same values. */
 int gw_fields_same(const struct gw_field *fields, const void *a, const void *b);
 /* The JSON Schema (2020-12) of a table, as an object. */

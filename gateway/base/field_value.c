@@ -9,8 +9,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_SECRET = 65536, SHOWN = 60 };
 
@@ -49,15 +54,51 @@ void gw_field_fail_type(const struct gw_field_at *a, const char *wanted)
                       y->type == GW_YAML_SEQ ? "list" : "mapping");
 }
 
+/* ---- keys ---- */
+
+const struct gw_yaml *gw_field_get(const struct gw_yaml *map, const char *key)
+{
+    for (size_t i = 0; i < map->n; i++)
+        if (!strcasecmp(map->keys[i].text.p, key))
+            return &map->values[i];
+    return NULL;
+}
+
+const struct gw_field *gw_field_find(const struct gw_field *fields, const char *key, int *is_file,
+                                     struct gw_nearest *near)
+{
+    char twin[80];
+
+    *is_file = 0;
+    for (const struct gw_field *f = fields; f->name; f++) {
+        if (!strcasecmp(key, f->name) || (f->alias && !strcasecmp(key, f->alias)))
+            return f;
+        gw_nearest_offer(near, gw_str_of(f->name));
+        if (!f->secret)
+            continue;
+        snprintf(twin, sizeof(twin), "%s_file", f->name);
+        if (!strcasecmp(key, twin)) {
+            *is_file = 1;
+            return f;
+        }
+    }
+    return NULL;
+}
+
 /* ---- scalars ---- */
+
+const char *gw_field_resolve(struct gw_arena *mem, const char *file, const char *path)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+
+    if (!slash || path[0] == '/' || !strcmp(path, "-") || !*path)
+        return path;
+    return gw_arena_printf(mem, "%.*s/%s", (int)(slash - file), file, path).p;
+}
 
 static const char *resolve(struct gw_field_reader *r, const struct gw_field *f, const char *path)
 {
-    const char *slash = r->file ? strrchr(r->file, '/') : NULL;
-
-    if (!f->path || !slash || path[0] == '/' || !strcmp(path, "-") || !*path)
-        return path;
-    return gw_arena_printf(r->p->mem, "%.*s/%s", (int)(slash - r->file), r->file, path).p;
+    return f->path ? gw_field_resolve(r->p->mem, r->file, path) : path;
 }
 
 static void read_str(const struct gw_field_at *a, const char **out)
@@ -233,30 +274,52 @@ static void read_pairs(const struct gw_field_at *a, struct gw_pairs *out)
     }
 }
 
-/* The content of a secret's file, without the newline at its end. */
+/* What a file of up to MAX_SECRET bytes holds; 0, or -1 with why. One that is no regular file could
+ * keep the reader waiting for ever. */
+static int read_secret(const char *path, char text[MAX_SECRET + 1], size_t *len, char *why,
+                       size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    ssize_t n = fd < 0 || fstat(fd, &st) ? -1 : 0;
+    char cause[100];
+
+    if (n == 0 && !S_ISREG(st.st_mode))
+        snprintf(why, size, "not a regular file");
+    for (*len = 0; n >= 0 && S_ISREG(st.st_mode) && *len <= MAX_SECRET; *len += (size_t)n)
+        if ((n = read(fd, text + *len, MAX_SECRET + 1 - *len)) <= 0)
+            break;
+    if (n < 0)
+        snprintf(why, size, "%s", strerror_r(errno, cause, sizeof(cause)));
+    else if (*len > MAX_SECRET || memchr(text, '\0', *len))
+        snprintf(why, size, "not a text of up to 64 KiB");
+    if (fd >= 0)
+        close(fd);
+    return *why ? -1 : 0;
+}
+
+/* Its content without the newline at its end. */
 void gw_field_read_secret_file(struct gw_field_at *a, const char **out)
 {
-    const struct gw_field path = {.name = "", .path = 1};
-    char text[MAX_SECRET + 1], why[100];
+    char text[MAX_SECRET + 1], why[120] = "";
     size_t len;
-    FILE *f;
 
     if (a->y->type != GW_YAML_SCALAR) {
         gw_field_fail_type(a, "a path");
         return;
     }
-    f = fopen(resolve(a->r, &path, a->y->text.p), "re");
-    if (!f) {
-        gw_field_fail(a, "%s: %s", a->y->text.p, strerror_r(errno, why, sizeof(why)));
+    *out = "";
+    if (read_secret(gw_field_resolve(a->r->p->mem, a->r->file, a->y->text.p), text, &len, why,
+                    sizeof(why))) {
+        gw_field_fail(a, "%s: %s", a->y->text.p, why);
         return;
     }
-    len = fread(text, 1, sizeof(text), f);
-    if (ferror(f) || len > MAX_SECRET || memchr(text, '\0', len))
-        gw_field_fail(a, "%s: no text of up to 64 KiB", a->y->text.p);
-    (void)fclose(f);
     while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         len--;
-    *out = gw_arena_strndup(a->r->p->mem, text, len > MAX_SECRET ? 0 : len);
+    if (!len)
+        gw_field_fail(a, "%s: the file is empty", a->y->text.p);
+    *out = gw_arena_strndup(a->r->p->mem, text, len);
+    explicit_bzero(text, sizeof(text));
 }
 
 void gw_field_read_value(const struct gw_field_at *a, void *to)

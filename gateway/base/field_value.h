@@ -3,11 +3,15 @@
 
 #include "base/str.h"
 
+struct gw_arena;
 struct gw_field;
+struct gw_nearest;
 struct gw_problems;
+struct gw_variant;
 struct gw_yaml;
 
-/* The values of field tables, for field.c alone: one scalar, list or map at a time. */
+/* Inside the tables of fields: the values, one scalar, list or map at a time, and how keys are
+ * found. */
 enum { GW_FIELD_NAME = 256 };
 
 struct gw_field_reader {
@@ -30,6 +34,13 @@ void gw_field_fail(const struct gw_field_at *a, const char *fmt, ...)
 void gw_field_fail_type(const struct gw_field_at *a, const char *wanted);
 /* How much of a value a message shows, for %.*s. */
 int gw_field_shown(struct gw_str s);
+/* The field of a key and whether it is the twin NAME_file. NULL: none. */
+const struct gw_field *gw_field_find(const struct gw_field *fields, const char *key, int *is_file,
+                                     struct gw_nearest *near);
+/* Of a key in any case. */
+const struct gw_yaml *gw_field_get(const struct gw_yaml *map, const char *key);
+/* A path that stands in file (NULL: none), from where the program runs. */
+const char *gw_field_resolve(struct gw_arena *mem, const char *file, const char *path);
 /* All types but the nested ones; to: the struct's member. */
 void gw_field_read_value(const struct gw_field_at *a, void *to);
 /* The twin NAME_file of a secret. */

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "config/assemble.h"
 #include "config/flyteadmin.h"
 #include "net/listener.h"
 #include "publish/publisher.h"
@@ -300,6 +301,26 @@ static void check_addresses(const struct gw_config *c, const struct gw_yaml *roo
     gw_admin_check(&c->admin, value(root, "admin"), p);
 }
 
+/* ---- files ---- */
+
+/* The pipelines' are theirs, all others the gateway's. */
+static void note_files(struct gw_config *c, const struct gw_yaml *root)
+{
+    const struct gw_pipeline_conf *all = c->pipelines.items;
+
+    for (size_t i = 0; i < root->n; i++) {
+        struct gw_yaml one = *root;
+
+        one.keys = &root->keys[i];
+        one.values = &root->values[i];
+        one.n = 1;
+        if (strcasecmp(root->keys[i].text.p, "pipelines") != 0)
+            gw_config_note_files(c, fields, &one, NULL);
+    }
+    for (size_t i = 0; i < c->pipelines.n; i++)
+        gw_config_note_files(c, gw_pipeline_fields, all[i].yaml, &all[i]);
+}
+
 /* ---- the whole ---- */
 
 /* By place: they were found table by table. */
@@ -325,6 +346,7 @@ static struct gw_config *load(const char *path, struct gw_problems *p)
     struct gw_yaml *root = read_root(path, p);
     struct file *f = gw_arena_zalloc(p->mem, sizeof(*f));
 
+    f->conf.mem = p->mem;
     if (root && root->type == GW_YAML_MAP)
         complete(root, p);
     if (root)
@@ -335,10 +357,10 @@ static struct gw_config *load(const char *path, struct gw_problems *p)
         check_sections(&f->conf, &f->sections, root, p);
         if (f->cloud_yaml)
             read_sections_file(&f->conf, f->cloud_yaml, p);
+        note_files(&f->conf, root);
     }
     if (p->n)
         qsort(p->items, p->n, sizeof(*p->items), by_place);
-    f->conf.mem = p->mem;
     return &f->conf;
 }
 

@@ -26,6 +26,14 @@ struct gw_config {
     /* FlyteAdmin's own sections found in the file; run refuses them by name until their styles
      * exist. */
     const char *flyteadmin_section; /* "cloudEvents", NULL: none */
+    struct gw_list files;           /* of struct gw_config_file */
+};
+
+/* A file that values come from or that they name, beside the scripts and what these read: the
+ * `_file` twin of a secret, a token file, certificates and keys. */
+struct gw_config_file {
+    const struct gw_pipeline_conf *of; /* NULL: of the gateway itself */
+    const char *path;
 };
 
 /* path NULL: the built-in defaults. Every problem goes into p (p->mem is the configuration's
@@ -40,6 +48,9 @@ void gw_config_schema(struct gw_buf *out);
 void gw_config_reference(struct gw_buf *out);
 /* Problems carry the script's file and line. A configuration with problems may be incomplete. */
 void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p);
+/* Every file whose change matters, in no order; one may come more than once. */
+typedef void gw_config_file_fn(void *ctx, const struct gw_pipeline_conf *of, const char *path);
+void gw_config_files(const struct gw_config *c, gw_config_file_fn *fn, void *ctx);
 /* Of the contents of a pipeline's scripts and of what they require by name: another one says that
  * they have changed. */
 uint64_t gw_config_fingerprint(const struct gw_pipeline_conf *conf);

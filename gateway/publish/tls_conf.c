@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 const struct gw_field gw_publish_tls_fields[] = {
-    {"ca", GW_F_STR, offsetof(struct gw_publish_tls, ca), .path = 1,
+    {"ca", GW_F_STR, offsetof(struct gw_publish_tls, ca), .path = 1, .input = 1,
      .help = "Certificates to trust, PEM; absent: the system's."},
-    {"cert", GW_F_STR, offsetof(struct gw_publish_tls, cert), .path = 1,
+    {"cert", GW_F_STR, offsetof(struct gw_publish_tls, cert), .path = 1, .input = 1,
      .help = "Certificate to show, PEM."},
-    {"key", GW_F_STR, offsetof(struct gw_publish_tls, key), .path = 1, .help = "Its key, PEM."},
+    {"key", GW_F_STR, offsetof(struct gw_publish_tls, key), .path = 1, .input = 1,
+     .help = "Its key, PEM."},
     {"verify", GW_F_BOOL, offsetof(struct gw_publish_tls, verify), .def = "true",
      .help = "Check the server's certificate and name."},
     {0}};

@@ -7,8 +7,11 @@
 #include "base/yaml.h"
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct inner {
     const char *name;
@@ -40,7 +43,7 @@ static const struct gw_field inner_fields[] = {
     {0}};
 
 static const struct gw_field variant_fields[] = {
-    {"path", GW_F_STR, offsetof(struct variant, path), .required = 1, .path = 1},
+    {"path", GW_F_STR, offsetof(struct variant, path), .required = 1, .path = 1, .input = 1},
     {"password", GW_F_STR, offsetof(struct variant, password), .secret = 1},
     {"brokers", GW_F_STRS, offsetof(struct variant, brokers), .comma = 1},
     {0}};
@@ -78,7 +81,7 @@ static const struct gw_field fields[] = {
 static struct gw_problems p;
 
 /* Reads text as dir/f.yaml. */
-static struct conf read(const char *text)
+static struct conf read_text(const char *text)
 {
     struct conf c = {0};
     struct gw_yaml *y;
@@ -92,7 +95,7 @@ static struct conf read(const char *text)
 
 static struct conf read_well(const char *text)
 {
-    struct conf c = read(text);
+    struct conf c = read_text(text);
 
     for (size_t i = 0; i < p.n; i++)
         fprintf(stderr, "%s\n", p.items[i].text);
@@ -102,7 +105,7 @@ static struct conf read_well(const char *text)
 
 static void check_problem(const char *text, int line, int column, const char *what)
 {
-    read(text);
+    read_text(text);
     if (p.n != 1 || p.items[0].line != line || p.items[0].column != column ||
         strcmp(p.items[0].text, what) != 0)
         for (size_t i = 0; i < p.n; i++)
@@ -197,11 +200,11 @@ TEST(test_field_problems_say_what_and_where)
 
 TEST(test_field_reports_every_problem)
 {
-    read("n: 0\nsize: x\nout: {type: q}\nfoo: 1\n"); /* and nested.name is missing */
+    read_text("n: 0\nsize: x\nout: {type: q}\nfoo: 1\n"); /* and nested.name is missing */
     CHECK(p.n == 5 && p.errors == 5);
     gw_arena_free(p.mem);
     unsetenv("GW_NO");
-    read(OK "n: ${GW_NO}\ntext: a\ntext: b\nlist: {}\n");
+    read_text(OK "n: ${GW_NO}\ntext: a\ntext: b\nlist: {}\n");
     CHECK(p.n == 3 && strstr(p.items[0].text, "GW_NO") && strstr(p.items[1].text, "duplicate"));
     CHECK(strstr(p.items[2].text, "list: "));
     gw_arena_free(p.mem);
@@ -214,7 +217,7 @@ TEST(test_field_secret_comes_from_a_file_and_is_not_shown)
     struct conf c;
 
     CHECK(f && fputs("s3cret\n", f) >= 0 && !fclose(f));
-    c = read("nested: {name: x}\nout: {type: file, path: p, password_file: ../secret}\n");
+    c = read_text("nested: {name: x}\nout: {type: file, path: p, password_file: ../secret}\n");
     CHECK(p.n == 1 && strstr(p.items[0].text, "out.password_file: ../secret: No such file"));
     gw_arena_free(p.mem);
     c = (struct conf){0};
@@ -228,8 +231,70 @@ TEST(test_field_secret_comes_from_a_file_and_is_not_shown)
     v = c.out.conf;
     CHECK(p.n == 0 && !strcmp(v->password, "s3cret"));
     gw_arena_free(p.mem);
-    read("nested: {name: x}\nout: {type: file, path: p, password: [s3cret]}\n");
+    read_text("nested: {name: x}\nout: {type: file, path: p, password: [s3cret]}\n");
     CHECK(p.n == 1 && !strstr(p.items[0].text, "s3cret"));
+    gw_arena_free(p.mem);
+}
+
+static void check_secret_file(const char *what)
+{
+    struct gw_arena *mem = gw_arena_new();
+
+    CHECK(symlink(".", "dir") == 0 || errno == EEXIST);
+    check_problem(OK "out: {type: file, path: p, password_file: secret}\n", 2, 43,
+                  gw_arena_printf(mem, "out.password_file: secret: %s", what).p);
+    gw_arena_free(mem);
+}
+
+static void write_secret(const char *text, size_t len)
+{
+    FILE *f = fopen("secret", "w");
+
+    CHECK(f && fwrite(text, 1, len, f) == len && !fclose(f));
+}
+
+TEST(test_field_secret_file_has_to_hold_a_secret)
+{
+    static char large[65537];
+
+    check_secret_file("No such file or directory");
+    write_secret("\n\r\n", 3);
+    check_secret_file("the file is empty");
+    write_secret("a\0b", 3);
+    check_secret_file("not a text of up to 64 KiB");
+    memset(large, 'x', sizeof(large));
+    write_secret(large, sizeof(large));
+    check_secret_file("not a text of up to 64 KiB");
+    CHECK(!unlink("secret") && !mkfifo("secret", 0600)); /* nobody ever writes to it */
+    check_secret_file("not a regular file");
+    CHECK(!unlink("secret") && !mkdir("secret", 0700));
+    check_secret_file("not a regular file");
+}
+
+static void add_file(void *ctx, const struct gw_field *f, const struct gw_yaml *at,
+                     const char *path)
+{
+    char *all = ctx;
+
+    snprintf(all + strlen(all), 200, "%s=%s:%d ", f->name, path, at->column);
+}
+
+TEST(test_field_files_are_those_whose_contents_count)
+{
+    char all[1000] = "";
+    struct gw_yaml *y;
+
+    p = (struct gw_problems){.mem = gw_arena_new()};
+    y = gw_yaml_parse("dir/f.yaml",
+                      GW_STR("where: w\npaths: [x]\nOUT: {type: file, path: c.pem, Password_File: "
+                             "/s, password: a}\nmaybe: 5\n"),
+                      1, 1, &p);
+    gw_fields_files(fields, y, add_file, all);
+    CHECK(!strcmp(all, "path=dir/c.pem:25 password=/s:47 "));
+    all[0] = '\0';
+    y = gw_yaml_parse("dir/f.yaml", GW_STR("out: {path: c, type: 'null'}\nitems: 4\n"), 1, 1, &p);
+    gw_fields_files(fields, y, add_file, all);
+    CHECK(!*all && p.n == 0);
     gw_arena_free(p.mem);
 }
 

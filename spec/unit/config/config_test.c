@@ -247,6 +247,34 @@ TEST(test_config_reference_page_is_made_from_the_tables)
     gw_arena_free(mem);
 }
 
+static void add_file(void *ctx, const struct gw_pipeline_conf *of, const char *path)
+{
+    char *all = ctx;
+
+    snprintf(all + strlen(all), 200, "%s=%s ", of ? of->name : "-", path);
+}
+
+TEST(test_config_files_are_told_by_pipeline)
+{
+    static const char *const names[] = {"d/secret", "d/token", "d/ca.pem"};
+    char all[1000] = "";
+    struct gw_config *c;
+
+    CHECK(!mkdir("d", 0777));
+    for (size_t i = 0; i < 3; i++) {
+        FILE *f = fopen(names[i], "w");
+
+        CHECK(f && fputs("abc\n", f) >= 0 && !fclose(f));
+    }
+    c = load_well("admin: {token_file: token}\npipelines:\n"
+                  "  - {name: a, hooks: [a.lua], publisher: {type: http, url: 'http://h/', "
+                  "bearer_token_file: secret, tls: {ca: ca.pem}}}\n"
+                  "  - {name: b, publisher: {type: 'null'}}\n");
+    gw_config_files(c, add_file, all);
+    CHECK(!strcmp(all, "-=d/token a=d/secret a=d/ca.pem "));
+    gw_config_free(c);
+}
+
 TEST(test_config_scripts_are_told_with_their_line)
 {
     struct gw_config *c;
