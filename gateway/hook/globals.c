@@ -3,12 +3,13 @@
 #include "hook/api.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/sources.h"
 #include "hook/vm.h"
 
+#include "base/err.h"
+
 #include <lualib.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char base_key, api_key; /* registry: the base library; the table `moongate` */
 
@@ -92,68 +93,35 @@ static int set_global(lua_State *L)
 
 /* ---- modules ------------------------------------------------------------------------------- */
 
-struct source {
-    FILE *f;
-    char buf[4096];
-};
-
-static const char *read_source(lua_State *L, void *data, size_t *len)
+/* As Lua's own loader: a byte order mark and a first line that starts with # are not the script's;
+ * the line's end counts as a line. */
+static struct gw_str without_first(struct gw_str text)
 {
-    struct source *s = data;
+    size_t i = text.len >= 3 && !memcmp(text.p, "\xef\xbb\xbf", 3) ? 3 : 0;
 
-    (void)L;
-    *len = fread(s->buf, 1, sizeof(s->buf), s->f);
-    return *len ? s->buf : NULL;
-}
-
-/* As Lua's own loader: a byte order mark and a first line that starts with # are not the script's.
- */
-static void skip_first(FILE *f)
-{
-    unsigned char mark[3];
-    int c;
-
-    if (fread(mark, 1, sizeof(mark), f) != sizeof(mark) || memcmp(mark, "\xef\xbb\xbf", 3) != 0)
-        rewind(f);
-    c = getc(f);
-    if (c == '#')
-        while (c != EOF && c != '\n')
-            c = getc(f);
-    if (c != EOF)
-        ungetc(c, f); /* the line's end counts as a line */
-}
-
-/* lua_load does not raise, and neither does the reader: the file is closed in any case. */
-static int load_text(lua_State *L, const char *path, const char *chunk)
-{
-    struct source s;
-    int status;
-
-    s.f = fopen(path, "rbe");
-    if (!s.f) {
-        lua_pushfstring(L, "%s:1: cannot be read", chunk + 1);
-        return LUA_ERRFILE;
-    }
-    skip_first(s.f);
-    status = lua_load(L, read_source, &s, chunk, "t");
-    if (fclose(s.f) && status == LUA_OK) {
-        lua_pushfstring(L, "%s:1: cannot be read", chunk + 1);
-        status = LUA_ERRFILE;
-    }
-    return status;
+    if (i < text.len && text.p[i] == '#')
+        while (i < text.len && text.p[i] != '\n')
+            i++;
+    return (struct gw_str){text.p + i, text.len - i};
 }
 
 void gw_globals_load(lua_State *L, const char *path, const char *name, int env)
 {
     const char *chunk;
-    struct stat st;
+    struct gw_str text;
+    struct gw_err err;
+    int found;
 
     env = lua_absindex(L, env);
     chunk = lua_pushfstring(L, "@%s", name);
-    if (stat(path, &st) || !S_ISREG(st.st_mode))
+    found = gw_sources_file(gw_vm(L)->sources, path, &text, &err);
+    if (found < 0)
+        luaL_error(L, "%s:1: %s", name, err.msg);
+    if (!found)
         luaL_error(L, "%s:1: there is no such file: %s", name, path);
-    gw_guard_spend(L, (uint64_t)st.st_size);
-    if (load_text(L, path, chunk) != LUA_OK)
+    gw_guard_spend(L, text.len);
+    text = without_first(text);
+    if (luaL_loadbufferx(L, text.p, text.len, chunk, "t") != LUA_OK)
         lua_error(L);
     lua_remove(L, -2);
     lua_pushvalue(L, env);
@@ -183,11 +151,13 @@ static int required(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-static int is_file(const char *path)
+/* One that cannot be read is there: loading it says why. */
+static int is_file(lua_State *L, const char *path)
 {
-    struct stat st;
+    struct gw_str text;
+    struct gw_err err;
 
-    return !stat(path, &st) && S_ISREG(st.st_mode);
+    return gw_sources_file(gw_vm(L)->sources, path, &text, &err) != 0;
 }
 
 /* Pushes the path of module name (a.b is a/b.lua), beside the script or in lua_path. */
@@ -200,11 +170,11 @@ static const char *find_module(lua_State *L, const char *name)
     if (s->path) {
         lua_pushlstring(L, s->path, slash ? (size_t)(slash - s->path) + 1 : 0);
         path = lua_pushfstring(L, "%s%s.lua", lua_tostring(L, -1), file);
-        if (is_file(path))
+        if (is_file(L, path))
             return path;
     }
     path = lua_pushfstring(L, "%s/%s.lua", lib ? lib : ".", file);
-    if (lib && is_file(path))
+    if (lib && is_file(L, path))
         return path;
     luaL_error(L, "module '%s' not found: no %s.lua beside the script%s%s", name, file,
                lib ? " or in " : "", lib ? lib : "");

@@ -14,6 +14,7 @@ struct gw_flyte_request;
 struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload makes a new one */
 struct gw_hooks;   /* the scripts of one worker of one pipeline, in order; one thread */
 struct gw_metrics;
+struct gw_sources;
 struct gw_strs;
 struct gw_style_conf;
 struct gw_yaml;
@@ -48,6 +49,7 @@ struct gw_hooks_conf {
     const struct gw_style_conf *style; /* to make `data` anew when request was changed */
     const char *lua_path;              /* folder that holds moongate/ (lua/ in the source tree) */
     struct gw_metrics *metrics;        /* may be NULL */
+    struct gw_sources *sources;        /* what scripts are loaded from; NULL: the disk */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };
@@ -82,8 +84,16 @@ struct gw_hook_call {
 /* Loads everything. NULL: err says file:line. A conf without scripts and rules gives hooks that
  * publish the event as it is, without a Lua state. */
 struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err);
-/* -1: the old version stays. Calls that wait end in the version they started in. */
-int gw_hooks_reload(struct gw_hooks *h, struct gw_err *err);
+/* Loads the scripts of a snapshot (NULL: of the disk) for a worker with this conf, on any thread.
+ * NULL: err says file:line. */
+struct gw_hook_vm *gw_hooks_load(const struct gw_hooks_conf *conf, struct gw_sources *sources,
+                                 struct gw_err *err);
+void gw_hooks_unload(struct gw_hook_vm *vm); /* one that no hooks have taken; NULL is fine */
+/* No new call enters the version before; calls that wait end in the one they started in. Takes
+ * *vm, whose snapshot is what is loaded after a stop from now on. */
+void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm);
+/* Both; -1: the version before stays. */
+int gw_hooks_reload(struct gw_hooks *h, struct gw_sources *sources, struct gw_err *err);
 /* No call may be in progress. NULL is fine. */
 void gw_hooks_close(struct gw_hooks *h);
 void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c);

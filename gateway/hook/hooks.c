@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "hook/chain.h"
 #include "hook/hooks.h"
+#include "hook/sources.h"
 #include "hook/vm.h"
 
 #include <assert.h>
@@ -24,7 +25,8 @@ int64_t (*gw_hook_now_ms)(void) = now_ms;
 
 struct gw_hooks {
     const struct gw_hooks_conf *conf;
-    struct gw_hook_vm *vm; /* NULL after a stop: the next start loads the scripts afresh */
+    struct gw_sources *sources; /* held; NULL: the disk */
+    struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
     int needs_vm;
     struct {
         struct gw_histogram *seconds;
@@ -88,6 +90,12 @@ void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_fa
         gw_count(h->counts[index].errors, 1);
 }
 
+static int needs_vm(const struct gw_hooks_conf *conf)
+{
+    return (conf->scripts && conf->scripts->n) || conf->match || conf->rename || conf->set ||
+           conf->remove;
+}
+
 struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err)
 {
     struct gw_hooks *h = calloc(1, sizeof(*h));
@@ -95,32 +103,59 @@ struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *
     if (!h)
         abort();
     h->conf = conf;
-    h->needs_vm = (conf->scripts && conf->scripts->n) || conf->match || conf->rename || conf->set ||
-                  conf->remove;
+    h->needs_vm = needs_vm(conf);
     if (!h->needs_vm)
         return h;
-    h->vm = gw_vm_open(conf, err);
+    h->vm = gw_vm_open(conf, conf->sources, err);
     if (!h->vm) {
         free(h);
         return NULL;
     }
+    h->sources = gw_sources_hold(conf->sources);
     open_counts(h);
     show_memory(h);
     return h;
 }
 
-int gw_hooks_reload(struct gw_hooks *h, struct gw_err *err)
+struct gw_hook_vm *gw_hooks_load(const struct gw_hooks_conf *conf, struct gw_sources *sources,
+                                 struct gw_err *err)
+{
+    return gw_vm_open(conf, sources, err);
+}
+
+void gw_hooks_unload(struct gw_hook_vm *vm)
+{
+    gw_vm_release(vm);
+}
+
+static void swap(struct gw_hooks *h, struct gw_hook_vm *vm, struct gw_sources *sources)
+{
+    struct gw_sources *before = h->sources;
+
+    h->sources = gw_sources_hold(sources);
+    gw_sources_drop(before);
+    gw_vm_release(h->vm);
+    h->vm = vm;
+    show_memory(h);
+}
+
+void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm)
+{
+    assert(h->needs_vm);
+    swap(h, *vm, (*vm)->sources);
+    *vm = NULL;
+}
+
+int gw_hooks_reload(struct gw_hooks *h, struct gw_sources *sources, struct gw_err *err)
 {
     struct gw_hook_vm *vm;
 
     if (!h->needs_vm)
         return 0;
-    vm = gw_vm_open(h->conf, err);
+    vm = gw_vm_open(h->conf, sources, err);
     if (!vm)
         return -1;
-    gw_vm_release(h->vm);
-    h->vm = vm;
-    show_memory(h);
+    swap(h, vm, sources);
     return 0;
 }
 
@@ -132,6 +167,7 @@ void gw_hooks_close(struct gw_hooks *h)
     gw_vm_release(h->vm);
     h->vm = NULL;
     show_memory(h);
+    gw_sources_drop(h->sources);
     free(h->counts);
     free(h);
 }
@@ -163,7 +199,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     c->n_events = 0;
     c->unchanged = NULL;
     c->run = NULL;
-    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(h->conf, &err))) {
+    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(h->conf, h->sources, &err))) {
         not_loaded(c, &err);
     } else if (!h->needs_vm) {
         pass_through(c);

@@ -5,6 +5,7 @@
 #include "hook/api.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/sources.h"
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -342,18 +343,21 @@ void gw_vm_release(struct gw_hook_vm *vm)
         return;
     if (vm->L)
         lua_close(vm->L);
+    gw_sources_drop(vm->sources);
     gw_arena_free(vm->scratch);
     free(vm->scripts);
     free(vm);
 }
 
-struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_err *err)
+struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_sources *sources,
+                              struct gw_err *err)
 {
     struct gw_hook_vm *vm = calloc(1, sizeof(*vm));
 
     if (!vm)
         abort();
     *vm = (struct gw_hook_vm){.conf = conf, .refs = 1, .scratch = gw_arena_new()};
+    vm->sources = sources ? gw_sources_hold(sources) : gw_sources_new();
     list_scripts(vm);
     if (!load_all(vm, err))
         return vm;

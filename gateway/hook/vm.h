@@ -13,6 +13,7 @@
 struct gw_arena;
 struct gw_buf;
 struct gw_err;
+struct gw_sources;
 struct gw_yaml;
 
 /* One script of a pipeline as one Lua state has it; its address is its key in the registry. */
@@ -27,13 +28,14 @@ struct gw_script {
 struct gw_hook_vm {
     lua_State *L;
     const struct gw_hooks_conf *conf;
-    struct gw_hook_run *run; /* who is running now, and pays */
-    lua_State *running;      /* its current coroutine */
-    lua_State *idle;         /* a finished thread, ready for the next call; NULL: none */
-    size_t memory, biggest;  /* bytes in all; of the largest block there ever was */
-    uint64_t serial;         /* of calls of a script; a handle holds its own */
-    uint64_t unpaid;         /* small things done, see gw_guard_charge */
-    int loaded;              /* from then on globals are read-only */
+    struct gw_sources *sources; /* held: what it loads from, now and later */
+    struct gw_hook_run *run;    /* who is running now, and pays */
+    lua_State *running;         /* its current coroutine */
+    lua_State *idle;            /* a finished thread, ready for the next call; NULL: none */
+    size_t memory, biggest;     /* bytes in all; of the largest block there ever was */
+    uint64_t serial;            /* of calls of a script; a handle holds its own */
+    uint64_t unpaid;            /* small things done, see gw_guard_charge */
+    int loaded;                 /* from then on globals are read-only */
     unsigned refs;
     struct gw_arena *scratch;  /* of one function of the API at a time */
     struct gw_script *scripts; /* rules first, if there are any */
@@ -80,7 +82,8 @@ static inline struct gw_hook_vm *gw_vm(lua_State *L)
 }
 
 /* vm.c: one Lua state, loading and entering it. NULL: err says FILE:LINE: why. */
-struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_err *err);
+struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_sources *sources,
+                              struct gw_err *err); /* sources NULL: the disk as it is now */
 void gw_vm_release(struct gw_hook_vm *vm);
 /* Calls script r->index with r->item. LUA_OK: n results are on top of r->co; anything else: it
  * failed and r->text says why. gw_vm_end comes after either. */

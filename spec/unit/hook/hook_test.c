@@ -235,7 +235,7 @@ TEST(test_hook_on_load_runs_once_a_load)
     world_open(&w);
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
     CHECK(gw_event_get(&w.ev, GW_STR("n"))->number == 1);
-    CHECK(gw_hooks_reload(w.hooks, &w.err) == 0);
+    CHECK(gw_hooks_reload(w.hooks, NULL, &w.err) == 0);
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
     CHECK(gw_event_get(&w.ev, GW_STR("n"))->number == 1);
     world_close(&w);
@@ -307,7 +307,7 @@ TEST(test_hook_reload_keeps_the_old_version_when_the_new_one_is_broken)
     world_script(&w, "hook.lua", "return function(e) e.v = 1 end");
     world_open(&w);
     world_write("hook.lua", "return function(");
-    CHECK(gw_hooks_reload(w.hooks, &w.err) == -1 && has(w.err.msg, "hook.lua:1:"));
+    CHECK(gw_hooks_reload(w.hooks, NULL, &w.err) == -1 && has(w.err.msg, "hook.lua:1:"));
     CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH && gw_event_get(&w.ev, GW_STR("v")));
     world_close(&w);
 }
