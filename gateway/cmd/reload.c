@@ -292,18 +292,14 @@ static struct gw_member *plan_one(struct gw_reloader *r, struct gw_generation *g
     struct gw_member *m = take_member(r->roster, conf[i].name);
 
     if (!m) {
-        m = gw_member_new(g, i);
+        m = gw_member_new(r->roster, g, i);
         m->step = GW_STEP_ADD;
         (void)snprintf(m->why, sizeof(m->why), "starting");
         r->result.added++;
     } else if (is_same(m, g, i)) {
         r->result.unchanged++;
     } else {
-        m->step = GW_STEP_CHANGE;
-        m->next_gen = gw_generation_hold(g);
-        m->next = &conf[i];
-        m->next_scripts = g->scripts[i];
-        (void)snprintf(m->why, sizeof(m->why), "restarting");
+        gw_member_plan(m, g, i);
         r->result.changed++;
     }
     return m;

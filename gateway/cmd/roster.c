@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "hook/shared.h"
 #include "log/log.h"
 #include "pipeline/pipeline.h"
 
@@ -52,7 +53,17 @@ void gw_generation_drop(struct gw_generation *g)
 
 /* ---- members ---- */
 
-struct gw_member *gw_member_new(struct gw_generation *g, size_t i)
+/* What the hooks of a pipeline share belongs to its name, whatever configuration it has. */
+static const struct gw_pipeline_conf *take_conf(const struct gw_member *m, struct gw_generation *g,
+                                                size_t i)
+{
+    struct gw_pipeline_conf *conf = g->config->pipelines.items;
+
+    conf[i].shared = m->shared;
+    return &conf[i];
+}
+
+struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation *g, size_t i)
 {
     const struct gw_pipeline_conf *conf = g->config->pipelines.items;
     struct gw_member *m = calloc(1, sizeof(*m));
@@ -60,13 +71,24 @@ struct gw_member *gw_member_new(struct gw_generation *g, size_t i)
     if (!m)
         abort();
     m->gen = gw_generation_hold(g);
-    m->conf = &conf[i];
+    m->shared = gw_hook_shared_new(conf[i].name, r->metrics);
+    m->conf = take_conf(m, g, i);
     m->scripts = g->scripts[i];
     return m;
 }
 
+void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i)
+{
+    m->step = GW_STEP_CHANGE;
+    m->next_gen = gw_generation_hold(g);
+    m->next = take_conf(m, g, i);
+    m->next_scripts = g->scripts[i];
+    (void)snprintf(m->why, sizeof(m->why), "restarting");
+}
+
 void gw_member_free(struct gw_member *m)
 {
+    gw_hook_shared_drop(m->shared);
     gw_generation_drop(m->gen);
     gw_generation_drop(m->next_gen);
     free(m);
@@ -130,7 +152,7 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
     if (!r->members)
         abort();
     for (size_t i = 0; i < n; i++) {
-        struct gw_member *m = gw_member_new(g, i);
+        struct gw_member *m = gw_member_new(r, g, i);
 
         r->members[r->n++] = m;
         (void)snprintf(m->why, sizeof(m->why), "disabled");

@@ -9,6 +9,7 @@
 struct gw_config;
 struct gw_cursor;
 struct gw_err;
+struct gw_hook_shared;
 struct gw_log;
 struct gw_metrics;
 struct gw_pipeline_conf;
@@ -35,8 +36,9 @@ struct gw_member {
     const struct gw_pipeline_conf *conf;
     uint64_t scripts;
     struct gw_pipeline *pipeline;
-    struct gw_cursor *cursor; /* asked for; NULL: none */
-    char why[240];            /* it does not run */
+    struct gw_cursor *cursor;      /* asked for; NULL: none */
+    struct gw_hook_shared *shared; /* its own: of all its generations */
+    char why[240];                 /* it does not run */
     int paused;
     enum gw_step step;
     struct gw_generation *next_gen; /* held; of next: CHANGE */
@@ -65,7 +67,9 @@ void gw_generation_free(struct gw_generation *g); /* one that nobody ever held *
 
 /* Starts every pipeline of what was read first. */
 int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err);
-struct gw_member *gw_member_new(struct gw_generation *g, size_t i);
+struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation *g, size_t i);
+/* It is to become what pipeline i of g says. */
+void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i);
 void gw_member_free(struct gw_member *m);
 /* The pipeline, or what is kept of one that is not enabled. Any thread. */
 int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,

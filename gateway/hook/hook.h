@@ -1,6 +1,7 @@
 #ifndef GW_HOOK_HOOK_H
 #define GW_HOOK_HOOK_H
 
+#include "base/field.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -11,11 +12,11 @@ struct gw_err;
 struct gw_event;
 struct gw_flyte;
 struct gw_flyte_request;
+struct gw_hook_shared;
 struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload makes a new one */
 struct gw_hooks;   /* the scripts of one worker of one pipeline, in order; one thread */
 struct gw_metrics;
 struct gw_sources;
-struct gw_strs;
 struct gw_style_conf;
 struct gw_yaml;
 
@@ -38,6 +39,7 @@ struct gw_hook_limits {
     int64_t instructions; /* a call of one script; C loops pay for their length */
     int64_t memory;       /* bytes of the worker's Lua state */
     int64_t timeout_ms;   /* a call of one script, waiting included */
+    struct gw_strs files; /* what moongate.lookup may read: files, folders, globs */
 };
 
 struct gw_hooks_conf {
@@ -50,6 +52,7 @@ struct gw_hooks_conf {
     const char *lua_path;              /* folder that holds moongate/ (lua/ in the source tree) */
     struct gw_metrics *metrics;        /* may be NULL */
     struct gw_sources *sources;        /* what scripts are loaded from; NULL: the disk */
+    struct gw_hook_shared *shared;     /* of the pipeline; NULL: opening makes one */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };

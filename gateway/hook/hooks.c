@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "hook/chain.h"
 #include "hook/hooks.h"
+#include "hook/shared.h"
 #include "hook/sources.h"
 #include "hook/vm.h"
 
@@ -24,7 +25,7 @@ static int64_t now_ms(void)
 int64_t (*gw_hook_now_ms)(void) = now_ms;
 
 struct gw_hooks {
-    const struct gw_hooks_conf *conf;
+    struct gw_hooks_conf conf;
     struct gw_sources *sources; /* held; NULL: the disk */
     struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
     int needs_vm;
@@ -46,9 +47,9 @@ static void count_script(struct gw_hooks *h, size_t i, const struct gw_script *s
         len -= 4;
     snprintf(name, sizeof(name), "%.*s", (int)len, s->name);
     h->counts[i].seconds =
-        gw_metrics_histogram(h->conf->metrics, GW_M_HOOK_SECONDS, h->conf->pipeline, name);
+        gw_metrics_histogram(h->conf.metrics, GW_M_HOOK_SECONDS, h->conf.pipeline, name);
     h->counts[i].errors =
-        gw_metrics_counter(h->conf->metrics, GW_M_HOOK_ERRORS, h->conf->pipeline, name);
+        gw_metrics_counter(h->conf.metrics, GW_M_HOOK_ERRORS, h->conf.pipeline, name);
 }
 
 static void open_counts(struct gw_hooks *h)
@@ -56,10 +57,9 @@ static void open_counts(struct gw_hooks *h)
     h->counts = calloc(h->vm->n_scripts, sizeof(*h->counts));
     if (!h->counts)
         abort();
-    if (!h->conf->metrics)
+    if (!h->conf.metrics)
         return;
-    h->memory =
-        gw_metrics_counter(h->conf->metrics, GW_M_HOOK_MEMORY_BYTES, h->conf->pipeline, NULL);
+    h->memory = gw_metrics_counter(h->conf.metrics, GW_M_HOOK_MEMORY_BYTES, h->conf.pipeline, NULL);
     for (size_t i = 0; i < h->vm->n_scripts; i++)
         if (!h->vm->scripts[i].is_rules)
             count_script(h, i, &h->vm->scripts[i]);
@@ -78,7 +78,7 @@ static void show_memory(struct gw_hooks *h)
 
 int64_t gw_hooks_clock(const struct gw_hooks *h)
 {
-    return h->conf->metrics ? gw_clock_mono_ns() : 0;
+    return h->conf.metrics ? gw_clock_mono_ns() : 0;
 }
 
 void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure)
@@ -102,12 +102,15 @@ struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *
 
     if (!h)
         abort();
-    h->conf = conf;
+    h->conf = *conf;
     h->needs_vm = needs_vm(conf);
     if (!h->needs_vm)
         return h;
-    h->vm = gw_vm_open(conf, conf->sources, err);
+    h->conf.shared = conf->shared ? gw_hook_shared_hold(conf->shared)
+                                  : gw_hook_shared_new(conf->pipeline, conf->metrics);
+    h->vm = gw_vm_open(&h->conf, conf->sources, err);
     if (!h->vm) {
+        gw_hook_shared_drop(h->conf.shared);
         free(h);
         return NULL;
     }
@@ -152,7 +155,7 @@ int gw_hooks_reload(struct gw_hooks *h, struct gw_sources *sources, struct gw_er
 
     if (!h->needs_vm)
         return 0;
-    vm = gw_vm_open(h->conf, sources, err);
+    vm = gw_vm_open(&h->conf, sources, err);
     if (!vm)
         return -1;
     swap(h, vm, sources);
@@ -168,6 +171,8 @@ void gw_hooks_close(struct gw_hooks *h)
     h->vm = NULL;
     show_memory(h);
     gw_sources_drop(h->sources);
+    if (h->needs_vm)
+        gw_hook_shared_drop(h->conf.shared);
     free(h->counts);
     free(h);
 }
@@ -199,7 +204,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     c->n_events = 0;
     c->unchanged = NULL;
     c->run = NULL;
-    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(h->conf, h->sources, &err))) {
+    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(&h->conf, h->sources, &err))) {
         not_loaded(c, &err);
     } else if (!h->needs_vm) {
         pass_through(c);

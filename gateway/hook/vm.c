@@ -5,6 +5,7 @@
 #include "hook/api.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/shared.h"
 #include "hook/sources.h"
 
 #include "base/arena.h"
@@ -344,6 +345,7 @@ void gw_vm_release(struct gw_hook_vm *vm)
     if (vm->L)
         lua_close(vm->L);
     gw_sources_drop(vm->sources);
+    gw_hook_shared_drop(vm->shared);
     gw_arena_free(vm->scratch);
     free(vm->scripts);
     free(vm);
@@ -358,6 +360,8 @@ struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_source
         abort();
     *vm = (struct gw_hook_vm){.conf = conf, .refs = 1, .scratch = gw_arena_new()};
     vm->sources = sources ? gw_sources_hold(sources) : gw_sources_new();
+    vm->shared = conf->shared ? gw_hook_shared_hold(conf->shared)
+                              : gw_hook_shared_new(conf->pipeline, conf->metrics);
     list_scripts(vm);
     if (!load_all(vm, err))
         return vm;

@@ -28,14 +28,15 @@ struct gw_script {
 struct gw_hook_vm {
     lua_State *L;
     const struct gw_hooks_conf *conf;
-    struct gw_sources *sources; /* held: what it loads from, now and later */
-    struct gw_hook_run *run;    /* who is running now, and pays */
-    lua_State *running;         /* its current coroutine */
-    lua_State *idle;            /* a finished thread, ready for the next call; NULL: none */
-    size_t memory, biggest;     /* bytes in all; of the largest block there ever was */
-    uint64_t serial;            /* of calls of a script; a handle holds its own */
-    uint64_t unpaid;            /* small things done, see gw_guard_charge */
-    int loaded;                 /* from then on globals are read-only */
+    struct gw_sources *sources;    /* held: what it loads from, now and later */
+    struct gw_hook_shared *shared; /* held */
+    struct gw_hook_run *run;       /* who is running now, and pays */
+    lua_State *running;            /* its current coroutine */
+    lua_State *idle;               /* a finished thread, ready for the next call; NULL: none */
+    size_t memory, biggest;        /* bytes in all; of the largest block there ever was */
+    uint64_t serial;               /* of calls of a script; a handle holds its own */
+    uint64_t unpaid;               /* small things done, see gw_guard_charge */
+    int loaded;                    /* from then on globals are read-only */
     unsigned refs;
     struct gw_arena *scratch;  /* of one function of the API at a time */
     struct gw_script *scripts; /* rules first, if there are any */

@@ -74,6 +74,7 @@ static int open_hooks(struct gw_worker *w, struct gw_err *err)
         return 0;
     w->hooks_conf = gw_hooks_conf_of(w->conf, &w->pipeline->style);
     w->hooks_conf.metrics = w->pipeline->metrics;
+    w->hooks_conf.shared = w->pipeline->shared;
     w->hooks = gw_hooks_open(&w->hooks_conf, err);
     return w->hooks ? 0 : -1;
 }

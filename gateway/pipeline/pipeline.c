@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/metrics.h"
+#include "hook/shared.h"
 #include "pipeline/tap.h"
 #include "pipeline/worker.h"
 
@@ -23,6 +24,8 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->component = "pipeline";
     p->taps = gw_taps_new(p);
     p->style = gw_style_conf_of(conf);
+    p->shared =
+        conf->shared ? gw_hook_shared_hold(conf->shared) : gw_hook_shared_new(conf->name, metrics);
     p->up = gw_metrics_counter(metrics, GW_M_PIPELINE_UP, conf->name, NULL);
     gw_metrics_counter(metrics, GW_M_REPLAYED, conf->name, NULL); /* shown from the start, as 0 */
     p->n_workers = (size_t)conf->workers;
@@ -55,6 +58,7 @@ static void join(struct gw_pipeline *p, size_t n)
     for (size_t i = 0; i < p->n_workers; i++)
         gw_loop_free(p->workers[i].loop);
     gw_taps_end(p->taps);
+    gw_hook_shared_drop(p->shared);
     pthread_cond_destroy(&p->opened);
     pthread_mutex_destroy(&p->lock);
     free(p->workers);

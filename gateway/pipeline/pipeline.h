@@ -46,7 +46,8 @@ struct gw_pipeline_conf {
     unsigned event_type_mask; /* 1 << enum gw_kind */
     const char *source;       /* the configuration's */
     const char *lua_path;
-    const struct gw_yaml *yaml; /* where it stands, for problems */
+    struct gw_hook_shared *shared; /* by the roster, as long as it runs; NULL: one is made */
+    const struct gw_yaml *yaml;    /* where it stands, for problems */
 };
 extern const struct gw_field gw_pipeline_fields[];
 /* What the table cannot say: event types, match keys, attribute names, publisher and mode, the

@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/metrics.h"
+#include "hook/shared.h"
 #include "pipeline/source.h"
 #include "pipeline/worker.h"
 
@@ -339,6 +340,7 @@ static void configure(struct gw_replay *r, const struct gw_replay_conf *conf)
     r->conf.query.reason = kept(r, conf->query.reason);
     *c = *conf->pipeline;
     r->conf.query.pipeline = c->name;
+    c->shared = c->shared ? gw_hook_shared_aside(c->shared) : NULL;
     c->workers = 1;
     if (c->on_hook_error == GW_BLOCK) /* nothing waits behind a replay */
         c->on_hook_error = GW_DEAD_LETTER;
@@ -352,6 +354,7 @@ static void discard(struct gw_replay *r)
 {
     leave(r);
     gw_source_close(&r->source);
+    gw_hook_shared_drop(r->pipeline_conf.shared);
     gw_metrics_free(r->own);
     gw_arena_free(r->ahead);
     gw_arena_free(r->mem);

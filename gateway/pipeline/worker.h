@@ -53,6 +53,7 @@ struct gw_pipeline {
     void *replay;               /* of the ends */
     const char *component;      /* in lines for people */
     struct gw_style_conf style;
+    struct gw_hook_shared *shared; /* held */
     struct gw_counter *up;
     struct gw_worker *workers;
     size_t n_workers;

@@ -134,11 +134,12 @@ static void open_row(struct row *r)
     if (r->again)
         r->paths[r->scripts.n++] = write_script(r->again);
     r->scripts.items = r->paths;
-    r->conf = (struct gw_hooks_conf){.pipeline = "bench",
-                                     .scripts = &r->scripts,
-                                     .limits = {1000000, 32 << 20, 5000},
-                                     .style = &style,
-                                     .lua_path = "lua"};
+    r->conf = (struct gw_hooks_conf){
+        .pipeline = "bench",
+        .scripts = &r->scripts,
+        .limits = {.instructions = 1000000, .memory = 32 << 20, .timeout_ms = 5000},
+        .style = &style,
+        .lua_path = "lua"};
     r->hooks = gw_hooks_open(&r->conf, &err);
     if (!r->hooks)
         die("a script", err.msg);

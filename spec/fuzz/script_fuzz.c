@@ -99,11 +99,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
     const char *path = script;
     struct gw_strs scripts = {&path, 1};
     struct gw_style_conf style = {.source = GW_STR("/fuzz")};
-    struct gw_hooks_conf conf = {.pipeline = "fuzz",
-                                 .scripts = &scripts,
-                                 .limits = {50000, 2 << 20, 60000},
-                                 .style = &style,
-                                 .lua_path = "lua"};
+    struct gw_hooks_conf conf = {
+        .pipeline = "fuzz",
+        .scripts = &scripts,
+        .limits = {.instructions = 50000, .memory = 2 << 20, .timeout_ms = 60000},
+        .style = &style,
+        .lua_path = "lua"};
     struct gw_hooks *hooks;
     struct gw_err err;
 

@@ -53,7 +53,8 @@ static struct gw_str check_str(lua_State *L, int idx)
 
 static void read_limits(lua_State *L, struct gw_hook_limits *limits)
 {
-    *limits = (struct gw_hook_limits){1000000, 32 << 20, 5000};
+    *limits =
+        (struct gw_hook_limits){.instructions = 1000000, .memory = 32 << 20, .timeout_ms = 5000};
     if (lua_getfield(L, 2, "instructions") == LUA_TNUMBER)
         limits->instructions = lua_tointeger(L, -1);
     if (lua_getfield(L, 2, "memory") == LUA_TNUMBER)

@@ -48,7 +48,7 @@ static inline void world_init(struct world *w)
     w->conf = (struct gw_hooks_conf){
         .pipeline = "orders",
         .scripts = &w->scripts,
-        .limits = {1000000, 32 << 20, 5000},
+        .limits = {.instructions = 1000000, .memory = 32 << 20, .timeout_ms = 5000},
         .style = &w->style,
         .lua_path = gw_arena_printf(w->mem, "%s/lua", spec_root()).p,
     };

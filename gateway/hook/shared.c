@@ -1,0 +1,49 @@
+#include "hook/shared.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct gw_hook_shared {
+    _Atomic unsigned refs;
+    char *pipeline;
+    struct gw_metrics *metrics;
+    struct gw_hook_shared *of; /* held: whose caches and lookups these are; NULL: its own */
+};
+
+struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metrics *metrics)
+{
+    struct gw_hook_shared *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        abort();
+    s->refs = 1;
+    s->metrics = metrics;
+    s->pipeline = strdup(pipeline);
+    if (!s->pipeline)
+        abort();
+    return s;
+}
+
+struct gw_hook_shared *gw_hook_shared_hold(struct gw_hook_shared *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void gw_hook_shared_drop(struct gw_hook_shared *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    gw_hook_shared_drop(s->of);
+    free(s->pipeline);
+    free(s);
+}
+
+struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s)
+{
+    struct gw_hook_shared *aside = gw_hook_shared_new(s->pipeline, NULL);
+
+    aside->of = gw_hook_shared_hold(s->of ? s->of : s);
+    return aside;
+}

@@ -1,0 +1,21 @@
+#ifndef GW_HOOK_SHARED_H
+#define GW_HOOK_SHARED_H
+
+struct gw_metrics;
+
+/* What the hooks of one pipeline share: its counters, caches and lookups. The roster makes one by
+ * the pipeline's name, so it is kept over a reload of the scripts and over a restart of the
+ * pipeline, and goes with the pipeline. Any thread; what is in it are flat bytes, no Lua objects.
+ *
+ * Invariants
+ *  S1 It goes with its last holder. Whoever opens hooks with it holds it until they are closed. */
+struct gw_hook_shared;
+
+/* metrics: where its counters are shown; NULL: nowhere. Outlives it. */
+struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metrics *metrics);
+struct gw_hook_shared *gw_hook_shared_hold(struct gw_hook_shared *s);
+void gw_hook_shared_drop(struct gw_hook_shared *s); /* NULL is fine */
+/* For a replay: the same caches and lookups, but counters of its own that nobody sees. */
+struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s);
+
+#endif
