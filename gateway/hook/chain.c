@@ -16,17 +16,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum next { GO_ON, STOP };
+enum next { GO_ON, STOP, WAIT };
 
-static enum next failed(struct gw_hook_run *r)
+static enum next failed_by(struct gw_hook_run *r, enum gw_hook_stop why)
 {
     static const char *const reasons[] = {"hook_error", "hook_budget", "hook_memory",
                                           "hook_timeout"};
 
     r->call->verdict = GW_HOOK_FAILED;
-    r->call->reason = reasons[r->stop];
+    r->call->reason = reasons[why];
     r->call->unchanged = r->unchanged;
     return STOP;
+}
+
+static enum next failed(struct gw_hook_run *r)
+{
+    return failed_by(r, r->stop);
 }
 
 static enum next wrong(struct gw_hook_run *r, const char *what)
@@ -262,28 +267,35 @@ static enum next settle(struct gw_hook_run *r, size_t from)
     return GO_ON;
 }
 
-/* One script on one event. */
-static enum next call(struct gw_hook_run *r, struct gw_hook_item *it)
+/* The script that was called has returned or failed. */
+static enum next called(struct gw_hook_run *r, int status, int n)
 {
-    size_t before = r->n_next;
-    int64_t begin = gw_hooks_clock(r->hooks);
-    enum next next;
-    int n, status;
+    enum next next = status == LUA_OK ? read_results(r, n) : STOP;
 
-    r->item = it;
-    status = gw_vm_call(r, &n);
-    next = status == LUA_OK ? read_results(r, n) : STOP;
     if (next == GO_ON)
-        next = settle(r, before);
+        next = settle(r, r->before);
     gw_vm_end(r, status);
     if (status != LUA_OK)
         failed(r);
-    gw_hooks_measure(r->hooks, r->index, begin, next == STOP && r->call->verdict == GW_HOOK_FAILED);
+    gw_hooks_measure(r->hooks, r->index, r->begin_ns,
+                     next == STOP && r->call->verdict == GW_HOOK_FAILED);
     return next;
 }
 
-/* Script r->index on every event there is. */
-static enum next pass(struct gw_hook_run *r)
+/* One script on one event. */
+static enum next call(struct gw_hook_run *r)
+{
+    int n, status;
+
+    r->item = r->items[r->at];
+    r->before = r->n_next;
+    r->begin_ns = gw_hooks_clock(r->hooks);
+    status = gw_vm_call(r, &n);
+    return status == LUA_YIELD ? WAIT : called(r, status, n);
+}
+
+/* 0: script r->index is not for this kind of event. */
+static int begin_pass(struct gw_hook_run *r)
 {
     const struct gw_script *s = &r->vm->scripts[r->index];
 
@@ -291,12 +303,21 @@ static enum next pass(struct gw_hook_run *r)
     if (r->index == 0 || s[-1].is_rules)
         r->unchanged = gw_event_copy(r->items[0]->ev, r->call->mem);
     if (!(s->kinds & 1U << (unsigned)r->call->kind))
-        return GO_ON;
+        return 0;
     r->next = NULL;
-    r->n_next = r->cap_next = 0;
-    for (size_t i = 0; i < r->n_items; i++)
-        if (call(r, r->items[i]) == STOP)
-            return STOP;
+    r->n_next = r->cap_next = r->at = 0;
+    return 1;
+}
+
+/* Script r->index on every event there is, from r->at on. */
+static enum next pass(struct gw_hook_run *r)
+{
+    for (; r->at < r->n_items; r->at++) {
+        enum next next = call(r);
+
+        if (next != GO_ON)
+            return next;
+    }
     r->items = r->next;
     r->n_items = r->n_next;
     if (r->n_items)
@@ -323,7 +344,21 @@ static void publish(struct gw_hook_run *r)
         c->events[i] = r->items[i]->ev;
 }
 
-void gw_chain_run(struct gw_hook_run *r)
+/* From where the run stands. */
+static int go_on(struct gw_hook_run *r, int in_pass)
+{
+    for (; r->index < r->vm->n_scripts; r->index++) {
+        enum next next = in_pass || begin_pass(r) ? pass(r) : GO_ON;
+
+        if (next != GO_ON)
+            return next == STOP;
+        in_pass = 0;
+    }
+    publish(r);
+    return 1;
+}
+
+int gw_chain_run(struct gw_hook_run *r)
 {
     struct gw_hook_item *first = gw_arena_alloc(r->call->mem, sizeof(*first));
 
@@ -332,8 +367,25 @@ void gw_chain_run(struct gw_hook_run *r)
     r->items = gw_arena_alloc(r->call->mem, sizeof(struct gw_hook_item *));
     r->items[0] = first;
     r->n_items = 1;
-    for (r->index = 0; r->index < r->vm->n_scripts; r->index++)
-        if (pass(r) == STOP)
-            return;
-    publish(r);
+    r->index = 0;
+    return go_on(r, 0);
+}
+
+int gw_chain_go_on(struct gw_hook_run *r)
+{
+    int n, status = gw_vm_go_on(r, &n);
+
+    if (status == LUA_YIELD)
+        return 0;
+    if (called(r, status, n) == STOP)
+        return 1;
+    r->at++;
+    return go_on(r, 1);
+}
+
+void gw_chain_expire(struct gw_hook_run *r)
+{
+    gw_vm_expire(r);
+    failed_by(r, GW_STOP_TIMEOUT);
+    gw_hooks_measure(r->hooks, r->index, r->begin_ns, 1);
 }

@@ -133,9 +133,19 @@ enum { LOADED = 1, ENV, SCRIPT };
 
 static const char loading_key;
 
+/* Meanwhile nothing waits: another hook would find half a module. */
+static void loading(lua_State *L, int by)
+{
+    struct gw_hook_run *r = gw_vm(L)->run;
+
+    if (L == r->co) /* a coroutine of its own cannot wait, and may never go on */
+        r->requiring += by;
+}
+
 static int required(lua_State *L, int status, lua_KContext ctx)
 {
     (void)ctx;
+    loading(L, -1);
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_pushvalue(L, 1);
         lua_pushnil(L);
@@ -207,6 +217,7 @@ static int script_require(lua_State *L)
     lua_pushlightuserdata(L, (void *)&loading_key);
     lua_rawset(L, lua_upvalueindex(LOADED));
     lua_pushvalue(L, 1);
+    loading(L, 1);
     return required(L, lua_pcallk(L, 1, 1, 0, 0, required), 0);
 }
 

@@ -15,6 +15,7 @@ struct gw_flyte_request;
 struct gw_hook_shared;
 struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload makes a new one */
 struct gw_hooks;   /* the scripts of one worker of one pipeline, in order; one thread */
+struct gw_loop;
 struct gw_metrics;
 struct gw_sources;
 struct gw_style_conf;
@@ -22,24 +23,52 @@ struct gw_yaml;
 
 /* Runs a pipeline's rules and scripts on one event. One thread, one Lua state a worker.
  *
- * A call starts, may wait, is done: gw_hooks_start calls c->done exactly once, inside it or later.
- * Other calls may start while one waits.
+ * A call starts, may wait, is done: gw_hooks_start calls c->done exactly once, inside it or later,
+ * from the loop. Other calls may start while one waits.
  *
  * Invariants
- *  H1 done is called exactly once for each start, and is the last use of the call.
+ *  H1 done is called exactly once for each start, and is the last use of the call. Only a call that
+ *     waits when gw_hooks_close comes is let go without: what it waits for is given up, none of its
+ *     script runs any more.
  *  H2 Nothing a script does outlives its budget of instructions, memory and time; a stop is sticky.
- *  H3 After a stop no new call enters that Lua state; the next start loads the scripts afresh.
+ *     Time runs while a hook waits. One whose time ends meanwhile is a hook_timeout and no stop.
+ *  H3 After a stop or a reload no new call enters that Lua state; hooks that wait in it end there,
+ *     then it is closed. After a stop the next start loads the scripts afresh.
  *  H4 A handle on event, request or flyte kept after done raises on use.
  *  H5 One script never sees another's globals or modules' locals.
  *
- * On paper: a hook that waits two seconds for HTTP: start returns, done comes from gw_hook_wake on
- * the worker's loop, the pipeline holds back the key meanwhile. moongate.retry: verdict
+ * On paper: a hook that waits two seconds for HTTP: start returns, done comes on the worker's loop
+ * when the answer has, the pipeline holds back the key meanwhile. moongate.retry: verdict
  * GW_HOOK_RETRY, the pipeline starts the call again with a fresh event. */
 struct gw_hook_limits {
-    int64_t instructions; /* a call of one script; C loops pay for their length */
-    int64_t memory;       /* bytes of the worker's Lua state */
-    int64_t timeout_ms;   /* a call of one script, waiting included */
-    struct gw_strs files; /* what moongate.lookup may read: files, folders, globs */
+    int64_t instructions;       /* a call of one script; C loops pay for their length */
+    int64_t memory;             /* bytes of the worker's Lua state */
+    int64_t timeout_ms;         /* a call of one script, waiting included */
+    struct gw_strs allow_hosts; /* of moongate.http: host, host:port, *.host */
+    struct gw_strs files;       /* what moongate.lookup may read: files, folders, globs */
+};
+
+/* moongate.http answered in place of the network: for specs. What it sees lives until it returns,
+ * what it gives until it is called again. */
+struct gw_hook_header {
+    struct gw_str name, value;
+};
+struct gw_hook_request {
+    struct gw_str method, url, body; /* body.p NULL: none */
+    const struct gw_hook_header *headers;
+    size_t n_headers;
+};
+struct gw_hook_answer {
+    int status; /* 0: none came, why says why: the script gets nil and that */
+    struct gw_str body;
+    const struct gw_hook_header *headers;
+    size_t n_headers;
+    char why[200];
+};
+struct gw_hook_outside {
+    void *ctx;
+    /* 1: answered; 0: refused, the script raises "no answer was given …". */
+    int (*http)(void *ctx, const struct gw_hook_request *rq, struct gw_hook_answer *a);
 };
 
 struct gw_hooks_conf {
@@ -53,6 +82,8 @@ struct gw_hooks_conf {
     struct gw_metrics *metrics;        /* may be NULL */
     struct gw_sources *sources;        /* what scripts are loaded from; NULL: the disk */
     struct gw_hook_shared *shared;     /* of the pipeline; NULL: opening makes one */
+    struct gw_loop *loop; /* where hooks wait; NULL: none can, and there is no network */
+    const struct gw_hook_outside *outside; /* NULL: the network */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };
@@ -72,6 +103,7 @@ struct gw_hook_call {
     void (*done)(struct gw_hook_call *c);
     /* out */
     enum gw_hook_verdict verdict;
+    int stopped;              /* a stop: the Lua state was given up */
     struct gw_event **events; /* GW_HOOK_PUBLISH: n_events ≥ 1, on mem */
     size_t n_events;
     struct gw_event
@@ -97,11 +129,11 @@ void gw_hooks_unload(struct gw_hook_vm *vm); /* one that no hooks have taken; NU
 void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm);
 /* Both; -1: the version before stays. */
 int gw_hooks_reload(struct gw_hooks *h, struct gw_sources *sources, struct gw_err *err);
-/* No call may be in progress. NULL is fine. */
+/* Calls that wait are let go (H1). Not from inside a done. NULL is fine. */
 void gw_hooks_close(struct gw_hooks *h);
 void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c);
 /* Waiting calls past their deadline end as hook_timeout; returns ms until the next deadline, -1:
- * none. */
+ * none. A timer on conf->loop does it by itself. */
 int64_t gw_hooks_expire(struct gw_hooks *h);
 int64_t gw_hooks_memory(const struct gw_hooks *h); /* bytes of its Lua states */
 

@@ -1,4 +1,5 @@
-/* The scripts of one worker: keeps the Lua state in use, gives up one that was stopped, counts. */
+/* The scripts of one worker: keeps the Lua state in use, gives up one that was stopped, counts,
+ * and ends what waits too long. */
 #include "hook/hook.h"
 
 #include "base/arena.h"
@@ -11,6 +12,8 @@
 #include "hook/shared.h"
 #include "hook/sources.h"
 #include "hook/vm.h"
+#include "hook/wait.h"
+#include "net/loop.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -28,7 +31,11 @@ struct gw_hooks {
     struct gw_hooks_conf conf;
     struct gw_sources *sources; /* held; NULL: the disk */
     struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
+    struct gw_hook_vm *states;  /* it and older ones in which hooks wait */
     int needs_vm;
+    struct gw_waits waits;
+    struct gw_timer timer; /* of the first deadline; its loop is NULL until something waits */
+    int64_t timer_ms;      /* what it is set to; 0: it is not */
     struct {
         struct gw_histogram *seconds;
         struct gw_counter *errors;
@@ -96,9 +103,31 @@ static int needs_vm(const struct gw_hooks_conf *conf)
            conf->remove;
 }
 
+/* Takes the first reference of a state that is loaded. */
+static void use(struct gw_hooks *h, struct gw_hook_vm *vm)
+{
+    vm->next = h->states;
+    h->states = vm;
+    h->vm = vm;
+}
+
+static void release(struct gw_hooks *h, struct gw_hook_vm *vm)
+{
+    struct gw_hook_vm **at = &h->states;
+
+    if (!vm)
+        return;
+    while (vm->refs == 1 && *at != vm)
+        at = &(*at)->next;
+    if (vm->refs == 1)
+        *at = vm->next;
+    gw_vm_release(vm);
+}
+
 struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err)
 {
     struct gw_hooks *h = calloc(1, sizeof(*h));
+    struct gw_hook_vm *vm;
 
     if (!h)
         abort();
@@ -108,12 +137,13 @@ struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *
         return h;
     h->conf.shared = conf->shared ? gw_hook_shared_hold(conf->shared)
                                   : gw_hook_shared_new(conf->pipeline, conf->metrics);
-    h->vm = gw_vm_open(&h->conf, conf->sources, err);
-    if (!h->vm) {
+    vm = gw_vm_open(&h->conf, conf->sources, err);
+    if (!vm) {
         gw_hook_shared_drop(h->conf.shared);
         free(h);
         return NULL;
     }
+    use(h, vm);
     h->sources = gw_sources_hold(conf->sources);
     open_counts(h);
     show_memory(h);
@@ -134,11 +164,12 @@ void gw_hooks_unload(struct gw_hook_vm *vm)
 static void swap(struct gw_hooks *h, struct gw_hook_vm *vm, struct gw_sources *sources)
 {
     struct gw_sources *before = h->sources;
+    struct gw_hook_vm *old = h->vm;
 
     h->sources = gw_sources_hold(sources);
     gw_sources_drop(before);
-    gw_vm_release(h->vm);
-    h->vm = vm;
+    use(h, vm);
+    release(h, old);
     show_memory(h);
 }
 
@@ -164,15 +195,24 @@ int gw_hooks_reload(struct gw_hooks *h, struct gw_sources *sources, struct gw_er
 
 void gw_hooks_close(struct gw_hooks *h)
 {
+    struct gw_hook_run *r;
+
     if (!h)
         return;
-    assert(!h->vm || h->vm->refs == 1);
-    gw_vm_release(h->vm);
+    while ((r = h->waits.first)) {
+        gw_waits_remove(&h->waits, r);
+        gw_wait_end(r);
+        release(h, r->vm);
+    }
+    release(h, h->vm);
     h->vm = NULL;
+    assert(!h->states);
     show_memory(h);
     gw_sources_drop(h->sources);
     if (h->needs_vm)
         gw_hook_shared_drop(h->conf.shared);
+    if (h->timer.loop)
+        gw_timer_fini(&h->timer);
     free(h->counts);
     free(h);
 }
@@ -193,18 +233,55 @@ static void not_loaded(struct gw_hook_call *c, const struct gw_err *err)
     snprintf(c->text, sizeof(c->text), "%s", err->msg);
 }
 
+/* States that were stopped and in which hooks still wait hold memory: there are few of them. */
+static int load_afresh(struct gw_hooks *h, struct gw_err *err)
+{
+    enum { OLD_STATES = 4 };
+    struct gw_hook_vm *fresh;
+    int n = 0;
+
+    for (const struct gw_hook_vm *vm = h->states; vm; vm = vm->next)
+        n++;
+    if (n >= OLD_STATES)
+        return gw_err_set(err, GW_ERR_RETRY,
+                          "scripts were stopped %d times while other hooks of theirs wait: those "
+                          "end first",
+                          n);
+    fresh = gw_vm_open(&h->conf, h->sources, err);
+    if (!fresh)
+        return -1;
+    use(h, fresh);
+    return 0;
+}
+
+static void finish(struct gw_hook_run *r)
+{
+    struct gw_hooks *h = r->hooks;
+    struct gw_hook_call *c = r->call;
+
+    c->stopped = r->stop != GW_STOP_NONE;
+    if (c->stopped && h->vm == r->vm) {
+        release(h, h->vm);
+        h->vm = NULL;
+    }
+    release(h, r->vm);
+    show_memory(h);
+    c->done(c);
+}
+
 void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
 {
     struct gw_hook_run *r;
     struct gw_err err;
 
+    c->stopped = 0;
     c->text[0] = c->label[0] = '\0';
     c->reason = "";
     c->events = NULL;
     c->n_events = 0;
     c->unchanged = NULL;
     c->run = NULL;
-    if (h->needs_vm && !h->vm && !(h->vm = gw_vm_open(&h->conf, h->sources, &err))) {
+    if (h->needs_vm && !h->vm && load_afresh(h, &err)) {
         not_loaded(c, &err);
     } else if (!h->needs_vm) {
         pass_through(c);
@@ -213,24 +290,79 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
         *r = (struct gw_hook_run){.vm = h->vm, .hooks = h, .call = c, .text = c->text};
         c->run = r;
         h->vm->refs++;
-        gw_chain_run(r);
-        if (r->stop) {
-            gw_vm_release(h->vm);
-            h->vm = NULL;
-        }
-        gw_vm_release(r->vm);
-        show_memory(h);
+        if (gw_chain_run(r))
+            finish(r);
+        else
+            show_memory(h);
+        return;
     }
     c->done(c);
 }
 
+void gw_hooks_go_on(struct gw_hook_run *r)
+{
+    struct gw_hooks *h = r->hooks;
+
+    if (gw_chain_go_on(r))
+        finish(r);
+    else
+        show_memory(h);
+}
+
+/* ---- time ---------------------------------------------------------------------------------- */
+
+struct gw_loop *gw_hooks_loop(const struct gw_hooks *h)
+{
+    return h->conf.loop;
+}
+
+struct gw_waits *gw_hooks_waits(struct gw_hooks *h)
+{
+    return &h->waits;
+}
+
 int64_t gw_hooks_expire(struct gw_hooks *h)
 {
-    (void)h; /* no function that waits is open to scripts, so no call is pending */
-    return -1;
+    const int64_t now = gw_hook_now_ms();
+    struct gw_hook_run *r;
+
+    while ((r = h->waits.first) && r->until_ms <= now) {
+        gw_waits_remove(&h->waits, r);
+        gw_chain_expire(r);
+        finish(r);
+    }
+    return r ? r->until_ms - now : -1;
+}
+
+static void on_time(struct gw_timer *t)
+{
+    struct gw_hooks *h = GW_CONTAINER(t, struct gw_hooks, timer);
+
+    h->timer_ms = 0;
+    gw_hooks_expire(h);
+    gw_hooks_set_timer(h);
+}
+
+/* One that rings early finds nothing to do: what waits is mostly answered before its time. */
+void gw_hooks_set_timer(struct gw_hooks *h)
+{
+    const struct gw_hook_run *r = h->waits.first;
+    int64_t left;
+
+    if (!r || (h->timer_ms && h->timer_ms <= r->until_ms))
+        return;
+    if (!h->timer.loop)
+        gw_timer_init(&h->timer, h->conf.loop, on_time);
+    h->timer_ms = r->until_ms;
+    left = r->until_ms - gw_hook_now_ms();
+    gw_timer_set(&h->timer, left > 0 ? left : 0);
 }
 
 int64_t gw_hooks_memory(const struct gw_hooks *h)
 {
-    return h->vm ? (int64_t)h->vm->memory : 0;
+    int64_t sum = 0;
+
+    for (const struct gw_hook_vm *vm = h->states; vm; vm = vm->next)
+        sum += (int64_t)vm->memory;
+    return sum;
 }

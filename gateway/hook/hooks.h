@@ -4,10 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gw_hook_run;
 struct gw_hooks;
+struct gw_loop;
+struct gw_waits;
 
 /* Inside the room: counts one call of script `index` of the pipeline, begun at gw_hooks_clock. */
 int64_t gw_hooks_clock(const struct gw_hooks *h); /* ns; 0 without metrics */
 void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure);
+struct gw_loop *gw_hooks_loop(const struct gw_hooks *h); /* NULL: nothing can wait */
+struct gw_waits *gw_hooks_waits(struct gw_hooks *h);
+void gw_hooks_set_timer(struct gw_hooks *h); /* a run waits */
+void gw_hooks_go_on(struct gw_hook_run *r);  /* its answer is there */
 
 #endif

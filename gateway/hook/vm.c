@@ -1,6 +1,7 @@
 /* One Lua state: loads the scripts and calls them. The only file that calls lua_resume on the
  * host's behalf. A call is a coroutine whose first frame is `entry`; a thread that ended well is
- * kept for the next call. */
+ * kept for the next call. Each thread is in the registry under its own address, or Lua would
+ * collect it. */
 #include "hook/vm.h"
 #include "hook/api.h"
 #include "hook/explain.h"
@@ -14,13 +15,12 @@
 #include "base/text.h"
 #include "flyte/flyte.h"
 #include "hook/rules.h"
+#include "hook/wait.h"
 
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char idle_key; /* registry keys are addresses: no name can clash */
 
 static void *limited_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
@@ -52,8 +52,8 @@ static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
     r->vm = vm;
     r->stop = GW_STOP_NONE;
     r->left = vm->conf->limits.instructions;
-    r->deadline_ms = 0;
-    r->closing = 0;
+    r->deadline_ms = r->until_ms = 0;
+    r->closing = r->requiring = 0;
     vm->unpaid = 0;
     r->serial = ++vm->serial;
     r->text[0] = '\0';
@@ -211,7 +211,7 @@ static int new_thread(lua_State *L)
     lua_State **out = lua_touserdata(L, 1);
 
     *out = lua_newthread(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, *out);
     return 0;
 }
 
@@ -221,9 +221,28 @@ static lua_State *thread_open(struct gw_hook_vm *vm)
 
     lua_pushcfunction(vm->L, new_thread);
     lua_pushlightuserdata(vm->L, &co);
-    if (lua_pcall(vm->L, 1, 0, 0) != LUA_OK)
-        lua_settop(vm->L, 0);
-    return co;
+    if (lua_pcall(vm->L, 1, 0, 0) == LUA_OK)
+        return co;
+    lua_settop(vm->L, 0);
+    return NULL;
+}
+
+/* It is done for: Lua may collect it. A key that is there is set without an allocation. */
+static void thread_drop(struct gw_hook_vm *vm, lua_State *co)
+{
+    if (co == vm->L)
+        return;
+    lua_pushnil(vm->L);
+    lua_rawsetp(vm->L, LUA_REGISTRYINDEX, co);
+}
+
+static void thread_keep(struct gw_hook_vm *vm, lua_State *co)
+{
+    lua_settop(co, 0);
+    if (vm->n_idle < sizeof(vm->idle) / sizeof(vm->idle[0]))
+        vm->idle[vm->n_idle++] = co;
+    else
+        thread_drop(vm, co);
 }
 
 static int resume(struct gw_hook_run *r, int nargs, int *n)
@@ -237,6 +256,12 @@ static int resume(struct gw_hook_run *r, int nargs, int *n)
     gw_guard_arm(r->co);
     status = lua_resume(r->co, NULL, nargs, n);
     vm->running = NULL;
+    if (status == LUA_YIELD && !r->stop) {
+        vm->run = NULL;
+        return LUA_YIELD;
+    }
+    if (status == LUA_YIELD) /* that is how a stop leaves */
+        status = LUA_ERRRUN;
     if (status != LUA_OK && !r->stop && status == LUA_ERRMEM)
         gw_guard_stop(r, r->co, GW_STOP_MEMORY);
     else if (status != LUA_OK && !r->stop)
@@ -287,7 +312,7 @@ static int load_script(struct gw_hook_vm *vm, struct gw_script *s, struct gw_err
     vm->run = NULL;
     if (status != LUA_OK)
         return load_failed(&r, err);
-    lua_settop(r.co, 0);
+    thread_keep(vm, r.co);
     return 0;
 }
 
@@ -405,8 +430,7 @@ int gw_vm_call(struct gw_hook_run *r, int *n)
     *n = 0;
     run_begin(r, vm);
     r->script = &vm->scripts[r->index];
-    r->co = vm->idle ? vm->idle : thread_open(vm);
-    vm->idle = NULL;
+    r->co = vm->n_idle ? vm->idle[--vm->n_idle] : thread_open(vm);
     if (!r->co) {
         r->co = vm->L;
         gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
@@ -417,23 +441,51 @@ int gw_vm_call(struct gw_hook_run *r, int *n)
     return resume(r, 1, n);
 }
 
+int gw_vm_go_on(struct gw_hook_run *r, int *n)
+{
+    *n = 0;
+    return resume(r, 0, n);
+}
+
+/* It runs its __close handlers, on what is left of the budget. */
+static void close_thread(struct gw_hook_run *r)
+{
+    char text[GW_HOOK_TEXT];
+
+    memcpy(text, r->text, sizeof(text));
+    r->vm->running = r->co;
+    lua_resetthread(r->co);
+    r->vm->running = NULL;
+    if (!r->stop)
+        memcpy(r->text, text, sizeof(text));
+}
+
 void gw_vm_end(struct gw_hook_run *r, int status)
 {
     struct gw_hook_vm *vm = r->vm;
 
-    if (!r->stop && status == LUA_OK) {
-        lua_settop(r->co, 0);
-        vm->idle = r->co;
-    } else if (!r->stop) {
-        char text[GW_HOOK_TEXT];
-
-        memcpy(text, r->text, sizeof(text));
-        vm->running = r->co;
-        lua_resetthread(r->co); /* its __close handlers, on what is left of the budget */
-        vm->running = NULL;
-        if (!r->stop)
-            memcpy(r->text, text, sizeof(text));
-    }
+    if (!r->stop && status != LUA_OK)
+        close_thread(r);
+    if (!r->stop && status == LUA_OK)
+        thread_keep(vm, r->co);
+    else
+        thread_drop(vm, r->co);
+    if (r->wait)
+        gw_wait_end(r);
     vm->run = NULL;
     r->serial = 0;
+}
+
+void gw_vm_expire(struct gw_hook_run *r)
+{
+    char what[96];
+
+    snprintf(what, sizeof(what), "no answer within %lld ms (hook_limits.timeout)",
+             (long long)r->vm->conf->limits.timeout_ms);
+    gw_explain(r, r->co, what);
+    r->vm->run = r;
+    r->vm->unpaid = r->unpaid;
+    r->deadline_ms = gw_hook_now_ms() + GW_GRACE_MS;
+    gw_guard_arm(r->co);
+    gw_vm_end(r, LUA_ERRRUN);
 }

@@ -24,7 +24,8 @@ struct gw_script {
     int line;                /* where its function stands */
 };
 
-/* A Lua state. refs: the hooks' own and one for every run that is not done. */
+/* A Lua state. refs: the hooks' own and one for every run that is not done. `run` and `running` are
+ * set while that run is on the C stack, so what waits never pays for another. */
 struct gw_hook_vm {
     lua_State *L;
     const struct gw_hooks_conf *conf;
@@ -32,12 +33,14 @@ struct gw_hook_vm {
     struct gw_hook_shared *shared; /* held */
     struct gw_hook_run *run;       /* who is running now, and pays */
     lua_State *running;            /* its current coroutine */
-    lua_State *idle;               /* a finished thread, ready for the next call; NULL: none */
-    size_t memory, biggest;        /* bytes in all; of the largest block there ever was */
-    uint64_t serial;               /* of calls of a script; a handle holds its own */
-    uint64_t unpaid;               /* small things done, see gw_guard_charge */
-    int loaded;                    /* from then on globals are read-only */
+    lua_State *idle[8];            /* finished threads, ready for the next calls */
+    unsigned n_idle;
+    size_t memory, biggest; /* bytes in all; of the largest block there ever was */
+    uint64_t serial;        /* of calls of a script; a handle holds its own */
+    uint64_t unpaid;        /* small things done, see gw_guard_charge */
+    int loaded;             /* from then on globals are read-only */
     unsigned refs;
+    struct gw_hook_vm *next;   /* of the states of a gw_hooks, the one in use and older ones */
     struct gw_arena *scratch;  /* of one function of the API at a time */
     struct gw_script *scripts; /* rules first, if there are any */
     size_t n_scripts;
@@ -63,6 +66,10 @@ struct gw_hook_run {
     enum gw_hook_stop stop; /* sticky: once set, nothing in Lua can clear it */
     int64_t left;           /* instructions */
     int64_t deadline_ms;    /* 0: the clock was not looked at yet */
+    int64_t until_ms;       /* the same for waiting, which is given no grace; 0: it never waited */
+    uint64_t unpaid;        /* the state's, while it waits */
+    int requiring;          /* modules that are loading */
+    int64_t begin_ns;       /* of gw_hooks_clock */
     int closing;            /* coroutines being closed, one inside another */
     char *text;             /* GW_HOOK_TEXT bytes: why it failed */
     /* of the whole record */
@@ -71,8 +78,13 @@ struct gw_hook_run {
     size_t mem_before; /* bytes of the record's arena when the hooks began */
     /* chain.c: events before and after the current script */
     struct gw_hook_item **items, **next;
-    size_t n_items, n_next, cap_next, at, index;
+    size_t n_items, n_next, cap_next, index;
+    size_t at, before; /* the item of the current call, and n_next when it began */
     struct gw_event *unchanged;
+    /* wait.c */
+    struct gw_wait *wait; /* what it waits for or waited for last; NULL: ended */
+    struct gw_hook_run *wait_prev, *wait_next;
+    int is_waiting;
 };
 
 enum { GW_HOOK_TEXT = sizeof(((struct gw_hook_call *)0)->text) };
@@ -86,10 +98,14 @@ static inline struct gw_hook_vm *gw_vm(lua_State *L)
 struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_sources *sources,
                               struct gw_err *err); /* sources NULL: the disk as it is now */
 void gw_vm_release(struct gw_hook_vm *vm);
-/* Calls script r->index with r->item. LUA_OK: n results are on top of r->co; anything else: it
- * failed and r->text says why. gw_vm_end comes after either. */
+/* Calls script r->index with r->item. LUA_OK: n results are on top of r->co; LUA_YIELD: it waits;
+ * anything else: it failed and r->text says why. gw_vm_end comes after all but waiting. */
 int gw_vm_call(struct gw_hook_run *r, int *n);
+int gw_vm_go_on(struct gw_hook_run *r, int *n); /* the same for one that waited */
 void gw_vm_end(struct gw_hook_run *r, int status);
+/* In place of going on: its time is over. Its __close handlers run, for GW_GRACE_MS at most. */
+void gw_vm_expire(struct gw_hook_run *r);
+enum { GW_GRACE_MS = 100 };
 
 /* globals.c: globals and modules. Pushes the globals of a new script, its own but for libraries. */
 void gw_globals_libraries(lua_State *L);

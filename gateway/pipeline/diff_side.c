@@ -9,7 +9,6 @@
 #include "net/loop.h"
 #include "pipeline/worker.h"
 
-#include <assert.h>
 #include <string.h>
 
 static void fail(struct gw_diff_side *s, const char *why, const char *error)
@@ -75,7 +74,8 @@ static int run_hooks(struct gw_diff_side *s, const struct gw_record *rec, struct
         .done = on_done};
     s->done = 0;
     gw_hooks_start(s->hooks, c);
-    assert(s->done); /* no function that waits is open to scripts */
+    while (!s->done)
+        gw_loop_turn(s->loop, 1);
     if (c->verdict == GW_HOOK_PUBLISH)
         publish(s, c->events, c->n_events);
     else if (c->verdict == GW_HOOK_FILTER)
@@ -135,7 +135,9 @@ int gw_diff_side_open(struct gw_diff_side *s, const struct gw_pipeline_conf *con
     s->mem = gw_arena_new();
     if (!gw_wants_hooks(conf))
         return 0;
+    s->loop = gw_loop_new();
     s->hooks_conf = gw_hooks_conf_of(conf, &s->style);
+    s->hooks_conf.loop = s->loop;
     s->hooks = gw_hooks_open(&s->hooks_conf, err);
     return s->hooks ? 0 : -1;
 }
@@ -143,5 +145,6 @@ int gw_diff_side_open(struct gw_diff_side *s, const struct gw_pipeline_conf *con
 void gw_diff_side_close(struct gw_diff_side *s)
 {
     gw_hooks_close(s->hooks);
+    gw_loop_free(s->loop);
     gw_arena_free(s->mem);
 }

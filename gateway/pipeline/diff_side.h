@@ -15,6 +15,7 @@ struct gw_diff_side {
     struct gw_style_conf style;
     struct gw_hooks_conf hooks_conf;
     struct gw_hooks *hooks; /* NULL: neither rules nor scripts */
+    struct gw_loop *loop;   /* turned while they wait */
     struct gw_arena *mem;
     struct gw_flyte_request request;
     struct gw_flyte flyte;

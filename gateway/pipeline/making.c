@@ -126,7 +126,9 @@ static void on_done(struct gw_hook_call *c)
     call->done = 1;
     if (call->inside)
         return;
-    call->worker->calls--;
+    *(call->prev ? &call->prev->next : &call->worker->calls) = call->next;
+    if (call->next)
+        call->next->prev = call->prev;
     finish_call(call->worker, call);
     gw_worker_poke(call->worker);
 }
@@ -136,7 +138,7 @@ static struct gw_call *take_call(struct gw_worker *w)
     struct gw_call *call = w->spare_calls;
 
     if (call) {
-        w->spare_calls = call->next_free;
+        w->spare_calls = call->next;
         return call;
     }
     call = malloc(sizeof(*call));
@@ -145,14 +147,22 @@ static struct gw_call *take_call(struct gw_worker *w)
     return call;
 }
 
-void gw_calls_free(struct gw_worker *w)
+static void free_calls(struct gw_call **list)
 {
     struct gw_call *call;
 
-    while ((call = w->spare_calls)) {
-        w->spare_calls = call->next_free;
+    while ((call = *list)) {
+        *list = call->next;
         free(call);
     }
+}
+
+void gw_calls_let_go(struct gw_worker *w)
+{
+    gw_hooks_close(w->hooks);
+    w->hooks = NULL;
+    free_calls(&w->calls);
+    free_calls(&w->spare_calls);
 }
 
 static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event *ev)
@@ -181,7 +191,11 @@ static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event
         finish_call(w, call);
         return;
     }
-    w->calls++;
+    call->prev = NULL;
+    call->next = w->calls;
+    if (call->next)
+        call->next->prev = call;
+    w->calls = call;
     if (!w->conf->unordered)
         gw_window_hold(&w->window, it);
     gw_window_measure(&w->window, it);
@@ -319,7 +333,7 @@ static void unblock(struct gw_worker *w, const struct gw_item *it)
  * stopped too often (a replay goes on: its failures are looked at). */
 static int stands(struct gw_worker *w, const struct gw_hook_call *c)
 {
-    if (c->verdict == GW_HOOK_FAILED && strcmp(c->reason, "hook_error") != 0)
+    if (c->stopped)
         w->stops++;
     else if (c->run)
         w->stops = 0;
@@ -410,6 +424,6 @@ static void finish_call(struct gw_worker *w, struct gw_call *call)
         let_go(w, it);
         act(w, it, c);
     }
-    call->next_free = w->spare_calls;
+    call->next = w->spare_calls;
     w->spare_calls = call;
 }

@@ -75,6 +75,7 @@ static int open_hooks(struct gw_worker *w, struct gw_err *err)
     w->hooks_conf = gw_hooks_conf_of(w->conf, &w->pipeline->style);
     w->hooks_conf.metrics = w->pipeline->metrics;
     w->hooks_conf.shared = w->pipeline->shared;
+    w->hooks_conf.loop = w->loop;
     w->hooks = gw_hooks_open(&w->hooks_conf, err);
     return w->hooks ? 0 : -1;
 }
@@ -134,10 +135,8 @@ void gw_worker_close(struct gw_worker *w)
 {
     gw_reader_close(w->reader);
     w->reader = NULL;
-    gw_hooks_close(w->hooks);
-    w->hooks = NULL;
+    gw_calls_let_go(w);
     gw_settler_fini(&w->settler);
     gw_refused_free(w);
     gw_window_fini(&w->window);
-    gw_calls_free(w);
 }

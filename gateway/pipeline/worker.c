@@ -244,6 +244,7 @@ static void stop_when_done(struct gw_worker *w)
         gw_timer_set(&w->last, left);
         return;
     }
+    gw_calls_let_go(w); /* before there is nowhere to publish */
     gw_outbox_close(&w->outbox);
     if (w->settler.filling)
         gw_settler_send(&w->settler);

@@ -82,8 +82,8 @@ struct gw_call {
     struct gw_hook_call c; /* first */
     struct gw_worker *worker;
     struct gw_item *item;
-    struct gw_call *next_free;
-    int inside, done; /* inside gw_hooks_start; done was called there */
+    struct gw_call *prev, *next; /* of those that wait; next of the spare ones, too */
+    int inside, done;            /* inside gw_hooks_start; done was called there */
 };
 
 struct gw_worker {
@@ -124,7 +124,7 @@ struct gw_worker {
     uint32_t random;
     struct gw_item_list startable; /* hooks may start */
     struct gw_item_list due;       /* hooks start at due_ms, in that order */
-    size_t calls;                  /* hooks that wait */
+    struct gw_call *calls;         /* hooks that wait */
     size_t partial;                /* records that are delivered in part */
     struct gw_call *spare_calls;
     int64_t wall_ns;            /* read once a turn */
@@ -174,7 +174,8 @@ void gw_item_start(struct gw_worker *w, struct gw_item *it);
 void gw_items_run(struct gw_worker *w);              /* what is startable or due */
 int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */
 void gw_items_resume(struct gw_worker *w);           /* what the pipeline stands at is due */
-void gw_calls_free(struct gw_worker *w);
+/* Closes the hooks; those that wait never return, their records stay in the log. */
+void gw_calls_let_go(struct gw_worker *w);
 
 /* refused.c: dead letters without room */
 void gw_refused_add(struct gw_worker *w, struct gw_item *it);
