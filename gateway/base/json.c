@@ -276,25 +276,33 @@ static uint32_t code_point(const char **p, const char *end)
     return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 }
 
-static void unescape(struct gw_buf *out, struct gw_str raw)
+/* Behind a backslash; moves behind the escape. */
+static void put_escaped(struct gw_buf *out, const char **p, const char *end)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    const char *name;
+
+    if (**p == 'u') {
+        gw_utf8_put(out, code_point(p, end));
+        return;
+    }
+    name = strchr(from, **p);
+    gw_buf_put(out, name ? to + (name - from) : *p, 1);
+    ++*p;
+}
+
+static void unescape(struct gw_buf *out, struct gw_str raw)
+{
     const char *p = raw.p, *end = raw.p + raw.len;
 
     while (p < end) {
-        const char *slash = memchr(p, '\\', (size_t)(end - p)), *name;
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
 
         gw_buf_put(out, p, (size_t)((slash ? slash : end) - p));
         if (!slash)
             return;
         p = slash + 1;
-        if (*p == 'u') {
-            gw_utf8_put(out, code_point(&p, end));
-            continue;
-        }
-        name = strchr(from, *p);
-        gw_buf_put(out, name ? to + (name - from) : p, 1);
-        p++;
+        put_escaped(out, &p, end);
     }
 }
 
@@ -313,29 +321,55 @@ int gw_json_lone_surrogate(const struct gw_json *j)
     return 0;
 }
 
-struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem)
+struct gw_str gw_json_unescape(struct gw_str raw, struct gw_arena *mem)
 {
     struct gw_buf out;
 
-    if (!j->escaped)
-        return j->raw;
-    gw_buf_init(&out, j->raw.len, mem); /* an escape is never shorter than what it stands for */
-    unescape(&out, j->raw);
+    if (!raw.len || !memchr(raw.p, '\\', raw.len))
+        return raw;
+    gw_buf_init(&out, raw.len, mem); /* an escape is never shorter than what it stands for */
+    unescape(&out, raw);
     return gw_buf_str(&out);
+}
+
+struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem)
+{
+    return j->escaped ? gw_json_unescape(j->raw, mem) : j->raw;
+}
+
+/* *s begins with these bytes; moves behind them. */
+static int take(struct gw_str *s, const char *p, size_t len)
+{
+    if (s->len < len || memcmp(s->p, p, len) != 0)
+        return 0;
+    *s = (struct gw_str){s->p + len, s->len - len};
+    return 1;
+}
+
+int gw_json_raw_is(struct gw_str raw, struct gw_str s)
+{
+    const char *p = raw.p, *end = raw.p + raw.len;
+
+    while (p < end) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        char small[4];
+        struct gw_buf one = {.p = small, .cap = sizeof(small), .max = sizeof(small)};
+
+        if (!take(&s, p, (size_t)((slash ? slash : end) - p)))
+            return 0;
+        if (!slash)
+            break;
+        p = slash + 1;
+        put_escaped(&one, &p, end);
+        if (!take(&s, small, one.len))
+            return 0;
+    }
+    return s.len == 0;
 }
 
 int gw_json_is(const struct gw_json *j, const char *s)
 {
-    char small[256];
-    struct gw_buf out;
-
-    if (!j->escaped)
-        return gw_str_is(j->raw, s);
-    out = (struct gw_buf){.p = small, .cap = sizeof(small), .max = sizeof(small)};
-    if (j->raw.len > sizeof(small))
-        return 0;
-    unescape(&out, j->raw);
-    return gw_str_is(gw_buf_str(&out), s);
+    return j->escaped ? gw_json_raw_is(j->raw, gw_str_of(s)) : gw_str_is(j->raw, s);
 }
 
 int gw_json_error(const struct gw_json *j, struct gw_err *err)

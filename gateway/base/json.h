@@ -53,6 +53,10 @@ enum gw_json_token gw_json_next(struct gw_json *j);
 int gw_json_value(struct gw_json *j, struct gw_str *raw);
 /* The current STRING or KEY unescaped; borrowed from the text when it has no escapes. */
 struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem);
+/* The same of raw text between the quotes, wherever it is from; it must be valid. */
+struct gw_str gw_json_unescape(struct gw_str raw, struct gw_arena *mem);
+/* raw, unescaped, equals s. Nothing is allocated. */
+int gw_json_raw_is(struct gw_str raw, struct gw_str s);
 /* The current STRING or KEY has an escape of half a surrogate pair: what it means is not UTF-8. */
 int gw_json_lone_surrogate(const struct gw_json *j);
 /* The current KEY or STRING equals s (escapes are looked through). */

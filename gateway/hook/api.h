@@ -10,15 +10,18 @@ enum gw_handle_type {
     GW_H_LIST,
     GW_H_MAP,
     GW_H_FLYTE,
-    GW_HANDLES = 5
+    GW_H_VIEW,
+    GW_HANDLES = 6
 };
 struct gw_handle {
     enum gw_handle_type type;
     uint64_t serial;   /* of the call it belongs to */
-    void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte */
+    void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte, gw_view_doc */
     const void *field; /* lists and maps: ProtobufCFieldDescriptor */
 };
 struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p);
+/* The same for a type that has more in it: size bytes that begin with the handle, p still NULL. */
+struct gw_handle *gw_handle_new(lua_State *L, enum gw_handle_type type, size_t size, int values);
 /* NULL: not such a handle. Raises if its call is over. */
 struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type);
 struct gw_handle *gw_handle_check(lua_State *L, int idx, enum gw_handle_type type);
@@ -34,6 +37,7 @@ struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at l
 
 void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
 void gw_api_event_open(lua_State *L);
+void gw_api_view_open(lua_State *L);
 void gw_api_make_open(lua_State *L);
 void gw_api_flyte_open(lua_State *L);
 void gw_api_request_open(lua_State *L);
@@ -54,10 +58,17 @@ int gw_item_settle(struct gw_hook_run *r, struct gw_hook_item *it, struct gw_err
 /* Encodes the value at idx as JSON into b; raises with its path. */
 void gw_json_encode(lua_State *L, int idx, struct gw_buf *b);
 void gw_json_decode(lua_State *L, struct gw_str text);
+/* A number as it stands in JSON; an integer beyond 64 bits stays its text. */
+void gw_json_push_number(lua_State *L, struct gw_str raw);
 /* A message as plain Lua values, an allocated message's bytes. */
 struct gw_str gw_request_bytes(lua_State *L, int idx);
 /* A message as JSON into b; 0: it is no message. */
 int gw_request_json(lua_State *L, int idx, struct gw_buf *b);
+
+/* api_view.c: a part of event.data as it stands, into b, where it nests depth deep; as plain Lua
+ * values, pushed. 0: the value at idx is no such part. */
+int gw_view_json(lua_State *L, int idx, struct gw_buf *b, int depth);
+int gw_view_push_plain(lua_State *L, int idx);
 
 extern const char gw_retry_key, gw_null_key; /* light userdata: moongate.retry, json.null */
 

@@ -12,6 +12,7 @@
 #include "hook/attrs.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/view.h"
 #include "hook/vm.h"
 
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static int refresh(struct gw_hook_run *r, struct gw_hook_item *it, struct gw_err
     if (!is_stale(r, it))
         return 0;
     it->data_at = r->request_at;
+    it->doc = NULL;
     return gw_style_data(r->vm->conf->style, r->call->request, it->ev, err);
 }
 
@@ -93,6 +95,14 @@ static void set_string(lua_State *L, struct gw_event *ev, int idx)
         ev->data_kind = GW_DATA_BYTES;
 }
 
+static void become_json(struct gw_event *ev, struct gw_str text)
+{
+    ev->data = text;
+    ev->data_kind = GW_DATA_JSON;
+    if (!gw_event_get(ev, GW_STR("datacontenttype")) || !gw_event_is_json(ev))
+        gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("application/json"));
+}
+
 static void set_json(lua_State *L, struct gw_event *ev, int idx)
 {
     struct gw_buf b;
@@ -101,10 +111,7 @@ static void set_json(lua_State *L, struct gw_event *ev, int idx)
     gw_buf_init(&b, (size_t)gw_vm(L)->conf->limits.memory, ev->mem);
     gw_json_encode(L, idx, &b);
     gw_guard_buf(L, &b);
-    ev->data = gw_buf_str(&b);
-    ev->data_kind = GW_DATA_JSON;
-    if (!gw_event_get(ev, GW_STR("datacontenttype")) || !gw_event_is_json(ev))
-        gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("application/json"));
+    become_json(ev, gw_buf_str(&b));
 }
 
 static void set_message(lua_State *L, struct gw_event *ev, int idx)
@@ -114,12 +121,29 @@ static void set_message(lua_State *L, struct gw_event *ev, int idx)
     gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("application/protobuf"));
 }
 
+/* The text of a part as it stands, of any event. */
+static void set_view(const struct gw_view *v, struct gw_hook_item *it)
+{
+    struct gw_view_doc *doc = v->h.p;
+
+    if (doc == it->doc && v->depth == 1) { /* event.data = event.data: its parts live on */
+        become_json(it->ev, it->ev->data);
+        return;
+    }
+    gw_view_share(doc->it);
+    become_json(it->ev, gw_view_text(v));
+    it->doc = NULL;
+}
+
 void gw_data_set(lua_State *L, struct gw_hook_item *it, int idx)
 {
+    const struct gw_view *v = gw_view_test(L, idx);
     int type = lua_type(L, idx);
     char shown[GW_SHOWN];
 
-    if (type == LUA_TNIL) {
+    if (v) {
+        set_view(v, it);
+    } else if (type == LUA_TNIL) {
         it->ev->data_kind = GW_DATA_NONE;
         it->ev->data = (struct gw_str){0};
     } else if (type == LUA_TSTRING) {
@@ -129,19 +153,27 @@ void gw_data_set(lua_State *L, struct gw_hook_item *it, int idx)
     } else if (gw_handle_test(L, idx, GW_H_MESSAGE)) {
         set_message(L, it->ev, idx);
     } else {
-        luaL_error(L, "event.data is a string, a table (becomes JSON), a message or nil, not %s",
+        luaL_error(L,
+                   "event.data is a string, a table (becomes JSON), a part of event.data, a "
+                   "message or nil, not %s",
                    gw_show(L, idx, shown));
     }
+    if (!v)
+        it->doc = NULL;
     it->data_at = ++gw_vm(L)->run->stamp;
 }
 
 static int push_data(lua_State *L, struct gw_hook_item *it)
 {
+    const struct gw_event *ev = it->ev;
+
     gw_item_refresh(L, it);
-    if (it->ev->data_kind == GW_DATA_NONE)
+    if (ev->data_kind == GW_DATA_NONE)
         lua_pushnil(L);
+    else if (ev->data_kind == GW_DATA_JSON && gw_event_is_json(ev))
+        gw_view_push_data(L, it, 1);
     else
-        lua_pushlstring(L, it->ev->data.p, it->ev->data.len);
+        lua_pushlstring(L, ev->data.p, ev->data.len);
     return 1;
 }
 

@@ -194,7 +194,7 @@ static void put_value(struct writer *w, int idx)
         }
         break;
     default:
-        if (gw_request_json(w->L, idx, w->out))
+        if (gw_request_json(w->L, idx, w->out) || gw_view_json(w->L, idx, w->out, w->depth))
             return;
     }
     luaL_error(w->L, "JSON has no form for %s", gw_show(w->L, idx, shown));
@@ -235,8 +235,7 @@ static int bad_json(struct reader *r)
     return luaL_error(r->L, "%s", err.msg);
 }
 
-/* Integers beyond 64 bits stay exact as strings. */
-static void push_number(lua_State *L, struct gw_str raw)
+void gw_json_push_number(lua_State *L, struct gw_str raw)
 {
     char small[64];
 
@@ -317,7 +316,7 @@ static void read_value(struct reader *r)
         lua_pushlstring(r->L, s.p, s.len);
         break;
     case GW_JSON_NUMBER:
-        push_number(r->L, r->j.raw);
+        gw_json_push_number(r->L, r->j.raw);
         break;
     case GW_JSON_TRUE:
     case GW_JSON_FALSE:
@@ -344,12 +343,12 @@ void gw_json_decode(lua_State *L, struct gw_str text)
         bad_json(&r);
 }
 
+/* A part of event.data, too: scripts that have JSON as text or as a view do the same with it. */
 static int json_decode(lua_State *L)
 {
-    struct gw_str s = gw_check_str(L, 1);
-
     lua_settop(L, 1);
-    gw_json_decode(L, s);
+    if (!gw_view_push_plain(L, 1))
+        gw_json_decode(L, gw_check_str(L, 1));
     return 1;
 }
 

@@ -5,6 +5,7 @@
 #include "hook/attrs.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/view.h"
 #include "hook/vm.h"
 
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static int mg_copy(lua_State *L)
 
     gw_guard_take(L, 1600);
     gw_item_refresh(L, from);
+    gw_view_share(from);
     ev = gw_event_copy(from->ev, from->ev->mem);
     id = gw_event_text(ev, "id");
     gw_event_lend(ev, GW_STR("id"),

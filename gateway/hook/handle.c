@@ -4,8 +4,9 @@
 #include "hook/explain.h"
 #include "hook/vm.h"
 
-static const char *const nouns[GW_HANDLES] = {"an event", "a message", "a list of a message",
-                                              "a map of a message", "flyte"};
+static const char *const nouns[GW_HANDLES] = {
+    "an event",           "a message", "a list of a message",
+    "a map of a message", "flyte",     "a part of event.data"};
 static const char meta_keys[GW_HANDLES];
 
 static const char *a_noun(enum gw_handle_type type)
@@ -13,16 +14,24 @@ static const char *a_noun(enum gw_handle_type type)
     return nouns[type - GW_H_EVENT];
 }
 
-struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p)
+struct gw_handle *gw_handle_new(lua_State *L, enum gw_handle_type type, size_t size, int values)
 {
-    struct gw_handle *h = lua_newuserdatauv(L, sizeof(*h), 0);
+    struct gw_handle *h = lua_newuserdatauv(L, size, values);
 
     h->type = type;
     h->serial = gw_vm(L)->run->serial;
-    h->p = p;
+    h->p = NULL;
     h->field = NULL;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
     lua_setmetatable(L, -2);
+    return h;
+}
+
+struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p)
+{
+    struct gw_handle *h = gw_handle_new(L, type, sizeof(*h), type == GW_H_EVENT);
+
+    h->p = p;
     return h;
 }
 
@@ -41,7 +50,7 @@ const char *gw_handle_noun(lua_State *L, int idx)
 {
     const struct gw_handle *h = lua_touserdata(L, idx);
 
-    if (lua_type(L, idx) != LUA_TUSERDATA || lua_rawlen(L, idx) != sizeof(*h))
+    if (lua_type(L, idx) != LUA_TUSERDATA || lua_rawlen(L, idx) < sizeof(*h))
         return NULL;
     return a_noun(h->type);
 }

@@ -49,8 +49,9 @@ struct gw_hook_vm {
 /* An event on its way through the scripts. */
 struct gw_hook_item {
     struct gw_event *ev;
-    int follows;      /* its data is the request's */
-    uint64_t data_at; /* stamp of its last assignment of data */
+    int follows;             /* its data is the request's */
+    uint64_t data_at;        /* stamp of its last assignment of data */
+    struct gw_view_doc *doc; /* what views of its data share; NULL: none was read */
 };
 
 /* The room's part of a call, or of a load (then call is NULL). */

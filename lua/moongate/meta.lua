@@ -10,11 +10,14 @@
 ---@field time? string RFC 3339
 ---@field datacontenttype? string
 ---@field dataschema? string
----@field data? string|table|moongate.Message reads as a string; a table becomes JSON, a message its protobuf bytes
+---@field data? string|moongate.View|table|moongate.Message reads as a view (JSON) or a string; a table becomes JSON, a message its protobuf bytes
 ---@field [string] string|boolean|integer|nil extension attributes: 1 to 20 of a-z and 0-9
 
 ---@class moongate.Message A protobuf message: fields by their proto names; assigning changes the request and the data.
 ---@field [string] any
+
+---@class moongate.View A part of JSON data: read, assign, `#`, `pairs`, `ipairs`; what is not assigned stays byte for byte.
+---@field [string|integer] any
 
 ---@class moongate.Flyte Facts that every kind of Flyte event has. Read-only.
 ---@field kind "workflow"|"node"|"task"|"action"
@@ -123,8 +126,8 @@ function moongate.u64(n) end
 ---@return string?
 function moongate.which(message, oneof) end
 
----What is set in a message, as plain tables; a message's Timestamp has seconds and nanos.
----@param message moongate.Message|table
+---What is set in a message, or a view, as plain tables; a message's Timestamp has seconds and nanos.
+---@param message moongate.Message|moongate.View|table
 ---@return table
 function moongate.to_table(message) end
 
@@ -137,13 +140,13 @@ function moongate.to_json(message) end
 ---@field null lightuserdata JSON's null
 moongate.json = {}
 
----Keys are sorted. A table with keys 1 to n is a list, an empty one an object.
+---Keys are sorted. A table with keys 1 to n is a list, an empty one an object; a view is its text.
 ---@param value any
 ---@return string
 function moongate.json.encode(value) end
 
----Raises on bad text. Integers beyond 64 bits become strings.
----@param text string
+---Raises on bad text. Integers beyond 64 bits become strings. A view becomes a table.
+---@param text string|moongate.View
 ---@return any
 function moongate.json.decode(text) end
 

@@ -263,13 +263,22 @@ def test_hook_seconds_and_memory_are_measured(gateway):
     assert g.metric("moongate_hook_memory_bytes", pipeline="all") > 10000
 
 
-def test_data_is_bytes_to_a_hook(gateway):
+def test_text_is_bytes_to_a_hook(gateway):
     g = hooked(gateway, "return function(e) e.size = #e.data; e.data = e.data:gsub('old', 'new') end")
-    body = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "application/json", "data": {"a": "old"}}
+    body = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "text/plain", "data": "an old one"}
     g.post("/v1/events", json.dumps(body), "application/cloudevents+json")
     g.settled(1)
     event, = g.lines()
-    assert event["data"] == {"a": "new"} and event["size"] == len('{"a": "old"}')
+    assert event["data"] == "an new one" and event["size"] == len("an old one")
+
+
+def test_json_is_a_view_to_a_hook_and_stays_byte_for_byte(gateway):
+    g = hooked(gateway, "return function(e) e.size = #e.data.list; e.data.a = e.data.list[2].x; e.data.b = nil end")
+    data = '{"z" : 1.50, "a":"old","list": [1, {"x":"\\u00e9"}],"b":0,"b":1, "z":12345678901234567890 }'
+    g.post("/v1/events", '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":' + data + "}", "application/cloudevents+json")
+    g.settled(1)
+    assert '"data":{"z" : 1.50, "a":"é","list": [1, {"x":"\\u00e9"}],"z":12345678901234567890 }}' in open(g.path("all.jsonl"), encoding="utf-8").read()
+    assert g.lines()[0]["size"] == 2
 
 
 def test_request_data_is_its_protobuf_bytes(gateway):
