@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "event/event.h"
 #include "event/format.h"
-#include "ingest/pbwire.h"
+#include "base/pbwire.h"
 
 /* CloudEvents in, records out: each event in its protobuf form, a batch whole or not at all. */
 

@@ -1,6 +1,6 @@
 #include "ingest/grpc.h"
 
-#include "ingest/pbwire.h"
+#include "base/pbwire.h"
 
 /* grpc.health.v1: HealthCheckRequest{1 service}, HealthCheckResponse{1 status}. A watcher is an
  * open call; it is told on a change that a request brings about, and while it was told "not

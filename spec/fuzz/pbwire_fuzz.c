@@ -1,5 +1,5 @@
 /* Fields of gRPC's own messages: each lies inside its message. */
-#include "ingest/pbwire.h"
+#include "base/pbwire.h"
 
 #include <stddef.h>
 #include <stdlib.h>

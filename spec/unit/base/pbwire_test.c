@@ -1,4 +1,4 @@
-#include "ingest/pbwire.h"
+#include "base/pbwire.h"
 
 #include "base/buf.h"
 #include "test.h"

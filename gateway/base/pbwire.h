@@ -1,5 +1,5 @@
-#ifndef GW_INGEST_PBWIRE_H
-#define GW_INGEST_PBWIRE_H
+#ifndef GW_BASE_PBWIRE_H
+#define GW_BASE_PBWIRE_H
 
 #include "base/str.h"
 
@@ -7,8 +7,8 @@
 
 struct gw_buf;
 
-/* Protobuf's wire format for the few small messages of gRPC's own services, which have no compiled
- * schema: fields one after the other, and the same way back. */
+/* Protobuf's wire format for small messages that have no compiled schema (gRPC's own services,
+ * descriptor sets): fields one after the other, and the same way back. */
 enum gw_pbwire_type {
     GW_PBWIRE_VARINT = 0,
     GW_PBWIRE_I64 = 1,
