@@ -23,7 +23,7 @@ struct decoder {
     struct gw_arena *mem;
     struct gw_err *err;
     const uint8_t *start;
-    size_t max_memory;
+    size_t memory, max_memory; /* what it may take; the arena's size then */
 };
 
 /* One message under way; the chain upwards is the path for errors. */
@@ -193,8 +193,8 @@ static int read_message(const struct decoder *dec, struct place *p, const uint8_
 
 static COLD const uint8_t *fail_memory(const struct decoder *dec)
 {
-    gw_err_set(dec->err, GW_ERR_TOO_LARGE, "message too large: more than %d MiB decoded",
-               GW_PB_MAX_MEMORY >> 20);
+    gw_err_set(dec->err, GW_ERR_TOO_LARGE, "message too large: more than %zu MiB decoded",
+               dec->memory >> 20);
     return NULL;
 }
 
@@ -229,6 +229,19 @@ static __attribute__((noinline)) const uint8_t *read_nested(const struct decoder
     return read_message(dec, &inner, at, *slot) ? NULL : inner.end;
 }
 
+/* Room for one more of a list; NULL: it would take too much. */
+static void *add_item(const struct decoder *dec, const struct place *p, ProtobufCMessage *m)
+{
+    size_t n = gw_pb_count(m, p->f);
+
+    if (n >= 1024 && (n & (n - 1)) == 0 &&
+        gw_arena_size(dec->mem) + 2 * n * gw_pb_size(p->f) > dec->max_memory) {
+        fail_memory(dec);
+        return NULL;
+    }
+    return gw_pb_add(dec->mem, m, p->f);
+}
+
 static const uint8_t *read_value(const struct decoder *dec, const struct place *p,
                                  const uint8_t *at, void *slot)
 {
@@ -249,8 +262,11 @@ static const uint8_t *read_packed(const struct decoder *dec, const struct place 
     if (!at)
         return NULL;
     packed.end = at + len;
-    while (at && at < packed.end)
-        at = read_value(dec, &packed, at, gw_pb_add(dec->mem, m, p->f));
+    while (at && at < packed.end) {
+        void *slot = add_item(dec, p, m);
+
+        at = slot ? read_value(dec, &packed, at, slot) : NULL;
+    }
     return at;
 }
 
@@ -265,8 +281,11 @@ static const uint8_t *read_field(const struct decoder *dec, const struct place *
             gw_pb_choose(m, f);
         return read_value(dec, p, at, (char *)m + f->offset);
     }
-    if (wire == own)
-        return read_value(dec, p, at, gw_pb_add(dec->mem, m, f));
+    if (wire == own) {
+        void *slot = add_item(dec, p, m);
+
+        return slot ? read_value(dec, p, at, slot) : NULL;
+    }
     if (wire == LENGTH && f->label == PROTOBUF_C_LABEL_REPEATED)
         return read_packed(dec, p, at, m);
     return fail_at(dec, p, "another wire type than the schema's", at);
@@ -346,13 +365,20 @@ static int read_message(const struct decoder *dec, struct place *p, const uint8_
     return 0;
 }
 
-ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
-                               struct gw_str bytes, struct gw_err *err)
+ProtobufCMessage *gw_pb_decode_within(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                      struct gw_str bytes, unsigned depth, size_t memory,
+                                      struct gw_err *err)
 {
     const uint8_t *start = (const uint8_t *)(bytes.p ? bytes.p : "");
-    struct decoder dec = {mem, err, start, gw_arena_size(mem) + GW_PB_MAX_MEMORY};
-    struct place top = {.d = d, .end = start + bytes.len};
+    struct decoder dec = {mem, err, start, memory, gw_arena_size(mem) + memory};
+    struct place top = {.d = d, .end = start + bytes.len, .depth = depth};
     ProtobufCMessage *m = gw_pb_new(mem, d);
 
     return read_message(&dec, &top, start, m) ? NULL : m;
+}
+
+ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                               struct gw_str bytes, struct gw_err *err)
+{
+    return gw_pb_decode_within(mem, d, bytes, 0, GW_PB_MAX_MEMORY, err);
 }

@@ -10,7 +10,6 @@
 #include "flyte/schema.h"
 #include "google/protobuf/struct.pb-c.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,13 +28,13 @@ static int fail(const struct writer *w, const char *why)
 
 static int put_enum(struct gw_buf *out, const ProtobufCEnumDescriptor *d, int32_t value)
 {
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(d, value);
+    const char *name = gw_pb_enum_name(d, value);
 
     if (d == &google__protobuf__null_value__descriptor) {
         gw_buf_puts(out, "null");
-    } else if (v) {
+    } else if (name) {
         gw_buf_putc(out, '"');
-        gw_buf_puts(out, v->name);
+        gw_buf_puts(out, name);
         gw_buf_putc(out, '"');
     } else {
         gw_buf_put_i64(out, value);
@@ -73,15 +72,15 @@ static void put_bytes(struct gw_buf *out, const ProtobufCBinaryData *b, int is_s
 /* An entry without a value has a default one. */
 static int put_default(struct writer *w, const ProtobufCMessageDescriptor *d)
 {
-    union {
-        ProtobufCMessage m;
-        char room[1024];
-    } empty;
+    ProtobufCMessage *empty = calloc(1, d->sizeof_message);
+    int failed;
 
-    assert(d->sizeof_message <= sizeof(empty));
-    memset(&empty, 0, sizeof(empty));
-    empty.m.descriptor = d;
-    return put_message(w, &empty.m);
+    if (!empty)
+        abort();
+    empty->descriptor = d;
+    failed = put_message(w, empty);
+    free(empty);
+    return failed;
 }
 
 static int put_value(struct writer *w, const ProtobufCMessageDescriptor *d,

@@ -16,10 +16,34 @@ const char *gw_pb_json_name(const ProtobufCMessageDescriptor *d, const ProtobufC
     return gw_schema_field(d, f)->json;
 }
 
+enum { FEW = 24 }; /* fields: so many are looked through one by one */
+
+static const ProtobufCFieldDescriptor *by_name(const ProtobufCMessageDescriptor *d,
+                                               struct gw_str name)
+{
+    unsigned low = 0, high = d->n_fields;
+
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2, i = d->fields_sorted_by_name[mid];
+        size_t len = gw_schema_of(d)->fields[i].name_len;
+        int c = memcmp(name.p, d->fields[i].name, name.len < len ? name.len : len);
+
+        if (!c && name.len == len)
+            return &d->fields[i];
+        if (c > 0 || (!c && name.len > len))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
 const ProtobufCFieldDescriptor *gw_pb_field(const ProtobufCMessageDescriptor *d, struct gw_str name)
 {
     const struct gw_schema_field *s = gw_schema_of(d)->fields;
 
+    if (d->n_fields > FEW)
+        return by_name(d, name);
     for (unsigned i = 0; i < d->n_fields; i++)
         if (s[i].name_len == name.len && !memcmp(d->fields[i].name, name.p, name.len))
             return &d->fields[i];
@@ -159,6 +183,24 @@ ProtobufCMessage *gw_pb_new(struct gw_arena *mem, const ProtobufCMessageDescript
 
     m->descriptor = d;
     return m;
+}
+
+/* Not protobuf-c's lookup, which does not find the largest number there is. */
+const char *gw_pb_enum_name(const ProtobufCEnumDescriptor *d, int32_t value)
+{
+    unsigned low = 0, high = d->n_values;
+
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+
+        if (d->values[mid].value == value)
+            return d->values[mid].name;
+        if (d->values[mid].value < value)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
 }
 
 int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d)

@@ -51,6 +51,10 @@ struct gw_time gw_pb_time(const ProtobufCMessage *timestamp);
 enum { GW_PB_MAX_DEPTH = 100, GW_PB_MAX_MEMORY = 64 << 20 };
 ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                struct gw_str bytes, struct gw_err *err);
+/* The same for a message that will lie depth deep in another, with another bound of memory. */
+ProtobufCMessage *gw_pb_decode_within(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                      struct gw_str bytes, unsigned depth, size_t memory,
+                                      struct gw_err *err);
 
 /* proto3 JSON as Google's own library prints it with its defaults, without white space: camelCase,
  * enums by name, 64-bit in quotes, well-known types. GW_ERR_REJECT: a Timestamp or Duration out of
@@ -59,6 +63,9 @@ int gw_pb_json_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err 
 /* Reads it back, strictly. */
 ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                   struct gw_str json, struct gw_err *err);
+
+/* A name of the value, NULL if it has none. */
+const char *gw_pb_enum_name(const ProtobufCEnumDescriptor *d, int32_t value);
 
 /* Server reflection: the FileDescriptorProto of a file ("flyteidl/service/admin.proto"), or of the
  * file that declares a symbol ("flyteidl.service.AdminService"). p NULL: none. */

@@ -23,8 +23,9 @@ enum gw_known {
 struct gw_schema_field {
     const char *json;
     uint8_t json_len, name_len;
-    uint8_t oneof; /* from 1; 0: in none */
-    uint8_t kind;  /* enum gw_pb_kind */
+    uint8_t oneof;    /* from 1; 0: in none */
+    uint8_t kind;     /* enum gw_pb_kind */
+    uint8_t required; /* of proto2; only in sets that are loaded at run time */
 };
 
 struct gw_schema_message {
@@ -32,6 +33,7 @@ struct gw_schema_message {
     const char *const *oneofs;
     enum gw_known known;
     int map_entry;
+    int demands; /* its set has required fields */
 };
 
 static inline const struct gw_schema_message *gw_schema_of(const ProtobufCMessageDescriptor *d)

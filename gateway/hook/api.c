@@ -46,6 +46,7 @@ void gw_api_open(lua_State *L)
     gw_api_flyte_open(L);
     gw_api_request_open(L);
     gw_api_repeated_open(L);
+    gw_api_proto_open(L);
     gw_api_json_open(L);
     gw_api_codec_open(L);
     gw_api_text_open(L);

@@ -11,13 +11,17 @@ enum gw_handle_type {
     GW_H_MAP,
     GW_H_FLYTE,
     GW_H_VIEW,
-    GW_HANDLES = 6
+    GW_H_PROTO,
+    GW_HANDLES = 7
 };
 struct gw_handle {
     enum gw_handle_type type;
     uint64_t serial;   /* of the call it belongs to */
-    void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte, gw_view_doc */
-    const void *field; /* lists and maps: ProtobufCFieldDescriptor */
+    void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte, gw_view_doc, gw_pbset */
+    const void *field; /* lists and maps: ProtobufCFieldDescriptor; a set: its path */
+    /* of messages, lists and maps */
+    unsigned depth; /* messages that this one lies in; what is decoded nests 100 deep at most */
+    int made;       /* by the script, no part of the request */
 };
 struct gw_handle *gw_handle_push(lua_State *L, enum gw_handle_type type, void *p);
 /* The same for a type that has more in it: size bytes that begin with the handle, p still NULL. */
@@ -33,6 +37,7 @@ struct gw_str gw_check_str(lua_State *L, int idx);
 lua_Integer gw_check_integer(lua_State *L, int idx);
 /* Makes the metatable of a type from functions; frozen. */
 void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, const luaL_Reg *fns);
+void gw_handle_push_meta(lua_State *L, enum gw_handle_type type);
 struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load */
 
 void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
@@ -42,6 +47,7 @@ void gw_api_make_open(lua_State *L);
 void gw_api_flyte_open(lua_State *L);
 void gw_api_request_open(lua_State *L);
 void gw_api_repeated_open(lua_State *L);
+void gw_api_proto_open(lua_State *L);
 void gw_api_json_open(lua_State *L); /* moongate on top, in each */
 void gw_api_codec_open(lua_State *L);
 void gw_api_text_open(lua_State *L);

@@ -40,13 +40,12 @@ static lua_Integer check_index(lua_State *L, const struct gw_handle *h)
 static int list_index(lua_State *L)
 {
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_LIST);
-    const ProtobufCMessage *m = h->p;
     lua_Integer i = check_index(L, h);
 
     if (i < 1 || i > list_count(h))
         lua_pushnil(L);
     else
-        gw_request_push(L, m->descriptor, h->field, item_at(h, i));
+        gw_request_push(L, h, h->field, item_at(h, i));
     return 1;
 }
 
@@ -68,12 +67,12 @@ static int list_newindex(lua_State *L)
         if (i == n)
             *(size_t *)((char *)m + f->quantifier_offset) = (size_t)n - 1;
     } else {
-        gw_request_put(L, m->descriptor, f, &value, 3);
+        gw_request_put(L, m->descriptor, f, &value, 3, h->depth);
         gw_guard_take(L, i > n ? gw_pb_size(f) * (size_t)(n + 1) : 0);
         memcpy(i > n ? gw_pb_add(gw_vm(L)->run->call->mem, m, f) : item_at(h, i), &value,
                gw_pb_size(f));
     }
-    gw_request_changed(L);
+    gw_request_changed(L, h);
     return 0;
 }
 
@@ -93,7 +92,7 @@ static int next_item(lua_State *L)
         return 1;
     }
     lua_pushinteger(L, i + 1);
-    gw_request_push(L, ((const ProtobufCMessage *)h->p)->descriptor, h->field, item_at(h, i + 1));
+    gw_request_push(L, h, h->field, item_at(h, i + 1));
     return 2;
 }
 
@@ -125,14 +124,16 @@ static const ProtobufCFieldDescriptor *entry_field(const ProtobufCMessage *entry
 }
 
 /* An entry that came without a message has an empty one. */
-static void push_entry_value(lua_State *L, ProtobufCMessage *entry)
+static void push_entry_value(lua_State *L, const struct gw_handle *h, ProtobufCMessage *entry)
 {
     const ProtobufCFieldDescriptor *f = entry_field(entry, 1);
     ProtobufCMessage **m = gw_pb_member(entry, f);
 
-    if (f->type == PROTOBUF_C_TYPE_MESSAGE && !*m)
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE && !*m) {
+        gw_guard_take(L, ((const ProtobufCMessageDescriptor *)f->descriptor)->sizeof_message);
         *m = gw_pb_new(gw_vm(L)->run->call->mem, f->descriptor);
-    gw_request_push(L, entry->descriptor, f, m);
+    }
+    gw_request_push(L, h, f, m);
 }
 
 static int map_index(lua_State *L)
@@ -141,7 +142,7 @@ static int map_index(lua_State *L)
     ProtobufCMessage *entry = gw_request_entry(L, h->p, h->field, 2);
 
     if (entry)
-        push_entry_value(L, entry);
+        push_entry_value(L, h, entry);
     else
         lua_pushnil(L);
     return 1;
@@ -175,20 +176,20 @@ static int map_newindex(lua_State *L)
     value_field = &d->fields[1];
     if (lua_isnil(L, 3)) {
         remove_entries(L, h);
-        gw_request_changed(L);
+        gw_request_changed(L, h);
         return 0;
     }
     entry = gw_request_entry(L, h->p, f, 2);
-    gw_request_put(L, d, value_field, &value, 3);
+    gw_request_put(L, d, value_field, &value, 3, h->depth + 1);
     if (!entry) {
-        gw_request_put(L, d, &d->fields[0], &key, 2);
+        gw_request_put(L, d, &d->fields[0], &key, 2, 0);
         gw_guard_take(L, d->sizeof_message + sizeof(void *) * (gw_pb_count(h->p, f) + 1));
         entry = gw_pb_new(mem, d);
         memcpy(gw_pb_member(entry, &d->fields[0]), &key, gw_pb_size(&d->fields[0]));
         *(ProtobufCMessage **)gw_pb_add(mem, h->p, f) = entry;
     }
     memcpy(gw_pb_member(entry, value_field), &value, gw_pb_size(value_field));
-    gw_request_changed(L);
+    gw_request_changed(L, h);
     return 0;
 }
 
@@ -212,12 +213,12 @@ static int next_entry(lua_State *L)
         ProtobufCMessage *e = entries[i];
 
         lua_settop(L, 1);
-        gw_request_push(L, e->descriptor, entry_field(e, 0), gw_pb_member(e, entry_field(e, 0)));
+        gw_request_push_scalar(L, entry_field(e, 0), gw_pb_member(e, entry_field(e, 0)));
         if (gw_request_entry(L, h->p, h->field, 2) != e)
             continue;
         lua_pushinteger(L, i + 1);
         lua_replace(L, lua_upvalueindex(1));
-        push_entry_value(L, e);
+        push_entry_value(L, h, e);
         return 2;
     }
     lua_pushnil(L);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "flyte/flyte.h"
+#include "flyte/pbset.h"
 #include "flyte/reflect.h"
 #include "flyte/schema.h"
 #include "hook/api.h"
@@ -51,28 +52,18 @@ const ProtobufCFieldDescriptor *gw_request_field(lua_State *L, const ProtobufCMe
 
 static void push_enum(lua_State *L, const ProtobufCEnumDescriptor *d, int32_t value)
 {
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(d, value);
+    const char *name = gw_pb_enum_name(d, value);
 
-    if (v)
-        lua_pushstring(L, v->name);
+    if (name)
+        lua_pushstring(L, name);
     else
         lua_pushinteger(L, value);
 }
 
-static void push_message(lua_State *L, ProtobufCMessage *m)
-{
-    if (!m)
-        lua_pushnil(L);
-    else if (!gw_request_push_known(L, m, 0))
-        gw_handle_push(L, GW_H_MESSAGE, m);
-}
-
-void gw_request_push(lua_State *L, const ProtobufCMessageDescriptor *d,
-                     const ProtobufCFieldDescriptor *f, const void *at)
+void gw_request_push_scalar(lua_State *L, const ProtobufCFieldDescriptor *f, const void *at)
 {
     const ProtobufCBinaryData *bytes = at;
 
-    (void)d;
     switch (f->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
@@ -102,13 +93,34 @@ void gw_request_push(lua_State *L, const ProtobufCMessageDescriptor *d,
     case PROTOBUF_C_TYPE_ENUM:
         push_enum(L, f->descriptor, *(const int32_t *)at);
         break;
-    case PROTOBUF_C_TYPE_MESSAGE:
-        push_message(L, *(ProtobufCMessage *const *)at);
-        break;
     default:
         lua_pushlstring(L, bytes->len ? (const char *)bytes->data : "", bytes->len);
         break;
     }
+}
+
+static void push_message(lua_State *L, const struct gw_handle *of, ProtobufCMessage *m)
+{
+    unsigned depth = of->depth + (of->type == GW_H_MAP ? 2 : 1); /* an entry is a message, too */
+    int made = of->made;
+    struct gw_handle *h;
+
+    if (!m) {
+        lua_pushnil(L);
+    } else if (!gw_request_push_known(L, m, 0)) {
+        h = gw_handle_push(L, GW_H_MESSAGE, m);
+        h->depth = depth;
+        h->made = made;
+    }
+}
+
+void gw_request_push(lua_State *L, const struct gw_handle *of, const ProtobufCFieldDescriptor *f,
+                     const void *at)
+{
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+        push_message(L, of, *(ProtobufCMessage *const *)at);
+    else
+        gw_request_push_scalar(L, f, at);
 }
 
 static int is_map(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
@@ -116,17 +128,20 @@ static int is_map(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
     return gw_pb_kind(m->descriptor, f) == GW_PB_MAP;
 }
 
-static void push_field(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+static void push_field(lua_State *L, const struct gw_handle *of, const ProtobufCFieldDescriptor *f)
 {
+    ProtobufCMessage *m = of->p;
     struct gw_handle *h;
 
     if (f->label == PROTOBUF_C_LABEL_REPEATED) {
         h = gw_handle_push(L, is_map(m, f) ? GW_H_MAP : GW_H_LIST, m);
         h->field = f;
-    } else if (gw_pb_oneof(m->descriptor, f) && !gw_pb_has(m, f)) {
+        h->depth = of->depth;
+        h->made = of->made;
+    } else if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && !gw_pb_has(m, f)) {
         lua_pushnil(L);
     } else {
-        gw_request_push(L, m->descriptor, f, gw_pb_member(m, f));
+        gw_request_push(L, of, f, gw_pb_member(m, f));
     }
 }
 
@@ -134,19 +149,19 @@ static void push_field(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDe
 
 static int message_index(lua_State *L)
 {
-    ProtobufCMessage *m = check_message(L, 1);
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MESSAGE);
 
-    push_field(L, m, gw_request_field(L, m->descriptor, 2));
+    push_field(L, h, gw_request_field(L, ((const ProtobufCMessage *)h->p)->descriptor, 2));
     return 1;
 }
 
 static int message_newindex(lua_State *L)
 {
-    ProtobufCMessage *m = check_message(L, 1);
-    const ProtobufCFieldDescriptor *f = gw_request_field(L, m->descriptor, 2);
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MESSAGE);
+    ProtobufCMessage *m = h->p;
 
-    gw_request_assign(L, m, f, 3);
-    gw_request_changed(L);
+    gw_request_assign(L, m, gw_request_field(L, m->descriptor, 2), 3, h->depth);
+    gw_request_changed(L, h);
     return 0;
 }
 
@@ -162,18 +177,21 @@ static int message_eq(lua_State *L)
 /* Upvalue: the number of the next field. Over what is set, by number. */
 static int next_field(lua_State *L)
 {
-    ProtobufCMessage *m = check_message(L, 1);
+    const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MESSAGE);
+    const ProtobufCMessage *m = h->p;
     lua_Integer i = lua_tointeger(L, lua_upvalueindex(1));
 
     for (; i < m->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
 
-        if (!gw_pb_has(m, f))
+        if (!gw_pb_has(m, f)) {
+            gw_guard_charge(L, 1);
             continue;
+        }
         lua_pushinteger(L, i + 1);
         lua_replace(L, lua_upvalueindex(1));
         lua_pushstring(L, f->name);
-        push_field(L, m, f);
+        push_field(L, h, f);
         return 2;
     }
     lua_pushnil(L);
@@ -226,11 +244,31 @@ static int message_tostring(lua_State *L)
     return 1;
 }
 
+static void check_complete(lua_State *L, const ProtobufCMessage *m)
+{
+    const char *missing = gw_pb_missing(m);
+
+    if (missing)
+        luaL_error(L, "%s: %s is required and not set", short_name(m->descriptor), missing);
+}
+
+void gw_request_pack(lua_State *L, const ProtobufCMessage *m)
+{
+    size_t size = protobuf_c_message_get_packed_size(m);
+    luaL_Buffer b;
+
+    check_complete(L, m);
+    gw_guard_charge(L, 10 + size / 16);
+    protobuf_c_message_pack(m, (uint8_t *)luaL_buffinitsize(L, &b, size));
+    luaL_pushresultsize(&b, size);
+}
+
 struct gw_str gw_request_bytes(lua_State *L, int idx)
 {
     const ProtobufCMessage *m = check_message(L, idx);
     const struct gw_hook_run *r = gw_vm(L)->run;
 
+    check_complete(L, m);
     gw_guard_take(L, protobuf_c_message_get_packed_size(m));
     return gw_flyte_encode(r->call->mem, m);
 }

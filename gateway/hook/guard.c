@@ -131,6 +131,24 @@ void gw_guard_take(lua_State *L, size_t bytes)
         out_of_memory(L);
 }
 
+size_t gw_guard_left(lua_State *L)
+{
+    const struct gw_hook_run *r = gw_vm(L)->run;
+    size_t limit = (size_t)r->vm->conf->limits.memory;
+    size_t used = gw_arena_size(r->call->mem) - r->mem_before;
+
+    return used < limit ? limit - used : 0;
+}
+
+void gw_guard_hold(lua_State *L, size_t bytes)
+{
+    struct gw_hook_vm *vm = gw_vm(L);
+
+    if (vm->memory + bytes > (size_t)vm->conf->limits.memory)
+        out_of_memory(L);
+    vm->memory += bytes;
+}
+
 void gw_guard_buf(lua_State *L, const struct gw_buf *b)
 {
     if (b->failed)

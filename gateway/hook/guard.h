@@ -14,6 +14,10 @@ void gw_guard_check(lua_State *L, int status);
 void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why);
 /* Before bytes of the record's arena are taken: they count as memory, too. */
 void gw_guard_take(lua_State *L, size_t bytes);
+/* What is left of it for the record's arena. */
+size_t gw_guard_left(lua_State *L);
+/* Memory that this state holds for as long as it lives counts, too. */
+void gw_guard_hold(lua_State *L, size_t bytes);
 /* A buffer reached the limit of memory: stops. Does nothing else. */
 void gw_guard_buf(lua_State *L, const struct gw_buf *b);
 /* An empty arena for one function of the API, and a buffer in it. */

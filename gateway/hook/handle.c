@@ -4,14 +4,23 @@
 #include "hook/explain.h"
 #include "hook/vm.h"
 
-static const char *const nouns[GW_HANDLES] = {
-    "an event",           "a message", "a list of a message",
-    "a map of a message", "flyte",     "a part of event.data"};
+static const char *const nouns[GW_HANDLES] = {"an event",
+                                              "a message",
+                                              "a list of a message",
+                                              "a map of a message",
+                                              "flyte",
+                                              "a part of event.data",
+                                              "a loaded descriptor set"};
 static const char meta_keys[GW_HANDLES];
 
 static const char *a_noun(enum gw_handle_type type)
 {
     return nouns[type - GW_H_EVENT];
+}
+
+void gw_handle_push_meta(lua_State *L, enum gw_handle_type type)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
 }
 
 struct gw_handle *gw_handle_new(lua_State *L, enum gw_handle_type type, size_t size, int values)
@@ -22,7 +31,9 @@ struct gw_handle *gw_handle_new(lua_State *L, enum gw_handle_type type, size_t s
     h->serial = gw_vm(L)->run->serial;
     h->p = NULL;
     h->field = NULL;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+    h->depth = 0;
+    h->made = 0;
+    gw_handle_push_meta(L, type);
     lua_setmetatable(L, -2);
     return h;
 }

@@ -20,7 +20,7 @@ struct target {
     lua_State *L;
     const ProtobufCMessageDescriptor *d;
     const ProtobufCFieldDescriptor *f;
-    int depth;
+    unsigned depth; /* messages that it will lie in */
 };
 
 static void put_value(const struct target *t, void *at, int idx);
@@ -31,10 +31,12 @@ static struct gw_arena *mem_of(lua_State *L)
     return gw_run_check(L, "a request")->call->mem;
 }
 
-void gw_request_changed(lua_State *L)
+void gw_request_changed(lua_State *L, const struct gw_handle *h)
 {
     struct gw_hook_run *r = gw_vm(L)->run;
 
+    if (h->made)
+        return;
     r->call->request->changed = 1;
     r->request_at = ++r->stamp;
 }
@@ -192,17 +194,26 @@ static ProtobufCMessage *new_message(const struct target *t)
     return gw_pb_new(mem_of(t->L), d);
 }
 
+/* What is compiled in and what a descriptor set says of the same message are the same. */
+static int same_type(const ProtobufCMessageDescriptor *a, const ProtobufCMessageDescriptor *b)
+{
+    return a == b || !strcmp(a->name, b->name);
+}
+
 static ProtobufCMessage *copy_message(const struct target *t, int idx)
 {
     const ProtobufCMessage *from = gw_handle_check(t->L, idx, GW_H_MESSAGE)->p;
     ProtobufCMessage *m;
+    struct gw_str bytes;
     struct gw_err err;
 
-    if (from->descriptor != t->f->descriptor)
+    if (!same_type(from->descriptor, t->f->descriptor))
         luaL_error(t->L, "%s is a %s, not a %s", t->f->name,
                    ((const ProtobufCMessageDescriptor *)t->f->descriptor)->short_name,
                    from->descriptor->short_name);
-    m = gw_pb_decode(mem_of(t->L), from->descriptor, gw_request_bytes(t->L, idx), &err);
+    bytes = gw_request_bytes(t->L, idx);
+    m = gw_pb_decode_within(mem_of(t->L), t->f->descriptor, bytes, t->depth, gw_guard_left(t->L),
+                            &err);
     if (!m)
         luaL_error(t->L, "%s: %s", t->f->name, err.msg);
     return m;
@@ -269,7 +280,7 @@ static void put_fields(const struct target *t, ProtobufCMessage *m, int idx)
 
         f = gw_request_field(L, m->descriptor, lua_gettop(L) - 1);
         refuse_two(L, m, f);
-        gw_request_assign_deep(L, m, f, lua_gettop(L), t->depth + 1);
+        gw_request_assign(L, m, f, lua_gettop(L), t->depth + 1);
     }
 }
 
@@ -349,7 +360,7 @@ static ProtobufCMessage *make_message(const struct target *t, int idx)
     lua_pushvalue(L, idx);
     gw_thaw(L, -1);
     if (known == GW_KNOWN_STRUCT || known == GW_KNOWN_LIST)
-        gw_request_assign_deep(L, m, m->descriptor->fields, lua_gettop(L), t->depth + 1);
+        gw_request_assign(L, m, m->descriptor->fields, lua_gettop(L), t->depth + 1);
     else
         put_fields(t, m, lua_gettop(L));
     lua_settop(L, lua_gettop(L) - 1);
@@ -377,7 +388,7 @@ static void put_map(const struct target *t, ProtobufCMessage *m, int idx)
 {
     const ProtobufCMessageDescriptor *d = t->f->descriptor;
     struct target key = {t->L, d, &d->fields[0], t->depth},
-                  value = {t->L, d, &d->fields[1], t->depth};
+                  value = {t->L, d, &d->fields[1], t->depth + 1};
     lua_State *L = t->L;
 
     for (lua_pushnil(L); lua_next(L, idx); lua_settop(L, idx + 1)) {
@@ -419,8 +430,8 @@ static void put_repeated(const struct target *t, ProtobufCMessage *m, int idx)
     lua_pop(L, 1);
 }
 
-void gw_request_assign_deep(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-                            int idx, int depth)
+void gw_request_assign(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       int idx, unsigned depth)
 {
     const struct target t = {L, m->descriptor, f, depth};
     union gw_pb_value value = {0};
@@ -437,16 +448,19 @@ void gw_request_assign_deep(lua_State *L, ProtobufCMessage *m, const ProtobufCFi
     }
 }
 
-void gw_request_assign(lua_State *L, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
-                       int idx)
+void gw_request_put(lua_State *L, const ProtobufCMessageDescriptor *d,
+                    const ProtobufCFieldDescriptor *f, void *at, int idx, unsigned depth)
 {
-    gw_request_assign_deep(L, m, f, idx, 0);
+    put_value(&(struct target){L, d, f, depth}, at, idx);
 }
 
-void gw_request_put(lua_State *L, const ProtobufCMessageDescriptor *d,
-                    const ProtobufCFieldDescriptor *f, void *at, int idx)
+ProtobufCMessage *gw_request_make(lua_State *L, const ProtobufCMessageDescriptor *d, int idx)
 {
-    put_value(&(struct target){L, d, f, 0}, at, idx);
+    /* As if it were the value of a field with the message's name. */
+    const ProtobufCFieldDescriptor f = {
+        .name = d->short_name, .type = PROTOBUF_C_TYPE_MESSAGE, .descriptor = d};
+
+    return make_message(&(struct target){L, NULL, &f, 0}, idx);
 }
 
 /* ---- maps ---------------------------------------------------------------------------- */

@@ -6,13 +6,13 @@
 #include "hook/request.h"
 #include "hook/vm.h"
 
-static void push_plain_value(lua_State *L, const ProtobufCMessageDescriptor *d,
-                             const ProtobufCFieldDescriptor *f, const void *at, int depth)
+static void push_plain_value(lua_State *L, const ProtobufCFieldDescriptor *f, const void *at,
+                             int depth)
 {
     const ProtobufCMessage *m;
 
     if (f->type != PROTOBUF_C_TYPE_MESSAGE) {
-        gw_request_push(L, d, f, at);
+        gw_request_push_scalar(L, f, at);
         return;
     }
     m = *(ProtobufCMessage *const *)at;
@@ -32,8 +32,8 @@ static void push_map(lua_State *L, const ProtobufCMessage *m, const ProtobufCFie
     for (size_t i = 0; i < n; i++) {
         const ProtobufCMessageDescriptor *d = entries[i]->descriptor;
 
-        gw_request_push(L, d, &d->fields[0], gw_pb_member(entries[i], &d->fields[0]));
-        push_plain_value(L, d, &d->fields[1], gw_pb_member(entries[i], &d->fields[1]), depth);
+        gw_request_push_scalar(L, &d->fields[0], gw_pb_member(entries[i], &d->fields[0]));
+        push_plain_value(L, &d->fields[1], gw_pb_member(entries[i], &d->fields[1]), depth);
         lua_rawset(L, -3);
     }
 }
@@ -46,7 +46,7 @@ static void push_list(lua_State *L, const ProtobufCMessage *m, const ProtobufCFi
 
     lua_createtable(L, (int)(n < 1000 ? n : 1000), 0);
     for (size_t i = 0; i < n; i++, at += size) {
-        push_plain_value(L, m->descriptor, f, at, depth);
+        push_plain_value(L, f, at, depth);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -72,7 +72,7 @@ static void push_bare(lua_State *L, const ProtobufCMessage *m, int depth)
 
         if (!gw_pb_has(m, f) || f->type == PROTOBUF_C_TYPE_ENUM)
             continue;
-        push_plain_value(L, d, f, gw_pb_member(m, f), depth);
+        push_plain_value(L, f, gw_pb_member(m, f), depth);
         return;
     }
     lua_pushlightuserdata(L, (void *)&gw_null_key);
@@ -110,7 +110,7 @@ void gw_request_push_plain(lua_State *L, const ProtobufCMessage *m, int depth)
         if (f->label == PROTOBUF_C_LABEL_REPEATED)
             gw_request_push_repeated(L, m, f, depth);
         else
-            push_plain_value(L, d, f, gw_pb_member(m, f), depth);
+            push_plain_value(L, f, gw_pb_member(m, f), depth);
         lua_setfield(L, -2, f->name);
     }
 }

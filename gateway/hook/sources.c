@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "flyte/pbset.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ struct file {
     size_t len;
     int problem; /* errno of a file that is there and cannot be read; 0: none */
     struct stat st;
+    struct gw_pbset *set; /* made of it when it was first asked for */
 };
 
 struct gw_sources {
@@ -59,6 +61,7 @@ static void file_fini(struct file *f)
 {
     free(f->path);
     free(f->text);
+    gw_pbset_free(f->set);
 }
 
 void gw_sources_drop(struct gw_sources *s)
@@ -240,6 +243,21 @@ int gw_sources_file(struct gw_sources *s, const char *path, struct gw_str *text,
     rc = f ? answer(f, text, err) : read_and_keep(s, path, text, err);
     pthread_mutex_unlock(&s->lock);
     return rc;
+}
+
+const struct gw_pbset *gw_sources_pbset(struct gw_sources *s, const char *path, struct gw_err *err)
+{
+    const struct gw_pbset *set = NULL;
+    struct file *f;
+
+    pthread_mutex_lock(&s->lock);
+    f = find(s, path);
+    if (!f || !f->text)
+        gw_err_set(err, GW_ERR_REJECT, "there is no such file");
+    else if (f->set || (f->set = gw_pbset_parse((struct gw_str){f->text, f->len}, err)))
+        set = f->set;
+    pthread_mutex_unlock(&s->lock);
+    return set;
 }
 
 int gw_sources_changed(struct gw_sources *s)

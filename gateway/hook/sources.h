@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 struct gw_err;
+struct gw_pbset;
 
 /* A snapshot of the text of a pipeline's scripts and of what they load: a file is read when it is
  * first asked for, and from then on it is what it was, for every worker and every state that loads
@@ -23,6 +24,9 @@ void gw_sources_drop(struct gw_sources *s);               /* NULL is fine */
  * -1: it cannot be read, or a bound is met: err says why, without the path. */
 int gw_sources_file(struct gw_sources *s, const char *path, struct gw_str *text,
                     struct gw_err *err);
+/* The file as a descriptor set, parsed once and shared by who loads it; held by the snapshot. NULL:
+ * err says why, without the path. */
+const struct gw_pbset *gw_sources_pbset(struct gw_sources *s, const char *path, struct gw_err *err);
 /* A file that was asked for is now another on the disk, has come or has gone. When this is 0 just
  * after everything was read, what was read stood on the disk at one moment. */
 int gw_sources_changed(struct gw_sources *s);

@@ -162,6 +162,34 @@ function moongate.base64.encode(bytes) end
 ---@return string
 function moongate.base64.decode(text) end
 
+---@class moongate.ProtoSet What a descriptor set declares.
+local ProtoSet = {}
+
+---A message of the set, as `request` is; valid until the hook returns.
+---@param type string full name, "team.v2.Run"
+---@param fields? table<string, any>|moongate.Message
+---@return moongate.Message
+function ProtoSet:new(type, fields) end
+
+---@param type string
+---@param fields table<string, any>|moongate.Message
+---@return string bytes
+function ProtoSet:encode(type, fields) end
+
+---Raises on bytes that are no such message.
+---@param type string
+---@param bytes string
+---@return moongate.Message
+function ProtoSet:decode(type, bytes) end
+
+---@class moongate.proto
+moongate.proto = {}
+
+---A descriptor set (protoc --include_imports --descriptor_set_out); the path is relative to the script.
+---@param path string
+---@return moongate.ProtoSet
+function moongate.proto.load(path) end
+
 ---@class moongate.log
 moongate.log = {}
 
