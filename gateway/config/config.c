@@ -171,7 +171,7 @@ static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, str
 
 /* The folder of the shipped Lua modules: found from the program, so that it can be installed under
  * any prefix, and runs from the source tree. */
-static const char *lua_path(struct gw_arena *mem)
+const char *gw_config_lua_path(struct gw_arena *mem)
 {
     static const char *const places[] = {"../share/moongate/lua", "../../lua"};
     const char *env = getenv("MOONGATE_LUA"); /* NOLINT(concurrency-mt-unsafe): as in base/env.c */
@@ -253,7 +253,7 @@ static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, str
 {
     const struct gw_yaml *list = &root->values[find(root, "pipelines")];
     struct gw_pipeline_conf *all = c->pipelines.items;
-    const char *lua = lua_path(p->mem);
+    const char *lua = gw_config_lua_path(p->mem);
 
     for (size_t i = 0; i < c->pipelines.n; i++) {
         all[i].source = c->source;

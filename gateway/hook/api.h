@@ -76,6 +76,7 @@ int gw_request_json(lua_State *L, int idx, struct gw_buf *b);
 int gw_view_json(lua_State *L, int idx, struct gw_buf *b, int depth);
 int gw_view_push_plain(lua_State *L, int idx);
 
+extern const char gw_spec_gate_key; /* registry: what require "moongate.test" gives in a spec */
 extern const char gw_retry_key, gw_null_key; /* light userdata: moongate.retry, json.null */
 
 #endif

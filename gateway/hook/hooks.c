@@ -280,6 +280,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     c->events = NULL;
     c->n_events = 0;
     c->unchanged = NULL;
+    c->instructions = 0;
     c->run = NULL;
     if (h->needs_vm && !h->vm && load_afresh(h, &err)) {
         not_loaded(c, &err);
