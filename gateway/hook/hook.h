@@ -128,11 +128,15 @@ struct gw_hook_call {
 /* Loads everything. NULL: err says file:line. A conf without scripts and rules gives hooks that
  * publish the event as it is, without a Lua state. */
 struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err);
-/* Loads the scripts of a snapshot (NULL: of the disk) for a worker with this conf, on any thread.
- * NULL: err says file:line. */
+/* Loads the scripts of a snapshot (NULL: of the disk) for a worker with this conf, on any thread;
+ * conf is borrowed for the state's life. NULL: err says file:line. */
 struct gw_hook_vm *gw_hooks_load(const struct gw_hooks_conf *conf, struct gw_sources *sources,
                                  struct gw_err *err);
 void gw_hooks_unload(struct gw_hook_vm *vm); /* one that no hooks have taken; NULL is fine */
+/* As gw_hooks_open, of what was loaded with the same conf; takes *vm. */
+struct gw_hooks *gw_hooks_of(const struct gw_hooks_conf *conf, struct gw_hook_vm **vm);
+/* 0: hooks wait in too many older versions, so that another one would take too much memory. */
+int gw_hooks_have_room(const struct gw_hooks *h);
 /* No new call enters the version before; calls that wait end in the one they started in. Takes
  * *vm, whose snapshot is what is loaded after a stop from now on. */
 void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm);
