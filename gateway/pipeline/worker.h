@@ -180,6 +180,10 @@ void gw_worker_close(struct gw_worker *w);        /* the outbox is closed alread
 const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
                           const struct gw_record *rec, struct gw_flyte_request *request,
                           struct gw_event *ev, struct gw_err *err);
+/* The facts of a Flyte event, also of one that came in as a CloudEvent that carries a request (then
+ * request gets it). 0: it is not Flyte's. */
+int gw_event_facts(const struct gw_record *rec, const struct gw_event *ev,
+                   struct gw_flyte_request *request, struct gw_flyte *flyte);
 void gw_item_start(struct gw_worker *w, struct gw_item *it);
 void gw_items_run(struct gw_worker *w);              /* what is startable or due */
 int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */

@@ -215,6 +215,11 @@ static int hook_call(lua_State *L)
     c.kind = (int)kind;
     if (!bad && kind == GW_OTHER) {
         bad = gw_event_json_read(&ev, json, &err);
+        if (!bad && gw_flyte_from_event(&ev, &request)) {
+            c.request = &request;
+            c.flyte = &facts;
+            gw_flyte_facts(mem, &request, &facts);
+        }
     } else if (!bad) {
         bad = gw_flyte_decode_json(mem, kind, json, &request, &err) ||
               gw_style_make(&h->style, &request, &ev, &err);
