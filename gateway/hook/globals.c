@@ -197,7 +197,7 @@ static int script_require(lua_State *L)
     const char *name = luaL_checklstring(L, 1, &len), *path, *file;
 
     lua_settop(L, 1);
-    if (!strcmp(name, "moongate")) {
+    if (!strcmp(name, "moongate") && len == 8) {
         lua_rawgetp(L, LUA_REGISTRYINDEX, &api_key);
         return 1;
     }

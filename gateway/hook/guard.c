@@ -48,12 +48,16 @@ void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why)
 }
 
 /* The time starts with the first look at the clock, so that a short call needs none. */
-static int is_late(struct gw_hook_run *r)
+static int is_late(struct gw_hook_run *r, lua_State *L)
 {
+    enum { LONG = 10 * GW_QUANTUM };
     int64_t now = gw_hook_now_ms();
 
     if (!r->deadline_ms)
         r->deadline_ms = now + r->vm->conf->limits.timeout_ms;
+    if (r->vm->conf->limits.instructions - r->left >= LONG)
+        gw_watch_arm(r);
+    gw_watch_seen(r, L, now);
     return now > r->deadline_ms;
 }
 
@@ -64,7 +68,7 @@ void gw_guard_spend(lua_State *L, uint64_t n)
 
     if (!r->stop && n > (uint64_t)r->left)
         gw_guard_stop(r, L, GW_STOP_BUDGET);
-    else if (!r->stop && is_late(r))
+    else if (!r->stop && is_late(r, L))
         gw_guard_stop(r, L, GW_STOP_TIMEOUT);
     if (r->stop)
         leave(L);
@@ -86,8 +90,12 @@ void gw_guard_charge(lua_State *L, uint64_t n)
 
 static void count(lua_State *L, lua_Debug *ar)
 {
+    struct gw_hook_vm *vm = gw_vm(L);
+    uint64_t n = vm->unpaid + (uint64_t)lua_gethookcount(L);
+
     (void)ar;
-    gw_guard_spend(L, (uint64_t)lua_gethookcount(L));
+    vm->unpaid = 0;
+    gw_guard_spend(L, n);
 }
 
 /* A C function takes time with the length of what it works on: where there are large blocks the
@@ -108,10 +116,18 @@ void gw_guard_arm(lua_State *L)
     lua_sethook(L, count, LUA_MASKCOUNT, quantum(gw_vm(L)));
 }
 
+/* Setting the hook begins its count anew, so it is set only when the quantum is half or less: what
+ * grows byte by byte would never be looked at. */
+void gw_guard_rearm(lua_State *L)
+{
+    if (lua_gethookcount(L) >= 2 * quantum(gw_vm(L)))
+        gw_guard_arm(L);
+}
+
 void gw_guard_grown(struct gw_hook_vm *vm)
 {
     if (vm->running && vm->run && !vm->run->stop)
-        gw_guard_arm(vm->running);
+        gw_guard_rearm(vm->running);
 }
 
 static _Noreturn void out_of_memory(lua_State *L)
@@ -123,28 +139,21 @@ static _Noreturn void out_of_memory(lua_State *L)
 
 void gw_guard_take(lua_State *L, size_t bytes)
 {
-    const struct gw_hook_run *r = gw_vm(L)->run;
-    size_t limit = (size_t)r->vm->conf->limits.memory;
-
     gw_guard_charge(L, 10 + bytes / 16);
-    if (r->call && gw_arena_size(r->call->mem) - r->mem_before + bytes > limit)
+    if (bytes > gw_heap_room(gw_vm(L)))
         out_of_memory(L);
 }
 
 size_t gw_guard_left(lua_State *L)
 {
-    const struct gw_hook_run *r = gw_vm(L)->run;
-    size_t limit = (size_t)r->vm->conf->limits.memory;
-    size_t used = gw_arena_size(r->call->mem) - r->mem_before;
-
-    return used < limit ? limit - used : 0;
+    return gw_heap_room(gw_vm(L));
 }
 
 void gw_guard_hold(lua_State *L, size_t bytes)
 {
     struct gw_hook_vm *vm = gw_vm(L);
 
-    if (vm->memory + bytes > (size_t)vm->conf->limits.memory)
+    if (bytes > gw_heap_room(vm))
         out_of_memory(L);
     vm->memory += bytes;
 }
@@ -163,7 +172,9 @@ struct gw_arena *gw_scratch(lua_State *L)
 
 void gw_scratch_buf(lua_State *L, struct gw_buf *b)
 {
-    gw_buf_init(b, (size_t)gw_vm(L)->conf->limits.memory, gw_scratch(L));
+    struct gw_arena *mem = gw_scratch(L);
+
+    gw_buf_init(b, gw_heap_room(gw_vm(L)) / 2, mem); /* growing leaves the smaller ones behind */
 }
 
 void gw_guard_check(lua_State *L, int status)
@@ -229,8 +240,12 @@ void gw_guard_open(lua_State *L)
     lua_getfield(L, -1, "coroutine");
     gw_guard_coroutines(L);
     lua_pop(L, 1);
-    gw_guard_paid(L);
+    lua_getfield(L, -1, "table");
+    gw_guard_unpack(L);
+    gw_guard_tables(L);
+    lua_pop(L, 1);
     lua_getfield(L, -1, "string");
+    gw_guard_rep(L);
     gw_patterns_open(L);
     lua_pop(L, 1);
 }

@@ -6,6 +6,8 @@
 /* guard.c: budgets. Open puts the guarded functions into the table on top. */
 void gw_guard_open(lua_State *L);
 void gw_guard_arm(lua_State *L); /* never raises */
+/* The same if blocks have grown since: a coroutine may have been armed long ago. */
+void gw_guard_rearm(lua_State *L);
 void gw_guard_spend(lua_State *L, uint64_t n);
 /* The same for small things: they are summed up, and the clock is looked at once a quantum. */
 void gw_guard_charge(lua_State *L, uint64_t n);
@@ -26,11 +28,13 @@ void gw_scratch_buf(lua_State *L, struct gw_buf *b);
 void gw_guard_grown(struct gw_hook_vm *vm); /* the allocator met its largest block yet */
 enum { GW_QUANTUM = 1000 };
 
-/* guard_co.c, guard_lib.c, patterns.c: the library functions that are ours. Library or globals on
- * top. */
+/* guard_co.c, guard_lib.c, guard_table.c, patterns.c: the library functions that are ours. Library
+ * or globals on top. */
 void gw_guard_coroutines(lua_State *L);
 void gw_guard_base(lua_State *L);
-void gw_guard_paid(lua_State *L);
+void gw_guard_unpack(lua_State *L);
+void gw_guard_tables(lua_State *L);
+void gw_guard_rep(lua_State *L);
 void gw_patterns_open(lua_State *L);
 /* load with the globals on top: pushes the function. */
 void gw_guard_push_load(lua_State *L);

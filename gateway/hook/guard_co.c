@@ -2,7 +2,9 @@
 #include "hook/guard.h"
 #include "hook/vm.h"
 
-enum { MAX_CLOSING = 50 };
+#include <stddef.h>
+
+enum { MAX_CLOSING = 50, MAX_STACK = 2 << 20 };
 
 static lua_State *check_co(lua_State *L, int idx)
 {
@@ -32,9 +34,11 @@ static int step(lua_State *L, lua_State *co, int nargs)
     if (!lua_checkstack(co, nargs))
         return luaL_error(L, "too many arguments to resume");
     lua_xmove(L, co, nargs);
+    gw_guard_rearm(co);
     vm->running = co;
     status = lua_resume(co, L, nargs, &n);
     vm->running = L;
+    gw_guard_rearm(L);
     gw_guard_check(L, status);
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
@@ -55,19 +59,29 @@ static int co_resume(lua_State *L)
     return n + 1;
 }
 
-/* Lua 5.4.4 does not count the C stack here: a chain of __close that close would crash. */
+/* Lua 5.4.4 does not count the C stack here: a chain of __close that close would crash, and each
+ * of them may be as deep as Lua lets C be. */
+static int is_deep(const struct gw_hook_run *r)
+{
+    ptrdiff_t used = r->c_stack - (const char *)__builtin_frame_address(0);
+
+    return r->closing == MAX_CLOSING || used > MAX_STACK || -used > MAX_STACK;
+}
+
 static int close_co(lua_State *L, lua_State *co)
 {
     struct gw_hook_vm *vm = gw_vm(L);
     struct gw_hook_run *r = vm->run;
     int status;
 
-    if (r->closing == MAX_CLOSING)
+    if (is_deep(r))
         return luaL_error(L, "too many coroutines closing each other");
     r->closing++;
+    gw_guard_rearm(co);
     vm->running = co;
     status = lua_resetthread(co);
     vm->running = L;
+    gw_guard_rearm(L);
     r->closing--;
     gw_guard_check(L, status);
     return status;

@@ -1,5 +1,5 @@
-/* Library functions that are ours: what could break the sandbox, and C loops that pay for their
- * length before they run. */
+/* Library functions that are ours: what could break the sandbox, and what pays for its length
+ * before it runs. */
 #include "hook/guard.h"
 #include "hook/vm.h"
 
@@ -81,6 +81,8 @@ static int guard_load(lua_State *L)
     s = luaL_checklstring(L, 1, &len);
     name = luaL_optstring(L, 2, s);
     gw_guard_spend(L, len);
+    if (len > GW_QUANTUM)
+        gw_watch_arm(gw_vm(L)->run); /* some texts compile in the square of their length */
     status = luaL_loadbufferx(L, s, len, name, "t");
     gw_guard_check(L, status);
     if (status == LUA_OK) {
@@ -100,52 +102,22 @@ void gw_guard_push_load(lua_State *L)
     lua_pushcclosure(L, guard_load, 1);
 }
 
-/* From an argument (or `first`) to an argument (or the length of argument 1), times `factor`. */
-static const struct paid {
-    const char *lib, *name;
-    int min_args, from;
-    lua_Integer first;
-    int to, factor;
-} paid[] = {
-    {"string", "rep", 2, 0, 0, 2, 1},   {"table", "move", 3, 2, 0, 3, 1},
-    {"table", "insert", 3, 2, 0, 0, 1}, {"table", "remove", 2, 2, 0, 0, 1},
-    {"table", "concat", 1, 3, 1, 4, 1}, {"table", "unpack", 1, 2, 1, 3, 1},
-    {"table", "sort", 1, 0, 1, 0, 20},
-};
-
-static lua_Unsigned cost(lua_State *L, const struct paid *f)
+/* table.unpack pays for its range before it runs: at most a stack full. Upvalue: Lua's own. */
+static int guard_unpack(lua_State *L)
 {
-    lua_Integer from, to;
+    lua_Integer from = luaL_optinteger(L, 2, 1);
+    lua_Integer to = lua_isnoneornil(L, 3) ? luaL_len(L, 1) : luaL_checkinteger(L, 3);
 
-    if (lua_gettop(L) < f->min_args)
-        return 0;
-    from = f->from ? luaL_optinteger(L, f->from, f->first) : f->first;
-    to = f->to && !lua_isnoneornil(L, f->to) ? luaL_checkinteger(L, f->to) : luaL_len(L, 1);
-    if (to <= from)
-        return 0;
-    return ((lua_Unsigned)to - (lua_Unsigned)from) * (lua_Unsigned)f->factor;
-}
-
-static int pay_and_call(lua_State *L)
-{
-    const struct paid *f = lua_touserdata(L, lua_upvalueindex(2));
-
-    gw_guard_spend(L, cost(L, f));
+    if (to > from)
+        gw_guard_spend(L, (uint64_t)to - (uint64_t)from);
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
-void gw_guard_paid(lua_State *L)
+void gw_guard_unpack(lua_State *L)
 {
-    for (size_t i = 0; i < sizeof(paid) / sizeof(paid[0]); i++) {
-        const struct paid *f = &paid[i];
-
-        lua_getfield(L, -1, f->lib);
-        lua_getfield(L, -1, f->name);
-        lua_pushlightuserdata(L, (void *)f);
-        lua_pushcclosure(L, pay_and_call, 2);
-        lua_setfield(L, -2, f->name);
-        lua_pop(L, 1);
-    }
+    lua_getfield(L, -1, "unpack");
+    lua_pushcclosure(L, guard_unpack, 1);
+    lua_setfield(L, -2, "unpack");
 }
 
 void gw_guard_base(lua_State *L)

@@ -22,31 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *limited_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
-{
-    struct gw_hook_vm *vm = ud;
-    size_t old = ptr ? osize : 0;
-    void *p;
-
-    if (nsize == 0) {
-        vm->memory -= old;
-        free(ptr);
-        return NULL;
-    }
-    if (nsize > old && (vm->memory > (size_t)vm->conf->limits.memory ||
-                        nsize - old > (size_t)vm->conf->limits.memory - vm->memory))
-        return NULL;
-    p = realloc(ptr, nsize);
-    if (!p)
-        return NULL;
-    vm->memory = vm->memory - old + nsize;
-    if (nsize > vm->biggest) {
-        vm->biggest = nsize;
-        gw_guard_grown(vm);
-    }
-    return p;
-}
-
 static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
 {
     r->vm = vm;
@@ -230,7 +205,7 @@ static lua_State *thread_open(struct gw_hook_vm *vm)
 /* It is done for: Lua may collect it. A key that is there is set without an allocation. */
 static void thread_drop(struct gw_hook_vm *vm, lua_State *co)
 {
-    if (co == vm->L)
+    if (co == vm->L || vm->broken)
         return;
     lua_pushnil(vm->L);
     lua_rawsetp(vm->L, LUA_REGISTRYINDEX, co);
@@ -254,7 +229,7 @@ static int resume(struct gw_hook_run *r, int nargs, int *n)
     vm->run = r;
     vm->running = r->co;
     gw_guard_arm(r->co);
-    status = lua_resume(r->co, NULL, nargs, n);
+    status = gw_watch_resume(r, nargs, n);
     vm->running = NULL;
     if (status == LUA_YIELD && !r->stop) {
         vm->run = NULL;
@@ -345,7 +320,7 @@ static int load_all(struct gw_hook_vm *vm, struct gw_err *err)
     char text[GW_HOOK_TEXT], shown[2 * GW_SHOWN];
     struct gw_hook_run r = {.text = text};
 
-    vm->L = lua_newstate(limited_alloc, vm);
+    vm->L = lua_newstate(gw_heap_alloc, vm);
     if (!vm->L)
         return gw_err_set(err, GW_ERR_FATAL, "no memory for a Lua state");
     *(struct gw_hook_vm **)lua_getextraspace(vm->L) = vm;
@@ -367,8 +342,10 @@ void gw_vm_release(struct gw_hook_vm *vm)
 {
     if (!vm || --vm->refs > 0)
         return;
-    if (vm->L)
+    if (vm->L && !vm->broken)
         lua_close(vm->L);
+    gw_heap_close(vm);
+    gw_watch_close(vm);
     gw_sources_drop(vm->sources);
     gw_hook_shared_drop(vm->shared);
     gw_arena_free(vm->scratch);
@@ -387,6 +364,8 @@ struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_source
     vm->sources = sources ? gw_sources_hold(sources) : gw_sources_new();
     vm->shared = conf->shared ? gw_hook_shared_hold(conf->shared)
                               : gw_hook_shared_new(conf->pipeline, conf->metrics);
+    gw_heap_open(vm);
+    gw_watch_open(vm);
     list_scripts(vm);
     if (!load_all(vm, err))
         return vm;
@@ -470,7 +449,7 @@ static void close_thread(struct gw_hook_run *r)
 
     memcpy(text, r->text, sizeof(text));
     r->vm->running = r->co;
-    lua_resetthread(r->co);
+    gw_watch_reset(r);
     r->vm->running = NULL;
     if (!r->stop)
         memcpy(r->text, text, sizeof(text));

@@ -36,9 +36,12 @@ struct gw_hook_vm {
     lua_State *idle[8];            /* finished threads, ready for the next calls */
     unsigned n_idle;
     size_t memory, biggest; /* bytes in all; of the largest block there ever was */
-    uint64_t serial;        /* of calls of a script; a handle holds its own */
-    uint64_t unpaid;        /* small things done, see gw_guard_charge */
-    int loaded;             /* from then on globals are read-only */
+    struct gw_heap_block *blocks;
+    struct gw_watch *watch;
+    int broken;      /* a step of Lua was left half done: only gw_heap_close may follow */
+    uint64_t serial; /* of calls of a script; a handle holds its own */
+    uint64_t unpaid; /* small things done, see gw_guard_charge */
+    int loaded;      /* from then on globals are read-only */
     unsigned refs;
     struct gw_hook_vm *next;   /* of the states of a gw_hooks, the one in use and older ones */
     struct gw_arena *scratch;  /* of one function of the API at a time */
@@ -72,6 +75,7 @@ struct gw_hook_run {
     int requiring;          /* modules that are loading */
     int64_t begin_ns;       /* of gw_hooks_clock */
     int closing;            /* coroutines being closed, one inside another */
+    const char *c_stack;    /* where the C stack was when Lua was entered */
     char *text;             /* GW_HOOK_TEXT bytes: why it failed */
     /* of the whole record */
     uint64_t stamp, request_at; /* assignments are numbered: the last one wins */
@@ -110,6 +114,23 @@ enum { GW_GRACE_MS = 100 };
 /* Calls entry(light userdata arg) on a thread of its own, with a budget and without an event, as a
  * load is; no results. r has text and script. gw_vm_end comes after it. */
 int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg);
+
+/* heap.c: the allocator of a Lua state. Close gives back everything, whatever state it is in. */
+void gw_heap_open(struct gw_hook_vm *vm);
+void gw_heap_close(struct gw_hook_vm *vm);
+void *gw_heap_alloc(void *vm, void *ptr, size_t osize, size_t nsize);
+size_t gw_heap_room(const struct gw_hook_vm *vm); /* bytes until the limit of memory */
+
+/* watch.c: as lua_resume and lua_resetthread of r->co, but a step that takes far too long is left:
+ * then vm->broken and r->stop are set. */
+int gw_watch_resume(struct gw_hook_run *r, int nargs, int *n);
+int gw_watch_reset(struct gw_hook_run *r);
+void gw_watch_open(struct gw_hook_vm *vm);
+void gw_watch_close(struct gw_hook_vm *vm);
+/* This call runs for long, or begins something that may take long. */
+void gw_watch_arm(struct gw_hook_run *r);
+/* Remembers the line, for the text of an error. */
+void gw_watch_seen(struct gw_hook_run *r, lua_State *L, int64_t now_ms);
 
 /* globals.c: globals and modules. Pushes the globals of a new script, its own but for libraries. */
 void gw_globals_libraries(lua_State *L);

@@ -1,0 +1,7 @@
+-- expect: hook_error
+-- A reader that loads with itself, down to the end of the C stack.
+return function(event)
+  if event.id == "next" then return end
+  local function reader() return assert(load(reader)) end
+  load(reader)
+end

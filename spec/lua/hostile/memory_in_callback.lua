@@ -1,0 +1,7 @@
+-- expect: hook_memory
+-- Out of memory deep inside C, inside a coroutine, inside pcall.
+return function(event)
+  if event.id == "next" then return end
+  local function eat() return ("x"):rep(1 << 10):rep(1 << 17) end
+  pcall(string.gsub, "x", "x", coroutine.wrap(function() pcall(table.sort, {2, 1}, eat) end))
+end
