@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 struct gw_arena;
+struct gw_strs;
 
 /* Environment variables in text: ${NAME}, ${NAME:-default} (also when NAME is empty), $${ for ${.
  */
@@ -12,7 +13,9 @@ struct gw_env_error {
     char text[160];
 };
 
-/* 0: *text is expanded, on mem if it changed, with a NUL behind it. -1: *text is left alone. */
-int gw_env_expand(struct gw_arena *mem, struct gw_str *text, struct gw_env_error *e);
+/* allowed: globs of the variables it may name, set or not; NULL: any. 0: *text is expanded, on mem
+ * if it changed, with a NUL behind it. -1: *text is left alone. */
+int gw_env_expand(struct gw_arena *mem, const struct gw_strs *allowed, struct gw_str *text,
+                  struct gw_env_error *e);
 
 #endif

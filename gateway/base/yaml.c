@@ -6,15 +6,23 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
 /* libyaml's events become a tree: one pass, each node with its place. A node that an alias names
  * shares its children, so memory does not grow; what a walk over the tree would meet is counted and
  * bounded instead. An anchor is known behind its node, so no tree holds itself. */
-enum { MAX_DEPTH = 100, MAX_NODES = 200000, MAX_FILE = 16 * 1024 * 1024, MAX_ANCHORS = 1000 };
+enum {
+    MAX_DEPTH = 100,
+    MAX_NODES = 200000,
+    MAX_FILE = 16 * 1024 * 1024,
+    MAX_GUEST = 1024 * 1024,
+    MAX_ANCHORS = 1000
+};
 
 static const struct gw_yaml no_expansion; /* given as the key of a key */
 
@@ -28,6 +36,7 @@ struct reader {
     struct gw_problems *p;
     struct gw_arena *mem;
     const char *file;
+    const struct gw_strs *env; /* variables it may read; NULL: any */
     struct gw_str text;
     int line, column; /* in the file where the text and its lines start */
     unsigned depth;
@@ -188,7 +197,7 @@ static void expand(struct reader *r, yaml_mark_t mark, struct gw_yaml *y)
 {
     struct gw_env_error e;
 
-    if (!gw_env_expand(r->mem, &y->text, &e))
+    if (!gw_env_expand(r->mem, r->env, &y->text, &e))
         return;
     y->broken = 1;
     fail_variable(r, mark, &e);
@@ -451,32 +460,51 @@ struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, in
     return read_all(&r);
 }
 
-/* The whole file on the arena; 0 or an errno. */
-static int read_file(const char *path, struct gw_arena *mem, struct gw_str *out)
+/* Opening waits for nobody; what is no regular file may give bytes without an end. */
+static int check_kind(int fd, int regular, size_t max, size_t *cap)
 {
-    FILE *f = fopen(path, "re");
     struct stat st;
-    size_t len = 0, cap;
-    char *text;
-    int e = 0;
 
-    if (!f)
+    if (fstat(fd, &st))
         return errno;
-    if (fstat(fileno(f), &st))
-        e = errno;
-    else if (S_ISDIR(st.st_mode))
-        e = EISDIR;
-    cap = e == 0 && S_ISREG(st.st_mode) ? (size_t)st.st_size : 65536;
-    if (cap > MAX_FILE)
-        e = EFBIG;
+    if (S_ISDIR(st.st_mode))
+        return EISDIR;
+    if (regular && !S_ISREG(st.st_mode))
+        return EINVAL;
+    *cap = S_ISREG(st.st_mode) ? (size_t)st.st_size : 65536;
+    return *cap > max ? EFBIG : 0;
+}
+
+/* The whole file on the arena; 0 or an errno. */
+static int read_file(const char *path, int regular, size_t max, struct gw_arena *mem,
+                     struct gw_str *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK : 0)), e;
+    size_t len = 0, cap = 0;
+    ssize_t n = 1;
+    char *text;
+
+    if (fd < 0)
+        return errno;
+    e = check_kind(fd, regular, max, &cap);
     if (!e) {
         text = gw_arena_alloc(mem, cap + 1);
-        len = fread(text, 1, cap + 1, f);
-        *out = (struct gw_str){text, len};
-        e = ferror(f) ? EIO : len > cap ? EFBIG : 0;
+        while (len <= cap && (n = read(fd, text + len, cap + 1 - len)) > 0)
+            len += (size_t)n;
+        *out = (struct gw_str){text, len > cap ? cap : len};
+        e = n < 0 ? errno : len > cap ? EFBIG : 0;
     }
-    (void)fclose(f);
+    close(fd);
     return e;
+}
+
+static const char *why_not(int e, int regular, char *out, size_t size)
+{
+    if (e == EFBIG)
+        return regular ? "larger than 1 MiB" : "larger than 16 MiB";
+    if (e == EINVAL && regular)
+        return "not a regular file";
+    return strerror_r(e, out, size);
 }
 
 struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p)
@@ -484,11 +512,30 @@ struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p)
     const char *file = gw_arena_strndup(p->mem, path, strlen(path));
     struct gw_str text = {0};
     char why[100];
-    int e = read_file(path, p->mem, &text);
+    int e = read_file(path, 0, MAX_FILE, p->mem, &text);
 
-    if (e) {
-        gw_problems_add(p, 0, file, 1, 1, "cannot be read: %s", strerror_r(e, why, sizeof(why)));
-        return NULL;
-    }
-    return gw_yaml_parse(file, text, 1, 1, p);
+    if (!e)
+        return gw_yaml_parse(file, text, 1, 1, p);
+    gw_problems_add(p, 0, file, 1, 1, "cannot be read: %s", why_not(e, 0, why, sizeof(why)));
+    return NULL;
+}
+
+int gw_yaml_guest_text(const char *path, struct gw_arena *mem, struct gw_str *text, char *why,
+                       size_t size)
+{
+    int e = read_file(path, 1, MAX_GUEST, mem, text);
+    char buf[100];
+
+    if (e)
+        snprintf(why, size, "%s", why_not(e, 1, buf, sizeof(buf)));
+    return e ? -1 : 0;
+}
+
+struct gw_yaml *gw_yaml_parse_guest(const char *file, struct gw_str text, const struct gw_strs *env,
+                                    struct gw_problems *p)
+{
+    struct reader r = {
+        .p = p, .mem = p->mem, .file = file, .env = env, .text = text, .line = 1, .column = 1};
+
+    return read_all(&r);
 }

@@ -7,6 +7,7 @@
 
 struct gw_arena;
 struct gw_problems;
+struct gw_strs;
 
 /* A YAML document as a tree in an arena; the only user of libyaml. Anchors and aliases work
  * (bounded, so no bomb grows), several documents and tags are errors. ${NAME}, ${NAME:-default}
@@ -34,6 +35,12 @@ struct gw_yaml *gw_yaml_read(const char *path, struct gw_problems *p);
 /* Text that stands inside a file, as a block scalar does: its lines start at line, column. */
 struct gw_yaml *gw_yaml_parse(const char *file, struct gw_str text, int line, int column,
                               struct gw_problems *p);
+/* What a file holds that somebody else wrote: a regular one of up to 1 MiB. -1: why says. */
+int gw_yaml_guest_text(const char *path, struct gw_arena *mem, struct gw_str *text, char *why,
+                       size_t size);
+/* Parses it; it may read the variables that the globs of env name (NULL: any). */
+struct gw_yaml *gw_yaml_parse_guest(const char *file, struct gw_str text, const struct gw_strs *env,
+                                    struct gw_problems *p);
 const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key);
 /* null, ~ or nothing, unquoted. */
 int gw_yaml_is_null(const struct gw_yaml *y);

@@ -412,7 +412,7 @@ static int replay_one(struct dead *d, struct gw_replaying *r, const char *pipeli
     r->conf.query.pipeline = pipeline;
     if (!d->place.held) {
         r->tried = 1;
-        r->conf.pipeline = gw_place_pipeline(&d->place, gw_str_of(pipeline), &d->err);
+        r->conf.pipeline = gw_place_sound(&d->place, gw_str_of(pipeline), &d->err);
         if (!r->conf.pipeline)
             return -1;
     }

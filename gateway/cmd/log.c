@@ -285,7 +285,7 @@ static int replay(struct gw_log_cmd *l)
     r.conf = (struct gw_replay_conf){
         .script = l->script, .from_ns = l->from_ns, .to_ns = l->to_ns, .dry = l->dry};
     if (!l->place.held &&
-        !(r.conf.pipeline = gw_place_pipeline(&l->place, gw_str_of(l->name), &l->err)))
+        !(r.conf.pipeline = gw_place_sound(&l->place, gw_str_of(l->name), &l->err)))
         return -1;
     gw_replaying_begin(&r);
     rc = gw_replaying_run(&r, &l->err);

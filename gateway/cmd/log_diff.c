@@ -90,7 +90,7 @@ int gw_log_diff(struct gw_log_cmd *l)
 
     if (!l->name && !(l->name = gw_place_only_pipeline(&l->place, &l->err)))
         return -1;
-    l->conf = gw_place_pipeline(&l->place, gw_str_of(l->name), &l->err);
+    l->conf = gw_place_sound(&l->place, gw_str_of(l->name), &l->err);
     if (!l->conf)
         return -1;
     after = *l->conf;

@@ -213,6 +213,17 @@ const struct gw_pipeline_conf *gw_place_pipeline(struct gw_place *p, struct gw_s
     return NULL;
 }
 
+const struct gw_pipeline_conf *gw_place_sound(struct gw_place *p, struct gw_str name,
+                                              struct gw_err *err)
+{
+    const struct gw_pipeline_conf *c = gw_place_pipeline(p, name, err);
+
+    if (!c || !c->down)
+        return c;
+    gw_err_set(err, GW_ERR_REJECT, "pipeline %s is down: %s", c->name, c->down);
+    return NULL;
+}
+
 /* A list of objects. */
 static int on_pipelines(void *ctx, struct gw_str line)
 {

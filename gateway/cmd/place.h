@@ -36,6 +36,9 @@ void gw_place_close(struct gw_place *p);
 /* The pipeline of -c's file; NULL: err names those that there are. */
 const struct gw_pipeline_conf *gw_place_pipeline(struct gw_place *p, struct gw_str name,
                                                  struct gw_err *err);
+/* The same, and its hooks and its destination can be used: its file is sound. */
+const struct gw_pipeline_conf *gw_place_sound(struct gw_place *p, struct gw_str name,
+                                              struct gw_err *err);
 
 /* That the gateway has no such pipeline; asks it for those that it runs. Returns -1. */
 int gw_place_no_pipeline(struct gw_place *p, struct gw_str name, struct gw_err *err);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/problems.h"
+#include "base/yaml.h"
 #include "cmd/load.h"
 #include "cmd/roster.h"
 #include "config/config.h"
@@ -20,7 +21,8 @@
 
 struct gw_reload_load {
     struct gw_problems problems;
-    struct gw_generation *gen; /* NULL: there are problems */
+    size_t scripts;            /* how many of them are errors of scripts */
+    struct gw_generation *gen; /* NULL: the main file has problems */
 };
 
 struct gw_reload_step {
@@ -161,20 +163,22 @@ static void take_next(struct gw_member *m)
 static void settle_member(struct gw_reloader *r, struct gw_reload_step *s)
 {
     struct gw_member *m = s->member;
+    const char *why;
 
     take_next(m);
+    why = gw_member_why(m->conf);
     m->step = GW_STEP_NONE;
     m->pipeline = s->pipeline;
     m->cursor = s->new_cursor ? s->new_cursor : s->cursor;
     (void)snprintf(m->why, sizeof(m->why), "%s",
-                   s->failed          ? s->err.msg
-                   : m->conf->enabled ? "shutting down"
-                                      : "disabled");
+                   s->failed ? s->err.msg
+                   : why     ? why
+                             : "shutting down");
     if (!m->pipeline && !m->conf->enabled)
         hide_gauge(r->roster, m->conf->name);
     if (m->pipeline && m->paused != s->paused) /* somebody wished it meanwhile */
         gw_pipeline_pause(m->pipeline, m->paused);
-    r->result.failed += s->failed != 0;
+    r->result.failed += s->failed || (!m->pipeline && m->conf->enabled && why);
     if (s->failed)
         GW_DIAG(GW_ERROR, "reload", gw_msg("a pipeline does not start"),
                 gw_kv_cstr("pipeline", m->conf->name), gw_kv_cstr("error", s->err.msg));
@@ -278,6 +282,21 @@ static struct gw_member *take_member(struct gw_roster *roster, const char *name)
     return NULL;
 }
 
+/* A broken file changes nothing of the pipelines that run from it, nor does another that claims one
+ * of their names meanwhile, and none is stopped for a file that is broken. */
+static int goes_on(const struct gw_member *m, const struct gw_config *c,
+                   const struct gw_pipeline_conf *next)
+{
+    if (!m->pipeline)
+        return 0;
+    if (next && next->down)
+        return 1;
+    for (size_t i = 0; i < c->broken.n; i++)
+        if (!strcmp(m->conf->yaml->file, c->broken.items[i]))
+            return 1;
+    return 0;
+}
+
 static int is_same(const struct gw_member *m, const struct gw_generation *g, size_t i)
 {
     const struct gw_pipeline_conf *conf = g->config->pipelines.items;
@@ -296,7 +315,7 @@ static struct gw_member *plan_one(struct gw_reloader *r, struct gw_generation *g
         m->step = GW_STEP_ADD;
         (void)snprintf(m->why, sizeof(m->why), "starting");
         r->result.added++;
-    } else if (is_same(m, g, i)) {
+    } else if (goes_on(m, g->config, &conf[i]) || is_same(m, g, i)) {
         r->result.unchanged++;
     } else {
         gw_member_plan(m, g, i);
@@ -321,6 +340,11 @@ static void plan(struct gw_reloader *r, struct gw_generation *g)
 
         if (!m)
             continue;
+        if (goes_on(m, g->config, NULL)) {
+            r->result.unchanged++;
+            members[k++] = m;
+            continue;
+        }
         m->step = GW_STEP_REMOVE;
         (void)snprintf(m->why, sizeof(m->why), "stopping");
         r->result.removed++;
@@ -373,8 +397,11 @@ static void *run_load(void *arg)
     struct gw_config *c = gw_load(r->path, &load->problems);
 
     if (c) {
+        const size_t before = load->problems.errors;
+
         load->gen = gw_generation_new(c);
         gw_config_check_scripts(c, &load->problems);
+        load->scripts = load->problems.errors - before;
     }
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
@@ -401,7 +428,7 @@ static void on_loaded(struct gw_mail *mail)
         return;
     }
     gw_log_problems(&r->load->problems);
-    if (r->load->problems.errors) {
+    if (!r->load->gen || r->load->scripts) {
         give_up_generation(r->load);
         GW_DIAG(GW_ERROR, "reload", gw_msg("not reloaded, nothing has changed"),
                 gw_kv_int("errors", (int64_t)r->load->problems.errors));

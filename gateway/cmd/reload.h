@@ -16,7 +16,8 @@ struct gw_roster;
  * loop's thread; what takes time is done on a thread aside, one at a time.
  *
  * Invariants
- *  G3 A file with a problem, also in a script, changes nothing.
+ *  G3 A main file with a problem, also in a script, changes nothing; an included one with a problem
+ *     changes nothing of the pipelines that run from it.
  *  G4 A pipeline that means the same, and whose scripts have not changed, goes on untouched.
  *  G5 Wishes that come while one is carried out are carried out once, after it. */
 struct gw_reloader {

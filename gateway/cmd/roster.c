@@ -1,6 +1,8 @@
 #include "cmd/roster.h"
 
+#include "base/diag.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "config/config.h"
 #include "hook/shared.h"
 #include "log/log.h"
@@ -21,7 +23,7 @@ struct gw_generation *gw_generation_new(struct gw_config *config)
     if (!g)
         abort();
     g->config = config;
-    g->scripts = calloc(config->pipelines.n, sizeof(*g->scripts));
+    g->scripts = calloc(config->pipelines.n + 1, sizeof(*g->scripts));
     if (!g->scripts)
         abort();
     for (size_t i = 0; i < config->pipelines.n; i++)
@@ -125,6 +127,35 @@ static int keep_cursor(struct gw_roster *r, const struct gw_pipeline_conf *c,
     return *cursor ? 0 : -1;
 }
 
+const char *gw_member_why(const struct gw_pipeline_conf *conf)
+{
+    if (!conf->enabled)
+        return "disabled";
+    return conf->down ? conf->down : conf->contested;
+}
+
+/* Its records wait from its first start on, as those of any pipeline that is down. A name that was
+ * guessed makes no cursor, and nothing takes over while it is not clear that it may. */
+static int open_down(struct gw_roster *r, const struct gw_pipeline_conf *c,
+                     struct gw_cursor **cursor, struct gw_err *err)
+{
+    gw_gauge_set(gw_metrics_counter(r->metrics, GW_M_PIPELINE_UP, c->name, NULL), 0);
+    GW_DIAG(GW_ERROR, "pipeline", gw_msg("down"), gw_kv_cstr("pipeline", c->name),
+            gw_kv_cstr("error", gw_member_why(c)));
+    if ((c->guessed || (c->renamed_from && has_cursor(r->log, c->renamed_from))) &&
+        !has_cursor(r->log, c->name))
+        return 0;
+    *cursor = gw_log_cursor(r->log, c->name, (enum gw_start)c->start, NULL, err);
+    return *cursor ? 0 : -1;
+}
+
+/* Who may not take over runs when there is nothing to take. */
+static int is_down(struct gw_roster *r, const struct gw_pipeline_conf *c)
+{
+    return c->down ||
+           (c->contested && !has_cursor(r->log, c->name) && has_cursor(r->log, c->renamed_from));
+}
+
 int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
                    struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err)
 {
@@ -132,8 +163,10 @@ int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int
 
     if (!conf->enabled)
         return keep_cursor(r, conf, cursor, err);
-    *pipeline = gw_pipeline_start_as(conf, r->log, r->metrics,
-                                     &(struct gw_pipeline_start){.paused = paused}, err);
+    if (is_down(r, conf))
+        return open_down(r, conf, cursor, err);
+    *pipeline =
+        (paused ? gw_pipeline_start_paused : gw_pipeline_start)(conf, r->log, r->metrics, err);
     if (!*pipeline)
         return -1;
     gw_pipeline_status(*pipeline, &status);
@@ -146,6 +179,7 @@ int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int
 int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err)
 {
     const size_t n = g->config->pipelines.n;
+    const char *why;
 
     r->now = gw_generation_hold(g);
     r->members = calloc(n + 1, sizeof(struct gw_member *));
@@ -155,7 +189,8 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
         struct gw_member *m = gw_member_new(r, g, i);
 
         r->members[r->n++] = m;
-        (void)snprintf(m->why, sizeof(m->why), "disabled");
+        why = gw_member_why(m->conf);
+        (void)snprintf(m->why, sizeof(m->why), "%s", why ? why : "starting");
         if (gw_member_open(r, m->conf, 0, &m->pipeline, &m->cursor, err))
             return gw_err_wrap(err, "pipeline %s", m->conf->name);
     }
@@ -233,7 +268,7 @@ static const struct gw_pipeline_conf *control_hold(void *ctx, const char *name, 
 {
     struct gw_member *m = find(ctx, name);
 
-    if (!m)
+    if (!m || m->conf->down)
         return NULL;
     *hold = gw_generation_hold(m->gen);
     return m->conf;

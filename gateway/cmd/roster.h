@@ -71,9 +71,12 @@ struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation 
 /* It is to become what pipeline i of g says. */
 void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i);
 void gw_member_free(struct gw_member *m);
-/* The pipeline, or what is kept of one that is not enabled. Any thread. */
+/* The pipeline, or what is kept of one that is not enabled or whose file is broken: it is down
+ * then, and its records wait. Any thread. */
 int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
                    struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err);
+/* Why it does not run although nothing failed: it is disabled, or down. NULL: it should run. */
+const char *gw_member_why(const struct gw_pipeline_conf *conf);
 void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms);
 void gw_roster_join(struct gw_roster *r); /* any thread, while no other uses it */
 void gw_roster_fini(struct gw_roster *r);

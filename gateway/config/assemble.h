@@ -1,12 +1,68 @@
 #ifndef GW_CONFIG_ASSEMBLE_H
 #define GW_CONFIG_ASSEMBLE_H
 
+#include "base/str.h"
 #include "config/config.h"
 
 struct gw_field;
 struct gw_yaml;
 
 /* Inside the room: the steps of a load. */
+
+/* Maxima for included files; 0, or a list without items array: this key bounds nothing. */
+struct gw_config_guard {
+    struct {
+        int64_t instructions, memory, timeout_ms;
+        struct gw_strs allow_hosts;
+    } limits;
+    struct gw_strs env, publishers, files;
+};
+extern const struct gw_field gw_config_guard_fields[];
+
+/* One of the files that `include` adds. */
+struct gw_included {
+    const char *path;
+    struct gw_str text;         /* what it holds */
+    const struct gw_yaml *root; /* NULL: it cannot be read, or is no YAML */
+    struct gw_list pipelines;   /* of struct gw_pipeline_conf */
+    const char *why;            /* FILE:LINE:COLUMN and what; NULL: it is sound */
+};
+
+struct gw_load {
+    struct gw_config *config;
+    struct gw_problems *p;
+    struct gw_yaml *root;                /* of the main file; a mapping */
+    const struct gw_config_guard *guard; /* NULL: none */
+    struct gw_included *included;
+    size_t n_included;
+    struct gw_included **from; /* of each pipeline of the configuration; NULL: the main file */
+    size_t pardoned;           /* errors at places in the main file that are an included file's */
+    int failed;                /* the main file has errors */
+};
+
+/* Index of a key in any case; map->n: it is not there. */
+size_t gw_config_find(const struct gw_yaml *map, const char *key);
+/* FILE:LINE:COLUMN: what, on the arena. */
+const char *gw_config_placed(struct gw_problems *p, const struct gw_yaml *at, const char *what);
+
+/* Reads the files that the patterns of `include` name. */
+void gw_config_include(struct gw_load *l, const struct gw_strs *patterns);
+/* The names that a file which is no YAML seems to give to its pipelines: calls fn with each. */
+void gw_config_guess_names(struct gw_str text, void (*fn)(void *ctx, struct gw_str name, int line),
+                           void *ctx);
+/* Holds a pipeline of an included file to the guard. */
+void gw_config_guard_check(const struct gw_load *l, struct gw_pipeline_conf *c);
+/* All pipelines into one list, the main file's first; without any: the built-in one. */
+void gw_config_join(struct gw_load *l);
+/* Each on its own. */
+void gw_config_check_each(struct gw_load *l);
+/* After every other check: what files do to each other, and who is down because of it. */
+void gw_config_check_together(struct gw_load *l);
+/* Leaves out what is down and cannot be told by its name. */
+void gw_config_prune(struct gw_load *l);
+
+/* Also the scripts of what is down. */
+void gw_config_check_all_scripts(const struct gw_config *c, struct gw_problems *p);
 
 /* Notes the files that a mapping needs. */
 void gw_config_note_files(struct gw_config *c, const struct gw_field *fields,

@@ -7,17 +7,13 @@
 #include "config/assemble.h"
 #include "config/flyteadmin.h"
 #include "net/listener.h"
-#include "publish/publisher.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* The configuration as one table over the rooms' tables. What a file leaves out is put in as if the
  * file had said so: defaults and files are read by the same code. */
-
-enum { MAX_PATH = 4096 };
 
 struct sections {
     struct gw_flyteadmin_conf *cloud, *external;
@@ -25,12 +21,13 @@ struct sections {
 
 struct file {
     struct gw_config conf;
+    struct gw_strs include;
+    struct gw_config_guard *guard;
     struct sections sections;
     const struct gw_yaml *cloud_yaml; /* sections as the text of a file of their own */
 };
 
-static const char built_in[] = "ingest: {grpc: {}, http: {}}\n"
-                               "pipelines: [{name: default, publisher: {type: file, path: '-'}}]\n";
+static const char built_in[] = "ingest: {grpc: {}, http: {}}\n";
 
 #define SECTIONS(offset)                                                                           \
     {"cloudEvents",                                                                                \
@@ -64,6 +61,13 @@ static const struct gw_field fields[] = {
     {"log", GW_F_TABLE, offsetof(struct file, conf.log),
      .help = "Keeps events until every pipeline is done with them.", .fields = gw_log_fields,
      .size = sizeof(struct gw_log_conf)},
+    {"include", GW_F_STRS, offsetof(struct file, include),
+     .help =
+         "Files that add pipelines and hold nothing else, paths or globs as pipelines.d/*.yaml. "
+         "What is wrong with one leaves its own pipelines down."},
+    {"guard", GW_F_TABLE, offsetof(struct file, guard),
+     .help = "What included files may ask for; never held against this file.",
+     .fields = gw_config_guard_fields, .size = sizeof(struct gw_config_guard), .pointer = 1},
     {"pipelines", GW_F_TABLES, offsetof(struct file, conf.pipelines),
      .help = "Where events go, a pipeline for each team or purpose. None: one, default, to "
              "standard output.",
@@ -92,7 +96,7 @@ static void append(struct gw_arena *mem, struct gw_yaml *map, struct gw_yaml key
     map->n++;
 }
 
-static size_t find(const struct gw_yaml *map, const char *key)
+size_t gw_config_find(const struct gw_yaml *map, const char *key)
 {
     size_t i = 0;
 
@@ -101,18 +105,17 @@ static size_t find(const struct gw_yaml *map, const char *key)
     return i;
 }
 
-/* An empty `pipelines:` is none, an empty `ingest:` was never filled in. */
+/* An empty `ingest:` was never filled in. */
 static void complete(struct gw_yaml *root, struct gw_problems *p)
 {
     struct gw_yaml *more = gw_yaml_parse("(built in)", gw_str_of(built_in), 1, 1, p);
 
     for (size_t i = 0; i < more->n; i++) {
-        size_t at = find(root, more->keys[i].text.p);
+        size_t at = gw_config_find(root, more->keys[i].text.p);
 
         if (at == root->n)
             append(p->mem, root, more->keys[i], more->values[i]);
-        else if (gw_yaml_is_null(&root->values[at]) ||
-                 (root->values[at].type == GW_YAML_SEQ && root->values[at].n == 0))
+        else if (gw_yaml_is_null(&root->values[at]))
             root->values[at] = more->values[i];
     }
 }
@@ -123,13 +126,13 @@ static void check_section(struct gw_config *c, const struct gw_flyteadmin_conf *
                           const struct gw_yaml *in, const char *const names[2],
                           struct gw_problems *p)
 {
-    size_t i = find(in, names[0]);
+    size_t i = gw_config_find(in, names[0]);
     const char *name;
 
     if (!conf)
         return;
     if (i == in->n)
-        i = find(in, names[1]);
+        i = gw_config_find(in, names[1]);
     name = in->keys[i].text.p;
     if (!gw_flyteadmin_check(conf, &in->values[i], p, name))
         return;
@@ -167,110 +170,11 @@ static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, str
         check_sections(c, &s, in, p);
 }
 
-/* ---- pipelines ---- */
-
-/* The folder of the shipped Lua modules: found from the program, so that it can be installed under
- * any prefix, and runs from the source tree. */
-const char *gw_config_lua_path(struct gw_arena *mem)
-{
-    static const char *const places[] = {"../share/moongate/lua", "../../lua"};
-    const char *env = getenv("MOONGATE_LUA"); /* NOLINT(concurrency-mt-unsafe): as in base/env.c */
-    char exe[MAX_PATH];
-    ssize_t len;
-
-    if (env && *env)
-        return gw_arena_strndup(mem, env, strlen(env));
-    len = readlink("/proc/self/exe", exe, sizeof(exe));
-    while (len > 0 && exe[len - 1] != '/')
-        len--;
-    for (size_t i = 0; len > 0 && i < sizeof(places) / sizeof(*places); i++) {
-        const char *path = gw_arena_printf(mem, "%.*s%s", (int)len, exe, places[i]).p;
-
-        if (!access(path, R_OK))
-            return path;
-    }
-    return GW_DATADIR "/lua";
-}
-
-static void check_name(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)
-{
-    const struct gw_yaml *name = gw_yaml_get(all[i].yaml, "name");
-
-    if (!all[i].name)
-        return;
-    for (size_t k = 0; k < i; k++)
-        if (all[k].name && !strcmp(all[k].name, all[i].name)) {
-            name = name ? name : all[i].yaml;
-            gw_problems_add(p, 0, name->file, name->line, name->column,
-                            "pipelines.%s: two pipelines have this name", all[i].name);
-            return;
-        }
-}
-
-static void check_renamed(const struct gw_pipeline_conf *all, size_t n, size_t i,
-                          struct gw_problems *p)
-{
-    const struct gw_yaml *at = gw_yaml_get(all[i].yaml, "renamed_from");
-
-    if (!all[i].renamed_from || !all[i].name)
-        return;
-    at = at ? at : all[i].yaml;
-    for (size_t k = 0; k < n; k++) {
-        const int is_there = all[k].name && !strcmp(all[k].name, all[i].renamed_from);
-        const int again =
-            k < i && all[k].renamed_from && !strcmp(all[k].renamed_from, all[i].renamed_from);
-
-        if (is_there || again)
-            gw_problems_add(p, 0, at->file, at->line, at->column,
-                            is_there ? "pipelines.%s.renamed_from: there is a pipeline %s: its "
-                                       "cursor is its own"
-                                     : "pipelines.%s.renamed_from: another pipeline takes over "
-                                       "from %s already",
-                            all[i].name, all[i].renamed_from);
-    }
-}
-
-static void check_destination(const struct gw_pipeline_conf *all, size_t i, struct gw_problems *p)
-{
-    const struct gw_union *u = &all[i].publisher;
-    const struct gw_publisher_ops *ops = u->type ? gw_publisher_find(u->type) : NULL;
-
-    if (!ops || !ops->same || !u->conf || !all[i].name)
-        return;
-    for (size_t k = 0; k < i; k++) {
-        const struct gw_union *v = &all[k].publisher;
-
-        if (!v->type || strcmp(v->type, u->type) != 0 || !v->conf || !all[k].name ||
-            !ops->same(v->conf, u->conf))
-            continue;
-        gw_problems_add(p, 1, all[i].yaml->file, u->line, u->column,
-                        "pipelines.%s: sends to where pipeline %s sends", all[i].name, all[k].name);
-        return;
-    }
-}
-
-static void check_pipelines(struct gw_config *c, const struct gw_yaml *root, struct gw_problems *p)
-{
-    const struct gw_yaml *list = &root->values[find(root, "pipelines")];
-    struct gw_pipeline_conf *all = c->pipelines.items;
-    const char *lua = gw_config_lua_path(p->mem);
-
-    for (size_t i = 0; i < c->pipelines.n; i++) {
-        all[i].source = c->source;
-        all[i].lua_path = lua;
-        all[i].yaml = &list->values[i];
-        check_name(all, i, p);
-        check_renamed(all, c->pipelines.n, i, p);
-        gw_pipeline_check(&all[i], p);
-        check_destination(all, i, p);
-    }
-}
-
 /* ---- addresses ---- */
 
 static const struct gw_yaml *value(const struct gw_yaml *map, const char *key)
 {
-    const size_t i = map && map->type == GW_YAML_MAP ? find(map, key) : 0;
+    const size_t i = map && map->type == GW_YAML_MAP ? gw_config_find(map, key) : 0;
 
     return map && map->type == GW_YAML_MAP && i < map->n ? &map->values[i] : NULL;
 }
@@ -301,26 +205,6 @@ static void check_addresses(const struct gw_config *c, const struct gw_yaml *roo
     gw_admin_check(&c->admin, value(root, "admin"), p);
 }
 
-/* ---- files ---- */
-
-/* The pipelines' are theirs, all others the gateway's. */
-static void note_files(struct gw_config *c, const struct gw_yaml *root)
-{
-    const struct gw_pipeline_conf *all = c->pipelines.items;
-
-    for (size_t i = 0; i < root->n; i++) {
-        struct gw_yaml one = *root;
-
-        one.keys = &root->keys[i];
-        one.values = &root->values[i];
-        one.n = 1;
-        if (strcasecmp(root->keys[i].text.p, "pipelines") != 0)
-            gw_config_note_files(c, fields, &one, NULL);
-    }
-    for (size_t i = 0; i < c->pipelines.n; i++)
-        gw_config_note_files(c, gw_pipeline_fields, all[i].yaml, &all[i]);
-}
-
 /* ---- the whole ---- */
 
 /* By place: they were found table by table. */
@@ -341,39 +225,75 @@ static struct gw_yaml *read_root(const char *path, struct gw_problems *p)
     return gw_yaml_parse("", GW_STR(""), 1, 1, p);
 }
 
-static struct gw_config *load(const char *path, struct gw_problems *p)
+/* The pipelines' files are theirs, all others the gateway's. */
+static void note_files(struct gw_config *c, const struct gw_yaml *root)
 {
-    struct gw_yaml *root = read_root(path, p);
+    const struct gw_pipeline_conf *all = c->pipelines.items;
+
+    for (size_t i = 0; i < root->n; i++) {
+        struct gw_yaml one = *root;
+
+        one.keys = &root->keys[i];
+        one.values = &root->values[i];
+        one.n = 1;
+        if (strcasecmp(root->keys[i].text.p, "pipelines") != 0)
+            gw_config_note_files(c, fields, &one, NULL);
+    }
+    for (size_t i = 0; i < c->pipelines.n; i++)
+        gw_config_note_files(c, gw_pipeline_fields, all[i].yaml, &all[i]);
+}
+
+/* What the main file's table has read, and all that belongs to it. */
+static void assemble(struct gw_load *l, struct file *f)
+{
+    gw_config_include(l, &f->include);
+    gw_config_join(l);
+    gw_config_check_each(l);
+    check_addresses(&f->conf, l->root, l->p);
+    check_sections(&f->conf, &f->sections, l->root, l->p);
+    if (f->cloud_yaml)
+        read_sections_file(&f->conf, f->cloud_yaml, l->p);
+    gw_config_check_together(l);
+}
+
+/* all: also what is down and cannot be told by its name. 0: the main file has errors. */
+static int load(const char *path, struct gw_problems *p, int all, struct gw_config **out)
+{
     struct file *f = gw_arena_zalloc(p->mem, sizeof(*f));
+    struct gw_load l = {.config = &f->conf, .p = p, .root = read_root(path, p)};
 
     f->conf.mem = p->mem;
-    if (root && root->type == GW_YAML_MAP)
-        complete(root, p);
-    if (root)
-        gw_fields_read(fields, root, f, p, "");
-    if (root && root->type == GW_YAML_MAP) {
-        check_pipelines(&f->conf, root, p);
-        check_addresses(&f->conf, root, p);
-        check_sections(&f->conf, &f->sections, root, p);
-        if (f->cloud_yaml)
-            read_sections_file(&f->conf, f->cloud_yaml, p);
-        note_files(&f->conf, root);
+    *out = &f->conf;
+    if (l.root && l.root->type == GW_YAML_MAP)
+        complete(l.root, p);
+    if (l.root)
+        gw_fields_read(fields, l.root, f, p, "");
+    l.guard = f->guard;
+    l.failed = !l.root || l.root->type != GW_YAML_MAP;
+    if (!l.failed) {
+        assemble(&l, f);
+        if (!all)
+            gw_config_prune(&l);
+        note_files(&f->conf, l.root);
     }
     if (p->n)
         qsort(p->items, p->n, sizeof(*p->items), by_place);
-    return &f->conf;
+    return !l.failed;
 }
 
 struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
 {
-    struct gw_config *c = load(path, p);
+    struct gw_config *c;
 
-    return p->errors ? NULL : c;
+    return load(path, p, 0, &c) ? c : NULL;
 }
 
 void gw_config_check(const char *path, struct gw_problems *p)
 {
-    gw_config_check_scripts(load(path, p), p);
+    struct gw_config *c;
+
+    load(path, p, 1, &c);
+    gw_config_check_all_scripts(c, p);
 }
 
 void gw_config_free(struct gw_config *c)

@@ -22,7 +22,10 @@ struct gw_config {
     struct gw_ingest_conf *ingest; /* never NULL after load: defaults when the key is absent */
     struct gw_admin_conf admin;
     struct gw_log_conf log;
-    struct gw_list pipelines; /* of struct gw_pipeline_conf; at least one */
+    /* of struct gw_pipeline_conf; at least one, but for what broken files may hold. Those of a
+     * broken file have `down` set, and no more than a name can be relied on. */
+    struct gw_list pipelines;
+    struct gw_strs broken; /* included files with problems */
     /* FlyteAdmin's own sections found in the file; run refuses them by name until their styles
      * exist. */
     const char *flyteadmin_section; /* "cloudEvents", NULL: none */
@@ -37,16 +40,15 @@ struct gw_config_file {
 };
 
 /* path NULL: the built-in defaults. Every problem goes into p (p->mem is the configuration's
- * arena). NULL when there are errors. */
+ * arena). NULL when the main file has errors; those of an included file leave its pipelines
+ * down. */
 struct gw_config *gw_config_load(const char *path, struct gw_problems *p);
 /* As load, and loads every script as a worker would, also beside other problems. */
 void gw_config_check(const char *path, struct gw_problems *p);
 void gw_config_free(struct gw_config *c);
-/* The folder that holds moongate/, our Lua modules: beside the program, or where it was installed.
- */
-const char *gw_config_lua_path(struct gw_arena *mem);
-/* The JSON Schema of the configuration. */
+/* The JSON Schema of the configuration, and of what an included file holds. */
 void gw_config_schema(struct gw_buf *out);
+void gw_config_included_schema(struct gw_buf *out);
 /* Its reference page, in Markdown: gateway/config/reference.md. */
 void gw_config_reference(struct gw_buf *out);
 /* Problems carry the script's file and line. A configuration with problems may be incomplete. */

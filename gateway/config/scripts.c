@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
-#include "config/config.h"
+#include "config/assemble.h"
 #include "flyte/flyte.h"
 #include "hook/hook.h"
 
@@ -98,13 +98,34 @@ static int can_load(const struct gw_pipeline_conf *c)
            l->timeout_ms > 0;
 }
 
-void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p)
+/* What stands in a broken file is left alone. */
+static int is_sound(const struct gw_pipeline_conf *c, const struct gw_problems *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!p->items[i].warning && (!p->items[i].file || !strcmp(p->items[i].file, c->yaml->file)))
+            return 0;
+    return 1;
+}
+
+static void check_all(const struct gw_config *c, int down, struct gw_problems *p)
 {
     const struct gw_pipeline_conf *all = c->pipelines.items;
+    const size_t before = p->n;
 
-    const int sound = !p->errors;
+    for (size_t i = 0; i < c->pipelines.n; i++) {
+        const int sound = is_sound(&all[i], p, before);
 
-    for (size_t i = 0; i < c->pipelines.n; i++)
-        if (sound || can_load(&all[i]))
+        if (!all[i].guessed && (down || !all[i].down) && (sound || can_load(&all[i])))
             check_pipeline(&all[i], sound, p);
+    }
+}
+
+void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p)
+{
+    check_all(c, 0, p);
+}
+
+void gw_config_check_all_scripts(const struct gw_config *c, struct gw_problems *p)
+{
+    check_all(c, 1, p);
 }

@@ -109,16 +109,18 @@ TEST(test_config_paths_are_relative_to_the_file)
 
 TEST(test_config_tells_every_problem_by_place)
 {
-    CHECK(!load("sorce: /x\nshutdown_timeout: soon\ninclude: a.yaml\npipelines:\n"
+    CHECK(!load("sorce: /x\nshutdown_timeout: soon\nincude: a.yaml\npipelines:\n"
                 "  - name: b\n    publisher: {type: kafk}\n    wokers: 1\n"
                 "  - name: b\n    publisher: {type: 'null'}\nzzz: 1\n"));
     CHECK(p.n == p.errors && has(10, 1, "unknown key \"zzz\""));
     CHECK(has(1, 1, "unknown key \"sorce\" (did you mean \"source\"?)"));
     CHECK(has(2, 19, "shutdown_timeout: expected a duration"));
-    CHECK(has(3, 1, "unknown key \"include\""));
+    CHECK(has(3, 1, "unknown key \"incude\" (did you mean \"include\"?)"));
     CHECK(has(6, 23, "pipelines.b.publisher.type: \"kafk\""));
     CHECK(has(7, 5, "pipelines.b: unknown key \"wokers\" (did you mean \"workers\"?)"));
-    CHECK(has(8, 11, "pipelines.b: two pipelines have this name"));
+    CHECK(has(8, 11,
+              "pipelines.b: two pipelines have this name, the other stands at "
+              "d/moongate.yaml:5:11"));
     for (size_t i = 1; i < p.n; i++)
         CHECK(p.items[i - 1].line <= p.items[i].line);
     gw_arena_free(p.mem);
