@@ -272,6 +272,20 @@ static void bad_place(lua_State *L, lua_Integer n)
                (int)n, (int)n, (int)n + 1, gw_show(L, 2, shown));
 }
 
+/* What is not there goes away without a word, as in a table. */
+static void remove_element(lua_State *L, struct gw_view *v, lua_Integer i, lua_Integer n)
+{
+    struct gw_json_part part;
+
+    if (i > 0 && i < n)
+        luaL_error(L,
+                   "only the last item of a list in event.data is removed by nil, not %d of %d "
+                   "(moongate.json.null keeps the place, table.remove moves the rest)",
+                   (int)i, (int)n);
+    if (i == n && gw_view_element(L, v, i, &part))
+        cut(L, v, &part);
+}
+
 static void set_element(lua_State *L, struct gw_view *v)
 {
     lua_Integer n = gw_view_count(L, v), i;
@@ -279,23 +293,16 @@ static void set_element(lua_State *L, struct gw_view *v)
     int ok = 0;
 
     i = lua_type(L, 2) == LUA_TNUMBER ? lua_tointegerx(L, 2, &ok) : 0;
-    if (!ok || i < 1)
+    if (!ok)
         bad_place(L, n);
-    if (lua_isnil(L, 3)) {
-        if (i < n)
-            luaL_error(L,
-                       "only the last item of a list in event.data is removed by nil, not %d of "
-                       "%d (moongate.json.null keeps the place, table.remove moves the rest)",
-                       (int)i, (int)n);
-        if (i == n && gw_view_element(L, v, i, &part))
-            cut(L, v, &part);
-    } else if (i == n + 1) {
+    if (lua_isnil(L, 3))
+        remove_element(L, v, i, n);
+    else if (i == n + 1)
         append(L, v, (struct gw_str){0});
-    } else if (gw_view_element(L, v, i, &part)) {
+    else if (gw_view_element(L, v, i, &part))
         replace(L, v, &part);
-    } else {
+    else
         bad_place(L, n);
-    }
 }
 
 static int view_newindex(lua_State *L)
