@@ -1,65 +1,160 @@
 #include "base/json_walk.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-static int is_mark(char c)
-{
-    return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}';
-}
+/* ---- sixty-four bytes at a time ---- */
+
+enum { BLOCK = 64 };
+
+/* Of the bytes of a block: a bit for each. [ and { differ in one bit, ] and } in the same. */
+struct marks {
+    uint64_t quotes, slashes, opens, closes;
+};
 
 #if defined(__SSE2__)
-static unsigned equal(__m128i v, char c)
+static uint64_t equal(__m128i v, char c)
 {
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
 }
 
-/* Of the sixteen bytes at p: a bit for each quote and backslash. */
-static unsigned ends_text(const char *p)
+static struct marks find_marks(const char *p)
 {
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    struct marks m = {0};
 
-    return equal(v, '"') | equal(v, '\\');
-}
+    for (unsigned i = 0; i < BLOCK; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
 
-/* For each quote and bracket: [ and { differ in one bit, ] and } in the same. */
-static unsigned marks(const char *p)
-{
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
-
-    return equal(v, '"') | equal(folded, '{') | equal(folded, '}');
-}
-#define SKIP_BLOCKS(p, end, bits_of)                                                               \
-    for (; (end) - (p) >= 16; (p) += 16) {                                                         \
-        unsigned bits = bits_of(p);                                                                \
-                                                                                                   \
-        if (bits)                                                                                  \
-            return (p) + __builtin_ctz(bits);                                                      \
+        m.quotes |= equal(v, '"') << i;
+        m.slashes |= equal(v, '\\') << i;
+        m.opens |= equal(folded, '{') << i;
+        m.closes |= equal(folded, '}') << i;
     }
-#else
-#define SKIP_BLOCKS(p, end, bits_of)
-#endif
+    return m;
+}
 
 static const char *find_text_end(const char *p, const char *end)
 {
-    SKIP_BLOCKS(p, end, ends_text)
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        uint64_t bits = equal(v, '"') | equal(v, '\\');
+
+        if (bits)
+            return p + __builtin_ctzll(bits);
+    }
     while (p < end && *p != '"' && *p != '\\')
         p++;
     return p;
 }
-
-static const char *find_mark(const char *p, const char *end)
+#else
+static struct marks find_marks(const char *p)
 {
-    SKIP_BLOCKS(p, end, marks)
-    while (p < end && !is_mark(*p))
+    struct marks m = {0};
+
+    for (unsigned i = 0; i < BLOCK; i++) {
+        m.quotes |= (uint64_t)(p[i] == '"') << i;
+        m.slashes |= (uint64_t)(p[i] == '\\') << i;
+        m.opens |= (uint64_t)((p[i] | 0x20) == '{') << i;
+        m.closes |= (uint64_t)((p[i] | 0x20) == '}') << i;
+    }
+    return m;
+}
+
+static const char *find_text_end(const char *p, const char *end)
+{
+    while (p < end && *p != '"' && *p != '\\')
         p++;
     return p;
 }
+#endif
+
+/* What goes from block to block. */
+struct scan {
+    uint64_t in_string; /* all ones: the block begins inside of one */
+    uint64_t escaped;   /* 1: its first byte is behind a backslash */
+};
+
+/* Bytes behind a backslash that counts. */
+static uint64_t escaped_bytes(struct scan *s, uint64_t slashes)
+{
+    uint64_t escaped = s->escaped;
+
+    s->escaped = 0;
+    for (; slashes; slashes &= slashes - 1) {
+        uint64_t slash = slashes & -slashes;
+
+        if (escaped & slash)
+            continue;
+        escaped |= slash << 1;
+        s->escaped = slash >> 63;
+    }
+    return escaped;
+}
+
+/* A bit is set from each quote on until the next one. */
+static uint64_t between(uint64_t quotes)
+{
+    for (unsigned i = 1; i < BLOCK; i *= 2)
+        quotes ^= quotes << i;
+    return quotes;
+}
+
+/* Brackets that are not in strings. */
+static struct marks brackets(struct scan *s, const char *p)
+{
+    struct marks m = find_marks(p);
+    uint64_t inside;
+
+    if (m.slashes | s->escaped)
+        m.quotes &= ~escaped_bytes(s, m.slashes);
+    inside = between(m.quotes) ^ s->in_string;
+    s->in_string = 0 - (inside >> 63);
+    m.opens &= ~inside;
+    m.closes &= ~inside;
+    return m;
+}
+
+/* Bytes until behind the bracket that takes depth to 0; 0: none in this block, depth is new. */
+static unsigned walk_block(struct marks m, size_t *depth)
+{
+    size_t closes = (size_t)__builtin_popcountll(m.closes);
+
+    if (*depth > closes) {
+        *depth += (size_t)__builtin_popcountll(m.opens) - closes;
+        return 0;
+    }
+    for (uint64_t both = m.opens | m.closes; both; both &= both - 1) {
+        *depth += m.opens & both & -both ? 1 : (size_t)-1;
+        if (!*depth)
+            return (unsigned)__builtin_ctzll(both) + 1;
+    }
+    return 0;
+}
+
+/* At an opening bracket. */
+static const char *past_brackets(const char *p, const char *end)
+{
+    struct scan s = {0};
+    size_t depth = 0;
+    char rest[BLOCK];
+    unsigned n;
+
+    for (; end - p >= BLOCK; p += BLOCK)
+        if ((n = walk_block(brackets(&s, p), &depth)))
+            return p + n;
+    memset(rest, ' ', sizeof(rest));
+    memcpy(rest, p, (size_t)(end - p));
+    n = walk_block(brackets(&s, rest), &depth);
+    return n ? p + n : end;
+}
+
+/* ---- values ---- */
 
 static const char *past_string(const char *p, const char *end)
 {
@@ -70,22 +165,6 @@ static const char *past_string(const char *p, const char *end)
         if (end - p < 2)
             return end;
     }
-}
-
-static const char *past_brackets(const char *p, const char *end)
-{
-    size_t depth = 0;
-
-    while ((p = find_mark(p, end)) < end) {
-        if (*p == '"') {
-            p = past_string(p, end);
-            continue;
-        }
-        depth += (*p++ | 0x20) == '{' ? 1 : (size_t)-1;
-        if (!depth)
-            return p;
-    }
-    return end;
 }
 
 static int is_space(char c)
@@ -143,14 +222,14 @@ size_t gw_json_depth(struct gw_str text)
     const char *p = text.p, *end = text.p + text.len;
     size_t depth = 0, most = 0;
 
-    while (p < end && (p = find_mark(p, end)) < end) {
+    while (p < end) {
         if (*p == '"') {
             p = past_string(p, end);
-        } else if ((*p++ | 0x20) == '}') {
-            depth -= depth > 0;
-        } else if (++depth > most) {
-            most = depth;
+            continue;
         }
+        if ((*p | 0x20) == '{' && ++depth > most)
+            most = depth;
+        depth -= (*p++ | 0x20) == '}' && depth;
     }
     return most;
 }

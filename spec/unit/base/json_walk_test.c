@@ -1,5 +1,7 @@
 #include "base/json_walk.h"
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "test.h"
 
@@ -79,4 +81,59 @@ TEST(test_json_compares_escaped_names_of_any_length)
     CHECK(!gw_json_raw_is((struct gw_str){raw, 606}, (struct gw_str){name, 601}));
     name[0] = 'y';
     CHECK(!gw_json_raw_is((struct gw_str){raw, 606}, (struct gw_str){name, 602}));
+}
+
+static unsigned next(unsigned n)
+{
+    static uint64_t state = 1;
+
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (unsigned)(state >> 33) % n;
+}
+
+static void put_random(struct gw_buf *b, int depth)
+{
+    static const char *const texts[] = {"\\\\", "\\\"", "[", "]", "{",
+                                        "}",    ",",    ":", "x", "\\u00e9"};
+    unsigned kind = next(depth < 6 ? 4 : 2), n = next(kind ? 12 : 4);
+
+    if (!kind) {
+        gw_buf_put(b, "-1205", 2 + n);
+        return;
+    }
+    gw_buf_puts(b, kind == 1 ? "\"" : kind == 2 ? "[ " : "{");
+    for (unsigned i = 0; i < n; i++) {
+        if (kind == 1) {
+            gw_buf_puts(b, texts[next(10)]);
+            continue;
+        }
+        gw_buf_puts(b, i ? " ," : "");
+        gw_buf_puts(b, kind == 3 ? "\"\\\\\":" : "");
+        put_random(b, depth + 1);
+    }
+    gw_buf_puts(b, kind == 1 ? "\"" : kind == 2 ? "]" : " }");
+}
+
+/* Against the reader that checks everything; blocks begin and end anywhere. */
+TEST(test_json_walk_ends_values_where_the_reader_does)
+{
+    struct gw_arena *mem = gw_arena_new();
+
+    for (int i = 0; i < 20000; i++) {
+        struct gw_buf b;
+        struct gw_json j;
+        struct gw_str raw;
+        unsigned lead = next(70);
+
+        gw_arena_reset(mem);
+        gw_buf_init(&b, 1 << 20, mem);
+        while (lead--)
+            gw_buf_putc(&b, ' ');
+        put_random(&b, 0);
+        gw_buf_puts(&b, next(2) ? "" : "}]\",");
+        gw_json_init(&j, gw_buf_str(&b), 100);
+        CHECK(gw_json_next(&j) > GW_JSON_END && !gw_json_value(&j, &raw));
+        CHECK(gw_json_past(raw.p, b.p + b.len) == raw.p + raw.len);
+    }
+    gw_arena_free(mem);
 }
