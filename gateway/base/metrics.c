@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/text.h"
+#include "base/sums.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -44,6 +44,7 @@ struct gw_metrics {
     pthread_mutex_t lock;
     struct series *first[GW_M_COUNT], **last[GW_M_COUNT];
     struct scraper *scrapers;
+    struct gw_sums *sums;
 };
 
 static void *zeroed(size_t size)
@@ -69,6 +70,7 @@ struct gw_metrics *gw_metrics_new(void)
     struct gw_metrics *m = zeroed(sizeof(*m));
 
     pthread_mutex_init(&m->lock, NULL);
+    m->sums = gw_sums_new();
     for (size_t i = 0; i < GW_M_COUNT; i++)
         m->last[i] = &m->first[i];
     return m;
@@ -99,8 +101,22 @@ void gw_metrics_free(struct gw_metrics *m)
         free(m->scrapers);
         m->scrapers = next;
     }
+    gw_sums_free(m->sums);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+struct gw_sums *gw_metrics_sums(struct gw_metrics *m)
+{
+    return m->sums;
+}
+
+int gw_metrics_has(struct gw_str name)
+{
+    for (size_t i = 0; i < GW_M_COUNT; i++)
+        if (gw_str_is(name, families[i].name))
+            return 1;
+    return 0;
 }
 
 static int same(const char *a, const char *b)
@@ -166,24 +182,6 @@ void gw_metrics_on_scrape(struct gw_metrics *m, void (*fn)(void *ctx), void *ctx
     pthread_mutex_unlock(&m->lock);
 }
 
-/* A value may be a script's: whatever bytes it has, the scrape stays readable. */
-static void put_value(struct gw_buf *b, const char *p)
-{
-    for (size_t left = strlen(p), n; left; p += n, left -= n) {
-        n = gw_utf8_step(p, left);
-        if (!n) {
-            gw_utf8_put(b, 0xfffd);
-            n = 1;
-        } else if (*p == '\n') {
-            gw_buf_puts(b, "\\n");
-        } else {
-            if (*p == '"' || *p == '\\')
-                gw_buf_putc(b, '\\');
-            gw_buf_put(b, p, n);
-        }
-    }
-}
-
 /* {pipeline="lineage",le="0.1"}; nothing without labels. */
 static void put_labels(struct gw_buf *b, const struct family *f, const struct series *s,
                        const char *le)
@@ -192,7 +190,7 @@ static void put_labels(struct gw_buf *b, const struct family *f, const struct se
 
     for (size_t i = 0; i < 2 && f->labels[i]; i++) {
         gw_buf_printf(b, "%c%s=\"", n++ ? ',' : '{', f->labels[i]);
-        put_value(b, s->values[i]);
+        gw_sums_put_value(b, gw_str_of(s->values[i]));
         gw_buf_putc(b, '"');
     }
     if (le)
@@ -275,4 +273,5 @@ void gw_metrics_write(struct gw_metrics *m, struct gw_buf *out)
             put_series(out, f, s);
     }
     pthread_mutex_unlock(&m->lock);
+    gw_sums_write(m->sums, out);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct gw_buf;
+struct gw_sums;
 
 /* Prometheus metrics. A family is listed once, in GW_METRICS (metrics_list.h); a series of it is
  * made on first use and lives as long as the registry, so its pointer may be kept and written from
@@ -33,6 +34,9 @@ struct gw_counter *gw_metrics_counter(struct gw_metrics *m, enum gw_metric famil
                                       const char *v2);
 struct gw_histogram *gw_metrics_histogram(struct gw_metrics *m, enum gw_metric family,
                                           const char *v1, const char *v2);
+/* The counters that are made at run time: written behind the list's. */
+struct gw_sums *gw_metrics_sums(struct gw_metrics *m);
+int gw_metrics_has(struct gw_str name); /* the list has a family of this name */
 /* Called before each scrape, on the scraper's thread: sets gauges that are cheaper to ask for. */
 void gw_metrics_on_scrape(struct gw_metrics *m, void (*fn)(void *ctx), void *ctx);
 /* The text format 0.0.4, families in the order of the list, help and type lines included. */

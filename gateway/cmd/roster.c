@@ -165,8 +165,8 @@ int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int
         return keep_cursor(r, conf, cursor, err);
     if (is_down(r, conf))
         return open_down(r, conf, cursor, err);
-    *pipeline =
-        (paused ? gw_pipeline_start_paused : gw_pipeline_start)(conf, r->log, r->metrics, err);
+    *pipeline = gw_pipeline_start_as(conf, r->log, r->metrics,
+                                     &(struct gw_pipeline_start){.paused = paused}, err);
     if (!*pipeline)
         return -1;
     gw_pipeline_status(*pipeline, &status);

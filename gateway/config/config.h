@@ -46,6 +46,9 @@ struct gw_config *gw_config_load(const char *path, struct gw_problems *p);
 /* As load, and loads every script as a worker would, also beside other problems. */
 void gw_config_check(const char *path, struct gw_problems *p);
 void gw_config_free(struct gw_config *c);
+/* The folder that holds moongate/, our Lua modules: beside the program, or where it was installed.
+ */
+const char *gw_config_lua_path(struct gw_arena *mem);
 /* The JSON Schema of the configuration, and of what an included file holds. */
 void gw_config_schema(struct gw_buf *out);
 void gw_config_included_schema(struct gw_buf *out);

@@ -140,7 +140,7 @@ void gw_config_join(struct gw_load *l)
 
 /* The folder of the shipped Lua modules: found from the program, so that it can be installed under
  * any prefix, and runs from the source tree. */
-static const char *lua_path(struct gw_arena *mem)
+const char *gw_config_lua_path(struct gw_arena *mem)
 {
     static const char *const places[] = {"../share/moongate/lua", "../../lua"};
     const char *env = getenv("MOONGATE_LUA"); /* NOLINT(concurrency-mt-unsafe): as in base/env.c */
@@ -164,7 +164,7 @@ static const char *lua_path(struct gw_arena *mem)
 void gw_config_check_each(struct gw_load *l)
 {
     struct gw_pipeline_conf *all = l->config->pipelines.items;
-    const char *lua = lua_path(l->p->mem);
+    const char *lua = gw_config_lua_path(l->p->mem);
 
     for (size_t i = 0; i < l->config->pipelines.n; i++) {
         all[i].source = l->config->source;

@@ -20,11 +20,17 @@ enum gw_kind { GW_WORKFLOW, GW_NODE, GW_TASK, GW_ACTION, GW_OTHER, GW_KINDS };
 extern const char *const gw_kind_names[GW_KINDS];         /* workflow node task action other */
 int gw_kind_parse(struct gw_str name, enum gw_kind *out); /* -1: none of them */
 
+/* How the data of the event says it: as the pipeline's style does, or as a CloudEvent that carries
+ * the request brought it. */
+enum gw_flyte_carry { GW_CARRY_STYLE, GW_CARRY_PROTOBUF, GW_CARRY_JSON, GW_CARRY_WRAPPED };
+
 struct gw_flyte_request {
     enum gw_kind kind;
     struct gw_str bytes;   /* as they came */
     ProtobufCMessage *msg; /* of gw_flyte_descriptor(kind); may be changed by hooks */
     int changed;           /* a hook assigned: bytes no longer say what msg says */
+    enum gw_flyte_carry form;
+    struct gw_str before, after; /* GW_CARRY_WRAPPED: JSON text around the event */
 };
 
 /* flyteidl.admin.WorkflowExecutionEventRequest, … NULL for a kind not built yet and for OTHER. */
@@ -38,6 +44,12 @@ int gw_flyte_decode(struct gw_arena *mem, enum gw_kind kind, struct gw_str bytes
  * (did you mean …?). bytes get the encoded message. */
 int gw_flyte_decode_json(struct gw_arena *mem, enum gw_kind kind, struct gw_str json,
                          struct gw_flyte_request *out, struct gw_err *err);
+/* The request that a CloudEvent carries, FlyteAdmin's own (both versions) or one in the documented
+ * style; on ev->mem. 0: it carries none, or data says something else than type does. Fields that
+ * JSON has and the schema has not are passed over. */
+int gw_flyte_from_event(const struct gw_event *ev, struct gw_flyte_request *out);
+/* Such an event's data anew after a change. */
+int gw_flyte_to_event(const struct gw_flyte_request *r, struct gw_event *ev, struct gw_err *err);
 /* msg's bytes after a change, on mem. */
 struct gw_str gw_flyte_encode(struct gw_arena *mem, const ProtobufCMessage *msg);
 

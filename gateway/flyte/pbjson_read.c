@@ -24,6 +24,7 @@ struct reader {
     struct gw_err *err;
     struct gw_json j;
     size_t max_memory;
+    int known_only; /* what the schema does not have is passed over */
 };
 
 /* Where we are: the chain upwards is the path for errors. */
@@ -333,6 +334,13 @@ static int takes_null(const ProtobufCFieldDescriptor *f)
             f->descriptor == &google__protobuf__null_value__descriptor);
 }
 
+static int pass_over(struct reader *r)
+{
+    struct gw_str value;
+
+    return gw_json_value(&r->j, &value) ? gw_json_error(&r->j, r->err) : 0;
+}
+
 static int read_member(struct reader *r, struct place *p, ProtobufCMessage *m, uint64_t *seen)
 {
     struct gw_str name = gw_json_string(&r->j, r->mem);
@@ -340,6 +348,8 @@ static int read_member(struct reader *r, struct place *p, ProtobufCMessage *m, u
     const uint32_t *chosen;
     uint64_t bit;
 
+    if (!f && r->known_only)
+        return pass_over(r);
     if (!f)
         return unknown_field(r, p, name);
     bit = 1ULL << (f - p->d->fields);
@@ -437,22 +447,38 @@ static int read_message(struct reader *r, const struct place *up, ProtobufCMessa
     }
 }
 
-ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
-                                  struct gw_str json, struct gw_err *err)
+static ProtobufCMessage *read_all(struct reader *r, const ProtobufCMessageDescriptor *d,
+                                  struct gw_str json)
 {
-    struct reader r = {.mem = mem, .err = err, .max_memory = gw_arena_size(mem) + GW_PB_MAX_MEMORY};
-    ProtobufCMessage *m = gw_pb_new(mem, d);
+    ProtobufCMessage *m = gw_pb_new(r->mem, d);
 
-    gw_json_init(&r.j, json, JSON_DEPTH);
-    if (gw_json_next(&r.j) <= GW_JSON_END) {
-        gw_json_error(&r.j, err);
+    r->max_memory = gw_arena_size(r->mem) + GW_PB_MAX_MEMORY;
+    gw_json_init(&r->j, json, JSON_DEPTH);
+    if (gw_json_next(&r->j) <= GW_JSON_END) {
+        gw_json_error(&r->j, r->err);
         return NULL;
     }
-    if (read_message(&r, NULL, m))
+    if (read_message(r, NULL, m))
         return NULL;
-    if (gw_json_next(&r.j) != GW_JSON_END) {
-        gw_json_error(&r.j, err);
+    if (gw_json_next(&r->j) != GW_JSON_END) {
+        gw_json_error(&r->j, r->err);
         return NULL;
     }
     return m;
+}
+
+ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                  struct gw_str json, struct gw_err *err)
+{
+    struct reader r = {.mem = mem, .err = err};
+
+    return read_all(&r, d, json);
+}
+
+ProtobufCMessage *gw_pb_json_read_known(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                        struct gw_str json, struct gw_err *err)
+{
+    struct reader r = {.mem = mem, .err = err, .known_only = 1};
+
+    return read_all(&r, d, json);
 }

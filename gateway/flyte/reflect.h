@@ -63,6 +63,9 @@ int gw_pb_json_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err 
 /* Reads it back, strictly. */
 ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                   struct gw_str json, struct gw_err *err);
+/* The same, passing over fields that the schema does not have. */
+ProtobufCMessage *gw_pb_json_read_known(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
+                                        struct gw_str json, struct gw_err *err);
 
 /* A name of the value, NULL if it has none. */
 const char *gw_pb_enum_name(const ProtobufCEnumDescriptor *d, int32_t value);

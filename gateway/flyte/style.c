@@ -55,6 +55,8 @@ static int put_json(const struct gw_flyte_request *r, struct gw_event *ev, struc
 int gw_style_data(const struct gw_style_conf *conf, const struct gw_flyte_request *r,
                   struct gw_event *ev, struct gw_err *err)
 {
+    if (r->form != GW_CARRY_STYLE)
+        return gw_flyte_to_event(r, ev, err);
     if (conf->json)
         return put_json(r, ev, err);
     ev->data_kind = GW_DATA_BYTES;

@@ -12,11 +12,12 @@ enum gw_handle_type {
     GW_H_FLYTE,
     GW_H_VIEW,
     GW_H_PROTO,
-    GW_HANDLES = 7
+    GW_H_COUNTER, /* lives as long as its state */
+    GW_HANDLES = 8
 };
 struct gw_handle {
     enum gw_handle_type type;
-    uint64_t serial;   /* of the call it belongs to */
+    uint64_t serial;   /* of the call it belongs to; 0: none */
     void *p;           /* gw_hook_item, ProtobufCMessage, gw_flyte, gw_view_doc, gw_pbset */
     const void *field; /* lists and maps: ProtobufCFieldDescriptor; a set: its path */
     /* of messages, lists and maps */
@@ -38,6 +39,8 @@ lua_Integer gw_check_integer(lua_State *L, int idx);
 /* Makes the metatable of a type from functions; frozen. */
 void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, const luaL_Reg *fns);
 void gw_handle_push_meta(lua_State *L, enum gw_handle_type type);
+/* What h:name() finds, instead of an __index. */
+void gw_handle_methods(lua_State *L, enum gw_handle_type type, const luaL_Reg *methods);
 struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load */
 
 void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
@@ -52,6 +55,7 @@ void gw_api_json_open(lua_State *L); /* moongate on top, in each */
 void gw_api_codec_open(lua_State *L);
 void gw_api_text_open(lua_State *L);
 void gw_api_log_open(lua_State *L);
+void gw_api_counter_open(lua_State *L);
 void gw_api_print(lua_State *L);                              /* pushes print */
 void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
 
@@ -76,6 +80,7 @@ int gw_request_json(lua_State *L, int idx, struct gw_buf *b);
 int gw_view_json(lua_State *L, int idx, struct gw_buf *b, int depth);
 int gw_view_push_plain(lua_State *L, int idx);
 
+extern const char gw_spec_gate_key; /* registry: what require "moongate.test" gives in a spec */
 extern const char gw_retry_key, gw_null_key; /* light userdata: moongate.retry, json.null */
 
 #endif

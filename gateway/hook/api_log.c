@@ -82,7 +82,15 @@ static void write_line(lua_State *L, enum gw_level level, struct gw_str message,
     add(&l, gw_kv_str("msg", message));
     if (fields)
         add_fields(L, &l, fields);
-    gw_diag_write(level, "hook", l.kv);
+    if (vm->conf->lines)
+        vm->conf->lines->put(vm->conf->lines->ctx, level, l.kv);
+    else
+        gw_diag_write(level, "hook", l.kv);
+}
+
+static int is_wanted(lua_State *L, enum gw_level level)
+{
+    return gw_vm(L)->conf->lines || level >= gw_diag_level;
 }
 
 /* Upvalue: the level. */
@@ -96,7 +104,7 @@ static int mg_log(lua_State *L)
     message.p = luaL_tolstring(L, 1, &message.len);
     if (!lua_isnil(L, 2) && !lua_istable(L, 2))
         gw_arg_error(L, 2, "a table of fields");
-    if (level >= gw_diag_level)
+    if (is_wanted(L, level))
         write_line(L, level, message, lua_isnil(L, 2) ? 0 : 2);
     return 0;
 }
@@ -117,7 +125,7 @@ static int guard_print(lua_State *L)
     }
     luaL_pushresult(&b);
     s.p = lua_tolstring(L, -1, &s.len);
-    if (GW_INFO >= gw_diag_level)
+    if (is_wanted(L, GW_INFO))
         write_line(L, GW_INFO, s, 0);
     return 0;
 }

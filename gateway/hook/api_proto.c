@@ -26,9 +26,12 @@ static const struct gw_handle *check_set(lua_State *L)
     return h;
 }
 
-static struct gw_str set_name(const struct gw_handle *h)
+/* The file, as errors call it. */
+static const char *base_name(const char *path)
 {
-    return gw_str_of(h->field);
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
 }
 
 /* The type named at 2. */
@@ -42,7 +45,7 @@ static const ProtobufCMessageDescriptor *check_type(lua_State *L, const struct g
         return d;
     gw_guard_charge(L, gw_pbset_count(h->p));
     gw_pbset_offer(h->p, &near);
-    luaL_error(L, "%s has no message %s%s", set_name(h).p, gw_show(L, 2, shown),
+    luaL_error(L, "%s has no message %s%s", base_name(h->field), gw_show(L, 2, shown),
                gw_nearest_hint(&near, hint, sizeof(hint)));
     return NULL;
 }
@@ -110,7 +113,7 @@ static int set_tostring(lua_State *L)
 {
     const struct gw_handle *h = check_set(L);
 
-    lua_pushfstring(L, "%s (%d messages)", set_name(h).p, (int)gw_pbset_count(h->p));
+    lua_pushfstring(L, "%s (%d messages)", base_name(h->field), (int)gw_pbset_count(h->p));
     return 1;
 }
 
@@ -145,11 +148,11 @@ static void load(lua_State *L, const char *path)
     if (found < 0)
         luaL_error(L, "%s: %s", path, err.msg);
     if (!found)
-        luaL_error(L, "%s: there is no such file", path);
+        luaL_error(L, "there is no such file: %s", path);
     gw_guard_spend(L, text.len / 16);
     set = gw_sources_pbset(gw_vm(L)->sources, path, &err);
     if (!set)
-        luaL_error(L, "%s: %s", path, err.msg);
+        luaL_error(L, "%s: %s", base_name(path), err.msg);
     gw_guard_hold(L, gw_pbset_memory(set));
     h = gw_handle_push(L, GW_H_PROTO, (void *)set);
     h->field = path; /* a string that stays: it is the key in the registry */

@@ -201,6 +201,12 @@ static int script_require(lua_State *L)
         lua_rawgetp(L, LUA_REGISTRYINDEX, &api_key);
         return 1;
     }
+    if (!strcmp(name, "moongate.test")) {
+        if (lua_rawgetp(L, LUA_REGISTRYINDEX, &gw_spec_gate_key) == LUA_TNIL)
+            return luaL_error(L, "module 'moongate.test' is for tests: *_spec.lua files that "
+                                 "`moongate test` runs");
+        return 1;
+    }
     lua_pushvalue(L, 1);
     if (lua_rawget(L, lua_upvalueindex(LOADED)) != LUA_TNIL) {
         if (lua_touserdata(L, -1) == &loading_key)

@@ -10,7 +10,8 @@ static const char *const nouns[GW_HANDLES] = {"an event",
                                               "a map of a message",
                                               "flyte",
                                               "a part of event.data",
-                                              "a loaded descriptor set"};
+                                              "a loaded descriptor set",
+                                              "a counter"};
 static const char meta_keys[GW_HANDLES];
 
 static const char *a_noun(enum gw_handle_type type)
@@ -52,7 +53,7 @@ struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type
 
     if (!h || h->type != type)
         return NULL;
-    if (h->serial != gw_vm(L)->run->serial)
+    if (h->serial && h->serial != gw_vm(L)->run->serial)
         luaL_error(L, "%s used after its hook returned", a_noun(type));
     return h;
 }
@@ -84,6 +85,15 @@ void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, co
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+}
+
+void gw_handle_methods(lua_State *L, enum gw_handle_type type, const luaL_Reg *methods)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
 }
 
 int gw_arg_error(lua_State *L, int idx, const char *wanted)

@@ -1,6 +1,7 @@
 #ifndef GW_HOOK_HOOK_H
 #define GW_HOOK_HOOK_H
 
+#include "base/diag.h"
 #include "base/field.h"
 #include "base/str.h"
 
@@ -71,6 +72,12 @@ struct gw_hook_outside {
     int (*http)(void *ctx, const struct gw_hook_request *rq, struct gw_hook_answer *a);
 };
 
+/* Who listens to moongate.log and print instead of the gateway's own log; every level comes. */
+struct gw_hook_lines {
+    void *ctx;
+    void (*put)(void *ctx, enum gw_level level, const struct gw_kv *kv);
+};
+
 struct gw_hooks_conf {
     const char *pipeline;
     const struct gw_strs *scripts;
@@ -84,6 +91,7 @@ struct gw_hooks_conf {
     struct gw_hook_shared *shared;     /* of the pipeline; NULL: opening makes one */
     struct gw_loop *loop; /* where hooks wait; NULL: none can, and there is no network */
     const struct gw_hook_outside *outside; /* NULL: the network */
+    const struct gw_hook_lines *lines;     /* NULL: the log */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };
@@ -112,6 +120,7 @@ struct gw_hook_call {
                            hook_timeout */
     char label[65];     /* filtered by a hook: the script's reason, "" if none */
     char text[1024]; /* failed: file:line: what, value, event id, traceback; retry: its message */
+    int64_t instructions;    /* all scripts together used so many */
     struct gw_hook_run *run; /* the room's own, on mem; NULL with GW_HOOK_RETRY: after a stop the
                                 scripts did not load again, text says why */
 };
@@ -119,11 +128,15 @@ struct gw_hook_call {
 /* Loads everything. NULL: err says file:line. A conf without scripts and rules gives hooks that
  * publish the event as it is, without a Lua state. */
 struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err);
-/* Loads the scripts of a snapshot (NULL: of the disk) for a worker with this conf, on any thread.
- * NULL: err says file:line. */
+/* Loads the scripts of a snapshot (NULL: of the disk) for a worker with this conf, on any thread;
+ * conf is borrowed for the state's life. NULL: err says file:line. */
 struct gw_hook_vm *gw_hooks_load(const struct gw_hooks_conf *conf, struct gw_sources *sources,
                                  struct gw_err *err);
 void gw_hooks_unload(struct gw_hook_vm *vm); /* one that no hooks have taken; NULL is fine */
+/* As gw_hooks_open, of what was loaded with the same conf; takes *vm. */
+struct gw_hooks *gw_hooks_of(const struct gw_hooks_conf *conf, struct gw_hook_vm **vm);
+/* 0: hooks wait in too many older versions, so that another one would take too much memory. */
+int gw_hooks_have_room(const struct gw_hooks *h);
 /* No new call enters the version before; calls that wait end in the one they started in. Takes
  * *vm, whose snapshot is what is loaded after a stop from now on. */
 void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm);

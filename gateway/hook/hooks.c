@@ -124,15 +124,31 @@ static void release(struct gw_hooks *h, struct gw_hook_vm *vm)
     gw_vm_release(vm);
 }
 
-struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err)
+static struct gw_hooks *hooks_new(const struct gw_hooks_conf *conf)
 {
     struct gw_hooks *h = calloc(1, sizeof(*h));
-    struct gw_hook_vm *vm;
 
     if (!h)
         abort();
     h->conf = *conf;
     h->needs_vm = needs_vm(conf);
+    return h;
+}
+
+/* With its first state; shared is held for it. */
+static void begin(struct gw_hooks *h, struct gw_hook_vm *vm, struct gw_sources *sources)
+{
+    use(h, vm);
+    h->sources = gw_sources_hold(sources);
+    open_counts(h);
+    show_memory(h);
+}
+
+struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *err)
+{
+    struct gw_hooks *h = hooks_new(conf);
+    struct gw_hook_vm *vm;
+
     if (!h->needs_vm)
         return h;
     h->conf.shared = conf->shared ? gw_hook_shared_hold(conf->shared)
@@ -143,10 +159,18 @@ struct gw_hooks *gw_hooks_open(const struct gw_hooks_conf *conf, struct gw_err *
         free(h);
         return NULL;
     }
-    use(h, vm);
-    h->sources = gw_sources_hold(conf->sources);
-    open_counts(h);
-    show_memory(h);
+    begin(h, vm, conf->sources);
+    return h;
+}
+
+struct gw_hooks *gw_hooks_of(const struct gw_hooks_conf *conf, struct gw_hook_vm **vm)
+{
+    struct gw_hooks *h = hooks_new(conf);
+
+    assert(h->needs_vm);
+    h->conf.shared = gw_hook_shared_hold((*vm)->shared);
+    begin(h, *vm, (*vm)->sources);
+    *vm = NULL;
     return h;
 }
 
@@ -171,6 +195,18 @@ static void swap(struct gw_hooks *h, struct gw_hook_vm *vm, struct gw_sources *s
     use(h, vm);
     release(h, old);
     show_memory(h);
+}
+
+/* States that were given up and in which hooks still wait hold memory: there are few of them. */
+enum { OLD_STATES = 4 };
+
+int gw_hooks_have_room(const struct gw_hooks *h)
+{
+    int n = 0;
+
+    for (const struct gw_hook_vm *vm = h->states; vm; vm = vm->next)
+        n++;
+    return n < OLD_STATES;
 }
 
 void gw_hooks_swap(struct gw_hooks *h, struct gw_hook_vm **vm)
@@ -233,20 +269,15 @@ static void not_loaded(struct gw_hook_call *c, const struct gw_err *err)
     snprintf(c->text, sizeof(c->text), "%s", err->msg);
 }
 
-/* States that were stopped and in which hooks still wait hold memory: there are few of them. */
 static int load_afresh(struct gw_hooks *h, struct gw_err *err)
 {
-    enum { OLD_STATES = 4 };
     struct gw_hook_vm *fresh;
-    int n = 0;
 
-    for (const struct gw_hook_vm *vm = h->states; vm; vm = vm->next)
-        n++;
-    if (n >= OLD_STATES)
+    if (!gw_hooks_have_room(h))
         return gw_err_set(err, GW_ERR_RETRY,
-                          "scripts were stopped %d times while other hooks of theirs wait: those "
-                          "end first",
-                          n);
+                          "scripts were stopped or changed %d times while other hooks of theirs "
+                          "wait: those end first",
+                          OLD_STATES);
     fresh = gw_vm_open(&h->conf, h->sources, err);
     if (!fresh)
         return -1;
@@ -280,6 +311,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     c->events = NULL;
     c->n_events = 0;
     c->unchanged = NULL;
+    c->instructions = 0;
     c->run = NULL;
     if (h->needs_vm && !h->vm && load_afresh(h, &err)) {
         not_loaded(c, &err);

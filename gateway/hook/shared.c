@@ -1,5 +1,7 @@
 #include "hook/shared.h"
 
+#include "hook/counters.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 struct gw_hook_shared {
     _Atomic unsigned refs;
     char *pipeline;
-    struct gw_metrics *metrics;
+    struct gw_counters *counters;
     struct gw_hook_shared *of; /* held: whose caches and lookups these are; NULL: its own */
 };
 
@@ -18,10 +20,10 @@ struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metric
     if (!s)
         abort();
     s->refs = 1;
-    s->metrics = metrics;
-    s->pipeline = strdup(pipeline);
+    s->pipeline = strdup(pipeline ? pipeline : "");
     if (!s->pipeline)
         abort();
+    s->counters = gw_counters_new(s->pipeline, metrics);
     return s;
 }
 
@@ -36,6 +38,7 @@ void gw_hook_shared_drop(struct gw_hook_shared *s)
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
         return;
     gw_hook_shared_drop(s->of);
+    gw_counters_free(s->counters);
     free(s->pipeline);
     free(s);
 }
@@ -46,4 +49,9 @@ struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s)
 
     aside->of = gw_hook_shared_hold(s->of ? s->of : s);
     return aside;
+}
+
+struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s)
+{
+    return s->counters;
 }

@@ -1,6 +1,7 @@
 #ifndef GW_HOOK_SHARED_H
 #define GW_HOOK_SHARED_H
 
+struct gw_counters;
 struct gw_metrics;
 
 /* What the hooks of one pipeline share: its counters, caches and lookups. The roster makes one by
@@ -17,5 +18,7 @@ struct gw_hook_shared *gw_hook_shared_hold(struct gw_hook_shared *s);
 void gw_hook_shared_drop(struct gw_hook_shared *s); /* NULL is fine */
 /* For a replay: the same caches and lookups, but counters of its own that nobody sees. */
 struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s);
+
+struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s); /* hook/counters.h */
 
 #endif

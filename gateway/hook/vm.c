@@ -375,6 +375,22 @@ struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_source
     return NULL;
 }
 
+int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg)
+{
+    int n;
+
+    run_begin(r, vm);
+    r->co = thread_open(vm);
+    if (!r->co) {
+        r->co = vm->L;
+        gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
+        return LUA_ERRMEM;
+    }
+    lua_pushcfunction(r->co, entry);
+    lua_pushlightuserdata(r->co, arg);
+    return resume(r, 1, &n);
+}
+
 /* ---- calling ------------------------------------------------------------------------------- */
 
 static int returned(lua_State *L, int status, lua_KContext under)
@@ -451,6 +467,8 @@ void gw_vm_end(struct gw_hook_run *r, int status)
         thread_drop(vm, r->co);
     if (r->wait)
         gw_wait_end(r);
+    if (r->call)
+        r->call->instructions += vm->conf->limits.instructions - r->left + (int64_t)vm->unpaid;
     vm->run = NULL;
     r->serial = 0;
 }

@@ -111,6 +111,9 @@ void gw_vm_end(struct gw_hook_run *r, int status);
 /* In place of going on: its time is over. Its __close handlers run, for GW_GRACE_MS at most. */
 void gw_vm_expire(struct gw_hook_run *r);
 enum { GW_GRACE_MS = 100 };
+/* Calls entry(light userdata arg) on a thread of its own, with a budget and without an event, as a
+ * load is; no results. r has text and script. gw_vm_end comes after it. */
+int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg);
 
 /* heap.c: the allocator of a Lua state. Close gives back everything, whatever state it is in. */
 void gw_heap_open(struct gw_hook_vm *vm);

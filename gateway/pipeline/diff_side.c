@@ -60,7 +60,7 @@ static int run_hooks(struct gw_diff_side *s, const struct gw_record *rec, struct
                      int64_t now_ns, struct gw_err *err)
 {
     struct gw_hook_call *c = &s->call;
-    const int is_flyte = rec->kind != GW_OTHER;
+    const int is_flyte = gw_event_facts(rec, ev, &s->request, &s->flyte);
 
     *c = (struct gw_hook_call){
         .mem = s->mem,
@@ -116,11 +116,8 @@ int gw_diff_run(struct gw_diff_side *s, const struct gw_record *rec, int64_t now
         fail(s, reason, gw_arena_strndup(s->mem, why.msg, strlen(why.msg)));
         return 0;
     }
-    if (s->hooks) {
-        if (rec->kind != GW_OTHER)
-            gw_flyte_facts(s->mem, &s->request, &s->flyte);
+    if (s->hooks)
         return run_hooks(s, rec, ev, now_ns, err);
-    }
     one = gw_arena_alloc(s->mem, sizeof(struct gw_event *));
     *one = ev;
     publish(s, one, 1);

@@ -49,6 +49,15 @@ const char *gw_event_make(const struct gw_style_conf *style, const struct gw_str
     return NULL;
 }
 
+int gw_event_facts(const struct gw_record *rec, const struct gw_event *ev,
+                   struct gw_flyte_request *request, struct gw_flyte *flyte)
+{
+    if (rec->kind == GW_OTHER && !gw_flyte_from_event(ev, request))
+        return 0;
+    gw_flyte_facts(ev->mem, request, flyte);
+    return 1;
+}
+
 /* NULL: it is dead now. */
 static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
 {
@@ -58,15 +67,14 @@ static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
 
     gw_event_init(ev, it->mem);
     it->event = NULL;
-    it->is_flyte = it->rec.kind != GW_OTHER;
     reason = gw_event_make(&w->pipeline->style, &w->conf->format.extensions, &it->rec, &it->request,
                            ev, &err);
     if (reason) {
         gw_item_kill(w, it, reason, gw_event_text(ev, "id"), err.msg);
         return NULL;
     }
-    if (it->is_flyte && (w->hooks || w->outbox.publisher->wants_flyte))
-        gw_flyte_facts(it->mem, &it->request, &it->flyte);
+    it->is_flyte = (w->hooks || w->outbox.publisher->wants_flyte) &&
+                   gw_event_facts(&it->rec, ev, &it->request, &it->flyte);
     it->event = ev;
     return ev;
 }

@@ -3,6 +3,7 @@
 #include "pipeline/worker.h"
 
 #include "base/metrics.h"
+#include "hook/sources.h"
 #include "pipeline/tap.h"
 
 static void on_settled(void *ctx, struct gw_item *items)
@@ -68,16 +69,55 @@ struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                   .lua_path = c->lua_path};
 }
 
-static int open_hooks(struct gw_worker *w, struct gw_err *err)
+void gw_worker_configure_hooks(struct gw_worker *w)
 {
-    if (w->hooks || !gw_wants_hooks(w->conf))
-        return 0;
     w->hooks_conf = gw_hooks_conf_of(w->conf, &w->pipeline->style);
     w->hooks_conf.metrics = w->pipeline->metrics;
     w->hooks_conf.shared = w->pipeline->shared;
     w->hooks_conf.loop = w->loop;
-    w->hooks = gw_hooks_open(&w->hooks_conf, err);
-    return w->hooks ? 0 : -1;
+}
+
+static void count_loaded(struct gw_pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->n_loaded++;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int open_hooks(struct gw_worker *w, struct gw_err *err)
+{
+    struct gw_sources *sources;
+    struct gw_hook_vm *vm;
+
+    if (w->hooks || !gw_wants_hooks(w->conf))
+        return 0;
+    sources = gw_pipeline_sources(w->pipeline);
+    vm = gw_hooks_load(&w->hooks_conf, sources, err);
+    gw_sources_drop(sources);
+    if (!vm)
+        return -1;
+    w->hooks = gw_hooks_of(&w->hooks_conf, &vm);
+    count_loaded(w->pipeline);
+    return 0;
+}
+
+void gw_worker_take_scripts(struct gw_worker *w)
+{
+    struct gw_hook_vm *vm;
+
+    if (w->hooks && !gw_hooks_have_room(w->hooks)) /* when a hook that waits has ended */
+        return;
+    vm = atomic_exchange(&w->newer, NULL);
+    if (!vm)
+        return;
+    if (w->hooks) {
+        gw_hooks_swap(w->hooks, &vm);
+    } else {
+        w->hooks = gw_hooks_of(&w->hooks_conf, &vm);
+        count_loaded(w->pipeline);
+    }
+    w->stops = 0;
+    gw_worker_retry(w);
 }
 
 static int open_publisher(struct gw_worker *w, struct gw_err *err)
@@ -135,7 +175,11 @@ void gw_worker_close(struct gw_worker *w)
 {
     gw_reader_close(w->reader);
     w->reader = NULL;
-    gw_calls_let_go(w);
+    w->hooks_conf.shared = w->pipeline->shared;
+    w->hooks_conf.loop = w->loop;
+    gw_hooks_close(w->hooks);
+    w->hooks = NULL;
+    gw_hooks_unload(atomic_exchange(&w->newer, NULL));
     gw_settler_fini(&w->settler);
     gw_refused_free(w);
     gw_window_fini(&w->window);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "hook/shared.h"
+#include "hook/sources.h"
 #include "pipeline/tap.h"
 #include "pipeline/worker.h"
 
@@ -26,6 +27,7 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
     p->style = gw_style_conf_of(conf);
     p->shared =
         conf->shared ? gw_hook_shared_hold(conf->shared) : gw_hook_shared_new(conf->name, metrics);
+    p->sources = gw_sources_new();
     p->up = gw_metrics_counter(metrics, GW_M_PIPELINE_UP, conf->name, NULL);
     gw_metrics_counter(metrics, GW_M_REPLAYED, conf->name, NULL); /* shown from the start, as 0 */
     p->n_workers = (size_t)conf->workers;
@@ -40,6 +42,79 @@ struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct 
         gw_worker_init(&p->workers[i], p, i);
     return p;
 }
+
+/* ---- scripts ---- */
+
+static void keep_sources(struct gw_pipeline *p, struct gw_sources *sources)
+{
+    struct gw_sources *before;
+
+    pthread_mutex_lock(&p->lock);
+    before = p->sources;
+    p->sources = gw_sources_hold(sources);
+    pthread_mutex_unlock(&p->lock);
+    gw_sources_drop(before);
+}
+
+struct gw_sources *gw_pipeline_sources(struct gw_pipeline *p)
+{
+    struct gw_sources *s;
+
+    pthread_mutex_lock(&p->lock);
+    if (!p->is_given && !p->n_loaded && gw_sources_changed(p->sources)) {
+        gw_sources_drop(p->sources);
+        p->sources = gw_sources_new();
+    }
+    s = gw_sources_hold(p->sources);
+    pthread_mutex_unlock(&p->lock);
+    return s;
+}
+
+/* Of all workers, or of none. */
+static int load_scripts(struct gw_pipeline *p, struct gw_sources *sources, struct gw_hook_vm **vms,
+                        struct gw_err *err)
+{
+    for (size_t i = 0; i < p->n_workers; i++) {
+        vms[i] = gw_hooks_load(&p->workers[i].hooks_conf, sources, err);
+        if (vms[i])
+            continue;
+        while (i-- > 0)
+            gw_hooks_unload(vms[i]);
+        return -1;
+    }
+    return 0;
+}
+
+int gw_pipeline_reload(struct gw_pipeline *p, struct gw_sources *sources, struct gw_err *err)
+{
+    struct gw_hook_vm **vms = calloc(p->n_workers, sizeof(struct gw_hook_vm *));
+    const int wants = gw_wants_hooks(p->conf);
+    int rc = 0;
+
+    if (!vms)
+        abort();
+    if (wants)
+        rc = load_scripts(p, sources, vms, err);
+    if (!rc) {
+        keep_sources(p, sources);
+        gw_pipeline_refuse(p, NULL);
+    }
+    for (size_t i = 0; wants && !rc && i < p->n_workers; i++) {
+        gw_hooks_unload(atomic_exchange(&p->workers[i].newer, vms[i]));
+        gw_worker_nudge(&p->workers[i]);
+    }
+    free(vms);
+    return rc;
+}
+
+void gw_pipeline_refuse(struct gw_pipeline *p, const char *why)
+{
+    pthread_mutex_lock(&p->lock);
+    snprintf(p->refused, sizeof(p->refused), "%s", why ? why : "");
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- life ---- */
 
 static void wait_opened(struct gw_pipeline *p, size_t n)
 {
@@ -59,6 +134,7 @@ static void join(struct gw_pipeline *p, size_t n)
         gw_loop_free(p->workers[i].loop);
     gw_taps_end(p->taps);
     gw_hook_shared_drop(p->shared);
+    gw_sources_drop(p->sources);
     pthread_cond_destroy(&p->opened);
     pthread_mutex_destroy(&p->lock);
     free(p->workers);
@@ -78,8 +154,9 @@ int gw_pipeline_run(struct gw_pipeline *p, struct gw_err *err)
     return 0;
 }
 
-static struct gw_pipeline *start(const struct gw_pipeline_conf *conf, struct gw_log *log,
-                                 struct gw_metrics *metrics, int paused, struct gw_err *err)
+struct gw_pipeline *gw_pipeline_start_as(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                         struct gw_metrics *metrics,
+                                         const struct gw_pipeline_start *how, struct gw_err *err)
 {
     struct gw_cursor *cursor =
         gw_log_cursor(log, conf->name, (enum gw_start)conf->start, conf->renamed_from, err);
@@ -89,7 +166,11 @@ static struct gw_pipeline *start(const struct gw_pipeline_conf *conf, struct gw_
         return NULL;
     p = gw_pipeline_new(conf, log, metrics);
     p->cursor = cursor;
-    atomic_store(&p->paused, paused);
+    atomic_store(&p->paused, how->paused);
+    if (how->sources) {
+        p->is_given = 1;
+        keep_sources(p, how->sources);
+    }
     gw_cursor_letters(cursor, conf->dead_letters.max_bytes, conf->dead_letters.keep_ms);
     return gw_pipeline_run(p, err) ? NULL : p;
 }
@@ -97,14 +178,7 @@ static struct gw_pipeline *start(const struct gw_pipeline_conf *conf, struct gw_
 struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                       struct gw_metrics *metrics, struct gw_err *err)
 {
-    return start(conf, log, metrics, 0, err);
-}
-
-struct gw_pipeline *gw_pipeline_start_paused(const struct gw_pipeline_conf *conf,
-                                             struct gw_log *log, struct gw_metrics *metrics,
-                                             struct gw_err *err)
-{
-    return start(conf, log, metrics, 1, err);
+    return gw_pipeline_start_as(conf, log, metrics, &(struct gw_pipeline_start){0}, err);
 }
 
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms)
@@ -135,16 +209,24 @@ int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_
            !strcmp(a->lua_path, b->lua_path);
 }
 
+/* A newer version that is not taken is told when there is nothing else, or it is the trouble. */
+static const char *last_error(const struct gw_pipeline *p)
+{
+    if (*p->refused && (!*p->last_error || p->n_loaded < p->n_workers))
+        return p->refused;
+    return p->last_error;
+}
+
 void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out)
 {
+    const char *error;
+
     *out = (struct gw_pipeline_status){.name = p->conf->name, .cursor = p->cursor};
     pthread_mutex_lock(&p->lock);
     out->paused = p->paused;
     out->up = !p->n_down && !out->paused;
-    if (out->paused)
-        snprintf(out->last_error, sizeof(out->last_error), "paused%s%s", *p->last_error ? ": " : "",
-                 p->last_error);
-    else
-        snprintf(out->last_error, sizeof(out->last_error), "%s", p->last_error);
+    error = last_error(p);
+    snprintf(out->last_error, sizeof(out->last_error), "%s%s%s", out->paused ? "paused" : "",
+             out->paused && *error ? ": " : "", error);
     pthread_mutex_unlock(&p->lock);
 }

@@ -14,6 +14,7 @@ struct gw_log;
 struct gw_loop;
 struct gw_metrics;
 struct gw_pipeline;
+struct gw_sources;
 
 /* A pipeline: its cursor and its workers (a thread and a loop each). Pipelines share only the log.
  *
@@ -68,10 +69,16 @@ struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
  * is borrowed for life. */
 struct gw_pipeline *gw_pipeline_start(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                       struct gw_metrics *metrics, struct gw_err *err);
-/* Nothing is read before gw_pipeline_pause says so. */
-struct gw_pipeline *gw_pipeline_start_paused(const struct gw_pipeline_conf *conf,
-                                             struct gw_log *log, struct gw_metrics *metrics,
-                                             struct gw_err *err);
+/* What more may be said of a start. */
+struct gw_pipeline_start {
+    int paused;                 /* nothing is read before gw_pipeline_pause says so */
+    struct gw_sources *sources; /* held: its scripts are loaded from there and from nowhere else,
+                                   until gw_pipeline_reload. NULL: from the disk; scripts that do
+                                   not load are read again when they have changed */
+};
+struct gw_pipeline *gw_pipeline_start_as(const struct gw_pipeline_conf *conf, struct gw_log *log,
+                                         struct gw_metrics *metrics,
+                                         const struct gw_pipeline_start *how, struct gw_err *err);
 /* Asks the workers to stop: no new record; hooks end; what is in flight gets until deadline_ms (of
  * gw_mono_ms). Any thread. */
 void gw_pipeline_stop(struct gw_pipeline *p, int64_t deadline_ms);
@@ -82,6 +89,13 @@ void gw_pipeline_join(struct gw_pipeline *p);
 /* Paused: nothing is read on, what is in flight ends; `up` is 0, last_error says so. Resuming also
  * runs a record at once that `block` or full dead letters stand at. Any thread. */
 void gw_pipeline_pause(struct gw_pipeline *p, int paused);
+/* The scripts of another snapshot for every worker or, if they do not load, for none: -1, err says
+ * file:line, and what runs goes on. Each worker takes them between two records; a record that
+ * waits ends in the version it began with. What stands is tried at once. Any thread. */
+int gw_pipeline_reload(struct gw_pipeline *p, struct gw_sources *sources, struct gw_err *err);
+/* A newer version of the scripts is not taken: last_error says why (NULL: all is well again), as
+ * long as nothing worse does. Any thread. */
+void gw_pipeline_refuse(struct gw_pipeline *p, const char *why);
 /* The two configurations mean the same: a reload leaves the pipeline alone. */
 int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_conf *b);
 

@@ -262,6 +262,8 @@ static void on_turn(struct gw_task *t)
     struct gw_worker *w = GW_CONTAINER(t, struct gw_worker, turn);
     int64_t next;
 
+    if (atomic_load_explicit(&w->newer, memory_order_relaxed))
+        gw_worker_take_scripts(w);
     if (w->is_open && w->outbox.publisher) {
         if (!w->stopping)
             gw_items_run(w);
@@ -316,8 +318,7 @@ static void on_offer(struct gw_timer *t)
         gw_refused_offer(w);
 }
 
-/* What stands is tried at once. */
-static void resume(struct gw_worker *w)
+void gw_worker_retry(struct gw_worker *w)
 {
     if (w->stopping)
         return;
@@ -335,7 +336,7 @@ static void on_nudge(struct gw_mail *m)
     atomic_store(&w->nudged, 0);
     w->reach.beyond = 0;
     if (atomic_exchange(&w->resumed, 0))
-        resume(w);
+        gw_worker_retry(w);
     gw_worker_poke(w);
 }
 
@@ -407,6 +408,7 @@ void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index)
     w->more_mail.fn = on_more;
     w->turn.fn = on_turn;
     w->loop = gw_loop_new();
+    gw_worker_configure_hooks(w);
     gw_timer_init(&w->again, w->loop, on_again);
     gw_timer_init(&w->last, w->loop, on_last);
     gw_timer_init(&w->offer, w->loop, on_offer);

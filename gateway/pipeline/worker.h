@@ -67,7 +67,11 @@ struct gw_pipeline {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t opened;
     size_t n_opened, n_down; /* workers that have tried to open, and those that are down */
+    size_t n_loaded;         /* workers that have hooks */
     char last_error[240];
+    char refused[240];          /* why a newer version of the scripts is not taken */
+    struct gw_sources *sources; /* held: what scripts are loaded from */
+    int is_given;               /* by who started it, who says when there are others */
     struct gw_filter_label labels[GW_FILTER_LABELS + 1];
     size_t n_labels;
 };
@@ -103,7 +107,8 @@ struct gw_worker {
     int64_t deadline_ms;
 
     struct gw_hooks_conf hooks_conf;
-    struct gw_hooks *hooks; /* NULL: neither rules nor scripts, or not open */
+    struct gw_hooks *hooks;           /* NULL: neither rules nor scripts, or not open */
+    struct gw_hook_vm *_Atomic newer; /* scripts to go on with; NULL: none */
     struct gw_reader *reader;
     struct gw_window window;
     struct gw_outbox outbox;
@@ -140,6 +145,8 @@ struct gw_worker {
 struct gw_pipeline *gw_pipeline_new(const struct gw_pipeline_conf *conf, struct gw_log *log,
                                     struct gw_metrics *metrics);
 int gw_pipeline_run(struct gw_pipeline *p, struct gw_err *err); /* -1: it is freed */
+/* What to load scripts from now; held for the caller. */
+struct gw_sources *gw_pipeline_sources(struct gw_pipeline *p);
 
 /* worker.c: the thread, reading, stopping */
 void gw_worker_init(struct gw_worker *w, struct gw_pipeline *p, size_t index);
@@ -148,6 +155,7 @@ int gw_worker_run(struct gw_worker *w, struct gw_err *err);    /* starts its thr
 void gw_worker_stop(struct gw_worker *w, int64_t deadline_ms); /* any thread */
 void gw_worker_nudge(struct gw_worker *w);                     /* any thread */
 void gw_worker_resume(struct gw_worker *w); /* any thread: what it stands at is tried at once */
+void gw_worker_retry(struct gw_worker *w);  /* what stands is tried at once */
 void gw_worker_poke(struct gw_worker *w);   /* there is something to do at the end of this turn */
 int64_t gw_worker_wall_ns(struct gw_worker *w);
 /* What has gone wrong, NULL if nothing has: the worker's state is looked at anew. */
@@ -161,8 +169,10 @@ void gw_worker_go_on(struct gw_worker *w);
 
 /* opening.c: hooks, publisher, reader */
 int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
+void gw_worker_configure_hooks(struct gw_worker *w);
 int gw_worker_open(struct gw_worker *w, struct gw_err *err);
-void gw_worker_close(struct gw_worker *w); /* the outbox is closed already */
+void gw_worker_take_scripts(struct gw_worker *w); /* the newer ones, if there are any */
+void gw_worker_close(struct gw_worker *w);        /* the outbox is closed already */
 
 /* making.c: a record becomes messages */
 /* The event before any hook, into ev (initialised). NULL: it is made; else the dead letter's
@@ -170,6 +180,10 @@ void gw_worker_close(struct gw_worker *w); /* the outbox is closed already */
 const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
                           const struct gw_record *rec, struct gw_flyte_request *request,
                           struct gw_event *ev, struct gw_err *err);
+/* The facts of a Flyte event, also of one that came in as a CloudEvent that carries a request (then
+ * request gets it). 0: it is not Flyte's. */
+int gw_event_facts(const struct gw_record *rec, const struct gw_event *ev,
+                   struct gw_flyte_request *request, struct gw_flyte *flyte);
 void gw_item_start(struct gw_worker *w, struct gw_item *it);
 void gw_items_run(struct gw_worker *w);              /* what is startable or due */
 int64_t gw_items_next_ms(const struct gw_worker *w); /* until the next is due; -1: none */

@@ -136,6 +136,18 @@ function moongate.to_table(message) end
 ---@return string
 function moongate.to_json(message) end
 
+---@class moongate.Counter May be kept over calls.
+local Counter = {}
+
+---@param n? number from 0 on, default 1; fractions count
+function Counter:add(n) end
+
+---A metric of the script's own, `moongate_script_<name>_total`.
+---@param name string a-z, 0-9 and _
+---@param labels? table<string, string|number|boolean> up to 8; the same names wherever this counter is used
+---@return moongate.Counter
+function moongate.counter(name, labels) end
+
 ---@class moongate.json
 ---@field null lightuserdata JSON's null
 moongate.json = {}

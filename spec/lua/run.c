@@ -12,7 +12,9 @@
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
+#include "hook/counters.h"
 #include "hook/hook.h"
+#include "hook/shared.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -94,13 +96,15 @@ static int hook_open(lua_State *L)
                                      .remove = gw_yaml_get(conf, "remove"),
                                      .params = gw_yaml_get(conf, "params"),
                                      .style = &h->style,
-                                     .lua_path = "lua"};
+                                     .lua_path = "lua",
+                                     .shared = gw_hook_shared_new("spec", NULL)};
     read_limits(L, &h->conf.limits);
     h->hooks = gw_hooks_open(&h->conf, &err);
     if (h->hooks) {
         luaL_setmetatable(L, "hook");
         return 1;
     }
+    gw_hook_shared_drop(h->conf.shared);
     lua_pushnil(L);
     lua_pushstring(L, err.msg);
     return 2;
@@ -111,7 +115,9 @@ static int hook_close(lua_State *L)
     struct hook *h = luaL_checkudata(L, 1, "hook");
 
     gw_hooks_close(h->hooks);
+    gw_hook_shared_drop(h->conf.shared);
     h->hooks = NULL;
+    h->conf.shared = NULL;
     return 0;
 }
 
@@ -142,7 +148,17 @@ static void push_event(lua_State *L, const struct gw_event *ev)
     lua_setmetatable(L, -2); /* out of the way of comparisons */
 }
 
-static void push_result(lua_State *L, const struct gw_hook_call *c)
+/* Below the table on top: name{labels} to value. */
+static void put_counter(void *ctx, const char *metric, struct gw_str labels, double value)
+{
+    lua_State *L = ctx;
+
+    lua_pushfstring(L, "%s{%s}", metric, labels.p);
+    lua_pushnumber(L, value);
+    lua_rawset(L, -3);
+}
+
+static void push_result(lua_State *L, const struct hook *h, const struct gw_hook_call *c)
 {
     static const char *const verdicts[] = {[GW_HOOK_PUBLISH] = "publish",
                                            [GW_HOOK_FILTER] = "filter",
@@ -160,6 +176,9 @@ static void push_result(lua_State *L, const struct gw_hook_call *c)
     lua_setfield(L, -2, "text");
     lua_pushlstring(L, runner.log, runner.log_len);
     lua_setfield(L, -2, "log");
+    lua_newtable(L);
+    gw_counters_each(gw_hook_shared_counters(h->conf.shared), put_counter, L);
+    lua_setfield(L, -2, "counters");
     lua_newtable(L);
     for (size_t i = 0; i < c->n_events; i++) {
         push_event(L, c->events[i]);
@@ -196,6 +215,11 @@ static int hook_call(lua_State *L)
     c.kind = (int)kind;
     if (!bad && kind == GW_OTHER) {
         bad = gw_event_json_read(&ev, json, &err);
+        if (!bad && gw_flyte_from_event(&ev, &request)) {
+            c.request = &request;
+            c.flyte = &facts;
+            gw_flyte_facts(mem, &request, &facts);
+        }
     } else if (!bad) {
         bad = gw_flyte_decode_json(mem, kind, json, &request, &err) ||
               gw_style_make(&h->style, &request, &ev, &err);
@@ -209,7 +233,7 @@ static int hook_call(lua_State *L)
         lua_pushstring(L, err.msg);
     } else {
         gw_hooks_start(h->hooks, &c);
-        push_result(L, &c);
+        push_result(L, h, &c);
     }
     gw_arena_free(mem);
     return bad ? lua_error(L) : 1;

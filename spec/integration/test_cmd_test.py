@@ -1,0 +1,332 @@
+"""`moongate test`: describe, it, assert as in busted; hooks and events of `require "moongate.test"`; what is printed; exit codes."""
+import os
+import pty
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from gateway import BINARY, run
+
+COUNTS = re.compile(r"^(\d+) success(?:es)? / (\d+) failures? / (\d+) errors? / (\d+) pending : \d+\.\d{6} seconds$", re.M)
+GATE = 'local gate = require "moongate.test"\n'
+TEAM = """\
+local moongate = require "moongate"
+return function(event, request, flyte)
+  if not flyte or flyte.project ~= moongate.params.project then return false, "other project" end
+  event.team = moongate.params.team
+end
+"""
+
+
+class Ran:
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+        found = COUNTS.search(self.out)
+        self.counts = tuple(int(n) for n in found.groups()) if found else None
+
+    def block(self, name):
+        """The part of the output about one test: from its title to the empty line."""
+        return next(b for b in self.out.split("\n\n") if f"\n{name}\n" in b + "\n").strip()
+
+
+@pytest.fixture
+def specs(tmp_path):
+    """specs(text or {name: text}, args…): runs them in a folder of their own."""
+    def ran(files, *args):
+        for name, text in ({"a_spec.lua": files} if isinstance(files, str) else files).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return Ran(run("test", *args, cwd=tmp_path))
+    return ran
+
+
+def it(body):
+    return f'{GATE}it("x", function()\n{body}\nend)\n'
+
+
+# ---- what is counted, what is printed
+def test_all_passed_is_exit_0(specs):
+    done = specs('describe("a", function() it("b", function() assert.equal(1, 1) end) end)')
+    assert (done.status, done.counts) == (0, (1, 0, 0, 0))
+    assert done.out.startswith("+\n1 success / 0 failures / 0 errors / 0 pending")
+
+
+def test_both_values_and_the_place_are_shown(specs):
+    done = specs('describe("outer", function()\n  it("one", function()\n    assert.same({a = {1, "x"}}, {a = {1, "y"}})\n  end)\nend)')
+    assert (done.status, done.counts) == (1, (0, 1, 0, 0))
+    assert done.block("outer one") == """\
+Failure -> a_spec.lua @ 2
+outer one
+a_spec.lua:3: These should be the same.
+Passed in:
+(table) {
+ *[a] = {
+    [1] = 1
+   *[2] = 'y' } }
+Expected:
+(table) {
+ *[a] = {
+    [1] = 1
+   *[2] = 'x' } }"""
+
+
+def test_an_error_has_its_place_and_frames(specs):
+    done = specs('local function f() local x; return x.y end\nit("e", function()\n  local _ = f()\nend)\n')
+    assert done.counts == (0, 0, 1, 0)
+    assert done.block("e").splitlines()[2:] == [
+        "a_spec.lua:1: attempt to index a nil value (local 'x')", "  a_spec.lua:1: in f", "  a_spec.lua:3: in a function"]
+
+
+def test_long_values_are_cut(specs):
+    done = specs(it('local t = {} for i = 1, 1000 do t[i] = i end\nassert.same({}, {t, ("é"):rep(9000)})'))
+    assert len(done.out) < 4000 and "(18000 bytes)" in done.out and "more)" in done.out
+    assert specs(it("local t = {} t[1] = t assert.same({}, t)")).counts == (0, 1, 0, 0)
+
+
+def test_control_characters_do_not_reach_the_terminal(specs):
+    assert "\x1b" not in specs(it(r'assert.equal("a", "\27[2J")')).out
+
+
+def test_colours_on_a_terminal_only(tmp_path):
+    (tmp_path / "a_spec.lua").write_text('it("a", function() end) it("b", function() assert(false) end)')
+    master, slave = pty.openpty()
+    with subprocess.Popen([BINARY, "test"], cwd=tmp_path, stdout=slave, stderr=subprocess.PIPE) as child:
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:
+                break
+            if not piece:
+                break
+            seen += piece
+    os.close(master)
+    assert child.returncode == 1
+    assert "\x1b[32m●\x1b[0m\x1b[31m●\x1b[0m".encode() in seen
+    assert "\x1b" not in run("test", cwd=tmp_path).stdout
+
+
+# ---- busted's functions
+ORDER = """\
+local seen = {}
+local function note(s) return function() seen[#seen + 1] = s end end
+describe("a", function()
+  setup(note "setup") before_each(note "b1") before_each(note "b2") after_each(note "a1") teardown(note "teardown")
+  it("x", note "x")
+  describe("inner", function()
+    before_each(note "b3") after_each(note "a3")
+    it("y", note "y")
+  end)
+  it("z", function() seen[#seen + 1] = "z" finally(note "finally") end)
+end)
+it("saw", function()
+  assert.equal("setup b1 b2 x a1 b1 b2 b3 y a3 a1 b1 b2 z finally a1 teardown", table.concat(seen, " "))
+end)
+"""
+
+
+def test_the_order_of_what_stands_around_an_it(specs):
+    assert specs(ORDER).counts == (4, 0, 0, 0)
+
+
+def test_what_fails_around_an_it_is_an_error_and_the_rest_goes_on(specs):
+    done = specs("""\
+describe("before", function() before_each(function() error("b") end) it("x", function() end) end)
+describe("after", function() after_each(function() error("a") end) it("x", function() end) end)
+describe("set up", function() setup(function() error("s") end) it("x", function() end) end)
+describe("broken", function() it("x", function() end) error("d") end)
+describe("well", function() it("x", function() end) end)
+""")
+    assert (done.status, done.counts) == (1, (2, 0, 4, 0))
+    for name, line in (("before x before_each", 1), ("after x after_each", 2), ("set up setup", 3), ("broken", 4)):
+        assert f"a_spec.lua:{line}: " in done.block(name)
+
+
+def test_pending(specs):
+    done = specs('pending("later")\nit("now", function() pending("not yet") end)\nit("never")')
+    assert (done.status, done.counts) == (0, (0, 0, 0, 3))
+    assert "a_spec.lua:2: not yet" in done.block("now")
+
+
+ASSERTS = """\
+assert.equal(1, 1) assert.equals("a", "a") assert.are.equal(1, 1) assert.are_equal(1, 1) assert.is.equal(1, 1)
+assert.not_equal(1, 2) assert.are_not.equal(1, 2) assert.are.Not.equal(1, 2) assert.is_not.equal(1, "1")
+assert.same({1, {a = 2}}, {1, {a = 2}}) assert.not_same({}, {1}) assert.are.same("a", "a") assert.no.same({1}, {2})
+assert.is_true(true) assert.True(true) assert.is_false(false) assert.is_not_true(1) assert.is_nil(nil) assert.is_not_nil(1)
+assert.truthy(1) assert.is.truthy("") assert.falsy(nil) assert.is_falsy(false) assert.is_not.truthy(nil)
+assert.is_string("") assert.is_number(1) assert.is_table({}) assert.is_function(print) assert.is_boolean(true) assert.is_not_string(1)
+assert.has_error(function() error("x") end) assert.has_error(function() error("x") end, "x") assert.errors(function() error() end)
+assert.has.errors(function() error({1}) end, {1}) assert.has_no.errors(function() end) assert.no_error(function() end)
+assert.error_matches(function() error("abc") end, "b.$") assert.has.error_match(function() error("a.c") end, "a.c", 1, true)
+assert.matches("b+", "abbc") assert.match("a", "a") assert.does_not.match("x", "abc") assert.no.matches("a.c", "abc", 1, true)
+assert.near(1, 1.05, 0.1) assert.is_not.near(1, 2, 0.1) assert.unique({1, 2}) assert.is_not.unique({1, 1})
+assert.message("m").equal(1, 1) assert(true) assert(1, "m")
+assert.equal("b", (assert.matches("(b)", "abc"))) assert.equal("x", (select(1, assert.has_error(function() error("x", 0) end))))
+assert.equal(7, (assert(7, "m")))
+"""
+
+
+def test_every_way_to_say_an_assertion(specs):
+    done = specs(it(ASSERTS))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+FAILING = ["equal(1, 2)", "same({}, {1})", "not_equal(1, 1)", "not_same({}, {})", "is_true(1)", "is_false(nil)", "is_nil(1)", "is_not_nil(nil)",
+           "truthy(false)", "falsy(1)", "is_string(1)", "has_error(function() end)", 'has_error(function() error("a") end, "b")',
+           "has_no.errors(function() error() end)", 'error_matches(function() error("a") end, "b")', 'matches("a", "b")',
+           'does_not.match("a", "a")', "near(1, 2, 0.1)", "unique({1, 1})", "equal(1)", 'matches(1, "a")', "is_not_string('')"]
+
+
+def test_every_assertion_can_fail(specs):
+    done = specs("".join(f'it("{i}", function()\n assert.{a}\nend)\n' for i, a in enumerate(FAILING)))
+    assert done.counts == (0, len(FAILING), 0, 0), done.out
+    for i in range(len(FAILING)):
+        assert f"\na_spec.lua:{3 * i + 2}: " in done.block(str(i))
+
+
+def test_a_message_of_ones_own_comes_first(specs):
+    assert "a_spec.lua:3: mine\nThese should be equal." in specs(it('assert.equal(1, 2, "mine")')).out
+    assert "a_spec.lua:3: mine\nThese" in specs(it('assert.message("mine").equal(1, 2)')).out
+    assert "a_spec.lua:3: why" in specs(it('assert(nil, "why")')).out
+
+
+def test_a_wrong_name_is_told_with_the_nearest(specs):
+    assert 'assert has no is_tru (did you mean "true"?)' in specs(it("assert.is_tru(1)")).out
+
+
+# ---- budgets
+def test_a_looping_test_is_stopped_and_the_others_run(specs):
+    done = specs("""\
+local n = 0
+before_each(function() n = n + 1 end)
+it("before", function() end)
+describe("d", function()
+  it("loops", function()
+    while true do
+      pcall(error)
+    end
+  end)
+  it("loops in assert", function()
+    while true do
+      assert.equal(1, 1)
+    end
+  end)
+  it("behind", function() assert.equal(1, n) end)
+end)
+describe("e", function()
+  setup(function() while true do end end)
+  it("is not run", function() end)
+end)
+describe("f", function() it("x", function() end) while true do end end)
+it("last", function() end)
+""", "--instructions", "100000")
+    assert (done.status, done.counts) == (1, (3, 0, 4, 0)), done.out
+    assert re.search(r"^a_spec.lua:[67]: more than 100000 instructions$", done.block("d loops"), re.M)
+    assert re.search(r"^a_spec.lua:1[12]: more than 100000 instructions$", done.block("d loops in assert"), re.M)
+    assert "a_spec.lua:18: more than" in done.block("e setup") and "a_spec.lua:21: more than" in done.block("f")
+
+
+def test_a_test_has_a_time(specs):
+    done = specs(it("while true do end"), "--timeout", "50", "--instructions", "1000000000000")
+    assert done.counts == (0, 0, 1, 0) and "a_spec.lua:3: took more than 50 ms" in done.out
+
+
+def test_memory_is_bounded(specs):
+    done = specs(it("local s = 'x' for _ = 1, 40 do s = s .. s end"))
+    assert done.counts == (0, 0, 1, 0) and "a_spec.lua:2: not enough memory within" in done.out
+
+
+def test_a_looping_file_is_stopped(specs):
+    done = specs({"a_spec.lua": "while true do end", "b_spec.lua": it("")}, "--instructions", "100000")
+    assert done.counts == (1, 0, 1, 0) and "Error -> a_spec.lua\na_spec.lua:1: more than" in done.out
+
+
+def test_specs_are_in_the_sandbox(specs):
+    done = specs(it("assert.is_nil(io) assert.is_nil(debug) assert.is_nil(os.execute) assert.is_nil(package) assert.is_nil(loadfile)"))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+# ---- files
+def test_a_file_that_does_not_load_is_an_error(specs):
+    done = specs({"a_spec.lua": "it(", "b_spec.lua": 'it("x", function() end)', "c_spec.lua": 'local x = nil + 1'})
+    assert (done.status, done.counts) == (1, (1, 0, 2, 0))
+    assert "Error -> a_spec.lua\na_spec.lua:1: unexpected symbol near <eof>" in done.out
+    assert "Error -> c_spec.lua\nc_spec.lua:1: attempt to perform arithmetic on a nil value" in done.out
+
+
+def test_no_tests_is_exit_1(specs, tmp_path):
+    done = specs({})
+    assert done.status == 1 and done.out == "" and "_spec.lua" in done.err
+    (tmp_path / "empty").mkdir()
+    assert "no tests" in specs({}, "empty").err and "nope" in specs({}, "nope").err
+
+
+def test_paths_are_files_and_folders(specs):
+    files = {f: f'it("{f}", function() end)' for f in ("a_spec.lua", "d/b_spec.lua", "d/e/c_spec.lua", "d/.h/x_spec.lua", "scripts/s_spec.lua", "o.lua")}
+    assert specs(files).counts == (2, 0, 0, 0)
+    assert specs(files, "d").counts == (2, 0, 0, 0)
+    assert specs(files, "d", "d/b_spec.lua", "a_spec.lua").counts == (3, 0, 0, 0)
+    assert specs(files, "o.lua").counts == (1, 0, 0, 0)
+    listed = specs(files, "--list", "d")
+    assert (listed.status, listed.out) == (0, "d/b_spec.lua:1: d/b_spec.lua\nd/e/c_spec.lua:1: d/e/c_spec.lua\n")
+
+
+def test_with_a_configuration_the_specs_beside_its_scripts_run(specs):
+    pipelines = "pipelines:\n  - {name: a, hooks: [hooks/team.lua], params: {project: p}, publisher: {type: 'null'}}\n"
+    files = {"conf/moongate.yaml": pipelines, "conf/hooks/team.lua": TEAM, "conf/hooks/team_spec.lua": it(""), "a_spec.lua": it("error('no')")}
+    assert specs(files, "-c", "conf/moongate.yaml").counts == (1, 0, 0, 0)
+    assert specs({"bad.yaml": "sorce: x"}, "-c", "bad.yaml").status == 1
+
+
+def test_filter(specs):
+    text = 'describe("team", function() it("stamps", function() end) it("drops", function() assert(false) end) end)'
+    assert specs(text, "--filter", "team st").counts == (1, 0, 0, 0)
+    assert specs(text, "--filter", "^drops").counts == (0, 0, 0, 0)
+
+
+def test_each_file_has_globals_of_its_own(specs):
+    assert specs({"a_spec.lua": "x = 1\n" + it("y = 2 assert.equal(1, x)"), "b_spec.lua": it("assert.is_nil(x) assert.is_nil(y)")}).counts == (2, 0, 0, 0)
+
+
+def test_modules_beside_the_spec(specs):
+    assert specs({"m.lua": "return {f = function() return 3 end}", "a_spec.lua": it('assert.equal(3, require("m").f())')}).counts == (1, 0, 0, 0)
+
+
+# ---- gate
+CONTRACT = """\
+local gate = require "moongate.test"
+describe("team.lua", function()
+  local hook = gate.hook("team.lua", {params = {project = "flytesnacks", team = "ml"}})
+  it("stamps the team", function()
+    local out = hook(gate.workflow{project = "flytesnacks", phase = "FAILED"})
+    assert.equal("ml", out[1].team)
+  end)
+  it("drops other projects", function()
+    assert.same({}, hook(gate.workflow{project = "other"}))
+  end)
+end)
+"""
+
+
+def test_the_contract_example(specs):
+    done = specs({"scripts/team.lua": TEAM, "scripts/team_spec.lua": CONTRACT})
+    assert (done.status, done.counts) == (0, (2, 0, 0, 0)), done.out
+
+
+def test_hooks_do_not_have_moongate_test(specs):
+    done = specs({"h.lua": 'local gate = require "moongate.test"', "a_spec.lua": it('gate.hook("h.lua")')})
+    assert "h.lua:1: module 'moongate.test' is for tests" in done.out
+
+
+@pytest.mark.skipif(not shutil.which("busted"), reason="no busted (Debian: lua-busted)")
+@pytest.mark.parametrize("text", [ORDER, it(ASSERTS).replace(GATE, ""), 'it("x", function() assert.equal(1, 2) end)',
+                                  *(f'it("x", function() assert.{a} end)' for a in FAILING)])
+def test_busted_counts_the_same(specs, tmp_path, text):
+    ours = specs(text)
+    theirs = subprocess.run(["busted", "a_spec.lua"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = re.search(r"(\d+) success(?:es)? / (\d+) failures? / (\d+) errors? / (\d+) pending", theirs.stdout)
+    assert found and ours.counts == tuple(int(n) for n in found.groups()), theirs.stdout
+    assert (ours.status == 0) == (theirs.returncode == 0)
