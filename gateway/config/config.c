@@ -218,6 +218,12 @@ static int by_place(const void *a, const void *b)
     return x->line != y->line ? x->line - y->line : x->column - y->column;
 }
 
+static void sort(struct gw_problems *p)
+{
+    if (p->n)
+        qsort(p->items, p->n, sizeof(*p->items), by_place);
+}
+
 static struct gw_yaml *read_root(const char *path, struct gw_problems *p)
 {
     if (path)
@@ -276,8 +282,7 @@ static int load(const char *path, struct gw_problems *p, int all, struct gw_conf
             gw_config_prune(&l);
         note_files(&f->conf, l.root);
     }
-    if (p->n)
-        qsort(p->items, p->n, sizeof(*p->items), by_place);
+    sort(p);
     return !l.failed;
 }
 
@@ -294,6 +299,7 @@ void gw_config_check(const char *path, struct gw_problems *p)
 
     load(path, p, 1, &c);
     gw_config_check_all_scripts(c, p);
+    sort(p);
 }
 
 void gw_config_free(struct gw_config *c)
