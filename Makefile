@@ -88,8 +88,9 @@ $O/all_tests.o: $O/all_tests.c
 	$(CC) $(CFLAGS) -c -o $@ $<
 $O/spec/%.o: override CPPFLAGS += -Ispec/unit
 
-lua-test: $B/lua_spec        ## the specs of hooks, shipped modules and scripts
-	$B/lua_spec $(wildcard spec/lua/*_spec.lua scripts/*_spec.lua)
+lua-test: $B/lua_spec $B/moongate ## the specs of hooks, shipped modules and scripts
+	$B/lua_spec $(wildcard spec/lua/*_spec.lua)
+	$B/moongate test scripts lua
 $B/lua_spec: $O/spec/lua/run.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -1,0 +1,17 @@
+local gate = require "moongate.test"
+
+describe("drop_queued.lua", function()
+  it("drops the phases in which nothing has happened", function()
+    local hook = gate.hook("drop_queued.lua")
+    assert.same({}, hook(gate.node{phase = "QUEUED"}))
+    assert.equal("queued", hook.last.reason)
+    assert.same({}, hook(gate.task{phase = "INITIALIZING"}))
+    assert.equal(1, #hook(gate.task{phase = "RUNNING"}))
+    assert.equal(1, #hook(gate.event{}))
+  end)
+  it("drops others if told so", function()
+    local hook = gate.hook("drop_queued.lua", {params = {phases = {"RUNNING", "SUCCEEDED"}}})
+    assert.same({}, hook(gate.task{phase = "RUNNING"}))
+    assert.equal(1, #hook(gate.task{phase = "QUEUED"}))
+  end)
+end)

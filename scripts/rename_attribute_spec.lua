@@ -1,0 +1,16 @@
+local gate = require "moongate.test"
+
+describe("rename_attribute.lua", function()
+  it("makes dataschema of jsonschemaurl", function()
+    local out = gate.hook("rename_attribute.lua")(gate.task{})
+    assert.is_nil(out[1].jsonschemaurl)
+    assert.equal("https://github.com/flyteorg/flyteidl/blob/master/jsonschema/task_execution.json", out[1].dataschema)
+  end)
+  it("moves what it is told to and nothing that is not there", function()
+    local hook = gate.hook("rename_attribute.lua", {params = {from = "a", to = "b"}})
+    local out = hook(gate.event{a = 1})
+    assert.equal(1, out[1].b)
+    assert.is_nil(out[1].a)
+    assert.is_nil(hook(gate.event{})[1].b)
+  end)
+end)
