@@ -57,12 +57,12 @@ static int add_entry(struct gw_specs *s, const char *folder, const char *name, i
 static int add_folder(struct gw_specs *s, const char *path, int depth, struct gw_err *err)
 {
     DIR *d = opendir(path);
-    const struct dirent *e;
     int rc = 0;
 
     if (!d)
         return gw_err_errno(err, GW_ERR_REJECT, "%s", path);
-    while (!rc && (e = readdir(d)))
+    for (struct dirent *e = readdir(d); e && !rc;
+         e = readdir(d)) /* NOLINT(concurrency-mt-unsafe) */
         rc = add_entry(s, path, e->d_name, depth, err);
     closedir(d);
     return rc;

@@ -73,6 +73,8 @@ struct hook {
     struct gw_strs scripts;
     struct gw_hooks *hooks; /* NULL: closed */
     struct gw_hook_lines lines;
+    struct gw_spec_outside world;
+    struct gw_hook_outside outside;
     struct call *call; /* under way */
     size_t memory;     /* as counted in spec->hooks_memory */
 };
@@ -253,6 +255,7 @@ static int read_keys(lua_State *L, struct hook *h)
     }
     h->style = (struct gw_style_conf){.source = gw_str_of(keys.source), .json = keys.json};
     h->lines = (struct gw_hook_lines){h, on_line};
+    h->outside = (struct gw_hook_outside){&h->world, gw_spec_http};
     h->conf = (struct gw_hooks_conf){.pipeline = keys.pipeline,
                                      .scripts = &h->scripts,
                                      .match = keys.match,
@@ -264,7 +267,8 @@ static int read_keys(lua_State *L, struct hook *h)
                                      .style = &h->style,
                                      .lua_path = h->spec->conf->lua_path,
                                      .sources = h->spec->conf->sources,
-                                     .lines = &h->lines};
+                                     .lines = &h->lines,
+                                     .outside = &h->outside};
     return 0;
 }
 
@@ -441,10 +445,13 @@ static int host_call(lua_State *L)
     k->c.now_ns = lua_isnoneornil(L, 4) ? 0 : now;
     k->c.seed = ++s->calls;
     h->call = k;
+    h->world = (struct gw_spec_outside){.L = L, .mem = k->mem};
     gw_hooks_start(h->hooks, &k->c);
     h->call = NULL;
     count_memory(h);
     gw_guard_spend(L, (uint64_t)k->c.instructions);
+    if (h->world.failed)
+        return luaL_error(L, "%s", h->world.failed);
     if (!k->done)
         return luaL_error(L, "the hook waits for something that a spec cannot give");
     push_result(L, k);

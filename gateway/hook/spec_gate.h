@@ -20,6 +20,15 @@ struct gw_spec {
 
 /* Puts open, reopen, call, check into the table on top. Each has the spec as upvalue. */
 void gw_spec_gate_open(lua_State *L, struct gw_spec *s);
+/* spec_http.c: the function on top is asked for what moongate.http of hooks gets; pops it. */
+void gw_spec_answer_with(lua_State *L);
+/* What h->outside is: ctx is one of these. Never raises. */
+struct gw_spec_outside {
+    lua_State *L;         /* of the spec while it calls a hook */
+    struct gw_arena *mem; /* of that call */
+    char *failed;         /* the function that answers raised: why; NULL: it did not */
+};
+int gw_spec_http(void *ctx, const struct gw_hook_request *rq, struct gw_hook_answer *a);
 /* spec_value.c: the Lua value at idx as configuration, on mem; raises. */
 struct gw_yaml *gw_spec_yaml(lua_State *L, int idx, struct gw_arena *mem, const char *file);
 
