@@ -10,13 +10,16 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/problems.h"
+#include "base/sums.h"
 #include "base/yaml.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
 #include "hook/api.h"
+#include "hook/counters.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/shared.h"
 #include "hook/spec.h"
 
 #include <math.h>
@@ -71,6 +74,7 @@ struct hook {
     struct gw_hooks_conf conf;
     struct gw_style_conf style;
     struct gw_strs scripts;
+    struct gw_hook_shared *shared;
     struct gw_hooks *hooks; /* NULL: closed */
     struct gw_hook_lines lines;
     struct gw_spec_outside world;
@@ -112,12 +116,19 @@ static void count_memory(struct hook *h)
     h->memory = now;
 }
 
+static void close_hooks(struct hook *h)
+{
+    gw_hooks_close(h->hooks);
+    gw_hook_shared_drop(h->shared);
+    h->hooks = NULL;
+    h->shared = NULL;
+}
+
 static int hook_gc(lua_State *L)
 {
     struct hook *h = lua_touserdata(L, 1);
 
-    gw_hooks_close(h->hooks);
-    h->hooks = NULL;
+    close_hooks(h);
     if (h->mem)
         h->spec->n_hooks--;
     gw_arena_free(h->mem);
@@ -219,6 +230,59 @@ static void push_lines(lua_State *L, const struct call *k)
     }
 }
 
+/* ---- counters ---- */
+
+struct counted {
+    struct counted *next;
+    struct gw_str name;
+    double value;
+};
+
+struct counting {
+    struct gw_arena *mem;
+    size_t pipeline; /* bytes of the label that all have */
+    struct counted *all;
+};
+
+/* Under the counters' lock: nothing here raises. */
+static void on_counter(void *ctx, const char *metric, struct gw_str labels, double value)
+{
+    enum { PREFIX = sizeof("moongate_script_") - 1, SUFFIX = sizeof("_total") - 1 };
+    struct counting *g = ctx;
+    struct counted *c = gw_arena_alloc(g->mem, sizeof(*c));
+    int len = (int)strlen(metric) - PREFIX - SUFFIX;
+
+    c->next = g->all;
+    c->value = value;
+    if (labels.len > g->pipeline)
+        c->name = gw_arena_printf(g->mem, "%.*s{%.*s}", len, metric + PREFIX,
+                                  (int)(labels.len - g->pipeline - 1), labels.p + g->pipeline + 1);
+    else
+        c->name = gw_arena_printf(g->mem, "%.*s", len, metric + PREFIX);
+    g->all = c;
+}
+
+/* {seen=2, ["failed{kind=\"task\"}"]=1}: by the names that the script gave. */
+static void push_counters(lua_State *L, const struct hook *h, struct gw_arena *mem)
+{
+    struct counting g = {.mem = mem};
+    struct gw_buf label;
+
+    gw_buf_init(&label, 4096, mem);
+    gw_sums_put_label(&label, "pipeline", gw_str_of(h->conf.pipeline));
+    g.pipeline = label.len;
+    gw_counters_each(gw_hook_shared_counters(h->shared), on_counter, &g);
+    lua_newtable(L);
+    for (const struct counted *c = g.all; c; c = c->next) {
+        lua_pushlstring(L, c->name.p, c->name.len);
+        if (c->value == floor(c->value))
+            lua_pushinteger(L, (lua_Integer)c->value);
+        else
+            lua_pushnumber(L, c->value);
+        lua_rawset(L, -3);
+    }
+}
+
 /* ---- opening ---- */
 
 /* Beside the spec, if it is relative. */
@@ -277,6 +341,7 @@ static int load(lua_State *L, struct hook *h)
     struct gw_err err;
 
     gw_guard_spend(L, OPEN_COST);
+    h->shared = h->conf.shared = gw_hook_shared_new(h->conf.pipeline, NULL);
     h->hooks = gw_hooks_open(&h->conf, &err);
     count_memory(h);
     if (h->hooks)
@@ -311,8 +376,7 @@ static int host_reopen(lua_State *L)
 {
     struct hook *h = lua_touserdata(L, 1);
 
-    gw_hooks_close(h->hooks);
-    h->hooks = NULL;
+    close_hooks(h);
     return load(L, h) ? lua_error(L) : 0;
 }
 
@@ -383,7 +447,7 @@ static void push_text(lua_State *L, const char *name, const char *text)
     lua_setfield(L, -2, name);
 }
 
-static void push_result(lua_State *L, const struct call *k)
+static void push_result(lua_State *L, const struct hook *h, const struct call *k)
 {
     static const char *const verdicts[] = {[GW_HOOK_PUBLISH] = "published",
                                            [GW_HOOK_FILTER] = "filtered",
@@ -397,6 +461,8 @@ static void push_result(lua_State *L, const struct call *k)
     push_text(L, "text", c->text);
     push_lines(L, k);
     lua_setfield(L, -2, "log");
+    push_counters(L, h, k->mem);
+    lua_setfield(L, -2, "counters");
     lua_newtable(L);
     for (size_t i = 0; i < c->n_events; i++) {
         push_event(L, c->events[i]);
@@ -454,7 +520,7 @@ static int host_call(lua_State *L)
         return luaL_error(L, "%s", h->world.failed);
     if (!k->done)
         return luaL_error(L, "the hook waits for something that a spec cannot give");
-    push_result(L, k);
+    push_result(L, h, k);
     gw_arena_free(k->mem);
     k->mem = NULL;
     return 1;

@@ -4,7 +4,13 @@ local values = require "moongate.test.show"
 
 local show, scalar = values.show, values.scalar
 
-local host -- nearest(), check()
+local host -- where(), nearest(), check()
+
+-- At the line of the spec that called.
+local function wrong(text)
+  error((host.where() or "?") .. ": " .. text, 0)
+end
+
 local gate = {}
 local Event = {} -- what gate.workflow and the others give
 
@@ -13,7 +19,7 @@ local FAILING = {FAILED = true, FAILING = true, RETRYABLE_FAILED = true, TIMED_O
 
 local function check_table(what, t)
   if t == nil then return {} end
-  if type(t) ~= "table" then error(what .. " takes a table, got " .. show(t), 3) end
+  if type(t) ~= "table" then wrong(what .. " takes a table, got " .. show(t)) end
   return t
 end
 
@@ -22,7 +28,7 @@ local function check_names(what, t, names)
     local known = false
     for _, n in ipairs(names) do known = known or n == name end
     if not known then
-      error(("%s has no %s%s"):format(what, scalar(name), host.nearest(tostring(name), names)), 3)
+      wrong(("%s has no %s%s"):format(what, scalar(name), host.nearest(tostring(name), names)))
     end
   end
 end
@@ -41,10 +47,10 @@ local function merge(a, b)
   return a
 end
 
-local function made(what, event, level)
+local function made(what, event)
   setmetatable(event, Event)
   local why = host.check(event.kind, event:json())
-  if why then error(what .. ": " .. why, level or 3) end
+  if why then wrong(what .. ": " .. why) end
   return event
 end
 
@@ -70,10 +76,10 @@ end
 
 local function made_request(kind, t, event)
   if t.request ~= nil and type(t.request) ~= "table" then
-    error("gate." .. kind .. ": request is a table, got " .. show(t.request), 3)
+    wrong("gate." .. kind .. ": request is a table, got " .. show(t.request))
   end
   local request = merge({request_id = t.request_id, event = event}, t.request or {})
-  return made("gate." .. kind, {kind = kind, request = request}, 4)
+  return made("gate." .. kind, {kind = kind, request = request})
 end
 
 local function execution_of(t)
