@@ -56,6 +56,7 @@ void gw_api_codec_open(lua_State *L);
 void gw_api_text_open(lua_State *L);
 void gw_api_log_open(lua_State *L);
 void gw_api_counter_open(lua_State *L);
+void gw_api_http_open(lua_State *L);
 void gw_api_print(lua_State *L);                              /* pushes print */
 void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
 

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "hook/chain.h"
 #include "hook/hooks.h"
+#include "hook/http.h"
 #include "hook/shared.h"
 #include "hook/sources.h"
 #include "hook/vm.h"
@@ -33,6 +34,7 @@ struct gw_hooks {
     struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
     struct gw_hook_vm *states;  /* it and older ones in which hooks wait */
     int needs_vm;
+    struct gw_hook_http *http; /* NULL until a script asks */
     struct gw_waits waits;
     struct gw_timer timer; /* of the first deadline; its loop is NULL until something waits */
     int64_t timer_ms;      /* what it is set to; 0: it is not */
@@ -249,6 +251,7 @@ void gw_hooks_close(struct gw_hooks *h)
         gw_hook_shared_drop(h->conf.shared);
     if (h->timer.loop)
         gw_timer_fini(&h->timer);
+    gw_hook_http_free(h->http);
     free(h->counts);
     free(h);
 }
@@ -285,6 +288,29 @@ static int load_afresh(struct gw_hooks *h, struct gw_err *err)
     return 0;
 }
 
+/* The state is broken: nothing that waits in it can go on, and none of it is at fault. */
+static void give_up(struct gw_hooks *h, const struct gw_hook_vm *vm)
+{
+    struct gw_hook_run *r = h->waits.first;
+
+    while (r) {
+        struct gw_hook_call *c = r->call;
+
+        if (r->vm != vm) {
+            r = r->wait_next;
+            continue;
+        }
+        gw_waits_remove(&h->waits, r);
+        gw_wait_end(r);
+        c->verdict = GW_HOOK_RETRY;
+        snprintf(c->text, sizeof(c->text),
+                 "another hook had to be stopped in a way that ended the Lua state");
+        release(h, r->vm);
+        c->done(c);
+        r = h->waits.first;
+    }
+}
+
 static void finish(struct gw_hook_run *r)
 {
     struct gw_hooks *h = r->hooks;
@@ -295,6 +321,8 @@ static void finish(struct gw_hook_run *r)
         release(h, h->vm);
         h->vm = NULL;
     }
+    if (r->vm->broken)
+        give_up(h, r->vm);
     release(h, r->vm);
     show_memory(h);
     c->done(c);
@@ -346,6 +374,19 @@ void gw_hooks_go_on(struct gw_hook_run *r)
 struct gw_loop *gw_hooks_loop(const struct gw_hooks *h)
 {
     return h->conf.loop;
+}
+
+struct gw_hook_http *gw_hooks_http(struct gw_hooks *h)
+{
+    if (!h->http)
+        h->http = gw_hook_http_new(
+            &(struct gw_hook_http_conf){.loop = h->conf.loop, .limits = &h->conf.limits});
+    return h->http;
+}
+
+const struct gw_hook_outside *gw_hooks_outside(const struct gw_hooks *h)
+{
+    return h->conf.outside;
 }
 
 struct gw_waits *gw_hooks_waits(struct gw_hooks *h)

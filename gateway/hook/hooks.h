@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gw_hook_http;
+struct gw_hook_outside;
 struct gw_hook_run;
 struct gw_hooks;
 struct gw_loop;
@@ -14,7 +16,9 @@ int64_t gw_hooks_clock(const struct gw_hooks *h); /* ns; 0 without metrics */
 void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure);
 struct gw_loop *gw_hooks_loop(const struct gw_hooks *h); /* NULL: nothing can wait */
 struct gw_waits *gw_hooks_waits(struct gw_hooks *h);
-void gw_hooks_set_timer(struct gw_hooks *h); /* a run waits */
-void gw_hooks_go_on(struct gw_hook_run *r);  /* its answer is there */
+struct gw_hook_http *gw_hooks_http(struct gw_hooks *h); /* made when the first script asks */
+const struct gw_hook_outside *gw_hooks_outside(const struct gw_hooks *h); /* NULL: the network */
+void gw_hooks_set_timer(struct gw_hooks *h);                              /* a run waits */
+void gw_hooks_go_on(struct gw_hook_run *r);                               /* its answer is there */
 
 #endif

@@ -22,6 +22,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+int gw_vm_take(struct gw_hook_vm *vm, size_t bytes)
+{
+    if (bytes > gw_heap_room(vm))
+        return -1;
+    vm->memory += bytes;
+    return 0;
+}
+
+void gw_vm_give(struct gw_hook_vm *vm, size_t bytes)
+{
+    vm->memory -= bytes;
+}
+
 static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
 {
     r->vm = vm;
@@ -480,6 +493,7 @@ void gw_vm_expire(struct gw_hook_run *r)
     snprintf(what, sizeof(what), "no answer within %lld ms (hook_limits.timeout)",
              (long long)r->vm->conf->limits.timeout_ms);
     gw_explain(r, r->co, what);
+    gw_wait_end(r); /* what it points to stands on the stack that is closed now */
     r->vm->run = r;
     r->vm->unpaid = r->unpaid;
     r->deadline_ms = gw_hook_now_ms() + GW_GRACE_MS;

@@ -108,6 +108,9 @@ void gw_vm_release(struct gw_hook_vm *vm);
 int gw_vm_call(struct gw_hook_run *r, int *n);
 int gw_vm_go_on(struct gw_hook_run *r, int *n); /* the same for one that waited */
 void gw_vm_end(struct gw_hook_run *r, int status);
+/* Bytes that are held for the scripts elsewhere; -1: they would be over the limit of memory. */
+int gw_vm_take(struct gw_hook_vm *vm, size_t bytes);
+void gw_vm_give(struct gw_hook_vm *vm, size_t bytes);
 /* In place of going on: its time is over. Its __close handlers run, for GW_GRACE_MS at most. */
 void gw_vm_expire(struct gw_hook_run *r);
 enum { GW_GRACE_MS = 100 };

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum {
     BUFFER = 16384,
     CONNECT_MS = 10000,
     ANSWER_READ = 1 << 20, /* of a body; behind it the connection is closed */
+    ANSWER_HEAD = 1 << 16, /* of all its heads and trailers */
     HEAD_MAX = 1 << 30,
 };
 
@@ -37,6 +39,7 @@ struct impl {
     struct curl_slist *lines; /* an array: libcurl only follows it */
     size_t cap;
     char error[CURL_ERROR_SIZE];
+    char refused[200]; /* the last address that was */
 };
 
 /* ---- what has ended ---- */
@@ -51,6 +54,15 @@ static void say_why(struct gw_fetch *f, CURLcode code)
     f->why[0] = 0;
     if (code == CURLE_OK)
         return;
+    if (im->refused[0] && code == CURLE_COULDNT_CONNECT) {
+        snprintf(f->why, sizeof(f->why), "%s", im->refused);
+        return;
+    }
+    if (f->received_head > ANSWER_HEAD) {
+        snprintf(f->why, sizeof(f->why), "the answer's headers are larger than %d bytes",
+                 ANSWER_HEAD);
+        return;
+    }
     if (code == CURLE_COULDNT_CONNECT)
         curl_easy_getinfo(im->easy, CURLINFO_OS_ERRNO, &no);
     if (no)
@@ -159,6 +171,9 @@ static size_t on_head(char *line, size_t size, size_t n, void *ctx)
     const size_t len = size * n;
     long status = 0;
 
+    f->received_head += len;
+    if (f->received_head > ANSWER_HEAD)
+        return 0;
     if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
         curl_easy_getinfo(((struct impl *)f->impl)->easy, CURLINFO_RESPONSE_CODE, &status);
         f->answered = status >= 200;
@@ -171,9 +186,26 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     struct gw_fetch *f = ctx;
     const size_t len = size * n, room = f->answer.max - f->answer.len;
 
+    if (f->keep && f->keep(f, len < room ? len : room))
+        return 0;
     gw_buf_put(&f->answer, p, len < room ? len : room);
     f->received += len;
     return f->received <= ANSWER_READ ? len : 0;
+}
+
+/* ---- where to ---- */
+
+static curl_socket_t on_connect(void *ctx, curlsocktype what, struct curl_sockaddr *to)
+{
+    struct gw_fetch *f = ctx;
+    struct impl *im = f->impl;
+    const char *why = f->refuse(f, &to->addr);
+
+    (void)what;
+    if (!why)
+        return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    snprintf(im->refused, sizeof(im->refused), "%s", why);
+    return CURL_SOCKET_BAD;
 }
 
 /* ---- a fetcher ---- */
@@ -252,6 +284,12 @@ static void set_up(struct gw_fetch *f, struct impl *im)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, f);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, f);
+    if (f->refuse) {
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, f);
+    }
+    if (f->fetcher->conf->direct)
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
     set_tls(easy, f);
 }
 
@@ -351,12 +389,13 @@ void gw_fetch_start(struct gw_fetch *f)
     assert(!f->running);
     gw_buf_clear(&f->answer);
     f->status = f->answered = 0;
-    f->received = 0;
-    f->why[0] = im->error[0] = 0;
+    f->received = f->received_head = 0;
+    f->why[0] = im->error[0] = im->refused[0] = 0;
     list_lines(f, im);
     set_protocol(easy, f->url);
     curl_easy_setopt(easy, CURLOPT_URL, f->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, im->lines);
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 0L);
     if (f->body.p) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->body.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, f->body.p);
@@ -364,6 +403,8 @@ void gw_fetch_start(struct gw_fetch *f)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     }
+    if (!strcmp(f->method, "HEAD")) /* or it waits for a body */
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, f->method);
     f->running = 1;
     if (curl_multi_add_handle(f->fetcher->multi, easy) != CURLM_OK)
@@ -387,36 +428,16 @@ struct gw_str gw_fetch_answer_header(const struct gw_fetch *f, const char *name)
     return gw_str_of(h->value);
 }
 
-/* ---- texts ---- */
-
-const char *gw_fetch_url_problem(const char *url)
+int gw_fetch_answer_next(const struct gw_fetch *f, void **at, struct gw_str *name,
+                         struct gw_str *value)
 {
-    CURLU *u = curl_url();
-    char *scheme = NULL, *user = NULL, *fragment = NULL;
-    const char *why = NULL;
-    CURLUcode code;
+    struct curl_header *h =
+        curl_easy_nextheader(((struct impl *)f->impl)->easy, CURLH_HEADER, -1, *at);
 
-    if (!u)
-        abort();
-    code = curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
-    if (code || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0))
-        why = code == CURLUE_BAD_PORT_NUMBER ? "not a URL: a bad port"
-              : code == CURLUE_BAD_SCHEME    ? "not a URL: http:// or https:// is missing"
-                                             : "not a URL";
-    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-        why = "not an http:// or https:// URL";
-    else if (!curl_url_get(u, CURLUPART_USER, &user, 0))
-        why = "a name and password do not belong into the URL";
-    else if (!curl_url_get(u, CURLUPART_FRAGMENT, &fragment, 0))
-        why = "a #fragment is not sent";
-    curl_free(scheme);
-    curl_free(user);
-    curl_free(fragment);
-    curl_url_cleanup(u);
-    return why;
-}
-
-int64_t gw_fetch_date(const char *text)
-{
-    return curl_getdate(text, NULL);
+    *at = h;
+    if (!h)
+        return 0;
+    *name = gw_str_of(h->name);
+    *value = gw_str_of(h->value);
+    return 1;
 }

@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
+#include "hook/allow.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -275,6 +276,22 @@ static void check_params(const struct check *c)
     (void)is_map(c, "params", c->conf->params);
 }
 
+static void check_hosts(const struct check *c)
+{
+    const struct gw_strs *all = &c->conf->hook_limits.allow_hosts;
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct gw_yaml *at = at_key(c, "hook_limits");
+        const char *why = gw_allow_problem(all->items[i]);
+
+        if (!why)
+            continue;
+        if (at->type == GW_YAML_MAP && gw_yaml_get(at, "allow_hosts"))
+            at = at_item(gw_yaml_get(at, "allow_hosts"), i);
+        PROBLEM(c, 0, at, "hook_limits.allow_hosts: \"%.80s\": %s", all->items[i], why);
+    }
+}
+
 static void check_publisher(const struct check *c)
 {
     const struct gw_union *u = &c->conf->publisher;
@@ -296,6 +313,7 @@ void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p)
     check_remove(&c);
     check_params(&c);
     check_extensions(&c);
+    check_hosts(&c);
     if (conf->retry.max_ms < conf->retry.initial_ms)
         PROBLEM(&c, 0, at_key(&c, "retry"), "retry: max is below initial");
     check_publisher(&c);

@@ -23,6 +23,9 @@ static const struct gw_field limit_fields[] = {
      .help = "Of the Lua state of a worker.", .min = 1 << 20, .max = 1L << 36},
     {"timeout", GW_F_DURATION, offsetof(struct gw_hook_limits, timeout_ms), .def = "5s",
      .help = "Of one call of one script, waiting included.", .min = 1, .max = DAY},
+    {"allow_hosts", GW_F_STRS, offsetof(struct gw_hook_limits, allow_hosts),
+     .help = "Where moongate.http may go: host, host:port, *.host, addresses, [IPv6]. A private or "
+             "loopback address needs an entry for it or for the very name; none: nowhere."},
     {"files", GW_F_STRS, offsetof(struct gw_hook_limits, files), .path = 1,
      .help = "What moongate.lookup may read: files, folders with all below them, globs."},
     {0}};

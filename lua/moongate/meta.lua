@@ -221,4 +221,34 @@ function moongate.log.warn(message, fields) end
 ---@param fields? table<string, string|number|boolean>
 function moongate.log.error(message, fields) end
 
+---@class moongate.HttpOptions
+---@field timeout? number seconds, fractions allowed; without it, as long as the hook may run
+---@field headers? table<string, string|number>
+---@field body? string
+---@field json? any sent as JSON, in place of body
+---@field method? string for request: "GET" "HEAD" "POST" "PUT" "PATCH" "DELETE" "OPTIONS"
+
+---@class moongate.HttpAnswer
+---@field status integer
+---@field headers table<string, string> names in lower case
+---@field body string
+
+---@class moongate.http Waits for hosts in `hook_limits.allow_hosts`; nil and a message if no whole answer came.
+moongate.http = {}
+
+---@param url string
+---@param opts? moongate.HttpOptions
+---@return moongate.HttpAnswer?, string?
+function moongate.http.get(url, opts) end
+
+---@param url string
+---@param opts? moongate.HttpOptions
+---@return moongate.HttpAnswer?, string?
+function moongate.http.post(url, opts) end
+
+---@param url string
+---@param opts? moongate.HttpOptions
+---@return moongate.HttpAnswer?, string?
+function moongate.http.request(url, opts) end
+
 return moongate

@@ -559,3 +559,21 @@ TEST(test_wait_without_a_loop_there_is_nothing_to_wait_on)
     CHECK(o->dones == 1 && gw_str_is(gw_event_text(&o->ev, "got"), "nil"));
     close_calls();
 }
+
+/* A state that was left in the middle of a step (watch.c): the others did nothing wrong. */
+TEST(test_wait_hooks_of_a_broken_state_are_run_again)
+{
+    struct one *a, *b, *c;
+
+    open_one("event.got = wait()");
+    a = start("a");
+    b = start("b");
+    c = start("c");
+    b->c.run->vm->broken = 1;
+    answer(1, 0);
+    CHECK(b->dones == 1 && b->c.stopped && b->c.verdict == GW_HOOK_FAILED);
+    CHECK(a->dones == 1 && a->c.verdict == GW_HOOK_RETRY && !a->c.stopped && a->c.run != NULL);
+    CHECK(c->dones == 1 && has(c->c.text, "ended the Lua state") && all->open == 0);
+    CHECK(start("d")->c.verdict == GW_HOOK_PUBLISH);
+    close_calls();
+}

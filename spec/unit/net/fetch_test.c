@@ -186,3 +186,113 @@ TEST(test_fetch_knows_a_url_from_what_is_none)
             CHECK(!"taken for a URL");
         }
 }
+
+/* ---- URLs that others chose ---- */
+
+static const char *read_as(const char *base, const char *text, char out[400])
+{
+    struct gw_fetch_url u = {.port = 0};
+    const char *why;
+
+    gw_buf_init(&u.text, 300, NULL);
+    why = gw_fetch_url_read(&u, base, text);
+    if (!why)
+        snprintf(out, 400, "%s %s %d %d", u.text.p, u.host, u.port, u.tls);
+    gw_buf_free(&u.text);
+    return why;
+}
+
+TEST(test_fetch_url_is_read_as_it_will_be_asked_for)
+{
+    static const char *const good[][2] = {
+        {"http://a", "http://a/ a 80 0"},
+        {"HTTPS://A.B.:8443/x?y#z", "https://a.b:8443/x?y a.b 8443 1"},
+        {"http://[::1]:80/", "http://[::1]:80/ [::1] 80 0"},
+        {"http://127.1/", "http://127.0.0.1/ 127.0.0.1 80 0"},
+        {"http://0x7f.0.0.1/", "http://127.0.0.1/ 127.0.0.1 80 0"},
+        {"http://0177.0.0.1/", "http://127.0.0.1/ 127.0.0.1 80 0"},
+        {"http://2130706433/", "http://127.0.0.1/ 127.0.0.1 80 0"},
+        {"http://0x7f000001:8080", "http://127.0.0.1:8080/ 127.0.0.1 8080 0"},
+        {"http://%31%32%37.0.0.1/", "http://127.0.0.1/ 127.0.0.1 80 0"},
+        {"http://a/../b/./c", "http://a/b/c a 80 0"},
+        {"http://a:/", "http://a/ a 80 0"},
+    };
+    char got[400];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        const char *why = read_as(NULL, good[i][0], got);
+
+        if (why || strcmp(got, good[i][1]) != 0) {
+            fprintf(stderr, "%s: %s\n", good[i][0], why ? why : got);
+            CHECK(0);
+        }
+    }
+}
+
+TEST(test_fetch_url_that_parsers_read_differently_is_refused)
+{
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "//a",
+                                      "a.b/c",
+                                      "ftp://a",
+                                      "file:///etc/passwd",
+                                      "gopher://a",
+                                      "javascript:x",
+                                      "http://",
+                                      "http:///x",
+                                      "http://user@a/",
+                                      "http://user:pass@a/",
+                                      "http://a@b@c/",
+                                      "http://a\\@b/",
+                                      "http:\\\\a",
+                                      "http://a\tb/",
+                                      "http://a b/",
+                                      "http://a/ b",
+                                      "http://a/\r\nX: y",
+                                      "http://a:99999/",
+                                      "http://a:0/",
+                                      "http://a:x/",
+                                      "http://a:80:90/",
+                                      "http://[fe80::1%25eth0]/",
+                                      "http://[::1/",
+                                      "http://[1.2.3]/",
+                                      "http://[::g]/",
+                                      "http://\xc3\xbc.de/",
+                                      "http://a..b/",
+                                      "http://.a/",
+                                      "http://a../",
+                                      "http://./",
+                                      "http://a%00b/",
+                                      "http://a%2fb/",
+                                      "http://a%40b/",
+                                      "http://a%0d%0ab/",
+                                      "http://a,b/",
+                                      "http://a;b/",
+                                      "http://a$b/",
+                                      "http://a\x7f/",
+                                      "http://a{b}/",
+                                      "http://a|b/",
+                                      "http://a^/"};
+    char got[400];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (!read_as(NULL, bad[i], got)) {
+            fprintf(stderr, "%s: %s\n", bad[i], got);
+            CHECK(0);
+        }
+}
+
+TEST(test_fetch_url_is_relative_to_another_and_has_a_length)
+{
+    char got[400], longer[400];
+
+    CHECK(!read_as("http://a:81/b/c?d", "../e", got) && !strcmp(got, "http://a:81/e a 81 0"));
+    CHECK(!read_as("https://a/b", "//c/d", got) && !strcmp(got, "https://c/d c 443 1"));
+    CHECK(!read_as("https://a/b", "http://c", got) && !strcmp(got, "http://c/ c 80 0"));
+    CHECK(read_as("https://a/b", "ftp://c", got) != NULL);
+    memset(longer, 'x', sizeof(longer));
+    memcpy(longer, "http://a/", 9);
+    longer[399] = '\0';
+    CHECK(read_as(NULL, longer, got) != NULL);
+}
