@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-enum { IDLE = 32, KEPT_BODY = 16384, CONNECTIONS = 32 };
+enum { IDLE = 32, KEPT_BODY = 16384, CONNECTIONS = 32, LATER_MS = 5000 };
 
 struct gw_hook_http {
     struct gw_fetch_conf fetch_conf;
@@ -373,7 +373,8 @@ struct gw_hook_http *gw_hook_http_new(const struct gw_hook_http_conf *conf)
     if (!h)
         abort();
     h->loop = conf->loop;
-    h->fetch_conf = (struct gw_fetch_conf){.timeout_ms = conf->limits->timeout_ms,
+    /* The hook's deadline comes first: past it there is a hook_timeout, no answer. */
+    h->fetch_conf = (struct gw_fetch_conf){.timeout_ms = conf->limits->timeout_ms + LATER_MS,
                                            .verify = 1,
                                            .connections = CONNECTIONS,
                                            .direct = 1};
