@@ -1,4 +1,5 @@
 #include "flyte/pbjson.h"
+#include "flyte/reflect.h"
 
 #include <stdio.h>
 

@@ -16,9 +16,7 @@ ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n);
 /* The same key. */
 int gw_pb_same_key(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
-/* google.protobuf.Duration. Its text "-1.500s" in out; 0: out of range. */
-enum { GW_DURATION_TEXT = 32 };
-size_t gw_duration_format(int64_t sec, int32_t nanos, char out[GW_DURATION_TEXT]);
+/* google.protobuf.Duration. */
 int gw_duration_parse(struct gw_str s, int64_t *sec, int32_t *nanos);
 
 /* JSON's number texts. -1: no number, or out of range, or (integers) a fraction. */

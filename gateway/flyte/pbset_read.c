@@ -45,7 +45,9 @@ static int cut(const struct reader *r, struct gw_str what)
 
 static struct gw_pbwire wire_of(struct gw_str s)
 {
-    return (struct gw_pbwire){s.p, s.p + s.len};
+    const char *p = s.p ? s.p : "";
+
+    return (struct gw_pbwire){p, p + s.len};
 }
 
 /* One more message, field, value or file. */

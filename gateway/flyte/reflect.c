@@ -208,10 +208,15 @@ int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d)
     return gw_schema_of(d)->known == GW_KNOWN_TIMESTAMP;
 }
 
-struct gw_time gw_pb_time(const ProtobufCMessage *timestamp)
+int gw_pb_is_duration(const ProtobufCMessageDescriptor *d)
 {
-    const ProtobufCMessageDescriptor *d = timestamp->descriptor;
+    return gw_schema_of(d)->known == GW_KNOWN_DURATION;
+}
 
-    return (struct gw_time){*(const int64_t *)gw_pb_member(timestamp, &d->fields[0]),
-                            *(const int32_t *)gw_pb_member(timestamp, &d->fields[1])};
+struct gw_time gw_pb_time(const ProtobufCMessage *m)
+{
+    const ProtobufCMessageDescriptor *d = m->descriptor;
+
+    return (struct gw_time){*(const int64_t *)gw_pb_member(m, &d->fields[0]),
+                            *(const int32_t *)gw_pb_member(m, &d->fields[1])};
 }

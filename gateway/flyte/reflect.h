@@ -42,7 +42,12 @@ void gw_pb_clear(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 void gw_pb_choose(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f);
 ProtobufCMessage *gw_pb_new(struct gw_arena *mem, const ProtobufCMessageDescriptor *d);
 int gw_pb_is_timestamp(const ProtobufCMessageDescriptor *d);
-struct gw_time gw_pb_time(const ProtobufCMessage *timestamp);
+int gw_pb_is_duration(const ProtobufCMessageDescriptor *d);
+/* Of either. */
+struct gw_time gw_pb_time(const ProtobufCMessage *m);
+/* "-1.500s", as in JSON; 0: out of range. */
+enum { GW_DURATION_TEXT = 32 };
+size_t gw_duration_format(int64_t sec, int32_t nanos, char out[GW_DURATION_TEXT]);
 
 /* Decodes protobuf bytes, checking UTF-8 of every string; the message borrows them. Nests at most
  * GW_PB_MAX_DEPTH deep and takes at most GW_PB_MAX_MEMORY of mem (two bytes on the wire may be an

@@ -100,6 +100,8 @@ static int set_decode(lua_State *L)
     gw_guard_take(L, bytes.len + d->sizeof_message);
     bytes = gw_arena_str(r->call->mem, bytes); /* the message borrows them */
     m = gw_pb_decode_within(r->call->mem, d, bytes, 0, gw_guard_left(L), &err);
+    if (!m && err.kind == GW_ERR_TOO_LARGE)
+        gw_guard_full(L);
     if (!m)
         return luaL_error(L, "%s: %s", d->short_name, err.msg);
     missing = gw_pb_missing(m);

@@ -221,20 +221,28 @@ int gw_request_json(lua_State *L, int idx, struct gw_buf *b)
     return 1;
 }
 
-/* A Timestamp as RFC 3339, any other message as JSON. */
+/* A Timestamp as RFC 3339, a Duration as "1.500s", both also when JSON could not tell them. */
+static void push_time(lua_State *L, const ProtobufCMessage *m)
+{
+    struct gw_time t = gw_pb_time(m);
+    char text[GW_TIME_TEXT + GW_DURATION_TEXT];
+    size_t len = gw_pb_is_timestamp(m->descriptor) ? gw_time_format(t, text)
+                                                   : gw_duration_format(t.sec, t.nanos, text);
+
+    if (len)
+        lua_pushlstring(L, text, len);
+    else
+        lua_pushfstring(L, "%s out of range: %I s", m->descriptor->short_name, (LUAI_UACINT)t.sec);
+}
+
+/* Any other message is JSON. */
 static int message_tostring(lua_State *L)
 {
     ProtobufCMessage *m = check_message(L, 1);
-    char text[GW_TIME_TEXT];
     struct gw_buf b;
-    size_t len;
 
-    if (gw_pb_is_timestamp(m->descriptor)) {
-        len = gw_time_format(gw_pb_time(m), text);
-        if (len)
-            lua_pushlstring(L, text, len);
-        else
-            lua_pushfstring(L, "Timestamp out of range: %I s", (LUAI_UACINT)gw_pb_time(m).sec);
+    if (gw_pb_is_timestamp(m->descriptor) || gw_pb_is_duration(m->descriptor)) {
+        push_time(L, m);
         return 1;
     }
     gw_scratch_buf(L, &b);

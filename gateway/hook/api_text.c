@@ -82,6 +82,11 @@ static int mg_now(lua_State *L)
 }
 
 /* time(x): a Timestamp or an RFC 3339 string as seconds since 1970; nil gives nil. */
+static int is_time(const ProtobufCMessageDescriptor *d)
+{
+    return gw_pb_is_timestamp(d) || gw_pb_is_duration(d);
+}
+
 static int mg_time(lua_State *L)
 {
     const struct gw_handle *h = gw_handle_test(L, 1, GW_H_MESSAGE);
@@ -93,12 +98,12 @@ static int mg_time(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    if (h && gw_pb_is_timestamp(((const ProtobufCMessage *)h->p)->descriptor)) {
+    if (h && is_time(((const ProtobufCMessage *)h->p)->descriptor)) {
         lua_pushnumber(L, seconds_of(gw_pb_time(h->p)));
         return 1;
     }
     if (lua_type(L, 1) != LUA_TSTRING)
-        return gw_arg_error(L, 1, "a Timestamp or an RFC 3339 string");
+        return gw_arg_error(L, 1, "a Timestamp, a Duration or an RFC 3339 string");
     s.p = lua_tolstring(L, 1, &s.len);
     if (gw_time_parse(s, &t))
         return luaL_error(L, "%s is not an RFC 3339 time", gw_show_str(s, shown));

@@ -149,6 +149,11 @@ size_t gw_guard_left(lua_State *L)
     return gw_heap_room(gw_vm(L));
 }
 
+void gw_guard_full(lua_State *L)
+{
+    out_of_memory(L);
+}
+
 void gw_guard_hold(lua_State *L, size_t bytes)
 {
     struct gw_hook_vm *vm = gw_vm(L);

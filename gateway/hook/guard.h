@@ -18,6 +18,8 @@ void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why);
 void gw_guard_take(lua_State *L, size_t bytes);
 /* What is left of it for the record's arena. */
 size_t gw_guard_left(lua_State *L);
+/* There is none left: stops. */
+void gw_guard_full(lua_State *L);
 /* Memory that this state holds for as long as it lives counts, too. */
 void gw_guard_hold(lua_State *L, size_t bytes);
 /* A buffer reached the limit of memory: stops. Does nothing else. */

@@ -214,6 +214,8 @@ static ProtobufCMessage *copy_message(const struct target *t, int idx)
     bytes = gw_request_bytes(t->L, idx);
     m = gw_pb_decode_within(mem_of(t->L), t->f->descriptor, bytes, t->depth, gw_guard_left(t->L),
                             &err);
+    if (!m && err.kind == GW_ERR_TOO_LARGE)
+        gw_guard_full(t->L);
     if (!m)
         luaL_error(t->L, "%s: %s", t->f->name, err.msg);
     return m;

@@ -93,8 +93,8 @@ function moongate.received() end
 ---@return number
 function moongate.now() end
 
----@param x? string|moongate.Message RFC 3339, or a Timestamp
----@return number? seconds since 1970
+---@param x? string|moongate.Message RFC 3339, a Timestamp or a Duration
+---@return number? seconds (since 1970, for a time)
 function moongate.time(x) end
 
 ---@param seconds number

@@ -35,7 +35,7 @@ describe("an error's text", function()
       ["m.hash('x', 0)"] = "at least 1",
       ["m.hex({})"] = "a string expected, got a table",
       ["m.hex()"] = "a string expected, got nothing",
-      ["m.time(5)"] = "a Timestamp or an RFC 3339 string expected, got 5",
+      ["m.time(5)"] = "a Timestamp, a Duration or an RFC 3339 string expected, got 5",
       ["m.rfc3339('x')"] = "a number expected, got \"x\"",
       ["m.clean(true)"] = "a string expected, got true",
       ["m.log.info('x', 5)"] = "a table of fields expected, got 5",
