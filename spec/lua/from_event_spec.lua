@@ -16,20 +16,6 @@ local function unescaped(json)
   end))
 end
 
-local function base64(s)
-  local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-  return (s:gsub("..?.?", function(part)
-    local a, b, c = part:byte(1, 3)
-    local n = a << 16 | (b or 0) << 8 | (c or 0)
-    local out = ""
-    for shift = 18, 24 - 6 * (#part + 1), -6 do
-      local i = (n >> shift & 63) + 1
-      out = out .. alphabet:sub(i, i)
-    end
-    return out .. ("="):rep(3 - #part)
-  end))
-end
-
 -- A golden vector: the kind, and the data in one style.
 local function vector(name, style)
   local text = read("spec/golden/flyteadmin/" .. name .. ".json")
@@ -44,7 +30,7 @@ local types = {
 }
 
 local function event(style, kind, data, encoded)
-  local text = encoded and '"data_base64":"' .. base64(data) .. '"' or '"data":' .. data
+  local text = encoded and '"data_base64":"' .. gate.base64(data) .. '"' or '"data":' .. data
   return gate.event {json = '{"specversion":"1.0","id":"i","source":"/s","type":"' .. types[style](kind) ..
                             '","datacontenttype":"application/json",' .. text .. "}"}
 end
@@ -115,7 +101,7 @@ describe("a CloudEvent of FlyteAdmin's", function()
       gate.run("assert(request == nil and flyte == nil)", event("flyteadmin-v2", "workflow", data))
     end
     gate.run("assert(request == nil and flyte == nil)", gate.event {type = v1("workflow")})
-    gate.run("assert(request == nil and flyte == nil)", gate.event {type = v1("workflow"), data_base64 = base64("\xff")})
+    gate.run("assert(request == nil and flyte == nil)", gate.event {type = v1("workflow"), data_base64 = gate.base64("\xff")})
     gate.run("assert(request == nil and flyte == nil)", gate.event {type = "com.flyte.resource.cloudevents.ExecutionStart", data = "x"})
   end)
 end)
@@ -126,12 +112,12 @@ describe("a CloudEvent in the documented style", function()
   it("has request and flyte", function()
     for kind, data in pairs {task = bytes, workflow = gate.run("", gate.workflow {})[1].data, node = gate.run("", gate.node {})[1].data} do
       gate.run(("assert(flyte.kind == '%s' and flyte.project == 'flytesnacks' and request.event)"):format(kind),
-        gate.event {type = "com.flyte.resource." .. kind, datacontenttype = "application/protobuf", data_base64 = base64(data)})
+        gate.event {type = "com.flyte.resource." .. kind, datacontenttype = "application/protobuf", data_base64 = gate.base64(data)})
     end
   end)
 
   it("carries a changed request as bytes", function()
-    local input = gate.event {type = "com.flyte.resource.task", datacontenttype = "application/protobuf", data_base64 = base64(bytes)}
+    local input = gate.event {type = "com.flyte.resource.task", datacontenttype = "application/protobuf", data_base64 = gate.base64(bytes)}
     assert.equal(bytes, gate.run("", input)[1].data)
     local out = gate.run("request.event.producer_id = 'changed'", input)
     assert.has("changed", out[1].data)

@@ -198,6 +198,21 @@ function gate.run(body, input, conf)
   return out
 end
 
+-- For data_base64.
+function gate.base64(s)
+  local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+  return (s:gsub("..?.?", function(part)
+    local a, b, c = part:byte(1, 3)
+    local n = a << 16 | (b or 0) << 8 | (c or 0)
+    local out = ""
+    for shift = 18, 24 - 6 * (#part + 1), -6 do
+      local i = (n >> shift & 63) + 1
+      out = out .. alphabet:sub(i, i)
+    end
+    return out .. ("="):rep(3 - #part)
+  end))
+end
+
 -- The structured JSON of an event that came out.
 function gate.json(event)
   return getmetatable(event).json

@@ -116,24 +116,206 @@ describe("request", function()
       assert(table.concat(names, " ") == "code message")]], failed)
   end)
 
+  it("has scalars as Lua has them", function()
+    gate.run([[
+      local v = request.event
+      assert(v.is_parent == false and v.event_version == 0 and v.node_name == "")
+      v.is_parent, v.event_version, v.node_name = true, -3, "n\0\u{e9}"
+      assert(v.is_parent == true and v.event_version == -3 and math.type(v.event_version) == "integer" and v.node_name == "n\0\u{e9}")
+      v.task_node_metadata = {cache_status = 3, catalog_key = {}}
+      assert(v.task_node_metadata.cache_status == "CACHE_POPULATED")
+      v.output_data = {literals = {a = {scalar = {binary = {value = "\0\xff", tag = "t"}}},
+                                   b = {scalar = {primitive = {integer = math.mininteger}}},
+                                   c = {scalar = {primitive = {float_value = 0.5}}},
+                                   d = {scalar = {primitive = {boolean = false}}}}}
+      local l = v.output_data.literals
+      assert(l.a.scalar.binary.value == "\0\xff" and l.b.scalar.primitive.integer == math.mininteger)
+      assert(l.c.scalar.primitive.float_value == 0.5 and l.d.scalar.primitive.boolean == false and l.d.scalar.primitive.integer == nil)
+      v.phase = 77
+      assert(v.phase == 77 and m.to_json(request):find('"phase":77', 1, true))
+      v.phase = "SUCCEEDED"
+      assert(v.phase == "SUCCEEDED")]], gate.node {})
+    assert.error(function() gate.run("request.event.phase = 2147483648", gate.node {}) end, "phase: 2147483648 is out of range (-2147483648 to 2147483647)")
+    assert.error(function() gate.run("request.event.phase = true", gate.node {}) end, "phase is a name or a number, not true")
+    assert.error(function() gate.run("request.event.is_parent = 1", gate.node {}) end, "is_parent is a boolean, not 1")
+    assert.error(function() gate.run("request.event.event_version = 1.5", gate.node {}) end, "event_version is an integer, not 1.5")
+  end)
+
+  it("keeps a number that an enum does not have", function()
+    local bytes = gate.run("request.event.phase = 99", gate.node {})[1].data
+    local script = "assert(request.event.phase == 99 and flyte.phase == '99' and not flyte.failed and not flyte.terminal)"
+    gate.run(script .. " e.data = 'x'", gate.event {type = "com.flyte.resource.node", datacontenttype = "application/protobuf", data_base64 = gate.base64(bytes)})
+  end)
+
+  it("shows a uint64", function()
+    gate.run([[
+      assert(m.u64(-1) == "18446744073709551615" and m.u64(0) == "0" and m.u64(math.mininteger) == "9223372036854775808")
+      assert(m.u64("12") == "12" and not pcall(m.u64, 1.5) and not pcall(m.u64))]])
+  end)
+
+  it("has lists that are read, assigned and grow", function()
+    local out = gate.run([[
+      local v = request.event
+      local r = v.reasons
+      assert(#r == 2 and r[1].reason == "a" and r[3] == nil and r[0] == nil and r[-1] == nil)
+      local seen = {}
+      for i, x in ipairs(r) do seen[#seen + 1] = i .. x.reason end
+      for i, x in pairs(r) do seen[#seen + 1] = i .. x.reason end
+      assert(table.concat(seen, " ") == "1a 2b 1a 2b")
+      r[#r + 1] = {reason = "c"}
+      assert(#v.reasons == 3 and r[3].reason == "c" and v.reasons == r)
+      r[2] = r[3]
+      assert(r[2].reason == "c" and r[2] ~= r[3])
+      r[3] = nil
+      assert(#r == 2)
+      v.logs = {{uri = "u", name = "n"}}
+      v.logs[1].name = "m"
+      v.reasons = v.reasons
+      assert(#v.reasons == 2 and v.reasons[2].reason == "c")
+      assert(select(2, pcall(function() return r.x end)):find("reasons is a list: its items are [1] to [#reasons], not \"x\"", 1, true))
+      assert(select(2, pcall(function() r[1] = nil end)):find("reasons: only the last item can be removed", 1, true))
+      e.json = m.to_json(request)]], gate.task {reasons = {{reason = "a"}, {reason = "b"}}})
+    assert.has('"logs":[{"uri":"u","name":"m"}]', out[1].json)
+    assert.has('"reasons":[{"reason":"a"},{"reason":"c"}]', out[1].json)
+    assert.is_nil(gate.run("request.event.reasons = {} e.n = #request.event.reasons request.event.reasons = nil e.j = m.to_json(request)",
+      gate.task {reasons = {{reason = "a"}}})[1].j:find("reasons", 1, true))
+  end)
+
+  it("has maps that are read, assigned and gone over", function()
+    local out = gate.run([[
+      local v = request.event
+      v.output_data = {literals = {}}
+      local l = v.output_data.literals
+      assert(l.x == nil and #l == 0 and next(m.to_table(l)) == nil)
+      l.x = {scalar = {primitive = {integer = 1}}}
+      l["two words"] = {scalar = {primitive = {string_value = "s"}}}
+      assert(l.x.scalar.primitive.integer == 1 and #l == 2 and v.output_data.literals == l)
+      l.x.scalar.primitive.integer = 2
+      l.x = l.x
+      local names = {}
+      for k, x in pairs(l) do names[#names + 1] = k .. m.which(x.scalar.primitive, "value") end
+      table.sort(names)
+      assert(table.concat(names, " ") == "two wordsstring_value xinteger", table.concat(names, " "))
+      l.gone = {}
+      l.gone = nil
+      assert(l.gone == nil and #l == 2)
+      assert(select(2, pcall(function() l[7] = {} end)):find("key is a string, not 7", 1, true))
+      e.json = m.to_json(request)]], gate.task {})
+    assert.has('"outputData":{"literals":{"two words":{"scalar":{"primitive":{"stringValue":"s"}}},"x":{"scalar":{"primitive":{"integer":"2"}}}}}', out[1].json)
+  end)
+
+  it("has Struct as plain Lua values, copies of them", function()
+    gate.run([[
+      local v = request.event
+      v.custom_info = {a = {1, 2.5, "x", false, m.json.null, {b = {}}}, n = m.json.null, e = {}}
+      local t = v.custom_info
+      assert(t.a[1] == 1.0 and t.a[2] == 2.5 and t.a[3] == "x" and t.a[4] == false and t.a[5] == m.json.null and t.a[6].b and t.n == m.json.null)
+      t.a[1] = 7
+      assert(v.custom_info.a[1] == 1.0 and v.custom_info ~= t)
+      v.custom_info = t
+      assert(v.custom_info.a[1] == 7.0 and m.to_table(request).event.custom_info.a[1] == 7.0)
+      for _, bad in ipairs {0/0, 1/0} do assert(not pcall(function() v.custom_info = {x = bad} end)) end
+      assert(not pcall(function() v.custom_info = {x = print} end) and not pcall(function() v.custom_info = 7 end))
+      assert(not pcall(function() v.custom_info = {[1] = 1} end))]], failed)
+  end)
+
+  it("has Timestamp and Duration as time", function()
+    gate.run([[
+      local v = request.event
+      for _, text in ipairs {"1970-01-01T00:00:00Z", "2026-01-02T03:04:05.678Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"} do
+        v.occurred_at = text
+        assert(tostring(v.occurred_at) == text, text)
+      end
+      v.occurred_at = "2026-01-02T04:04:05+01:00"
+      assert(tostring(v.occurred_at) == "2026-01-02T03:04:05Z" and m.time(v.occurred_at) == 1767323045.0)
+      v.occurred_at = 1.5
+      assert(v.occurred_at.seconds == 1 and v.occurred_at.nanos == 500000000 and m.time(v.occurred_at) == 1.5)
+      v.occurred_at.nanos = 0
+      assert(m.time(v.occurred_at) == 1.0 and m.time(v.reported_at) == nil)
+      v.occurred_at = {seconds = 2^53 // 1 | 0}
+      assert(tostring(v.occurred_at):find("Timestamp out of range: ", 1, true))
+      v.occurred_at = {}
+      assert(m.time(v.occurred_at) == 0.0)
+      v.occurred_at = nil
+      assert(v.occurred_at == nil)]], failed)
+    local duration = "request.event.task_node_metadata = {dynamic_workflow = {compiled_workflow = {primary = {template = {nodes = {{metadata = {timeout = %s}}}}}}}} " ..
+      "local d = request.event.task_node_metadata.dynamic_workflow.compiled_workflow.primary.template.nodes[1].metadata.timeout "
+    gate.run(duration:format("90.25") .. "assert(tostring(d) == '90.250s' and m.time(d) == 90.25 and d.seconds == 90)", gate.node {})
+    gate.run(duration:format("-0.5") .. "assert(tostring(d) == '-0.500s' and m.time(d) == -0.5 and d.seconds == 0 and d.nanos == -500000000)", gate.node {})
+    gate.run(duration:format("{seconds = math.maxinteger}") .. "assert(tostring(d):find('Duration out of range', 1, true))", gate.node {})
+  end)
+
+  it("clears with nil and makes messages from tables", function()
+    local out = gate.run([[
+      local v = request.event
+      v.error, v.producer_id, v.phase, v.occurred_at, v.reasons, v.retry_attempt = nil, nil, nil, nil, nil, nil
+      assert(v.error == nil and v.producer_id == "" and v.phase == "UNDEFINED" and v.retry_attempt == 0 and #v.reasons == 0)
+      assert(m.which(v, "output_result") == nil)
+      v.metadata = {}
+      assert(v.metadata ~= nil and v.metadata.generated_name == "")
+      v.metadata = {external_resources = {{external_id = "x", cache_status = "CACHE_HIT"}}, instance_class = "INTERRUPTIBLE"}
+      e.json = m.to_json(v.metadata)
+      v.metadata = nil
+      request.event = nil
+      assert(request.event == nil)
+      request.event = {phase = "RUNNING"}
+      assert(request.event.phase == "RUNNING")
+      e.all = m.to_json(request)]], gate.task {phase = "FAILED", error = "x", reasons = {{reason = "r"}}})
+    assert.equal('{"externalResources":[{"externalId":"x","cacheStatus":"CACHE_HIT"}],"instanceClass":"INTERRUPTIBLE"}', out[1].json)
+    assert.equal('{"event":{"phase":"RUNNING"}}', out[1].all)
+  end)
+
+  it("keeps fields that the schema does not have", function()
+    local bytes = gate.run("", gate.node {})[1].data
+    local extra = "\xfa\x3f\x03xyz" -- of the number 1023
+    local out = gate.run("request.event.node_name = 'named' assert(not pcall(function() return request.unknown end))",
+      gate.event {type = "com.flyte.resource.node", datacontenttype = "application/protobuf", data_base64 = gate.base64(bytes .. extra)})
+    assert.has("named", out[1].data)
+    assert.has(extra, out[1].data)
+  end)
+
+  it("is equal to itself, by field and message", function()
+    gate.run([[
+      local v = request.event
+      assert(request == request and v == request.event and v.task_id == v.task_id and v.reasons == request.event.reasons)
+      assert(v.reasons[1] == v.reasons[1] and v.reasons ~= v.logs and v.task_id ~= v.parent_node_execution_id and v ~= request)
+      assert(v.reasons ~= v and v ~= 7 and v.task_id ~= nil)]], gate.task {reasons = {{reason = "a"}}})
+  end)
+
+  it("goes over what is set, by number", function()
+    gate.run([[
+      local names = {}
+      for name, value in pairs(request.event) do
+        assert(value == request.event[name] or name == "custom_info")
+        names[#names + 1] = name
+      end
+      assert(table.concat(names, " ") == "task_id parent_node_execution_id retry_attempt phase occurred_at error custom_info", table.concat(names, " "))]], failed)
+  end)
+
+  it("copies lists and maps out to tables", function()
+    gate.run([[
+      local v = request.event
+      v.output_data = {literals = {x = {hash = "h"}}}
+      local list, map = m.to_table(v.reasons), m.to_table(v.output_data.literals)
+      assert(#list == 1 and list[1].reason == "a" and map.x.hash == "h" and getmetatable(list) == nil)
+      assert(m.to_table("plain") == "plain" and m.to_table(nil) == nil and not pcall(m.to_table))
+      assert(m.to_json(v.output_data) == '{"literals":{"x":{"hash":"h"}}}' and tostring(v.output_data) == m.to_json(v.output_data))
+      assert(not pcall(m.to_json, v.reasons) and not pcall(m.to_json, "x") and not pcall(m.which, v, "reasons") and not pcall(m.which, "x", "y"))]],
+      gate.task {reasons = {{reason = "a"}}})
+  end)
+
+  it("nests to a bounded depth, whichever way", function()
+    local function grows(step)
+      assert.error(function()
+        gate.run("request.event.output_data = {literals = {x = {}}} local at = request.event.output_data.literals.x for i = 1, 200 do " .. step .. " end", failed)
+      end, "nest more than 90 deep")
+    end
+    grows("at.collection = {literals = {{}}} at = at.collection.literals[1]")
+    grows("at.map = {literals = {y = {}}} at = at.map.literals.y")
+    grows("at.map = {literals = {}} at.map.literals.y = {} at = at.map.literals.y")
+  end)
+
   it("is nil for other events", function()
     gate.run("assert(request == nil and flyte == nil)")
-  end)
-end)
-
-describe("flyte", function()
-  it("has the same fields for every kind", function()
-    gate.run([[
-      assert(flyte.kind == "task" and flyte.project == "flytesnacks" and flyte.domain == "development" and flyte.execution == "f1")
-      assert(flyte.node == "n0" and flyte.task == "wf.t" and flyte.attempt == 1 and flyte.phase == "RETRYABLE_FAILED")
-      assert(flyte.failed == true and flyte.terminal == false and flyte.error_message == "x")]],
-      gate.task {phase = "RETRYABLE_FAILED", attempt = 1, error = "x"})
-    gate.run("assert(flyte.kind == 'workflow' and flyte.node == nil and flyte.attempt == nil and flyte.terminal)",
-      gate.workflow {phase = "SUCCEEDED"})
-  end)
-
-  it("is read-only and knows its names", function()
-    assert.error(function() gate.run("flyte.project = 'x'", gate.node {}) end, "flyte is read-only")
-    assert.error(function() gate.run("local x = flyte.projct", gate.node {}) end, '(did you mean "project"?)')
   end)
 end)
