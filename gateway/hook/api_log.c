@@ -4,13 +4,15 @@
 #include "hook/api.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/lograte.h"
+#include "hook/shared.h"
 #include "hook/vm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COST = 100, OWN = 4, MAX_FIELDS = 16, VALUE = 256 };
+enum { COST = 100, OWN = 5, MAX_FIELDS = 16, VALUE = 256 };
 
 struct line {
     struct gw_kv kv[OWN + MAX_FIELDS + 1];
@@ -70,11 +72,22 @@ static void add_fields(lua_State *L, struct line *l, int idx)
     qsort(first, (size_t)n, sizeof(*first), by_key);
 }
 
+/* Lines before this one that were left out; -1: this one is, too. */
+static int64_t lines_left_out(const struct gw_hook_vm *vm)
+{
+    if (vm->conf->lines)
+        return 0;
+    return (int64_t)gw_lograte_allow(gw_hook_shared_lograte(vm->shared), gw_hook_now_ms()) - 1;
+}
+
 static void write_line(lua_State *L, enum gw_level level, struct gw_str message, int fields)
 {
     const struct gw_hook_vm *vm = gw_vm(L);
+    int64_t left_out = lines_left_out(vm);
     struct line l = {.n = 0};
 
+    if (left_out < 0)
+        return;
     add(&l, gw_kv_cstr("pipeline", vm->conf->pipeline ? vm->conf->pipeline : ""));
     add(&l, gw_kv_cstr("at", gw_where(L, l.where)));
     if (vm->run->item)
@@ -82,6 +95,8 @@ static void write_line(lua_State *L, enum gw_level level, struct gw_str message,
     add(&l, gw_kv_str("msg", message));
     if (fields)
         add_fields(L, &l, fields);
+    if (left_out > 0)
+        add(&l, gw_kv_int("left_out", left_out));
     if (vm->conf->lines)
         vm->conf->lines->put(vm->conf->lines->ctx, level, l.kv);
     else

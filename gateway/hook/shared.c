@@ -1,6 +1,7 @@
 #include "hook/shared.h"
 
 #include "hook/counters.h"
+#include "hook/lograte.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@ struct gw_hook_shared {
     _Atomic unsigned refs;
     char *pipeline;
     struct gw_counters *counters;
+    struct gw_lograte lograte;
     struct gw_hook_shared *of; /* held: whose caches and lookups these are; NULL: its own */
 };
 
@@ -54,4 +56,9 @@ struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s)
 struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s)
 {
     return s->counters;
+}
+
+struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s)
+{
+    return s->of ? &s->of->lograte : &s->lograte;
 }

@@ -2,6 +2,7 @@
 #define GW_HOOK_SHARED_H
 
 struct gw_counters;
+struct gw_lograte;
 struct gw_metrics;
 
 /* What the hooks of one pipeline share: its counters, caches and lookups. The roster makes one by
@@ -20,5 +21,6 @@ void gw_hook_shared_drop(struct gw_hook_shared *s); /* NULL is fine */
 struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s);
 
 struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s); /* hook/counters.h */
+struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s);   /* hook/lograte.h */
 
 #endif
