@@ -95,6 +95,7 @@ $B/lua_spec: $O/spec/lua/run.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 fuzz-build: $(FUZZ)
+$B/grammar_fuzz: $O/spec/fuzz/grammar.o
 $(FUZZ): $B/%: $O/spec/fuzz/%.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 

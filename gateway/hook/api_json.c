@@ -359,6 +359,8 @@ void gw_api_json_open(lua_State *L)
     lua_newtable(L);
     lua_pushliteral(L, "json.list");
     lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0); /* scripts share it */
+    lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &empty_list_key);
     lua_createtable(L, 0, 3);
     luaL_setfuncs(L, fns, 0);

@@ -147,7 +147,7 @@ static enum next read_list(struct gw_hook_run *r)
         r->call->reason = "hook";
         r->call->label[0] = '\0';
     }
-    same = twice(r->call->mem, r->next + first, r->n_next - first);
+    same = n ? twice(r->call->mem, r->next + first, n) : NULL;
     return same ? equal(r, same) : GO_ON;
 }
 
