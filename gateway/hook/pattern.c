@@ -5,89 +5,133 @@
 #include "hook/guard.h"
 #include "hook/vm.h"
 
-#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CALLS = 200 };
+enum { MAX_CALLS = 200, CHUNK = 1024 };
 
 enum { OPEN = -1, POSITION = -2 };
+enum { HEAD_ANY, HEAD_CHAR, HEAD_ITEM };
 
 static const char *match_here(struct gw_match *m, const char *s, const char *p);
 
-static void step(struct gw_match *m)
+void gw_match_pay(struct gw_match *m)
 {
-    gw_guard_charge(m->L, 1);
+    uint64_t n = m->unpaid;
+
+    m->unpaid = 0;
+    gw_guard_charge(m->L, n);
+}
+
+static inline void step(struct gw_match *m, uint64_t n)
+{
+    m->unpaid += n;
+    if (m->unpaid >= CHUNK)
+        gw_match_pay(m);
+}
+
+/* A wrong pattern; the steps up to here are paid. */
+static _Noreturn void refuse(struct gw_match *m, const char *what)
+{
+    gw_match_pay(m);
+    luaL_error(m->L, "%s", what);
+    abort();
+}
+
+static _Noreturn void refuse_index(struct gw_match *m, int i)
+{
+    gw_match_pay(m);
+    luaL_error(m->L, "invalid capture index %%%d", i + 1);
+    abort();
 }
 
 /* ---- single characters --------------------------------------------------------------- */
 
-static int is_class(int c, int class)
-{
-    int yes;
+/* The classes of C's own locale, and the characters that are special in a pattern. */
+enum {
+    UPPER = 1,
+    LOWER = 2,
+    DIGIT = 4,
+    HEX = 8,
+    PUNCT = 16,
+    SPACE = 32,
+    CONTROL = 64,
+    ZERO = 128,
+    SPECIAL = 256,
+    ALPHA = UPPER | LOWER,
+    ALNUM = ALPHA | DIGIT,
+    GRAPH = ALNUM | PUNCT,
+};
 
-    switch (tolower(class)) {
-    case 'a':
-        yes = isalpha(c);
-        break;
-    case 'c':
-        yes = iscntrl(c);
-        break;
-    case 'd':
-        yes = isdigit(c);
-        break;
-    case 'g':
-        yes = isgraph(c);
-        break;
-    case 'l':
-        yes = islower(c);
-        break;
-    case 'p':
-        yes = ispunct(c);
-        break;
-    case 's':
-        yes = isspace(c);
-        break;
-    case 'u':
-        yes = isupper(c);
-        break;
-    case 'w':
-        yes = isalnum(c);
-        break;
-    case 'x':
-        yes = isxdigit(c);
-        break;
-    case 'z': /* of old scripts */
-        yes = c == 0;
-        break;
-    default:
+static const uint16_t kinds[256] = {
+    [0] = CONTROL | ZERO,
+    [1 ... 8] = CONTROL,
+    ['\t' ... '\r'] = CONTROL | SPACE,
+    [14 ... 31] = CONTROL,
+    [' '] = SPACE,
+    ['!' ... '#'] = PUNCT,
+    ['$' ... '%'] = PUNCT | SPECIAL,
+    ['&' ... '\''] = PUNCT,
+    ['('] = PUNCT | SPECIAL,
+    [')'] = PUNCT,
+    ['*' ... '+'] = PUNCT | SPECIAL,
+    [','] = PUNCT,
+    ['-' ... '.'] = PUNCT | SPECIAL,
+    ['/'] = PUNCT,
+    ['0' ... '9'] = DIGIT | HEX,
+    [':' ... '>'] = PUNCT,
+    ['?'] = PUNCT | SPECIAL,
+    ['@'] = PUNCT,
+    ['A' ... 'F'] = UPPER | HEX,
+    ['G' ... 'Z'] = UPPER,
+    ['['] = PUNCT | SPECIAL,
+    ['\\' ... ']'] = PUNCT,
+    ['^'] = PUNCT | SPECIAL,
+    ['_' ... '`'] = PUNCT,
+    ['a' ... 'f'] = LOWER | HEX,
+    ['g' ... 'z'] = LOWER,
+    ['{' ... '~'] = PUNCT,
+    [127] = CONTROL,
+};
+
+/* By the letter behind a %, in lower case; z is of old scripts. */
+static const uint16_t classes[128] = {
+    ['a'] = ALPHA, ['c'] = CONTROL, ['d'] = DIGIT, ['g'] = GRAPH, ['l'] = LOWER, ['p'] = PUNCT,
+    ['s'] = SPACE, ['u'] = UPPER,   ['w'] = ALNUM, ['x'] = HEX,   ['z'] = ZERO,
+};
+
+static inline int is_class(int c, int class)
+{
+    int wanted = kinds[class] & ALPHA ? classes[class | 0x20] : 0;
+
+    if (!wanted)
         return class == c;
-    }
-    return isupper(class) ? !yes : yes != 0;
+    return !(kinds[c] & wanted) == !(class & 0x20);
 }
 
 /* p is behind the '['; the end is behind the ']'. The first character, or the first behind ^, is
  * never the end. */
-static const char *set_end(const struct gw_match *m, const char *p)
+static const char *set_end(struct gw_match *m, const char *p)
 {
     if (p < m->pat_end && *p == '^')
         p++;
     do {
         if (p == m->pat_end)
-            luaL_error(m->L, "malformed pattern (missing ']')");
+            refuse(m, "malformed pattern (missing ']')");
         if (*p++ == '%') {
             if (p == m->pat_end)
-                luaL_error(m->L, "malformed pattern (missing ']')");
+                refuse(m, "malformed pattern (missing ']')");
             p++;
         }
     } while (p == m->pat_end || *p != ']');
     return p + 1;
 }
 
-static const char *class_end(const struct gw_match *m, const char *p)
+static inline const char *class_end(struct gw_match *m, const char *p)
 {
     if (*p == '%') {
         if (p + 1 == m->pat_end)
-            luaL_error(m->L, "malformed pattern (ends with '%%')");
+            refuse(m, "malformed pattern (ends with '%')");
         return p + 2;
     }
     return *p == '[' ? set_end(m, p + 1) : p + 1;
@@ -122,15 +166,9 @@ static int in_set(int c, const char *p, const char *last)
     return !wanted;
 }
 
-/* The character at s matches the single item p..end. */
-static int is_single(struct gw_match *m, const char *s, const char *p, const char *end)
+/* The character c matches the single item p..end. */
+static inline int is_one(int c, const char *p, const char *end)
 {
-    int c;
-
-    step(m);
-    if (s >= m->text_end)
-        return 0;
-    c = (unsigned char)*s;
     switch (*p) {
     case '.':
         return 1;
@@ -143,6 +181,31 @@ static int is_single(struct gw_match *m, const char *s, const char *p, const cha
     }
 }
 
+static inline int is_single(struct gw_match *m, const char *s, const char *p, const char *end)
+{
+    step(m, 1);
+    return s < m->text_end && is_one((unsigned char)*s, p, end);
+}
+
+/* Where the characters from s on end that match the item, or with 0 do not. Paid by the chunk. */
+static const char *run_end(struct gw_match *m, const char *s, const char *p, const char *end,
+                           int yes)
+{
+    while (s < m->text_end) {
+        size_t left = (size_t)(m->text_end - s), n = 0;
+
+        if (left > CHUNK)
+            left = CHUNK;
+        while (n < left && is_one((unsigned char)s[n], p, end) == yes)
+            n++;
+        step(m, n + 1);
+        s += n;
+        if (n < left)
+            break;
+    }
+    return s;
+}
+
 /* ---- items --------------------------------------------------------------------------- */
 
 static const char *match_balance(struct gw_match *m, const char *s, const char *p)
@@ -150,13 +213,13 @@ static const char *match_balance(struct gw_match *m, const char *s, const char *
     int open, close, depth = 1;
 
     if (m->pat_end - p < 2)
-        luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
+        refuse(m, "malformed pattern (missing arguments to '%b')");
     if (s >= m->text_end || *s != *p)
         return NULL;
     open = (unsigned char)*p;
     close = (unsigned char)p[1];
     while (++s < m->text_end) {
-        step(m);
+        step(m, 1);
         if ((unsigned char)*s == close) {
             if (--depth == 0)
                 return s + 1;
@@ -169,12 +232,12 @@ static const char *match_balance(struct gw_match *m, const char *s, const char *
 
 static const char *match_most(struct gw_match *m, const char *s, const char *p, const char *end)
 {
-    ptrdiff_t n = 0;
+    const char *last = *p == '.' ? m->text_end : run_end(m, s, p, end, 1);
 
-    while (is_single(m, s + n, p, end))
-        n++;
-    for (; n >= 0; n--) {
-        const char *r = match_here(m, s + n, end + 1);
+    if (end + 1 == m->pat_end)
+        return last;
+    for (; last >= s; last--) {
+        const char *r = match_here(m, last, end + 1);
 
         if (r)
             return r;
@@ -197,7 +260,7 @@ static const char *start_capture(struct gw_match *m, const char *s, const char *
     const char *r;
 
     if (m->n >= GW_MATCH_CAPTURES)
-        luaL_error(m->L, "too many captures");
+        refuse(m, "too many captures");
     m->cap[m->n].start = s;
     m->cap[m->n].len = what;
     m->n++;
@@ -215,7 +278,7 @@ static const char *end_capture(struct gw_match *m, const char *s, const char *p)
     while (i >= 0 && m->cap[i].len != OPEN)
         i--;
     if (i < 0)
-        luaL_error(m->L, "invalid pattern capture");
+        refuse(m, "invalid pattern capture");
     m->cap[i].len = s - m->cap[i].start;
     r = match_here(m, s, p);
     if (!r)
@@ -230,7 +293,7 @@ static const char *match_again(struct gw_match *m, const char *s, int digit)
     size_t len;
 
     if (i < 0 || i >= m->n || m->cap[i].len == OPEN)
-        luaL_error(m->L, "invalid capture index %%%d", i + 1);
+        refuse_index(m, i);
     len = (size_t)m->cap[i].len;
     if (m->cap[i].len == POSITION || (size_t)(m->text_end - s) < len ||
         memcmp(m->cap[i].start, s, len) != 0)
@@ -244,7 +307,7 @@ static int is_frontier(struct gw_match *m, const char *s, const char *p, const c
     int before, after;
 
     if (p >= m->pat_end || *p != '[')
-        luaL_error(m->L, "missing '[' after '%%f' in pattern");
+        refuse(m, "missing '[' after '%f' in pattern");
     *end = class_end(m, p);
     before = s == m->text ? 0 : (unsigned char)s[-1];
     after = s < m->text_end ? (unsigned char)*s : 0;
@@ -265,7 +328,7 @@ static int match_special(struct gw_match *m, const char **s, const char **p)
     } else if (at[1] == 'f') {
         *s = is_frontier(m, *s, at + 2, &end) ? *s : NULL;
         *p = end;
-    } else if (isdigit((unsigned char)at[1])) {
+    } else if (kinds[(unsigned char)at[1]] & DIGIT) {
         *s = match_again(m, *s, (unsigned char)at[1]);
         *p = at + 2;
     } else {
@@ -326,23 +389,80 @@ static const char *match_here(struct gw_match *m, const char *s, const char *p)
     const char *r;
 
     if (m->calls-- == 0)
-        luaL_error(m->L, "pattern too complex");
-    step(m);
+        refuse(m, "pattern too complex");
+    step(m, 1);
     r = match_rest(m, s, p);
     m->calls++;
     return r;
 }
 
+/* ---- where a match can begin ----------------------------------------------------------- */
+
+/* A match that begins with one character out of a few is looked for quickly. A wrong pattern is
+ * left to the matcher, which says what is wrong with it. */
+static void find_head(struct gw_match *m)
+{
+    const char *p = m->pat;
+
+    m->head = HEAD_ANY;
+    if (p + 1 < m->pat_end && *p == '(' && p[1] != ')')
+        p++;
+    if (p == m->pat_end || *p == '(' || *p == ')' || *p == '.' ||
+        (*p == '$' && p + 1 == m->pat_end))
+        return;
+    if (*p == '%' &&
+        (p + 1 == m->pat_end || p[1] == 'b' || p[1] == 'f' || kinds[(unsigned char)p[1]] & DIGIT))
+        return;
+    m->head_item = p;
+    m->head_end = class_end(m, p);
+    if (m->head_end < m->pat_end && *m->head_end && strchr("*?-", *m->head_end))
+        return;
+    m->head = *p == '%' || *p == '[' ? HEAD_ITEM : HEAD_CHAR;
+}
+
+static const char *skip_to_head(struct gw_match *m, const char *s)
+{
+    const char *at = s;
+
+    if (m->head == HEAD_CHAR) {
+        at = memchr(s, *m->head_item, (size_t)(m->text_end - s));
+        at = at ? at : m->text_end;
+        step(m, (uint64_t)(at - s) / 16);
+    } else if (m->head == HEAD_ITEM) {
+        at = run_end(m, s, m->head_item, m->head_end, 0);
+    }
+    return at == m->text_end && m->head != HEAD_ANY ? NULL : at;
+}
+
+const char *gw_match_from(struct gw_match *m, const char **s)
+{
+    const char *at, *e;
+
+    if (m->head < 0)
+        find_head(m);
+    for (at = *s; at <= m->text_end; at++) {
+        if (!m->anchored && !(at = skip_to_head(m, at)))
+            return NULL;
+        m->calls = MAX_CALLS;
+        m->n = 0;
+        *s = at;
+        e = match_here(m, at, m->pat);
+        if (e || m->anchored)
+            return e;
+    }
+    return NULL;
+}
+
 /* ---- captures ------------------------------------------------------------------------ */
 
-void gw_match_push(const struct gw_match *m, int i, const char *s, const char *e)
+void gw_match_push(struct gw_match *m, int i, const char *s, const char *e)
 {
     if (i >= m->n) {
         if (i != 0)
-            luaL_error(m->L, "invalid capture index %%%d", i + 1);
+            refuse_index(m, i);
         lua_pushlstring(m->L, s, (size_t)(e - s));
     } else if (m->cap[i].len == OPEN) {
-        luaL_error(m->L, "unfinished capture");
+        refuse(m, "unfinished capture");
     } else if (m->cap[i].len == POSITION) {
         lua_pushinteger(m->L, m->cap[i].start - m->text + 1);
     } else {
@@ -350,7 +470,7 @@ void gw_match_push(const struct gw_match *m, int i, const char *s, const char *e
     }
 }
 
-int gw_match_push_all(const struct gw_match *m, const char *s, const char *e)
+int gw_match_push_all(struct gw_match *m, const char *s, const char *e)
 {
     int n = m->n == 0 && s ? 1 : m->n;
 
@@ -367,14 +487,24 @@ void gw_match_init(struct gw_match *m, lua_State *L, int text, int pat)
     m->L = L;
     m->text = luaL_checklstring(L, text, &text_len);
     m->text_end = m->text + text_len;
-    m->pat_end = luaL_checklstring(L, pat, &pat_len) + pat_len;
-    m->calls = MAX_CALLS;
+    m->pat = luaL_checklstring(L, pat, &pat_len);
+    m->pat_end = m->pat + pat_len;
+    m->unpaid = 0;
+    m->anchored = 0;
+    m->head = -1;
     m->n = 0;
 }
 
-const char *gw_match_at(struct gw_match *m, const char *s, const char *p)
+void gw_match_anchor(struct gw_match *m)
 {
-    m->calls = MAX_CALLS;
-    m->n = 0;
-    return match_here(m, s, p);
+    m->anchored = m->pat < m->pat_end && *m->pat == '^';
+    m->pat += m->anchored;
+}
+
+int gw_match_is_plain(const struct gw_match *m)
+{
+    for (const char *p = m->pat; p < m->pat_end; p++)
+        if (kinds[(unsigned char)*p] & SPECIAL)
+            return 0;
+    return 1;
 }

@@ -3,7 +3,6 @@
 #include "hook/pattern.h"
 #include "hook/vm.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* ---- find and match ------------------------------------------------------------------ */
@@ -20,23 +19,29 @@ static size_t start_at(lua_State *L, int idx, size_t len)
     return len - (size_t)-i;
 }
 
-static int is_plain(const char *p, size_t len)
+/* The first few places by hand, which is quick for most; then memmem, which is linear. */
+static const char *find_text(const char *s, size_t len, const char *p, size_t p_len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (p[i] && strchr("^$*+?.([%-", p[i]))
-            return 0;
-    return 1;
+    enum { TRIES = 16 };
+    const char *end = s + len;
+
+    for (int i = 0; i < TRIES && p_len && (size_t)(end - s) >= p_len; i++, s++) {
+        s = memchr(s, *p, (size_t)(end - s) - p_len + 1);
+        if (!s)
+            return NULL;
+        if (!memcmp(s, p, p_len))
+            return s;
+    }
+    return p_len ? memmem(s, (size_t)(end - s), p, p_len) : s;
 }
 
-/* memmem is linear in both lengths. */
-static int find_plain(lua_State *L, const struct gw_match *m, size_t init, const char *p,
-                      size_t len)
+static int find_plain(lua_State *L, const struct gw_match *m, size_t init)
 {
-    size_t left = (size_t)(m->text_end - m->text) - init;
+    size_t left = (size_t)(m->text_end - m->text) - init, len = (size_t)(m->pat_end - m->pat);
     const char *at;
 
     gw_guard_charge(L, (left + len) / 8);
-    at = len ? memmem(m->text + init, left, p, len) : m->text + init;
+    at = find_text(m->text + init, left, m->pat, len);
     if (!at) {
         lua_pushnil(L);
         return 1;
@@ -48,36 +53,31 @@ static int find_plain(lua_State *L, const struct gw_match *m, size_t init, const
 
 static int find_or_match(lua_State *L, int find)
 {
-    const char *p, *s, *e;
+    const char *s, *e;
     struct gw_match m;
     size_t init;
-    int anchored;
 
     gw_match_init(&m, L, 1, 2);
-    p = lua_tostring(L, 2);
     init = start_at(L, 3, (size_t)(m.text_end - m.text));
     if (init > (size_t)(m.text_end - m.text)) {
         lua_pushnil(L);
         return 1;
     }
-    if (find && (lua_toboolean(L, 4) || is_plain(p, (size_t)(m.pat_end - p))))
-        return find_plain(L, &m, init, p, (size_t)(m.pat_end - p));
-    anchored = p < m.pat_end && *p == '^';
-    p += anchored;
-    for (s = m.text + init; s <= m.text_end; s++) {
-        e = gw_match_at(&m, s, p);
-        if (e && find) {
-            lua_pushinteger(L, s - m.text + 1);
-            lua_pushinteger(L, e - m.text);
-            return 2 + gw_match_push_all(&m, NULL, NULL);
-        }
-        if (e)
-            return gw_match_push_all(&m, s, e);
-        if (anchored)
-            break;
+    if (find && (lua_toboolean(L, 4) || gw_match_is_plain(&m)))
+        return find_plain(L, &m, init);
+    gw_match_anchor(&m);
+    s = m.text + init;
+    e = gw_match_from(&m, &s);
+    gw_match_pay(&m);
+    if (!e) {
+        lua_pushnil(L);
+        return 1;
     }
-    lua_pushnil(L);
-    return 1;
+    if (!find)
+        return gw_match_push_all(&m, s, e);
+    lua_pushinteger(L, s - m.text + 1);
+    lua_pushinteger(L, e - m.text);
+    return 2 + gw_match_push_all(&m, NULL, NULL);
 }
 
 static int str_find(lua_State *L)
@@ -96,22 +96,21 @@ static int str_match(lua_State *L)
 static int gmatch_next(lua_State *L)
 {
     struct gw_match m;
-    const char *p, *last, *e;
+    const char *last, *e, *s;
     lua_Integer last_at = lua_tointeger(L, lua_upvalueindex(4));
 
     gw_match_init(&m, L, lua_upvalueindex(1), lua_upvalueindex(2));
-    p = lua_tostring(L, lua_upvalueindex(2));
     last = last_at < 0 ? NULL : m.text + last_at;
-    for (const char *s = m.text + lua_tointeger(L, lua_upvalueindex(3)); s <= m.text_end; s++) {
-        e = gw_match_at(&m, s, p);
-        if (!e || e == last)
-            continue;
-        lua_pushinteger(L, e - m.text);
-        lua_copy(L, -1, lua_upvalueindex(3));
-        lua_replace(L, lua_upvalueindex(4));
-        return gw_match_push_all(&m, s, e);
-    }
-    return 0;
+    s = m.text + lua_tointeger(L, lua_upvalueindex(3));
+    while ((e = gw_match_from(&m, &s)) != NULL && e == last)
+        s++;
+    gw_match_pay(&m);
+    if (!e)
+        return 0;
+    lua_pushinteger(L, e - m.text);
+    lua_copy(L, -1, lua_upvalueindex(3));
+    lua_replace(L, lua_upvalueindex(4));
+    return gw_match_push_all(&m, s, e);
 }
 
 static int str_gmatch(lua_State *L)
@@ -144,7 +143,7 @@ static void add_string(struct gw_match *m, luaL_Buffer *b, const char *s, const 
             luaL_addchar(b, '%');
         } else if (p < end && *p == '0') {
             luaL_addlstring(b, s, (size_t)(e - s));
-        } else if (p < end && isdigit((unsigned char)*p)) {
+        } else if (p < end && *p >= '1' && *p <= '9') {
             gw_match_push(m, *p - '1', s, e);
             luaL_tolstring(m->L, -1, NULL);
             lua_remove(m->L, -2);
@@ -162,6 +161,7 @@ static int add_value(struct gw_match *m, luaL_Buffer *b, const char *s, const ch
 {
     lua_State *L = m->L;
 
+    gw_match_pay(m);
     if (type == LUA_TFUNCTION) {
         lua_pushvalue(L, 3);
         lua_call(L, gw_match_push_all(m, s, e), 1);
@@ -183,45 +183,50 @@ static int add_value(struct gw_match *m, luaL_Buffer *b, const char *s, const ch
     return 1;
 }
 
+/* Replaces up to max matches; *changed: not all stayed as they were. */
+static lua_Integer replace_all(struct gw_match *m, luaL_Buffer *b, lua_Integer max, int type,
+                               int *changed)
+{
+    const char *from = m->text, *last = NULL, *s, *e;
+    lua_Integer n = 0;
+
+    for (s = from; n < max && (e = gw_match_from(m, &s)) != NULL;) {
+        if (e == last) { /* an empty match where one has just ended */
+            s++;
+            continue;
+        }
+        n++;
+        luaL_addlstring(b, from, (size_t)(s - from));
+        *changed |= add_value(m, b, s, e, type);
+        from = s = last = e;
+        if (m->anchored)
+            break;
+    }
+    luaL_addlstring(b, from, (size_t)(m->text_end - from));
+    return n;
+}
+
 static int str_gsub(lua_State *L)
 {
     struct gw_match m;
-    const char *p, *s, *last = NULL;
-    lua_Integer max, n = 0;
-    int type = lua_type(L, 3), anchored, changed = 0;
+    lua_Integer max, n;
+    int type = lua_type(L, 3), changed = 0;
     luaL_Buffer b;
 
     gw_match_init(&m, L, 1, 2);
-    p = lua_tostring(L, 2);
     max = luaL_optinteger(L, 4, (m.text_end - m.text) + 1);
     luaL_argexpected(L,
                      type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
                          type == LUA_TTABLE,
                      3, "string/function/table");
-    anchored = p < m.pat_end && *p == '^';
-    p += anchored;
+    gw_match_anchor(&m);
     luaL_buffinit(L, &b);
-    for (s = m.text; n < max;) {
-        const char *e = gw_match_at(&m, s, p);
-
-        if (e && e != last) {
-            n++;
-            changed |= add_value(&m, &b, s, e, type);
-            s = last = e;
-        } else if (s < m.text_end) {
-            luaL_addchar(&b, *s++);
-        } else {
-            break;
-        }
-        if (anchored)
-            break;
-    }
-    if (changed) {
-        luaL_addlstring(&b, s, (size_t)(m.text_end - s));
+    n = replace_all(&m, &b, max, type, &changed);
+    gw_match_pay(&m);
+    if (changed)
         luaL_pushresult(&b);
-    } else {
+    else
         lua_pushvalue(L, 1);
-    }
     lua_pushinteger(L, n);
     return 2;
 }
