@@ -438,7 +438,7 @@ const char *gw_match_from(struct gw_match *m, const char **s)
 {
     const char *at, *e;
 
-    if (m->head < 0)
+    if (m->head < 0 && *s <= m->text_end)
         find_head(m);
     for (at = *s; at <= m->text_end; at++) {
         if (!m->anchored && !(at = skip_to_head(m, at)))
