@@ -244,6 +244,7 @@ static void finish(struct gw_reloader *r)
 {
     const struct gw_reload *x = &r->result;
 
+    gw_config_note_owners(r->roster->now->config);
     r->result.reloaded = 1;
     r->result.problems = r->load->problems.items;
     r->result.n_problems = r->load->problems.n;

@@ -289,6 +289,7 @@ static int start_pipelines(struct run *r, struct gw_err *err)
         (struct gw_roster){.log = r->log, .metrics = r->metrics, .reload = want_reload, .ctx = r};
     if (gw_roster_start(&r->roster, r->first, err))
         return -1;
+    gw_config_note_owners(r->config);
     gw_reloader_init(&r->reloader, &r->roster, r->loop, r->path);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "config/config.h"
 
+struct gw_buf;
 struct gw_field;
 struct gw_yaml;
 
@@ -36,10 +37,13 @@ struct gw_load {
     struct gw_included *included;
     size_t n_included;
     struct gw_included **from; /* of each pipeline of the configuration; NULL: the main file */
+    struct gw_pairs owners;    /* names to files, from the last run */
     size_t pardoned;           /* errors at places in the main file that are an included file's */
     int failed;                /* the main file has errors */
 };
 
+/* The JSON Schema of a file that a table reads. */
+void gw_config_put_schema(const struct gw_field *table, const char *title, struct gw_buf *out);
 /* Index of a key in any case; map->n: it is not there. */
 size_t gw_config_find(const struct gw_yaml *map, const char *key);
 /* FILE:LINE:COLUMN: what, on the arena. */
@@ -52,6 +56,8 @@ void gw_config_guess_names(struct gw_str text, void (*fn)(void *ctx, struct gw_s
                            void *ctx);
 /* Holds a pipeline of an included file to the guard. */
 void gw_config_guard_check(const struct gw_load *l, struct gw_pipeline_conf *c);
+/* What no included file may do, guard or none. */
+void gw_config_check_harm(struct gw_load *l);
 /* All pipelines into one list, the main file's first; without any: the built-in one. */
 void gw_config_join(struct gw_load *l);
 /* Each on its own. */

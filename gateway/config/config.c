@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 #include "config/assemble.h"
 #include "config/flyteadmin.h"
+#include "config/owners.h"
 #include "net/listener.h"
 
 #include <stdlib.h>
@@ -253,8 +254,11 @@ static void note_files(struct gw_config *c, const struct gw_yaml *root)
 static void assemble(struct gw_load *l, struct file *f)
 {
     gw_config_include(l, &f->include);
+    if (l->n_included)
+        l->owners = gw_owners_read(&f->conf.log, l->p->mem);
     gw_config_join(l);
     gw_config_check_each(l);
+    gw_config_check_harm(l);
     check_addresses(&f->conf, l->root, l->p);
     check_sections(&f->conf, &f->sections, l->root, l->p);
     if (f->cloud_yaml)
@@ -269,6 +273,7 @@ static int load(const char *path, struct gw_problems *p, int all, struct gw_conf
     struct gw_load l = {.config = &f->conf, .p = p, .root = read_root(path, p)};
 
     f->conf.mem = p->mem;
+    f->conf.file = l.root ? l.root->file : path;
     *out = &f->conf;
     if (l.root && l.root->type == GW_YAML_MAP)
         complete(l.root, p);
@@ -308,19 +313,26 @@ void gw_config_free(struct gw_config *c)
         gw_arena_free(c->mem);
 }
 
-void gw_config_schema(struct gw_buf *out)
+void gw_config_put_schema(const struct gw_field *table, const char *title, struct gw_buf *out)
 {
     struct gw_buf rest;
 
     gw_buf_init(&rest, out->max, NULL);
-    gw_fields_schema(fields, &rest);
-    gw_buf_puts(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
-                     "\"title\":\"Moongate's configuration\",");
+    gw_fields_schema(table, &rest);
+    gw_buf_printf(out,
+                  "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+                  "\"title\":\"%s\",",
+                  title);
     if (rest.failed || rest.len == 0)
         out->failed = 1;
     else
         gw_buf_put(out, rest.p + 1, rest.len - 1);
     gw_buf_free(&rest);
+}
+
+void gw_config_schema(struct gw_buf *out)
+{
+    gw_config_put_schema(fields, "Moongate's configuration", out);
 }
 
 void gw_config_reference(struct gw_buf *out)

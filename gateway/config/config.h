@@ -17,6 +17,7 @@ struct gw_problems;
  * builds a new one. */
 struct gw_config {
     struct gw_arena *mem; /* owns everything here */
+    const char *file;     /* the main one; "": the built-in defaults */
     const char *source;
     int64_t shutdown_timeout_ms;
     struct gw_ingest_conf *ingest; /* never NULL after load: defaults when the key is absent */
@@ -56,6 +57,9 @@ void gw_config_included_schema(struct gw_buf *out);
 void gw_config_reference(struct gw_buf *out);
 /* Problems carry the script's file and line. A configuration with problems may be incomplete. */
 void gw_config_check_scripts(const struct gw_config *c, struct gw_problems *p);
+/* Writes down which file's the names are, so that no other takes them (owners.h). Of what runs,
+ * with the log's lock held. */
+void gw_config_note_owners(const struct gw_config *c);
 /* Every file whose change matters, in no order; one may come more than once. */
 typedef void gw_config_file_fn(void *ctx, const struct gw_pipeline_conf *of, const char *path);
 void gw_config_files(const struct gw_config *c, gw_config_file_fn *fn, void *ctx);

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "config/owners.h"
 #include "publish/publisher.h"
 
 #include <stdlib.h>
@@ -242,36 +243,86 @@ static const char *tell_clash(struct gw_load *l, const struct gw_pipeline_conf *
     return gw_config_placed(l->p, at, text);
 }
 
+static int owns(const struct gw_load *l, const struct gw_included *f, const char *name)
+{
+    const char *owner = gw_owner_of(&l->owners, name);
+
+    return f && owner && !strcmp(owner, gw_owner_path(l->root->file, f->path));
+}
+
+/* Which of two, k before i, has the name: the main file's, or whose it was, or who is sound, or who
+ * comes first. */
+static int first_has(const struct gw_load *l, size_t i, size_t k)
+{
+    const struct gw_included *mine = l->from[i], *other = l->from[k];
+    const char *name = ((const struct gw_pipeline_conf *)l->config->pipelines.items)[i].name;
+
+    if (mine == other || !other || owns(l, other, name))
+        return 1;
+    if (owns(l, mine, name))
+        return 0;
+    return !other->why || mine->why;
+}
+
+static void lose(struct gw_load *l, const struct gw_included *f, const char *why, const char **lost)
+{
+    if (!f)
+        l->failed = 1;
+    else if (!lost[f - l->included])
+        lost[f - l->included] = why;
+}
+
 /* 1: i cannot have its name. lost: why a file, by its number, is broken from now on. */
 static int check_name(struct gw_load *l, size_t i, size_t k, const char **lost)
 {
     const struct gw_pipeline_conf *all = l->config->pipelines.items;
-    struct gw_included *mine = l->from[i], *other = l->from[k];
-    const char *why;
+    const int first = first_has(l, i, k);
+    const size_t has = first ? k : i, wants = first ? i : k;
 
     if (!same(all[i].name, all[k].name))
         return 0;
-    if (mine != other && (all[i].guessed || all[k].guessed))
-        return 0; /* what is guessed claims nothing */
-    if (mine != other && other && other->why && !mine->why) {
-        tell_clash(l, &all[i], &all[k]);
+    /* what is guessed claims nothing but what was its file's */
+    if (all[wants].guessed || (all[has].guessed && !owns(l, l->from[has], all[i].name)))
         return 0;
+    lose(l, l->from[wants], tell_clash(l, &all[has], &all[wants]), lost);
+    return first;
+}
+
+/* A name whose file cannot be read now, so that nobody knows whether it has it still. */
+static void check_owner(struct gw_load *l, size_t i, const char **lost)
+{
+    const struct gw_pipeline_conf *c =
+        &((const struct gw_pipeline_conf *)l->config->pipelines.items)[i];
+    const char *text;
+
+    for (size_t k = 0; l->from[i] && !c->guessed && k < l->n_included; k++) {
+        const struct gw_included *f = &l->included[k];
+
+        if (f == l->from[i] || f->root || !owns(l, f, c->name))
+            continue;
+        text = gw_arena_printf(l->p->mem,
+                               "pipelines.%s: the name is that of a pipeline of %s, which cannot "
+                               "be read now",
+                               c->name, f->path)
+                   .p;
+        gw_problems_add(l->p, 0, at_key(c, "name")->file, at_key(c, "name")->line,
+                        at_key(c, "name")->column, "%s", text);
+        lose(l, l->from[i], gw_config_placed(l->p, at_key(c, "name"), text), lost);
     }
-    why = tell_clash(l, &all[k], &all[i]);
-    if (!mine)
-        l->failed = 1;
-    else
-        lost[mine - l->included] = why;
-    return 1;
 }
 
 static void check_names(struct gw_load *l)
 {
     const char **lost = gw_arena_zalloc(l->p->mem, (l->n_included + 1) * sizeof(char *));
 
-    for (size_t i = 0; i < l->config->pipelines.n; i++)
-        for (size_t k = 0; k < i && !check_name(l, i, k, lost); k++)
-            ;
+    for (size_t i = 0; i < l->config->pipelines.n; i++) {
+        size_t k = 0;
+
+        while (k < i && !check_name(l, i, k, lost))
+            k++;
+        if (k == i)
+            check_owner(l, i, lost);
+    }
     for (size_t i = 0; i < l->n_included; i++)
         if (!l->included[i].why)
             l->included[i].why = lost[i];

@@ -322,3 +322,21 @@ pipelines:
     told += [json.dumps(reload(g)[1]), g.log(), checked.stdout + checked.stderr, worse.stdout + worse.stderr]
     assert checked.returncode == 0 and worse.returncode == 1
     assert not [x for x in told for s in secrets.values() if s in x]
+
+
+def test_a_name_is_its_teams_over_a_restart_whoever_comes_first(teams):
+    """aaa comes first by name, and would have red's cursor."""
+    g = teams.start()
+    send(g, "f1")
+    g.settled(1)
+    for red in (RED, RED + "    workers: 0\n", "pipelines: [{\n"):
+        g.write("teams/red/red.yaml", red)
+        g.write("teams/aaa/aaa.yaml", "pipelines: [{name: red, publisher: {type: file, path: stolen.jsonl}}]\n")
+        g.restart()
+        assert g.pipeline("red")["up"] == (red == RED)
+    send(g, "f2")
+    g.settled(2, "main")
+    g.write("teams/red/red.yaml", RED)
+    g.restart()
+    g.settled(2)
+    assert g.ids("teams/red/red.jsonl") == ids("f1", "f2") and not os.path.exists(g.path("teams/aaa/stolen.jsonl"))

@@ -302,13 +302,128 @@ TEST(test_include_takes_over_no_name_that_another_file_has)
     gw_config_free(c);
 }
 
+/* Who comes first in the order of names would have it otherwise. */
+TEST(test_include_remembers_whose_a_name_is)
+{
+    struct gw_config *c;
+
+    CHECK(!mkdir("d", 0777) && !mkdir("d/moongate-data", 0777));
+    team("b.yaml", ONE("mine"));
+    c = load(TEAMS);
+    CHECK(c && p.n == 0);
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    team("a.yaml", "pipelines:\n  - {name: other, publisher: {type: 'null'}}\n"
+                   "  - {name: mine, publisher: {type: 'null'}}\n");
+    c = load(TEAMS);
+    CHECK(c && p.n == 1 && runs(c, "mine ") && find(c, "other")->down);
+    CHECK(has("d/t/a.yaml", 3, 12,
+              "pipelines.mine: two pipelines have this name, the other stands at "
+              "d/t/b.yaml:1:20"));
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    /* also while its own file is broken, and when nobody can read what stands there */
+    team("b.yaml", "pipelines: [{name: mine, workers: 0, publisher: {type: 'null'}}]\n");
+    c = load(TEAMS);
+    CHECK(c && runs(c, "") && find(c, "mine")->down);
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    team("b.yaml", "pipelines: [{\n");
+    c = load(TEAMS);
+    CHECK(c && runs(c, "") && p.n == 2);
+    CHECK(has("d/t/a.yaml", 3, 12,
+              "pipelines.mine: the name is that of a pipeline of d/t/b.yaml, which cannot be read "
+              "now"));
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    /* until it gives the name up */
+    team("b.yaml", ONE("b"));
+    c = load(TEAMS);
+    CHECK(c && p.n == 0 && runs(c, "other mine b "));
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    team("b.yaml", ONE("mine"));
+    c = load(TEAMS);
+    CHECK(c && p.n == 1 && runs(c, "other mine "));
+    gw_config_free(c);
+}
+
+#define LIMITS(x) "pipelines:\n  - {name: a, hook_limits: {" x "}, publisher: {type: 'null'}}\n"
+
+#define FILE_TO(x) "pipelines: [{name: a, publisher: {type: file, path: " x "}}]\n"
+
+TEST(test_include_writes_over_nothing_that_the_gateway_lives_from)
+{
+    static const char *const reads[] = {"../main.yaml", "a.yaml", "b.yaml",
+                                        "../s.lua",     "link",   "../token"};
+    struct gw_config *c;
+    char text[300];
+
+    CHECK(!mkdir("d", 0777) && !mkdir("d/moongate-data", 0777));
+    put("d/s.lua", "x", 1);
+    put("d/token", "x", 1);
+    team("b.yaml", "pipelines: [{name: b, hooks: [../s.lua], publisher: {type: 'null'}}]\n");
+    CHECK(!symlink("b.yaml", "d/t/link"));
+    for (size_t i = 0; i < 6; i++) {
+        char what[200];
+
+        snprintf(text, sizeof(text), FILE_TO("%s"), reads[i]);
+        team("a.yaml", text);
+        c = load(TEAMS "admin: {token_file: token}\n");
+        snprintf(what, sizeof(what),
+                 "pipelines.a.publisher.path: %s is a file that the gateway reads", reads[i]);
+        CHECK(c && p.n == 1 && has("d/t/a.yaml", 1, 53, what) && runs(c, "b "));
+        gw_config_free(c);
+    }
+    team("a.yaml", FILE_TO("../moongate-data/state.db"));
+    c = load(TEAMS);
+    CHECK(c && p.n == 1 &&
+          has("d/t/a.yaml", 1, 53,
+              "pipelines.a.publisher.path: ../moongate-data/state.db is in the gateway's data "
+              "directory"));
+    gw_config_free(c);
+    team("a.yaml", FILE_TO("../out.jsonl"));
+    c = load(TEAMS FILE_TO("m.jsonl"));
+    CHECK(c && p.errors == 1); /* the name */
+    gw_config_free(c);
+}
+
+TEST(test_include_sends_nothing_to_the_gateways_own_admin)
+{
+    static const char *const urls[] = {"http://127.0.0.1:9090/api/pipelines/x/pause",
+                                       "http://localhost:9090?x", "http://[::1]:9090/"};
+    static const char *const hosts[] = {"127.0.0.1", "localhost:9090", "127.0.0.9"};
+    struct gw_config *c;
+    char text[300];
+
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text), "pipelines: [{name: a, publisher: {type: http, url: '%s'}}]\n",
+                 urls[i]);
+        team("a.yaml", text);
+        c = load(TEAMS);
+        CHECK(c && p.n == 1 && strstr(p.items[0].text, " is the gateway's own admin"));
+        gw_config_free(c);
+        c = load("include: t/*.yaml\nadmin: {listen: none}\n");
+        CHECK(c && p.n == 0);
+        gw_config_free(c);
+        snprintf(text, sizeof(text), LIMITS("allow_hosts: [%s]"), hosts[i]);
+        team("a.yaml", text);
+        c = load(TEAMS);
+        CHECK(c && p.n == 1 && strstr(p.items[0].text, " is the gateway's own admin"));
+        gw_config_free(c);
+    }
+    team("a.yaml",
+         "pipelines: [{name: a, publisher: {type: http, url: 'http://127.0.0.1:9091/'}}]\n");
+    c = load(TEAMS);
+    CHECK(c && p.n == 0);
+    gw_config_free(c);
+}
+
 /* ---- the guard ---- */
 
 static const char guard[] =
     "include: t/*.yaml\nguard:\n  hook_limits: {instructions: 5000, memory: 16MiB, timeout: 1s}\n"
     "  env: [TEAM_*]\n  publishers: [kafka, 'null']\n";
-
-#define LIMITS(x) "pipelines:\n  - {name: a, hook_limits: {" x "}, publisher: {type: 'null'}}\n"
 
 TEST(test_guard_bounds_the_limits_of_included_files_alone)
 {
@@ -347,6 +462,43 @@ TEST(test_guard_bounds_the_limits_of_included_files_alone)
     team("a.yaml", LIMITS("instructions: 5000, memory: 16MiB, timeout: 20ms"));
     c = load(guard);
     CHECK(c && p.n == 0 && find(c, "a")->hook_limits.timeout_ms == 20);
+    gw_config_free(c);
+}
+
+TEST(test_guard_covers_the_hosts_that_files_list)
+{
+    static const struct {
+        const char *host;
+        int ok;
+    } all[] = {{"api.corp.example", 1},  {"API.corp.Example", 1},      {"api.corp.example:443", 1},
+               {"*.corp.example", 1},    {"*.a.corp.example", 1},      {"corp.example", 0},
+               {"evilcorp.example", 0},  {"api.corp.example.evil", 0}, {"*", 0},
+               {"only.example:8443", 1}, {"only.example", 0},          {"only.example:443", 0},
+               {"any.example", 1},       {"any.example:1", 1},         {"x.any.example", 0},
+               {"*.example", 0}};
+    struct gw_config *c;
+    char text[300];
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        snprintf(text, sizeof(text), LIMITS("allow_hosts: ['%s']"), all[i].host);
+        team("a.yaml", text);
+        c = load(TEAMS "guard: {hook_limits: {allow_hosts: ['*.corp.example', "
+                       "only.example:8443, any.example]}}\n");
+        if (!c || (p.n == 0) != all[i].ok) {
+            fprintf(stderr, "%s\n", all[i].host);
+            show();
+        }
+        CHECK(c && (p.n == 0) == all[i].ok);
+        gw_config_free(c);
+    }
+    c = load(TEAMS "guard: {hook_limits: {allow_hosts: []}}\n");
+    CHECK(c && p.n == 1 &&
+          has("d/t/a.yaml", 2, 43,
+              "pipelines.a.hook_limits.allow_hosts: \"*.example\" is none of the hosts of "
+              "guard.hook_limits.allow_hosts"));
+    gw_config_free(c);
+    c = load(TEAMS "guard: {}\n");
+    CHECK(c && p.n == 0);
     gw_config_free(c);
 }
 
