@@ -8,6 +8,7 @@
 
 struct gw_arena;
 struct gw_err;
+struct gw_route;
 
 /* A CloudEvent 1.0. Everything it points to belongs to mem, also what a hook puts there.
  * specversion is always 1.0 and not kept. id, source, type are there in every event that was
@@ -44,6 +45,7 @@ struct gw_event {
     struct gw_attr *attrs;
     enum gw_data_kind data_kind;
     struct gw_str data;
+    const struct gw_route *route; /* where it goes (event/route.h); NULL: the publisher's default */
 };
 
 void gw_event_init(struct gw_event *ev, struct gw_arena *mem);

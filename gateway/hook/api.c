@@ -43,6 +43,7 @@ void gw_api_open(lua_State *L)
     gw_api_event_open(L);
     gw_api_view_open(L);
     gw_api_make_open(L);
+    gw_api_route_open(L);
     gw_api_flyte_open(L);
     gw_api_request_open(L);
     gw_api_repeated_open(L);

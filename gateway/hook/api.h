@@ -47,6 +47,7 @@ void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
 void gw_api_event_open(lua_State *L);
 void gw_api_view_open(lua_State *L);
 void gw_api_make_open(lua_State *L);
+void gw_api_route_open(lua_State *L);
 void gw_api_flyte_open(lua_State *L);
 void gw_api_request_open(lua_State *L);
 void gw_api_repeated_open(lua_State *L);

@@ -18,6 +18,7 @@ struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload mak
 struct gw_hooks;   /* the scripts of one worker of one pipeline, in order; one thread */
 struct gw_loop;
 struct gw_metrics;
+struct gw_routing;
 struct gw_sources;
 struct gw_style_conf;
 struct gw_yaml;
@@ -92,6 +93,8 @@ struct gw_hooks_conf {
     struct gw_loop *loop; /* where hooks wait; NULL: none can, and there is no network */
     const struct gw_hook_outside *outside; /* NULL: the network */
     const struct gw_hook_lines *lines;     /* NULL: the log */
+    const struct gw_routing *routing;      /* of the publisher's type; NULL: nobody knows it */
+    const struct gw_strs *routes;          /* the publisher's; NULL: none */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };

@@ -57,6 +57,10 @@ struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c)
 struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                       const struct gw_style_conf *style)
 {
+    const struct gw_publisher_ops *ops =
+        c->publisher.type ? gw_publisher_find(c->publisher.type) : NULL;
+    const struct gw_publish_common *common = c->publisher.conf; /* first in every type's */
+
     return (struct gw_hooks_conf){.pipeline = c->name,
                                   .scripts = &c->hooks,
                                   .match = c->match,
@@ -66,6 +70,8 @@ struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                   .params = c->params,
                                   .limits = c->hook_limits,
                                   .style = style,
+                                  .routing = ops ? ops->routing : NULL,
+                                  .routes = common ? &common->routes : NULL,
                                   .lua_path = c->lua_path};
 }
 

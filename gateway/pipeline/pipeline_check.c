@@ -297,8 +297,8 @@ static void check_publisher(const struct check *c)
     const struct gw_union *u = &c->conf->publisher;
     const struct gw_publisher_ops *ops = u->type ? gw_publisher_find(u->type) : NULL;
 
-    if (ops && ops->check && u->conf)
-        ops->check(u->conf, &c->conf->format, c->p, at_key(c, "publisher"));
+    if (ops && u->conf)
+        gw_publisher_check(ops, u->conf, &c->conf->format, c->p, at_key(c, "publisher"));
 }
 
 void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p)

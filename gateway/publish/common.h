@@ -14,10 +14,16 @@
      .help = "Largest message; a larger one is a dead letter, reason too_large.",                  \
      .min = 1,                                                                                     \
      .max = GW_MESSAGE_BYTES_MAX},                                                                 \
+        {"batch",                                                                                  \
+         GW_F_TABLE,                                                                               \
+         offsetof(struct gw_publish_common, batch),                                                \
+         .help = "How much one send holds.",                                                       \
+         .fields = (batch_fields),                                                                 \
+         .size = sizeof(((struct gw_publish_common *)0)->batch)},                                  \
     {                                                                                              \
-        "batch", GW_F_TABLE, offsetof(struct gw_publish_common, batch),                            \
-            .help = "How much one send holds.", .fields = (batch_fields),                          \
-            .size = sizeof(((struct gw_publish_common *)0)->batch)                                 \
+        "routes", GW_F_STRS, offsetof(struct gw_publish_common, routes),                           \
+            .help = "Destinations that hooks may choose with moongate.route, as globs: topics "    \
+                    "(kafka), URLs (http: scheme and host, then the path). Default: none."         \
     }
 
 enum { GW_MESSAGE_BYTES_MAX = 1 << 30 };
@@ -53,6 +59,9 @@ int gw_publish_json(const struct gw_event *ev, struct gw_arena *mem, size_t max,
 /* The same as io.cloudevents.v1.CloudEvent. */
 int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t max,
                         struct gw_str *out, struct gw_err *err);
+/* What a hook said of where the event goes: m gets the topic, the key, the headers behind its own.
+ */
+void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m);
 int gw_publish_too_large(struct gw_err *err, size_t max);
 
 /* TLS to a destination: the key `tls` of several types. */

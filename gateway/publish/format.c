@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "event/route.h"
 
 #include <string.h>
 
@@ -75,4 +76,25 @@ int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t 
         return gw_publish_too_large(err, max);
     *out = gw_buf_str(&b);
     return 0;
+}
+
+void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m)
+{
+    const struct gw_route *r = ev->route;
+    struct gw_header *all;
+
+    if (!r)
+        return;
+    if (r->topic.p)
+        m->topic = r->topic;
+    if (r->key.p)
+        m->key = r->key;
+    if (!r->n_headers)
+        return;
+    all = gw_arena_alloc(mem, (m->n_headers + r->n_headers) * sizeof(*all));
+    if (m->n_headers)
+        memcpy(all, m->headers, m->n_headers * sizeof(*all));
+    memcpy(all + m->n_headers, r->headers, r->n_headers * sizeof(*all));
+    m->headers = all;
+    m->n_headers += r->n_headers;
 }

@@ -62,25 +62,33 @@ struct place {
 /* ---- headers ---- */
 
 /* RFC 9110: a token. */
-static int name_ok(const char *name)
+static int name_ok(struct gw_str name)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-    return *name && name[strspn(name, token)] == 0;
+    for (size_t i = 0; i < name.len; i++)
+        if (!memchr(token, name.p[i], sizeof(token) - 1))
+            return 0;
+    return name.len > 0;
 }
 
 /* Nothing that ends a line. */
-static int value_ok(const char *value)
+static int value_ok(struct gw_str value)
 {
-    for (; *value; value++)
-        if ((unsigned char)*value < ' ' ? *value != '\t' : *value == 0x7f)
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.p[i] < ' ' ? value.p[i] != '\t' : value.p[i] == 0x7f)
             return 0;
     return 1;
 }
 
+static int is_named(struct gw_str name, const char *as)
+{
+    return name.len == strlen(as) && !strncasecmp(name.p, as, name.len);
+}
+
 /* NULL: it is the user's to set. */
-static const char *why_ours(const char *name)
+static const char *why_ours(struct gw_str name)
 {
     static const struct {
         const char *name, *why;
@@ -96,18 +104,34 @@ static const char *why_ours(const char *name)
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (!strcasecmp(all[i].name, name))
+        if (is_named(name, all[i].name))
             return all[i].why;
-    return !strncasecmp(name, "ce-", 3) ? "it is an attribute of the event" : NULL;
+    return name.len >= 3 && !strncasecmp(name.p, "ce-", 3) ? "it is an attribute of the event"
+                                                           : NULL;
+}
+
+const char *gw_http_header_problem(struct gw_str name, struct gw_str value)
+{
+    static const char *const never[] = {"host",    "cookie",  "te",
+                                        "upgrade", "trailer", GW_HTTP_ORIGIN};
+
+    if (!name_ok(name))
+        return "not the name of a header";
+    if (!value_ok(value))
+        return "its value has a control character";
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        if (is_named(name, never[i]))
+            return "not a hook's to set";
+    return why_ours(name);
 }
 
 static const char *problem_of(const struct gw_publish_http_conf *c, const struct gw_pair *h)
 {
-    const char *ours = why_ours(h->key);
+    const char *ours = why_ours(gw_str_of(h->key));
 
-    if (!name_ok(h->key))
+    if (!name_ok(gw_str_of(h->key)))
         return "not the name of a header";
-    if (!value_ok(h->value))
+    if (!value_ok(gw_str_of(h->value)))
         return "its value has a control character";
     if (!strcasecmp(h->key, "authorization") && (c->bearer_token || c->oauth))
         return c->oauth ? "said twice: there is oauth" : "said twice: there is bearer_token";
@@ -140,7 +164,7 @@ static void check_url(const struct place *w, const char *key, const char *url)
 
 static void check_token(const struct place *w, const char *key, const char *value)
 {
-    if (value && (!*value || !value_ok(value)))
+    if (value && (!*value || !value_ok(gw_str_of(value))))
         PROBLEM(w, gw_publish_value_of(w->at, key), "%s: empty, or with a control character", key);
 }
 
@@ -185,6 +209,9 @@ void gw_http_check(const void *conf, const struct gw_format *f, struct gw_proble
     if (f->binary && c->common.batch.events > 1)
         PROBLEM(&w, gw_publish_value_of(at, "batch"),
                 "batch: events of format.mode binary go one by one: leave batch.events at 1");
+    if (c->handshake && c->common.routes.n)
+        PROBLEM(&w, gw_publish_value_of(at, "handshake"),
+                "handshake: it asks one destination for consent; not together with routes");
     gw_publish_tls_check(c->tls, p, at);
 }
 

@@ -73,7 +73,7 @@ static int64_t ask(struct gw_http *h)
     s->asked_ms = now;
     s->token = h->oauth.number;
     gw_fetch_headers_clear(&s->fetch);
-    gw_http_put_headers(h, &s->fetch);
+    gw_http_put_headers(h, &s->fetch, NULL);
     gw_fetch_start(&s->fetch);
     return -1;
 }

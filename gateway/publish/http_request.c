@@ -6,6 +6,7 @@
 #include "base/varint.h"
 #include "event/format.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -49,15 +50,27 @@ static void make_batch(struct gw_http_request *r)
 
 /* ---- headers ---- */
 
-void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f)
+/* A hook said this one. */
+static int has_header(const struct gw_message *m, const char *name)
+{
+    for (size_t i = 0; m && i < m->n_headers; i++)
+        if (m->headers[i].name.len == strlen(name) &&
+            !strncasecmp(m->headers[i].name.p, name, strlen(name)))
+            return 1;
+    return 0;
+}
+
+void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f, const struct gw_message *m)
 {
     const struct gw_pairs *own = &h->conf->headers;
     int origin = !h->conf->handshake;
 
-    if (strstr(h->conf->url, "access_token=")) /* RFC 6750, 2.3 */
+    if (strstr(f->url, "access_token=")) /* RFC 6750, 2.3 */
         gw_fetch_header(f, GW_STR("Cache-Control"), GW_STR("no-store"));
 
     for (size_t i = 0; i < own->n; i++) {
+        if (has_header(m, own->items[i].key))
+            continue;
         origin |= !strcasecmp(own->items[i].key, GW_HTTP_ORIGIN);
         gw_fetch_header(f, gw_str_of(own->items[i].key), gw_str_of(own->items[i].value));
     }
@@ -82,11 +95,39 @@ static void put_signature(struct gw_http_request *r)
     gw_fetch_header(&r->fetch, GW_STR("webhook-signature"), gw_str_of(signature));
 }
 
+static int same_headers(const struct gw_message *a, const struct gw_message *b)
+{
+    if (a->n_headers != b->n_headers)
+        return 0;
+    for (size_t i = 0; i < a->n_headers; i++)
+        if (!gw_str_eq(a->headers[i].name, b->headers[i].name) ||
+            !gw_str_eq(a->headers[i].value, b->headers[i].value))
+            return 0;
+    return 1;
+}
+
+/* A request has one URL and one set of headers: messages of others come with the next. */
+static void split_by_route(struct gw_http_request *r)
+{
+    const struct gw_message *first = r->messages, *m = first->next;
+    size_t *n = &r->pieces[r->n_pieces - 1], same = 1;
+
+    for (; same < *n && gw_str_eq(m->topic, first->topic) && same_headers(m, first); m = m->next)
+        same++;
+    if (same == *n)
+        return;
+    *n -= same;
+    assert(r->n_pieces < GW_HTTP_PIECES);
+    r->pieces[r->n_pieces++] = same;
+}
+
 void gw_http_request_make(struct gw_http_request *r)
 {
     struct gw_http *h = r->http;
     const struct gw_message *m = r->messages;
 
+    split_by_route(r);
+    r->fetch.url = m->topic.p ? m->topic.p : h->conf->url;
     gw_fetch_headers_clear(&r->fetch);
     if (h->in_batches)
         make_batch(r);
@@ -96,7 +137,7 @@ void gw_http_request_make(struct gw_http_request *r)
         gw_fetch_header(&r->fetch, GW_STR("Content-Type"), type_of(h));
     for (size_t i = 0; i < m->n_headers; i++)
         gw_fetch_header(&r->fetch, m->headers[i].name, m->headers[i].value);
-    gw_http_put_headers(h, &r->fetch);
+    gw_http_put_headers(h, &r->fetch, m);
     if (h->signer.mac)
         put_signature(r);
     r->token = h->oauth.number;

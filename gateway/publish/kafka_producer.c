@@ -167,7 +167,7 @@ static rd_kafka_resp_err_t produce(struct gw_kafka *k, struct gw_message *m)
     rd_kafka_resp_err_t rc = add_headers(h, m);
     rd_kafka_error_t *error;
 
-    if (k->rkt)
+    if (!m->topic.p)
         v[5] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = k->rkt};
     else
         v[5] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = m->topic.p};

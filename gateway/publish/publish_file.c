@@ -8,6 +8,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "event/event.h"
+#include "event/route.h"
 #include "net/loop.h"
 #include "publish/common.h"
 
@@ -208,11 +209,15 @@ static int file_same(const void *a, const void *b)
     return x->path && y->path && strcmp(x->path, "-") != 0 && !strcmp(x->path, y->path);
 }
 
+/* Keys and headers of a route have no place in a line. */
+static const struct gw_routing routing = {.publisher = "file"};
+
 const struct gw_publisher_ops gw_publish_file = {
     .name = "file",
     .help = "One event a line, as structured JSON.",
     .fields = fields,
     .conf_size = sizeof(struct gw_publish_file_conf),
+    .routing = &routing,
     .check = file_check,
     .same = file_same,
     .open = file_open,

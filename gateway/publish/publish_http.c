@@ -238,15 +238,17 @@ static struct gw_publisher *http_open(const void *conf, const struct gw_format *
     return &h->base;
 }
 
-static int set_binary(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m,
-                      struct gw_err *err)
+/* The headers that a hook set come behind the event's own. */
+static int set_headers(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m,
+                       struct gw_err *err)
 {
-    m->headers = gw_event_http_headers(ev, mem, &m->n_headers);
-    m->body = gw_event_payload(ev);
-    m->bytes = m->body.len;
+    size_t bytes = 0;
+
+    gw_publish_route(ev, mem, m);
     for (size_t i = 0; i < m->n_headers; i++)
-        m->bytes += HEADER_FRAME + m->headers[i].name.len + m->headers[i].value.len;
-    if (m->bytes - m->body.len > HEADERS_MAX)
+        bytes += HEADER_FRAME + m->headers[i].name.len + m->headers[i].value.len;
+    m->bytes += bytes;
+    if (bytes > HEADERS_MAX)
         return gw_err_set(err, GW_ERR_TOO_LARGE,
                           "message too large: attributes of more than %d bytes as headers",
                           HEADERS_MAX);
@@ -262,15 +264,17 @@ static int http_format(struct gw_publisher *p, const struct gw_event *ev,
 
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
-    if (h->binary)
-        return set_binary(ev, mem, m, err) ? -1
-               : m->bytes > max            ? gw_publish_too_large(err, max)
-                                           : 0;
-    if (h->protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)
-                    : gw_publish_json(ev, mem, max, 0, &m->body, err))
+    if (h->binary) {
+        m->headers = gw_event_http_headers(ev, mem, &m->n_headers);
+        m->body = gw_event_payload(ev);
+    } else if (h->protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)
+                           : gw_publish_json(ev, mem, max, 0, &m->body, err)) {
         return -1;
+    }
     m->bytes = m->body.len + (h->in_batches ? BATCH_FRAME : 0);
-    return 0;
+    if (set_headers(ev, mem, m, err))
+        return -1;
+    return h->binary && m->bytes > max ? gw_publish_too_large(err, max) : 0;
 }
 
 static void http_close(struct gw_publisher *p)
@@ -301,6 +305,7 @@ const struct gw_publisher_ops gw_publish_http = {
     .help = "A webhook: CloudEvents over HTTP.",
     .fields = gw_http_fields,
     .conf_size = sizeof(struct gw_publish_http_conf),
+    .routing = &gw_http_routing,
     .check = gw_http_check,
     .same = gw_http_same,
     .open = http_open,

@@ -35,6 +35,9 @@ extern const char *const gw_http_methods[];
 void gw_http_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                    const struct gw_yaml *at);
 int gw_http_same(const void *a, const void *b);
+/* Why no hook may set this header, NULL if it may. */
+const char *gw_http_header_problem(struct gw_str name, struct gw_str value);
+extern const struct gw_routing gw_http_routing; /* http_route.c */
 
 enum {
     GW_HTTP_REQUESTS = 16, /* at once; of one key there is only one */
@@ -106,8 +109,9 @@ void gw_http_give_back(struct gw_http *h, const char *why);
 
 /* The next piece of r as fetch's body and headers. */
 void gw_http_request_make(struct gw_http_request *r);
-/* What all requests to the destination have: the configured headers, authorization, the origin. */
-void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f);
+/* What all requests to the destination have: the configured headers but for those that m has,
+ * authorization, the origin. m NULL: no message. */
+void gw_http_put_headers(struct gw_http *h, struct gw_fetch *f, const struct gw_message *m);
 
 void gw_http_oauth_open(struct gw_http *h);
 void gw_http_oauth_close(struct gw_http *h);

@@ -86,8 +86,11 @@ static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
 
     m->event_id = gw_event_text(ev, "id");
     set_key(k, ev, m);
-    if ((!k->topic.fixed && gw_kafka_topic_make(&k->topic, flyte, mem, &m->topic, err)) ||
-        set_body(k, ev, mem, m, err))
+    if (set_body(k, ev, mem, m, err))
+        return -1;
+    gw_publish_route(ev, mem, m);
+    if (!m->topic.p && !k->topic.fixed &&
+        gw_kafka_topic_make(&k->topic, flyte, mem, &m->topic, err))
         return -1;
     m->bytes = MESSAGE_FRAME + m->key.len + m->body.len;
     for (size_t i = 0; i < m->n_headers; i++)
@@ -112,6 +115,7 @@ const struct gw_publisher_ops gw_publish_kafka = {
     .help = "Apache Kafka, idempotent, acknowledged by all in-sync replicas.",
     .fields = gw_kafka_fields,
     .conf_size = sizeof(struct gw_publish_kafka_conf),
+    .routing = &gw_kafka_routing,
     .check = gw_kafka_check,
     .same = gw_kafka_same,
     .open = kafka_open,

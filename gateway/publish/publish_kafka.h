@@ -52,6 +52,7 @@ int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw
 /* The topic of one event, on mem, with a NUL behind it. GW_ERR_REJECT: it has no legal one. */
 int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *flyte,
                         struct gw_arena *mem, struct gw_str *out, struct gw_err *err);
+extern const struct gw_routing gw_kafka_routing;
 
 /* The producer (kafka_producer.c): what is sent goes through it, in order, and every result comes
  * from it, on the worker's loop. */

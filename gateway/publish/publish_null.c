@@ -5,6 +5,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "event/event.h"
+#include "event/route.h"
 #include "net/loop.h"
 
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static int null_format(struct gw_publisher *p, const struct gw_event *ev,
 {
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
+    gw_publish_route(ev, mem, m);
     if (gw_publish_json(ev, mem, p->limits.message_bytes, 0, &m->body, err))
         return -1;
     m->bytes = m->body.len;
@@ -85,11 +87,15 @@ static void null_check(const void *conf, const struct gw_format *f, struct gw_pr
                         "publisher null has no binary mode: use format.mode structured");
 }
 
+/* Any topic is taken, so that a pipeline can be tried without its destination. */
+static const struct gw_routing routing = {.publisher = "null", .topic_is = "topic", .takes_any = 1};
+
 const struct gw_publisher_ops gw_publish_null = {
     .name = "null",
     .help = "Takes everything and keeps nothing.",
     .fields = fields,
     .conf_size = sizeof(struct gw_publish_common),
+    .routing = &routing,
     .check = null_check,
     .open = null_open,
     .format = null_format,

@@ -2,6 +2,11 @@
  * in publisher.h, a line here, a line in spec/unit/publish/contract_test.c. */
 #include "publish/common.h"
 
+#include "base/err.h"
+#include "base/problems.h"
+#include "base/yaml.h"
+#include "event/route.h"
+
 #include <string.h>
 
 static const struct gw_publisher_ops *const all[] = {&gw_publish_file, &gw_publish_http,
@@ -26,6 +31,34 @@ const struct gw_publisher_ops *gw_publisher_find(const char *name)
         if (!strcmp(all[i]->name, name))
             return all[i];
     return NULL;
+}
+
+static void check_routes(const struct gw_publisher_ops *ops, const struct gw_publish_common *c,
+                         struct gw_problems *p, const struct gw_yaml *publisher)
+{
+    const struct gw_yaml *list = gw_publish_value_of(publisher, "routes");
+    const struct gw_routing *r = ops->routing;
+
+    for (size_t i = 0; i < c->routes.n; i++) {
+        const struct gw_yaml *at =
+            list->type == GW_YAML_SEQ && i < list->n ? &list->values[i] : list;
+        struct gw_err err;
+
+        if (!r->topic_is)
+            gw_problems_add(p, 0, at->file, at->line, at->column,
+                            "routes: publisher %s has one destination", ops->name);
+        else if (r->pattern && r->pattern(gw_str_of(c->routes.items[i]), &err))
+            gw_problems_add(p, 0, at->file, at->line, at->column, "routes: \"%.80s\": %s",
+                            c->routes.items[i], err.msg);
+    }
+}
+
+void gw_publisher_check(const struct gw_publisher_ops *ops, const void *conf,
+                        const struct gw_format *f, struct gw_problems *p, const struct gw_yaml *at)
+{
+    check_routes(ops, conf, p, at);
+    if (ops->check)
+        ops->check(conf, f, p, at);
 }
 
 struct gw_publisher_limits gw_publish_limits(const struct gw_publish_common *c, unsigned batches)

@@ -15,6 +15,7 @@ struct gw_header;
 struct gw_loop;
 struct gw_problems;
 struct gw_publisher;
+struct gw_routing;
 struct gw_yaml;
 
 /* Delivers messages to one destination. One instance a worker, on its thread and loop.
@@ -68,6 +69,7 @@ struct gw_publish_common {
     struct {
         int64_t events, bytes, wait_ms;
     } batch;
+    struct gw_strs routes; /* patterns of the destinations that hooks may choose */
 };
 
 struct gw_publisher_limits { /* the pipeline keeps to them */
@@ -90,6 +92,7 @@ struct gw_publisher_ops {
     const char *name, *help;       /* name as in the configuration: publisher.type */
     const struct gw_field *fields; /* its keys; offsets into the conf that open gets */
     size_t conf_size;
+    const struct gw_routing *routing; /* what moongate.route means here (event/route.h) */
     /* What the table cannot say (keys that exclude each other, a forbidden property). NULL: all
      * said. */
     void (*check)(const void *conf, const struct gw_format *f, struct gw_problems *p,
@@ -122,6 +125,9 @@ struct gw_publisher {
 /* Every type, for the configuration: `variants` of the key `publisher`. NULL past the last. */
 const struct gw_variant *gw_publisher_variant(size_t i);
 const struct gw_publisher_ops *gw_publisher_find(const char *name);
+/* What the table cannot say of a conf: the type's own check, and `routes`. */
+void gw_publisher_check(const struct gw_publisher_ops *ops, const void *conf,
+                        const struct gw_format *f, struct gw_problems *p, const struct gw_yaml *at);
 
 static inline void gw_publisher_send(struct gw_publisher *p, struct gw_message *batch)
 {

@@ -64,6 +64,16 @@ function moongate.rename(event, old, new) end
 ---@return moongate.Event
 function moongate.copy(event) end
 
+---@class moongate.Route What it leaves out is the publisher's.
+---@field topic? string Kafka: a topic; HTTP: a URL; one of publisher.routes has to allow it
+---@field key? string Kafka's message key
+---@field headers? table<string, string>
+
+---Where this event goes. The last call counts, as a whole.
+---@param event moongate.Event
+---@param route moongate.Route
+function moongate.route(event, route) end
+
 ---A new event; id, source and type are needed.
 ---@param fields table<string, any>
 ---@return moongate.Event

@@ -178,7 +178,8 @@ function gate.hook(scripts, conf)
   conf = conf or {}
   local paths = {}
   for i, s in ipairs(type(scripts) == "table" and scripts or {scripts}) do paths[i] = file_of(s) end
-  local yaml = encode {params = conf.params, match = conf.match, rename = conf.rename, set = conf.set, remove = conf.remove}
+  local yaml = encode {params = conf.params, match = conf.match, rename = conf.rename, set = conf.set, remove = conf.remove,
+    publisher = conf.publisher, routes = conf.routes}
   local hook, why = gateway.open(paths, conf, yaml)
   if not hook then error(why, 2) end
   return function(input)
@@ -216,6 +217,11 @@ end
 -- The structured JSON of an event that came out.
 function gate.json(event)
   return getmetatable(event).json
+end
+
+-- What moongate.route said of an event that came out: topic, key, headers as "name=value"; nil if nothing.
+function gate.route(event)
+  return getmetatable(event).route
 end
 
 package.preload.gate = function() return gate end

@@ -11,10 +11,12 @@
 #include "base/yaml.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "event/route.h"
 #include "flyte/flyte.h"
 #include "hook/counters.h"
 #include "hook/hook.h"
 #include "hook/shared.h"
+#include "publish/publisher.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -33,7 +35,7 @@ static struct runner runner;
 struct hook {
     struct gw_hooks_conf conf;
     struct gw_style_conf style;
-    struct gw_strs scripts;
+    struct gw_strs scripts, routes;
     struct gw_hooks *hooks;
 };
 
@@ -75,6 +77,19 @@ static void read_scripts(lua_State *L, struct gw_strs *scripts)
     }
 }
 
+/* publisher and routes of conf: what moongate.route is held to. */
+static void read_routes(const struct gw_yaml *conf, struct hook *h)
+{
+    const struct gw_yaml *type = gw_yaml_get(conf, "publisher"), *all = gw_yaml_get(conf, "routes");
+    const struct gw_publisher_ops *ops = type ? gw_publisher_find(type->text.p) : NULL;
+
+    h->conf.routing = ops ? ops->routing : NULL;
+    h->conf.routes = &h->routes;
+    h->routes.items = gw_arena_alloc(runner.mem, (all ? all->n + 1 : 1) * sizeof(char *));
+    for (size_t i = 0; all && i < all->n; i++)
+        h->routes.items[h->routes.n++] = all->values[i].text.p;
+}
+
 /* open(scripts, limits, yaml): a hook, or nil and why. */
 static int hook_open(lua_State *L)
 {
@@ -99,6 +114,7 @@ static int hook_open(lua_State *L)
                                      .lua_path = "lua",
                                      .shared = gw_hook_shared_new("spec", NULL)};
     read_limits(L, &h->conf.limits);
+    read_routes(conf, h);
     h->hooks = gw_hooks_open(&h->conf, &err);
     if (h->hooks) {
         luaL_setmetatable(L, "hook");
@@ -119,6 +135,25 @@ static int hook_close(lua_State *L)
     h->hooks = NULL;
     h->conf.shared = NULL;
     return 0;
+}
+
+static void push_route(lua_State *L, const struct gw_route *r)
+{
+    lua_newtable(L);
+    if (r->topic.p) {
+        lua_pushlstring(L, r->topic.p, r->topic.len);
+        lua_setfield(L, -2, "topic");
+    }
+    if (r->key.p) {
+        lua_pushlstring(L, r->key.p, r->key.len);
+        lua_setfield(L, -2, "key");
+    }
+    lua_newtable(L);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        lua_pushfstring(L, "%s=%s", r->headers[i].name.p, r->headers[i].value.p);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "headers");
 }
 
 static void push_event(lua_State *L, const struct gw_event *ev)
@@ -145,6 +180,10 @@ static void push_event(lua_State *L, const struct gw_event *ev)
     lua_newtable(L);
     lua_pushlstring(L, b.p, b.len);
     lua_setfield(L, -2, "json");
+    if (ev->route) {
+        push_route(L, ev->route);
+        lua_setfield(L, -2, "route");
+    }
     lua_setmetatable(L, -2); /* out of the way of comparisons */
 }
 

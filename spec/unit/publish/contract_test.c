@@ -44,7 +44,9 @@ static void fill_file(void *conf)
     struct gw_publish_file_conf *c = conf;
 
     *c = (struct gw_publish_file_conf){
-        .common = {1 << 20, {1000, 1 << 20, 0}}, .path = "out.jsonl", .fsync = 1};
+        .common = {.max_message_bytes = 1 << 20, .batch = {1000, 1 << 20, 0}},
+        .path = "out.jsonl",
+        .fsync = 1};
     gw_publish_file_sync = fake_sync;
 }
 
@@ -60,7 +62,8 @@ static void mend_file(void)
 
 static void fill_null(void *conf)
 {
-    *(struct gw_publish_common *)conf = (struct gw_publish_common){1 << 20, {1000, 1 << 20, 0}};
+    *(struct gw_publish_common *)conf =
+        (struct gw_publish_common){.max_message_bytes = 1 << 20, .batch = {1000, 1 << 20, 0}};
 }
 
 static void fill_kafka(void *conf)

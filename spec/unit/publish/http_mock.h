@@ -8,7 +8,9 @@
 static inline void http_mock_conf(struct gw_publish_http_conf *c)
 {
     *c = (struct gw_publish_http_conf){
-        .common = {1 << 20, {1, 1 << 20, 0}}, .url = http_server(), .timeout_ms = 60000};
+        .common = {.max_message_bytes = 1 << 20, .batch = {1, 1 << 20, 0}},
+        .url = http_server(),
+        .timeout_ms = 60000};
 }
 
 #endif

@@ -30,7 +30,8 @@ static inline void kafka_mock_conf(struct gw_publish_kafka_conf *c, const char *
     static const char *brokers[1];
 
     memset(c, 0, sizeof(*c));
-    c->common = (struct gw_publish_common){1000000, {1000, 1 << 20, 0}};
+    c->common =
+        (struct gw_publish_common){.max_message_bytes = 1000000, .batch = {1000, 1 << 20, 0}};
     brokers[0] = rd_kafka_mock_cluster_bootstraps(kafka_mock());
     c->brokers = (struct gw_strs){brokers, 1};
     c->topic = topic;

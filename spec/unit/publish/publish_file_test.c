@@ -90,7 +90,8 @@ static void put_file(const char *path, const char *text)
     close(fd);
 }
 
-static const struct gw_publish_common common = {1 << 20, {1000, 1 << 20, 0}};
+static const struct gw_publish_common common = {.max_message_bytes = 1 << 20,
+                                                .batch = {1000, 1 << 20, 0}};
 
 TEST(test_publish_file_syncs_once_a_batch)
 {
@@ -498,7 +499,7 @@ TEST(test_publish_file_has_an_event_on_one_line_and_else_keeps_json_data)
 TEST(test_publish_file_refuses_an_event_over_max_message_bytes)
 {
     const struct gw_publish_file_conf c = {
-        .common = {100, {1000, 1 << 20, 0}}, .path = "f", .fsync = 1};
+        .common = {.max_message_bytes = 100, .batch = {1000, 1 << 20, 0}}, .path = "f", .fsync = 1};
     struct gw_loop *l = gw_loop_new();
     struct gw_arena *mem = gw_arena_new();
     struct seen s = {""};
