@@ -48,6 +48,8 @@
       "Bytes in the pipeline's Lua states.", "pipeline", NULL)                                     \
     X(HOOK_ERRORS, "moongate_hook_errors_total", COUNTER,                                          \
       "Hook calls that failed or were stopped.", "pipeline", "hook")                               \
+    X(SCRIPT_RELOADS, "moongate_script_reloads_total", COUNTER,                                    \
+      "Newer scripts that a pipeline was given, and those that it was not.", "result", NULL)       \
     X(BUILD_INFO, "moongate_build_info", GAUGE, "1; the version is a label.", "version", NULL)     \
     X(PROCESS_RESIDENT_MEMORY, "process_resident_memory_bytes", GAUGE, "Resident memory.", NULL,   \
       NULL)                                                                                        \

@@ -1,46 +1,30 @@
 #include "cmd/reload.h"
 
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/diag.h"
-#include "base/err.h"
-#include "base/metrics.h"
-#include "base/problems.h"
 #include "base/yaml.h"
 #include "cmd/load.h"
 #include "cmd/roster.h"
+#include "cmd/steps.h"
 #include "config/config.h"
+#include "hook/sources.h"
 #include "log/log.h"
 #include "net/loop.h"
 #include "pipeline/pipeline.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct gw_reload_load {
+    int reads_all; /* the configuration too, as somebody wishes */
     struct gw_problems problems;
-    size_t scripts;            /* how many of them are errors of scripts */
-    struct gw_generation *gen; /* NULL: the main file has problems */
-};
-
-struct gw_reload_step {
-    struct gw_member *member;
-    struct gw_pipeline *old;             /* NULL: none runs */
-    struct gw_cursor *cursor;            /* the old one's */
-    const struct gw_pipeline_conf *conf; /* what is to be; NULL: nothing */
-    int paused;                          /* from its start on */
-    struct gw_pipeline *pipeline;        /* out */
-    struct gw_cursor *new_cursor;
-    int failed;
-    struct gw_err err;
+    struct gw_generation *gen; /* NULL: nothing was read, or the main file has problems */
 };
 
 static void begin(struct gw_reloader *r);
-static void next_step(struct gw_reloader *r);
 
-static void run_aside(struct gw_reloader *r, void *(*run)(void *), void (*then)(struct gw_mail *))
+void gw_reload_aside(struct gw_reloader *r, void *(*run)(void *), void (*then)(struct gw_mail *))
 {
     r->done.fn = then;
     r->aside = !pthread_create(&r->thread, NULL, run, r);
@@ -50,7 +34,7 @@ static void run_aside(struct gw_reloader *r, void *(*run)(void *), void (*then)(
     }
 }
 
-static void join_aside(struct gw_reloader *r)
+void gw_reload_join(struct gw_reloader *r)
 {
     if (r->aside)
         pthread_join(r->thread, NULL);
@@ -71,6 +55,16 @@ static void fulfil(struct gw_reloader *r, struct gw_reload *list)
     }
 }
 
+/* A generation's arena is that of the problems as well. */
+static void free_load(struct gw_reload_load *load)
+{
+    if (load->gen)
+        gw_generation_drop(load->gen);
+    else
+        gw_arena_free(load->problems.mem);
+    free(load);
+}
+
 static void end(struct gw_reloader *r)
 {
     struct gw_reload *wishes = r->wishes;
@@ -78,13 +72,11 @@ static void end(struct gw_reloader *r)
     r->state = GW_RELOAD_IDLE;
     r->wishes = NULL;
     fulfil(r, wishes);
-    if (r->load) {
-        if (!r->load->gen)
-            gw_arena_free(r->load->problems.mem);
-        free(r->load);
-        r->load = NULL;
-    }
-    if (r->again)
+    free_load(r->load);
+    r->load = NULL;
+    gw_arena_free(r->refused.mem);
+    r->refused = (struct gw_problems){0};
+    if (r->again || r->look)
         begin(r);
 }
 
@@ -111,118 +103,6 @@ static void tell_stopped(struct gw_reloader *r)
         stopped(r->ctx);
 }
 
-/* ---- one pipeline ---- */
-
-static void *run_step(void *arg)
-{
-    struct gw_reloader *r = arg;
-    struct gw_reload_step *s = r->step;
-
-    if (s->old)
-        gw_pipeline_join(s->old);
-    if (!s->conf && s->cursor)
-        gw_cursor_release(s->cursor);
-    if (s->conf && !atomic_load(&r->stopping))
-        s->failed =
-            gw_member_open(r->roster, s->conf, s->paused, &s->pipeline, &s->new_cursor, &s->err);
-    gw_loop_post_mail(r->loop, &r->done);
-    return NULL;
-}
-
-/* What is not wanted is not down. */
-static void hide_gauge(const struct gw_roster *roster, const char *name)
-{
-    gw_gauge_set(gw_metrics_counter(roster->metrics, GW_M_PIPELINE_UP, name, NULL),
-                 gw_gauge_absent);
-}
-
-static void remove_member(struct gw_roster *roster, struct gw_member *m)
-{
-    size_t i = 0;
-
-    while (roster->members[i] != m)
-        i++;
-    roster->n--;
-    memmove(&roster->members[i], &roster->members[i + 1],
-            (roster->n - i) * sizeof(struct gw_member *));
-    gw_member_free(m);
-}
-
-static void take_next(struct gw_member *m)
-{
-    if (!m->next_gen)
-        return;
-    gw_generation_drop(m->gen);
-    m->gen = m->next_gen;
-    m->conf = m->next;
-    m->scripts = m->next_scripts;
-    m->next_gen = NULL;
-    m->next = NULL;
-}
-
-static void settle_member(struct gw_reloader *r, struct gw_reload_step *s)
-{
-    struct gw_member *m = s->member;
-    const char *why;
-
-    take_next(m);
-    why = gw_member_why(m->conf);
-    m->step = GW_STEP_NONE;
-    m->pipeline = s->pipeline;
-    m->cursor = s->new_cursor ? s->new_cursor : s->cursor;
-    (void)snprintf(m->why, sizeof(m->why), "%s",
-                   s->failed ? s->err.msg
-                   : why     ? why
-                             : "shutting down");
-    if (!m->pipeline && !m->conf->enabled)
-        hide_gauge(r->roster, m->conf->name);
-    if (m->pipeline && m->paused != s->paused) /* somebody wished it meanwhile */
-        gw_pipeline_pause(m->pipeline, m->paused);
-    r->result.failed += s->failed || (!m->pipeline && m->conf->enabled && why);
-    if (s->failed)
-        GW_DIAG(GW_ERROR, "reload", gw_msg("a pipeline does not start"),
-                gw_kv_cstr("pipeline", m->conf->name), gw_kv_cstr("error", s->err.msg));
-}
-
-static void on_step_done(struct gw_mail *mail)
-{
-    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
-    struct gw_reload_step *s = r->step;
-
-    join_aside(r);
-    r->step = NULL;
-    if (s->member->step == GW_STEP_REMOVE) {
-        hide_gauge(r->roster, s->member->conf->name);
-        remove_member(r->roster, s->member);
-    } else {
-        settle_member(r, s);
-    }
-    free(s);
-    next_step(r);
-}
-
-static void start_step(struct gw_reloader *r, struct gw_member *m)
-{
-    static const char *const what[] = {[GW_STEP_REMOVE] = "a pipeline goes",
-                                       [GW_STEP_CHANGE] = "a pipeline changes",
-                                       [GW_STEP_ADD] = "a pipeline is new"};
-    struct gw_reload_step *s = calloc(1, sizeof(*s));
-
-    if (!s)
-        abort();
-    GW_DIAG(GW_INFO, "reload", gw_msg(what[m->step]), gw_kv_cstr("pipeline", m->conf->name));
-    s->member = m;
-    s->old = m->pipeline;
-    s->cursor = m->cursor;
-    s->paused = m->paused;
-    s->conf = m->step == GW_STEP_CHANGE ? m->next : m->step == GW_STEP_ADD ? m->conf : NULL;
-    m->pipeline = NULL;
-    if (s->old)
-        gw_pipeline_stop(s->old, gw_mono_ms() + r->roster->now->config->shutdown_timeout_ms);
-    r->step = s;
-    run_aside(r, run_step, on_step_done);
-}
-
 /* ---- all of them ---- */
 
 /* What was read is true from now on: those that go first, for their destinations and cursors may
@@ -240,21 +120,35 @@ static struct gw_member *find_step(const struct gw_roster *roster)
     return best;
 }
 
+/* Of the configuration, and of scripts. */
+static void list_problems(struct gw_reloader *r)
+{
+    const struct gw_problems *p = &r->load->problems;
+
+    for (size_t i = 0; i < p->n; i++)
+        gw_problems_add(&r->refused, p->items[i].warning, p->items[i].file, p->items[i].line,
+                        p->items[i].column, "%s", p->items[i].text);
+    r->result.problems = r->refused.items;
+    r->result.n_problems = r->refused.n;
+}
+
 static void finish(struct gw_reloader *r)
 {
     const struct gw_reload *x = &r->result;
 
-    gw_config_note_owners(r->roster->now->config);
-    r->result.reloaded = 1;
-    r->result.problems = r->load->problems.items;
-    r->result.n_problems = r->load->problems.n;
-    GW_DIAG(GW_INFO, "reload", gw_msg("reloaded"), gw_kv_int("added", (int64_t)x->added),
+    if (r->load->reads_all) {
+        gw_config_note_owners(r->roster->now->config);
+        r->result.reloaded = 1;
+        list_problems(r);
+        GW_DIAG(
+            GW_INFO, "reload", gw_msg("reloaded"), gw_kv_int("added", (int64_t)x->added),
             gw_kv_int("removed", (int64_t)x->removed), gw_kv_int("changed", (int64_t)x->changed),
             gw_kv_int("unchanged", (int64_t)x->unchanged), gw_kv_int("failed", (int64_t)x->failed));
+    }
     end(r);
 }
 
-static void next_step(struct gw_reloader *r)
+void gw_reload_stepped(struct gw_reloader *r)
 {
     struct gw_member *m = find_step(r->roster);
 
@@ -262,7 +156,7 @@ static void next_step(struct gw_reloader *r)
         give_up(r);
         tell_stopped(r);
     } else if (m) {
-        start_step(r, m);
+        gw_reload_step(r, m);
     } else {
         finish(r);
     }
@@ -298,12 +192,45 @@ static int goes_on(const struct gw_member *m, const struct gw_config *c,
     return 0;
 }
 
-static int is_same(const struct gw_member *m, const struct gw_generation *g, size_t i)
+static int is_same(const struct gw_member *m, const struct gw_pipeline_conf *conf)
 {
-    const struct gw_pipeline_conf *conf = g->config->pipelines.items;
+    return (m->pipeline || !conf->enabled) && m->conf->enabled == conf->enabled &&
+           gw_pipeline_same(m->conf, conf);
+}
 
-    return (m->pipeline || !conf[i].enabled) && m->conf->enabled == conf[i].enabled &&
-           m->scripts == g->scripts[i] && gw_pipeline_same(m->conf, &conf[i]);
+/* The files are what runs. */
+static void nothing_new(struct gw_reloader *r, struct gw_member *m)
+{
+    struct gw_sources *none = NULL;
+
+    r->result.unchanged++;
+    if (!m->refused)
+        return;
+    gw_member_refuse(m, &none);
+    gw_pipeline_refuse(m->pipeline, NULL);
+    GW_DIAG(GW_INFO, "reload", gw_msg("script is again the one that runs"),
+            gw_kv_cstr("pipeline", m->conf->name));
+}
+
+/* Who wishes a reload hears of a script that does not load even if it is the same. */
+static int is_worth_a_try(const struct gw_reloader *r, const struct gw_member *m)
+{
+    struct gw_pipeline_status status;
+
+    if (!m->pipeline || m->scripts_changed || !r->load->reads_all)
+        return m->pipeline && m->scripts_changed;
+    gw_pipeline_status(m->pipeline, &status);
+    return !status.loaded;
+}
+
+static void plan_scripts(struct gw_reloader *r, struct gw_member *m)
+{
+    if (!is_worth_a_try(r, m)) {
+        nothing_new(r, m);
+        return;
+    }
+    m->step = GW_STEP_SCRIPTS;
+    r->result.changed++;
 }
 
 static struct gw_member *plan_one(struct gw_reloader *r, struct gw_generation *g, size_t i)
@@ -316,8 +243,10 @@ static struct gw_member *plan_one(struct gw_reloader *r, struct gw_generation *g
         m->step = GW_STEP_ADD;
         (void)snprintf(m->why, sizeof(m->why), "starting");
         r->result.added++;
-    } else if (goes_on(m, g->config, &conf[i]) || is_same(m, g, i)) {
-        r->result.unchanged++;
+    } else if (goes_on(m, g->config, &conf[i]) ||
+               (is_same(m, &conf[i]) && !(m->inputs_changed && conf[i].enabled))) {
+        gw_member_forget_next(m);
+        plan_scripts(r, m);
     } else {
         gw_member_plan(m, g, i);
         r->result.changed++;
@@ -342,7 +271,7 @@ static void plan(struct gw_reloader *r, struct gw_generation *g)
         if (!m)
             continue;
         if (goes_on(m, g->config, NULL)) {
-            r->result.unchanged++;
+            plan_scripts(r, m);
             members[k++] = m;
             continue;
         }
@@ -382,75 +311,124 @@ static void adopt(struct gw_reloader *r)
     struct gw_generation *g = r->load->gen, *before = roster->now;
 
     roster->now = gw_generation_hold(g);
-    r->result = (struct gw_reload){0};
-    r->state = GW_RELOAD_STEPPING;
     compare_sections(r, g->config);
     plan(r, g);
     gw_generation_drop(before);
 }
 
+/* ---- files that have changed by themselves ---- */
+
+static int index_of(const struct gw_generation *g, const char *name, size_t *i)
+{
+    const struct gw_pipeline_conf *conf = g->config->pipelines.items;
+
+    for (*i = 0; *i < g->config->pipelines.n; ++*i)
+        if (!strcmp(conf[*i].name, name))
+            return 0;
+    return -1;
+}
+
+/* A secret or a certificate: the pipeline starts with what it says now. What else is new in the
+ * configuration waits until somebody wishes it. */
+static void plan_inputs(struct gw_reloader *r, struct gw_member *m)
+{
+    struct gw_generation *g = r->load->gen;
+    const struct gw_pipeline_conf *conf = g->config->pipelines.items;
+    size_t i;
+
+    if (index_of(g, m->conf->name, &i) || goes_on(m, g->config, &conf[i]) ||
+        !gw_yaml_same(m->conf->yaml, conf[i].yaml) ||
+        strcmp(m->conf->source, conf[i].source) != 0) {
+        GW_DIAG(GW_WARN, "reload",
+                gw_msg("a file of a pipeline has changed, and so has its configuration: SIGHUP "
+                       "takes both"),
+                gw_kv_cstr("pipeline", m->conf->name));
+        return;
+    }
+    gw_member_plan(m, g, i);
+}
+
+static void plan_look(struct gw_reloader *r)
+{
+    for (size_t i = 0; i < r->roster->n; i++) {
+        struct gw_member *m = r->roster->members[i];
+
+        if (m->inputs_changed && m->pipeline && r->load->gen)
+            plan_inputs(r, m);
+        else if (m->refused && m->next && m->refused_changed)
+            m->step = GW_STEP_CHANGE;
+        else if (!m->refused || m->refused_changed)
+            plan_scripts(r, m);
+    }
+}
+
 /* ---- reading ---- */
+
+static int needs_reading(const struct gw_roster *roster)
+{
+    for (size_t i = 0; i < roster->n; i++)
+        if (roster->members[i]->inputs_changed && roster->members[i]->pipeline)
+            return 1;
+    return 0;
+}
 
 static void *run_load(void *arg)
 {
     struct gw_reloader *r = arg;
     struct gw_reload_load *load = r->load;
-    struct gw_config *c = gw_load(r->path, &load->problems);
+    struct gw_config *c;
 
-    if (c) {
-        const size_t before = load->problems.errors;
-
-        load->gen = gw_generation_new(c);
-        gw_config_check_scripts(c, &load->problems);
-        load->scripts = load->problems.errors - before;
+    gw_roster_look(r->roster);
+    if (load->reads_all || needs_reading(r->roster)) {
+        c = gw_load(r->path, &load->problems);
+        if (c)
+            load->gen = gw_generation_hold(gw_generation_new(c));
     }
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
 }
 
-/* Its arena is the problems' as well, and goes with them. */
-static void give_up_generation(struct gw_reload_load *load)
-{
-    if (load->gen) {
-        free(load->gen->scripts);
-        free(load->gen);
-    }
-    load->gen = NULL;
-}
-
 static void on_loaded(struct gw_mail *mail)
 {
     struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
+    struct gw_reload_load *load = r->load;
 
-    join_aside(r);
+    gw_reload_join(r);
     if (atomic_load(&r->stopping)) {
-        give_up_generation(r->load);
         give_up(r);
         return;
     }
-    gw_log_problems(&r->load->problems);
-    if (!r->load->gen || r->load->scripts) {
-        give_up_generation(r->load);
+    if (load->reads_all || load->problems.errors)
+        gw_log_problems(&load->problems);
+    if (!load->gen && load->problems.errors)
         GW_DIAG(GW_ERROR, "reload", gw_msg("not reloaded, nothing has changed"),
-                gw_kv_int("errors", (int64_t)r->load->problems.errors));
+                gw_kv_int("errors", (int64_t)load->problems.errors));
+    if (!load->gen && load->reads_all) {
         refuse(r);
         return;
     }
-    adopt(r);
-    next_step(r);
+    r->result = (struct gw_reload){0};
+    r->state = GW_RELOAD_STEPPING;
+    if (load->reads_all)
+        adopt(r);
+    else
+        plan_look(r);
+    gw_reload_stepped(r);
 }
 
 static void begin(struct gw_reloader *r)
 {
-    r->again = 0;
-    r->wishes = r->later;
-    r->later = NULL;
-    r->state = GW_RELOAD_LOADING;
     r->load = calloc(1, sizeof(*r->load));
     if (!r->load)
         abort();
+    r->load->reads_all = r->again;
     r->load->problems.mem = gw_arena_new();
-    run_aside(r, run_load, on_loaded);
+    r->refused.mem = gw_arena_new();
+    r->again = r->look = 0;
+    r->wishes = r->later;
+    r->later = NULL;
+    r->state = GW_RELOAD_LOADING;
+    gw_reload_aside(r, run_load, on_loaded);
 }
 
 /* ---- the owner's side ---- */
@@ -460,6 +438,7 @@ void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw
 {
     *r = (struct gw_reloader){
         .roster = roster, .loop = loop, .path = path, .first = roster->now->config};
+    gw_steps_count(roster->metrics);
 }
 
 void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish)
@@ -478,12 +457,21 @@ void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish)
         begin(r);
 }
 
+void gw_reload_look(struct gw_reloader *r)
+{
+    if (atomic_load(&r->stopping))
+        return;
+    r->look = 1;
+    if (r->state == GW_RELOAD_IDLE)
+        begin(r);
+}
+
 void gw_reloader_stop(struct gw_reloader *r, void (*stopped)(void *ctx), void *ctx)
 {
     struct gw_reload *later = r->later;
 
     atomic_store(&r->stopping, 1);
-    r->again = 0;
+    r->again = r->look = 0;
     r->later = NULL;
     r->result = (struct gw_reload){.message = "shutting down"};
     fulfil(r, later);

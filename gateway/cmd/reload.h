@@ -2,6 +2,7 @@
 #define GW_CMD_RELOAD_H
 
 #include "admin/admin.h"
+#include "base/problems.h"
 #include "net/mailbox.h"
 
 #include <pthread.h>
@@ -12,14 +13,18 @@ struct gw_generation;
 struct gw_loop;
 struct gw_roster;
 
-/* Reads the configuration again and makes the pipelines what it says, one by one. On the control
- * loop's thread; what takes time is done on a thread aside, one at a time.
+/* Makes the pipelines what the configuration and their files say, one by one: when somebody wishes
+ * that everything is read again, and when a watched file has changed. On the control loop's thread;
+ * what takes time is done on a thread aside, one at a time.
  *
  * Invariants
- *  G3 A main file with a problem, also in a script, changes nothing; an included one with a problem
- *     changes nothing of the pipelines that run from it.
- *  G4 A pipeline that means the same, and whose scripts have not changed, goes on untouched.
- *  G5 Wishes that come while one is carried out are carried out once, after it. */
+ *  G3 A main file with a problem changes nothing; an included one with a problem changes nothing of
+ *     the pipelines that run from it. A script with one, or whose specs fail, keeps its own
+ * pipeline as it was, configuration and scripts, and no other. G4 A pipeline that means the same,
+ * and whose files have not changed, goes on untouched. One of which only scripts have changed does
+ * not stop: they are swapped in. G5 Wishes that come while one is carried out are carried out once,
+ * after it. G7 Whatever is saved, a pipeline's scripts are one snapshot: all of them, or none, are
+ * new. */
 struct gw_reloader {
     struct gw_roster *roster;
     struct gw_loop *loop;
@@ -27,14 +32,15 @@ struct gw_reloader {
     const struct gw_config *first; /* what was read at the start: what its listeners run with */
     /* what the wishes are for, and those for the next time */
     struct gw_reload *wishes, *later;
-    int again; /* a next time is wanted */
+    int again, look; /* a next time is wanted: of everything, of the files that have changed */
     enum { GW_RELOAD_IDLE, GW_RELOAD_LOADING, GW_RELOAD_STEPPING } state;
     pthread_t thread;
     int aside;                   /* thread is there */
     struct gw_mail done;         /* from it */
-    struct gw_reload_load *load; /* while loading */
-    struct gw_reload_step *step; /* while a pipeline stops or starts */
+    struct gw_reload_load *load; /* from the beginning to the end */
+    struct gw_reload_step *step; /* while a pipeline is changed */
     struct gw_reload result;
+    struct gw_problems refused; /* scripts that are not taken; with its arena while there is load */
     atomic_int stopping;
     void (*stopped)(void *ctx); /* NULL: not asked for, or told */
     void *ctx;
@@ -44,6 +50,8 @@ void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw
                       const char *path);
 /* wish NULL: nobody waits for it. */
 void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish);
+/* A file may have changed. */
+void gw_reload_look(struct gw_reloader *r);
 /* Nothing is begun any more. stopped is called, once and maybe at once, when no pipeline is being
  * stopped or started by a reload. */
 void gw_reloader_stop(struct gw_reloader *r, void (*stopped)(void *ctx), void *ctx);

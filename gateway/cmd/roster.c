@@ -3,8 +3,10 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/metrics.h"
+#include "cmd/gate.h"
 #include "config/config.h"
 #include "hook/shared.h"
+#include "hook/sources.h"
 #include "log/log.h"
 #include "pipeline/pipeline.h"
 
@@ -15,26 +17,39 @@
 
 /* ---- generations ---- */
 
+static void note_input(void *ctx, const struct gw_pipeline_conf *of, const char *path)
+{
+    const struct gw_generation *g = ctx;
+    const struct gw_pipeline_conf *conf = g->config->pipelines.items;
+    struct gw_str text;
+    struct gw_err err;
+
+    if (of)
+        (void)gw_sources_file(g->inputs[of - conf], path, &text, &err);
+}
+
 struct gw_generation *gw_generation_new(struct gw_config *config)
 {
-    const struct gw_pipeline_conf *conf = config->pipelines.items;
     struct gw_generation *g = calloc(1, sizeof(*g));
 
     if (!g)
         abort();
     g->config = config;
-    g->scripts = calloc(config->pipelines.n + 1, sizeof(*g->scripts));
-    if (!g->scripts)
+    g->inputs = calloc(config->pipelines.n + 1, sizeof(struct gw_sources *));
+    if (!g->inputs)
         abort();
     for (size_t i = 0; i < config->pipelines.n; i++)
-        g->scripts[i] = gw_config_fingerprint(&conf[i]);
+        g->inputs[i] = gw_sources_new();
+    gw_config_files(config, note_input, g);
     return g;
 }
 
 void gw_generation_free(struct gw_generation *g)
 {
+    for (size_t i = 0; i < g->config->pipelines.n; i++)
+        gw_sources_drop(g->inputs[i]);
+    free(g->inputs);
     gw_config_free(g->config);
-    free(g->scripts);
     free(g);
 }
 
@@ -75,22 +90,65 @@ struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation 
     m->gen = gw_generation_hold(g);
     m->shared = gw_hook_shared_new(conf[i].name, r->metrics);
     m->conf = take_conf(m, g, i);
-    m->scripts = g->scripts[i];
+    m->inputs = g->inputs[i];
     return m;
+}
+
+void gw_member_forget_next(struct gw_member *m)
+{
+    gw_generation_drop(m->next_gen);
+    m->next_gen = NULL;
+    m->next = NULL;
 }
 
 void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i)
 {
+    gw_member_forget_next(m);
     m->step = GW_STEP_CHANGE;
     m->next_gen = gw_generation_hold(g);
     m->next = take_conf(m, g, i);
-    m->next_scripts = g->scripts[i];
+    m->next_inputs = g->inputs[i];
     (void)snprintf(m->why, sizeof(m->why), "restarting");
+}
+
+void gw_member_take_next(struct gw_member *m)
+{
+    if (!m->next_gen)
+        return;
+    gw_generation_drop(m->gen);
+    m->gen = m->next_gen;
+    m->conf = m->next;
+    m->inputs = m->next_inputs;
+    m->next_gen = NULL;
+    m->next = NULL;
+}
+
+void gw_member_take_sources(const struct gw_roster *r, struct gw_member *m,
+                            struct gw_sources **sources)
+{
+    gw_sources_drop(m->refused);
+    m->refused = NULL;
+    if (m->sources)
+        gw_sources_on_new(m->sources, NULL, NULL);
+    gw_sources_drop(m->sources);
+    m->sources = *sources;
+    *sources = NULL;
+    if (r->grown)
+        gw_sources_on_new(m->sources, r->grown, r->ctx);
+}
+
+void gw_member_refuse(struct gw_member *m, struct gw_sources **sources)
+{
+    gw_sources_drop(m->refused);
+    m->refused = *sources;
+    *sources = NULL;
 }
 
 void gw_member_free(struct gw_member *m)
 {
     gw_hook_shared_drop(m->shared);
+    gw_sources_drop(m->sources);
+    gw_sources_drop(m->refused);
     gw_generation_drop(m->gen);
     gw_generation_drop(m->next_gen);
     free(m);
@@ -156,45 +214,66 @@ static int is_down(struct gw_roster *r, const struct gw_pipeline_conf *c)
            (c->contested && !has_cursor(r->log, c->name) && has_cursor(r->log, c->renamed_from));
 }
 
-int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
-                   struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err)
+int gw_member_open(struct gw_roster *r, struct gw_opening *o, struct gw_err *err)
 {
+    const struct gw_pipeline_start how = {.paused = o->paused, .sources = o->sources};
     struct gw_pipeline_status status;
 
-    if (!conf->enabled)
-        return keep_cursor(r, conf, cursor, err);
-    if (is_down(r, conf))
-        return open_down(r, conf, cursor, err);
-    *pipeline = gw_pipeline_start_as(conf, r->log, r->metrics,
-                                     &(struct gw_pipeline_start){.paused = paused}, err);
-    if (!*pipeline)
+    if (!o->conf->enabled)
+        return keep_cursor(r, o->conf, &o->cursor, err);
+    if (is_down(r, o->conf))
+        return open_down(r, o->conf, &o->cursor, err);
+    o->pipeline = gw_pipeline_start_as(o->conf, r->log, r->metrics, &how, err);
+    if (!o->pipeline)
         return -1;
-    gw_pipeline_status(*pipeline, &status);
-    *cursor = status.cursor;
+    gw_pipeline_status(o->pipeline, &status);
+    o->cursor = status.cursor;
     return 0;
 }
 
 /* ---- all of them ---- */
 
+static int start_member(struct gw_roster *r, struct gw_member *m, struct gw_err *err)
+{
+    struct gw_sources *sources = gw_sources_new();
+    struct gw_opening o = {.conf = m->conf, .sources = sources};
+    const char *why = gw_member_why(m->conf);
+
+    (void)snprintf(m->why, sizeof(m->why), "%s", why ? why : "starting");
+    gw_gate_note(sources, m->conf);
+    gw_member_take_sources(r, m, &sources);
+    if (gw_member_open(r, &o, err))
+        return -1;
+    m->pipeline = o.pipeline;
+    m->cursor = o.cursor;
+    return 0;
+}
+
 int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err)
 {
     const size_t n = g->config->pipelines.n;
-    const char *why;
 
     r->now = gw_generation_hold(g);
     r->members = calloc(n + 1, sizeof(struct gw_member *));
     if (!r->members)
         abort();
     for (size_t i = 0; i < n; i++) {
-        struct gw_member *m = gw_member_new(r, g, i);
-
-        r->members[r->n++] = m;
-        why = gw_member_why(m->conf);
-        (void)snprintf(m->why, sizeof(m->why), "%s", why ? why : "starting");
-        if (gw_member_open(r, m->conf, 0, &m->pipeline, &m->cursor, err))
-            return gw_err_wrap(err, "pipeline %s", m->conf->name);
+        r->members[r->n++] = gw_member_new(r, g, i);
+        if (start_member(r, r->members[i], err))
+            return gw_err_wrap(err, "pipeline %s", r->members[i]->conf->name);
     }
     return 0;
+}
+
+void gw_roster_look(struct gw_roster *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct gw_member *m = r->members[i];
+
+        m->scripts_changed = m->sources && gw_sources_changed(m->sources);
+        m->inputs_changed = gw_sources_changed(m->inputs);
+        m->refused_changed = m->refused && gw_sources_changed(m->refused);
+    }
 }
 
 void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms)
@@ -268,7 +347,7 @@ static const struct gw_pipeline_conf *control_hold(void *ctx, const char *name, 
 {
     struct gw_member *m = find(ctx, name);
 
-    if (!m || m->conf->down)
+    if (!m)
         return NULL;
     *hold = gw_generation_hold(m->gen);
     return m->conf;

@@ -13,6 +13,7 @@ struct gw_hook_shared;
 struct gw_log;
 struct gw_metrics;
 struct gw_pipeline_conf;
+struct gw_sources;
 
 /* The pipelines that there are, and the configurations they were read from. On the control loop's
  * thread.
@@ -24,17 +25,18 @@ struct gw_pipeline_conf;
  *     it. */
 struct gw_generation {
     struct gw_config *config;
-    uint64_t *scripts; /* fingerprints, as the configuration's pipelines; its own memory */
+    struct gw_sources **inputs; /* as its pipelines: the files that they need besides scripts */
     size_t holds;
 };
 
-/* What a reload has in store for a member. */
-enum gw_step { GW_STEP_NONE, GW_STEP_REMOVE, GW_STEP_CHANGE, GW_STEP_ADD };
+/* What a reload has in store for a member: SCRIPTS swaps them in, CHANGE is a restart. */
+enum gw_step { GW_STEP_NONE, GW_STEP_REMOVE, GW_STEP_SCRIPTS, GW_STEP_CHANGE, GW_STEP_ADD };
 
 struct gw_member {
     struct gw_generation *gen; /* held; of conf */
     const struct gw_pipeline_conf *conf;
-    uint64_t scripts;
+    struct gw_sources *inputs;  /* of gen */
+    struct gw_sources *sources; /* held: what its scripts are loaded from */
     struct gw_pipeline *pipeline;
     struct gw_cursor *cursor;      /* asked for; NULL: none */
     struct gw_hook_shared *shared; /* its own: of all its generations */
@@ -43,7 +45,11 @@ struct gw_member {
     enum gw_step step;
     struct gw_generation *next_gen; /* held; of next: CHANGE */
     const struct gw_pipeline_conf *next;
-    uint64_t next_scripts;
+    struct gw_sources *next_inputs;
+    struct gw_sources *refused; /* held: newer scripts that it was not given; NULL: none. With
+                                   next: that configuration waits for other ones */
+    /* of a look at the disk */
+    int scripts_changed, inputs_changed, refused_changed;
 };
 
 struct gw_roster {
@@ -53,12 +59,13 @@ struct gw_roster {
     struct gw_member **members; /* in the configuration's order; those that go stand behind */
     size_t n;
     void (*reload)(void *ctx, struct gw_reload *r);
+    void (*grown)(void *ctx); /* a script has asked for a file that is not watched; any thread */
     void *ctx;
 };
 
 extern const struct gw_control gw_roster_control; /* its ctx is a roster */
 
-/* Takes the configuration and reads what its scripts are; nobody holds it yet. Any thread. */
+/* Takes the configuration and notes the files it was made from; nobody holds it yet. Any thread. */
 struct gw_generation *gw_generation_new(struct gw_config *config);
 struct gw_generation *gw_generation_hold(struct gw_generation *g);
 /* NULL is fine. */
@@ -71,12 +78,27 @@ struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation 
 /* It is to become what pipeline i of g says. */
 void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i);
 void gw_member_free(struct gw_member *m);
-/* The pipeline, or what is kept of one that is not enabled or whose file is broken: it is down
- * then, and its records wait. Any thread. */
-int gw_member_open(struct gw_roster *r, const struct gw_pipeline_conf *conf, int paused,
-                   struct gw_pipeline **pipeline, struct gw_cursor **cursor, struct gw_err *err);
 /* Why it does not run although nothing failed: it is disabled, or down. NULL: it should run. */
 const char *gw_member_why(const struct gw_pipeline_conf *conf);
+/* How a pipeline is opened, and what came of it. */
+struct gw_opening {
+    const struct gw_pipeline_conf *conf;
+    struct gw_sources *sources;
+    int paused;
+    struct gw_pipeline *pipeline; /* NULL: it is not enabled, or has failed */
+    struct gw_cursor *cursor;
+};
+/* The pipeline, or what is kept of one that is not enabled. Any thread. */
+int gw_member_open(struct gw_roster *r, struct gw_opening *o, struct gw_err *err);
+/* From now on it is loaded from there; takes *sources. */
+void gw_member_take_sources(const struct gw_roster *r, struct gw_member *m,
+                            struct gw_sources **sources);
+/* Newer scripts are not taken for now, and with them what is next; takes *sources. */
+void gw_member_refuse(struct gw_member *m, struct gw_sources **sources);
+void gw_member_take_next(struct gw_member *m); /* what is next is now */
+void gw_member_forget_next(struct gw_member *m);
+/* Looks what has changed on the disk, of every member. Any thread, while no step is taken. */
+void gw_roster_look(struct gw_roster *r);
 void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms);
 void gw_roster_join(struct gw_roster *r); /* any thread, while no other uses it */
 void gw_roster_fini(struct gw_roster *r);

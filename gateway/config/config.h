@@ -63,8 +63,5 @@ void gw_config_note_owners(const struct gw_config *c);
 /* Every file whose change matters, in no order; one may come more than once. */
 typedef void gw_config_file_fn(void *ctx, const struct gw_pipeline_conf *of, const char *path);
 void gw_config_files(const struct gw_config *c, gw_config_file_fn *fn, void *ctx);
-/* Of the contents of a pipeline's scripts and of what they require by name: another one says that
- * they have changed. */
-uint64_t gw_config_fingerprint(const struct gw_pipeline_conf *conf);
 
 #endif

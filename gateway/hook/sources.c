@@ -28,6 +28,7 @@ struct file {
     char *path, *text; /* text NULL: there is none */
     size_t len;
     int problem; /* errno of a file that is there and cannot be read; 0: none */
+    int carried; /* nobody has asked for it yet */
     struct stat st;
     struct gw_pbset *set; /* made of it when it was first asked for */
 };
@@ -37,6 +38,8 @@ struct gw_sources {
     pthread_mutex_t lock; /* of what follows; an entry's path and text never change */
     struct file *files;
     size_t n, cap, bytes;
+    void (*on_new)(void *ctx);
+    void *ctx;
 };
 
 struct gw_sources *gw_sources_new(void)
@@ -232,7 +235,7 @@ static int read_and_keep(struct gw_sources *s, const char *path, struct gw_str *
 
 int gw_sources_file(struct gw_sources *s, const char *path, struct gw_str *text, struct gw_err *err)
 {
-    const struct file *f;
+    struct file *f;
     int rc;
 
     *text = (struct gw_str){0};
@@ -241,8 +244,52 @@ int gw_sources_file(struct gw_sources *s, const char *path, struct gw_str *text,
     pthread_mutex_lock(&s->lock);
     f = find(s, path);
     rc = f ? answer(f, text, err) : read_and_keep(s, path, text, err);
+    if (f)
+        f->carried = 0;
+    else if (s->on_new)
+        s->on_new(s->ctx);
     pthread_mutex_unlock(&s->lock);
     return rc;
+}
+
+static void carry(struct gw_sources *to, const char *path)
+{
+    struct gw_str text;
+    struct gw_err err;
+    struct file *f;
+
+    (void)gw_sources_file(to, path, &text, &err); /* who asks for it is told */
+    pthread_mutex_lock(&to->lock);
+    f = find(to, path);
+    if (f)
+        f->carried = 1;
+    pthread_mutex_unlock(&to->lock);
+}
+
+void gw_sources_carry(struct gw_sources *to, struct gw_sources *from)
+{
+    size_t n;
+
+    pthread_mutex_lock(&from->lock);
+    n = from->n;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = from->files[i].path;
+
+        if (!from->files[i].text || from->files[i].carried)
+            continue;
+        pthread_mutex_unlock(&from->lock);
+        carry(to, path);
+        pthread_mutex_lock(&from->lock);
+    }
+    pthread_mutex_unlock(&from->lock);
+}
+
+void gw_sources_on_new(struct gw_sources *s, void (*fn)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&s->lock);
+    s->on_new = fn;
+    s->ctx = ctx;
+    pthread_mutex_unlock(&s->lock);
 }
 
 const struct gw_pbset *gw_sources_pbset(struct gw_sources *s, const char *path, struct gw_err *err)

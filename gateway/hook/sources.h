@@ -30,6 +30,12 @@ const struct gw_pbset *gw_sources_pbset(struct gw_sources *s, const char *path, 
 /* A file that was asked for is now another on the disk, has come or has gone. When this is 0 just
  * after everything was read, what was read stood on the disk at one moment. */
 int gw_sources_changed(struct gw_sources *s);
+/* Reads what the pipeline's running version has needed, late too, so that the newer one finds it as
+ * it was at the same moment. */
+void gw_sources_carry(struct gw_sources *to, struct gw_sources *from);
+/* fn is called whenever a path is asked for that was not before, on any thread; it may not ask s
+ * for anything. */
+void gw_sources_on_new(struct gw_sources *s, void (*fn)(void *ctx), void *ctx);
 /* Each path that was asked for, those without a file too. fn may not ask s for anything. */
 void gw_sources_each(struct gw_sources *s, void (*fn)(void *ctx, const char *path), void *ctx);
 

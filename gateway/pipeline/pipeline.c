@@ -224,6 +224,7 @@ void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out)
     *out = (struct gw_pipeline_status){.name = p->conf->name, .cursor = p->cursor};
     pthread_mutex_lock(&p->lock);
     out->paused = p->paused;
+    out->loaded = !gw_wants_hooks(p->conf) || p->n_loaded == p->n_workers;
     out->up = !p->n_down && !out->paused;
     error = last_error(p);
     snprintf(out->last_error, sizeof(out->last_error), "%s%s%s", out->paused ? "paused" : "",

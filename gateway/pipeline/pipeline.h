@@ -64,6 +64,8 @@ struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c);
 struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                       const struct gw_style_conf *style);
 
+int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
+
 /* Finds or makes the cursor and starts the workers. A script that does not load leaves the pipeline
  * down (up 0, last_error), not failed: NULL only for what the whole gateway cannot go on with. conf
  * is borrowed for life. */
@@ -102,6 +104,7 @@ int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_
 struct gw_pipeline_status {
     const char *name;
     int up, paused;
+    int loaded; /* its scripts run, in every worker */
     char last_error[240];     /* "" if none */
     struct gw_cursor *cursor; /* gw_cursor_stats has the counts */
 };

@@ -168,7 +168,6 @@ void gw_worker_stand(struct gw_worker *w);
 void gw_worker_go_on(struct gw_worker *w);
 
 /* opening.c: hooks, publisher, reader */
-int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
 void gw_worker_configure_hooks(struct gw_worker *w);
 int gw_worker_open(struct gw_worker *w, struct gw_err *err);
 void gw_worker_take_scripts(struct gw_worker *w); /* the newer ones, if there are any */

@@ -123,16 +123,14 @@ def test_a_script_whose_text_changed_takes_effect_and_no_other_pipeline_stops(ga
 
 
 @pytest.mark.parametrize("broken", ["pipelines:\n  - {nam: all, publisher: {type: file, path: all.jsonl}}\n",
-                                    "pipelines:\n  - {name: all, hooks: [wrong.lua], publisher: {type: file, path: all.jsonl}}\n",
-                                    "pipelines:\n  - {name: all, hooks: [nosuch.lua], publisher: {type: file, path: all.jsonl}}\n",
                                     "pipelines: [", ALL + "  - {name: x, publisher: {type: fil}}\n  - {name: y, start: then, publisher: {type: 'null'}}\n"])
 def test_a_bad_file_changes_nothing_and_says_where(gateway, broken):
-    g = gateway(ALL.replace("name: all", "name: all, hooks: [count.lua]"), files={"count.lua": COUNT, "wrong.lua": "return funtion() end\n"})
+    g = gateway(ALL.replace("name: all", "name: all, hooks: [count.lua]"), files={"count.lua": COUNT})
     send(g, "f1")
     status, told = reload(g, broken)
     assert status == 400 and told["code"] == 3 and told["problems"]
     for problem in told["problems"]:
-        assert re.match(r"\S+\.(yaml|lua):\d+:\d+: (error|warning): ", problem), problem
+        assert re.match(r"\S+\.yaml:\d+:\d+: (error|warning): ", problem), problem
     g.signal(signal.SIGHUP)
     wait_until(lambda: len(said(g, "not reloaded, nothing has changed")) == 2, g.log)
     for problem in told["problems"]:
@@ -142,6 +140,83 @@ def test_a_bad_file_changes_nothing_and_says_where(gateway, broken):
     g.settled(2)
     assert [e["n"] for e in g.lines()] == [1, 2]
     assert counts(g, ALL.replace("name: all", "name: all, hooks: [count.lua]")) == expect(unchanged=1)
+
+
+@pytest.mark.parametrize("broken, where", [("return funtion() end\n", r"a\.lua:1:1: error: <eof> expected near 'end'"),
+                                           ("local x\nreturn x.y\n", r"a\.lua:2:1: error: attempt to index a nil value"), (None, "a.lua"),
+                                           ("return function(e) e.v = 2 end, error('no')\n", r"a\.lua:1:1: error: no")])
+def test_a_broken_script_keeps_its_own_pipeline_as_it_was(gateway, broken, where):
+    """Its configuration too; the other pipelines change."""
+    def config(team):
+        return (f"pipelines:\n  - {{name: a, hooks: [count.lua, a.lua], set: {{team: {team}}}, publisher: {{type: file, path: a.jsonl}}}}\n"
+                f"  - {{name: b, set: {{team: {team}}}, publisher: {{type: file, path: b.jsonl}}}}\n"
+                "  - {name: c, hooks: [count.lua, c.lua], publisher: {type: file, path: c.jsonl}}\n")
+    g = gateway(config("old"), files={"count.lua": COUNT, "a.lua": "return function(e) e.v = 1 end\n", "c.lua": "return function(e) e.v = 1 end\n"})
+    send(g, "f1")
+    g.settled(1)
+    if broken:
+        g.write("a.lua", broken)
+    else:
+        os.unlink(g.path("a.lua"))
+    g.write("c.lua", "return function(e) e.v = 2 end\n")
+    status, told = reload(g, config("new"))
+    assert status == 200 and told["reloaded"] and (told["changed"], told["unchanged"], told["failed"]) == (2, 0, 1)
+    assert len(told["problems"]) == 1 and re.search(where, told["problems"][0]), told["problems"]
+    assert re.search(r"a\.lua:1: |a\.lua:2: ", g.pipeline("a")["last_error"]) and g.pipeline("a")["up"] is True
+    assert "failed=1" in said(g, "reloaded")[-1] and g.metric("moongate_script_reloads_total", result="failed") == 1
+    refused = said(g, "script does not load, the pipeline goes on as it was")
+    assert len(refused) == 1 and "level=error" in refused[0] and "pipeline=a" in refused[0] and "a.lua:" in refused[0]
+    send(g, "f2")
+    g.settled(2)
+    assert [(e["n"], e["v"], e["team"]) for e in g.lines("a.jsonl")] == [(1, 1, "old"), (2, 1, "old")]
+    assert [e["team"] for e in g.lines("b.jsonl")] == ["old", "new"]
+    assert [(e["n"], e["v"]) for e in g.lines("c.jsonl")] == [(1, 1), (1, 2)]
+    assert counts(g) == expect(failed=1, unchanged=2)              # still
+    g.write("a.lua", "return function(e) e.v = 3 end\n")
+    assert counts(g) == expect(changed=1, unchanged=2)
+    send(g, "f3")
+    g.settled(3)
+    last = g.lines("a.jsonl")[-1]
+    assert (last["v"], last["team"]) == (3, "new") and not g.pipeline("a")["last_error"]
+
+
+def test_scripts_are_gated_by_the_specs_beside_them(gateway):
+    spec = ("local gate = require 'moongate.test'\ndescribe('a', function()\n  local hook = gate.hook('a.lua')\n"
+            "  it('says its version', function()\n    assert.is_true(hook(gate.workflow{project = 'p'})[1].v < 10)\n  end)\nend)\n")
+    g = gateway("pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: file, path: a.jsonl}}\n",
+                files={"a.lua": "return function(e) e.v = 1 end\n", "a_spec.lua": spec})
+    g.write("a.lua", "return function(e) e.v = 11 end\n")
+    assert counts(g) == expect(failed=1)
+    refused = said(g, "script not reloaded, the version before goes on")
+    assert "a_spec.lua:5" in refused[0] and "a_spec.lua:5" in g.pipeline("a")["last_error"]
+    send(g, "f1")
+    g.settled(1)
+    g.write("a.lua", "return function(e) e.v = 2 end\n")
+    assert counts(g) == expect(changed=1)
+    send(g, "f2")
+    g.settled(2)
+    g.write("a_spec.lua", spec.replace("< 10", "< 2"))
+    assert counts(g) == expect(failed=1)
+    os.unlink(g.path("a_spec.lua"))
+    g.write("a.lua", "return function(e) e.v = 12 end\n")
+    assert counts(g) == expect(changed=1)
+    send(g, "f3")
+    g.settled(3)
+    assert [e["v"] for e in g.lines("a.jsonl")] == [1, 2, 12]
+    assert g.metric("moongate_script_reloads_total", result="ok") == 2 and g.metric("moongate_script_reloads_total", result="failed") == 2
+
+
+def test_a_pipeline_whose_scripts_change_does_not_stop(gateway):
+    """Its publisher is not opened again: what it has waits for its answer, and no record is sent twice."""
+    with silence() as url:
+        g = gateway(SOON + f"pipelines:\n  - {{name: web, hooks: [a.lua], publisher: {{type: http, url: '{url}', timeout: 1h}}}}\n",
+                    files={"a.lua": "return function(e) e.v = 1 end\n"})
+        send(g, "f1")
+        wait_until(lambda: g.pipeline("web")["lag"] == 1)
+        g.write("a.lua", "return function(e) e.v = 2 end\n")
+        line = hup(g)
+        assert "changed=1" in line and "pipeline=web" in said(g, "script reloaded")[0] and not said(g, "a pipeline changes")
+        assert g.pipeline("web")["up"] is True
 
 
 def test_a_file_that_is_not_there_changes_nothing(gateway):
@@ -271,7 +346,7 @@ def test_a_pipeline_broken_at_start_is_mended_by_a_reload(gateway):
     g.settled(1, "all")
     p = g.pipeline("broken")
     assert p["up"] is False and "hook.lua:1" in p["last_error"] and p["lag"] == 1
-    assert reload(g)[0] == 400
+    assert counts(g) == expect(failed=1, unchanged=1)
     g.write("hook.lua", "return function() end\n")
     assert reload(g)[0] == 200
     g.settled(1)

@@ -1,0 +1,113 @@
+#include "cmd/gate.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "hook/hook.h"
+#include "hook/sources.h"
+#include "hook/spec.h"
+#include "pipeline/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRIES = 10,       /* of reading while files are being saved */
+    SPECS_MS = 60000, /* of all specs of a pipeline together */
+};
+
+/* team_spec.lua of team.lua; NULL: the name has another form. */
+static const char *spec_of(struct gw_arena *mem, const char *script)
+{
+    size_t len = strlen(script);
+
+    if (len < 4 || strcmp(script + len - 4, ".lua") != 0)
+        return NULL;
+    return gw_arena_printf(mem, "%.*s_spec.lua", (int)len - 4, script).p;
+}
+
+/* Those that are there; all are noted in the snapshot. */
+static struct gw_strs find_specs(struct gw_sources *s, const struct gw_pipeline_conf *conf,
+                                 struct gw_arena *mem)
+{
+    const char **items = gw_arena_alloc(mem, (conf->hooks.n + 1) * sizeof(*items));
+    struct gw_strs found = {items, 0};
+    struct gw_str text;
+    struct gw_err err;
+
+    for (size_t i = 0; i < conf->hooks.n; i++) {
+        const char *spec = spec_of(mem, conf->hooks.items[i]);
+
+        if (spec && gw_sources_file(s, spec, &text, &err))
+            items[found.n++] = spec;
+    }
+    return found;
+}
+
+void gw_gate_note(struct gw_sources *s, const struct gw_pipeline_conf *conf)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_str text;
+    struct gw_err err;
+
+    for (size_t i = 0; i < conf->hooks.n; i++)
+        (void)gw_sources_file(s, conf->hooks.items[i], &text, &err);
+    find_specs(s, conf, mem);
+    gw_arena_free(mem);
+}
+
+static void load(struct gw_gate *g, const struct gw_pipeline_conf *conf)
+{
+    const struct gw_style_conf style = gw_style_conf_of(conf);
+    const struct gw_hooks_conf hooks = gw_hooks_conf_of(conf, &style);
+    struct gw_hook_vm *vm;
+    struct gw_err err;
+
+    g->why[0] = '\0';
+    vm = gw_hooks_load(&hooks, g->sources, &err);
+    if (!vm)
+        (void)snprintf(g->why, sizeof(g->why), "%s", err.msg);
+    gw_hooks_unload(vm);
+}
+
+/* What was read while something was being saved is read again, as long as that goes on. */
+static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf,
+                          struct gw_sources *before)
+{
+    for (int i = 0; i < TRIES; i++) {
+        gw_sources_drop(g->sources);
+        g->sources = gw_sources_new();
+        load(g, conf);
+        gw_gate_note(g->sources, conf);
+        if (before)
+            gw_sources_carry(g->sources, before);
+        if (!gw_sources_changed(g->sources))
+            return;
+    }
+}
+
+static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf)
+{
+    struct gw_arena *mem = gw_arena_new();
+    const struct gw_strs files = find_specs(g->sources, conf, mem);
+    const struct gw_spec_conf spec = {
+        .files = &files, .total_ms = SPECS_MS, .sources = g->sources, .lua_path = conf->lua_path};
+    struct gw_spec_report report;
+
+    if (files.n && gw_spec_run(&spec, &report))
+        (void)snprintf(g->why, sizeof(g->why), "%s", report.first);
+    gw_arena_free(mem);
+}
+
+void gw_gate_try(struct gw_gate *g, const struct gw_pipeline_conf *conf, struct gw_sources *before,
+                 int with_specs)
+{
+    memset(g, 0, sizeof(*g));
+    if (!gw_wants_hooks(conf)) {
+        g->sources = gw_sources_new();
+        return;
+    }
+    read_and_load(g, conf, before);
+    if (!g->why[0] && with_specs)
+        run_specs(g, conf);
+}
