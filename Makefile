@@ -45,7 +45,7 @@ FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
 HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
-.PHONY: help lib deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
+.PHONY: help lib hostile deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -126,6 +126,8 @@ fault: fault-build            ## kill -9 at random instants: make fault KILLS=50
 fault-build: $B/moongate $B/load shims
 fuzz:                         ## every fuzz target: make fuzz SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),30) JOBS=$(JOBS) spec/run fuzz
+hostile: $B/unit              ## every hostile script with 10⁹ instructions and 1 GiB: minutes
+	HOSTILE=all $B/unit test_guard_stops_hostile_scripts_with_a_gigabyte
 bench:                        ## our figures beside the baselines' (spec/bench/README.md)
 	@spec/deps build bench
 	$(AGAIN) bench-build

@@ -17,6 +17,9 @@ return function(event)
     assert(not getmetatable(t), i)
   end
   no(function() getmetatable("").__index = nil end)
+  local list = moongate.json.decode("[]")                 -- all empty lists share a metatable
+  assert(not getmetatable(list))
+  no(setmetatable, list, {})
   assert(rawget(string, "rep") == nil and rawlen(string) == 0 and rawequal(string, string) and ("x").rep)
   for _, value in ipairs {1, "x", print, true, coroutine.running()} do no(setmetatable, value, {}) end
   no(next, string, "absent")

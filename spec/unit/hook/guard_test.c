@@ -2,9 +2,12 @@
 #include "hook/hook.h"
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "hook/world.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #define HAS_TSAN __has_feature(thread_sanitizer)
@@ -25,6 +28,12 @@ static int64_t slow_clock(void)
 static int64_t real_clock(void)
 {
     return gw_mono_ms();
+}
+
+static void log_nowhere(const char *text, size_t len)
+{
+    (void)text;
+    (void)len;
 }
 
 static int has(const char *text, const char *part)
@@ -102,9 +111,12 @@ static void run_hostile(const char *path, int64_t factor, int64_t memory)
     world_init(&w);
     w.conf.limits.instructions *= factor;
     w.conf.limits.memory = memory;
+    gw_diag_sink = log_nowhere;
     gw_hook_now_ms = h.timeout_ms || memory > 32 << 20 ? real_clock : slow_clock;
     if (h.timeout_ms || factor > 1)
         w.conf.limits.timeout_ms = h.timeout_ms ? h.timeout_ms : 50;
+    if (memory > 32 << 20)
+        w.conf.limits.timeout_ms = getenv("HOSTILE") ? 5000 : 100;
     w.paths[w.scripts.n++] = path;
     w.hooks = gw_hooks_open(&w.conf, &w.err);
     got = w.hooks ? world_call(&w)->reason : "load_error";
@@ -149,6 +161,22 @@ TEST(test_guard_stops_every_hostile_script)
 TEST(test_guard_stops_every_hostile_script_with_more_instructions)
 {
     run_all_hostile(1000, 32 << 20, "");
+}
+
+/* A few; with HOSTILE=all every script (make hostile), which takes minutes. */
+TEST(test_guard_stops_hostile_scripts_with_a_gigabyte)
+{
+    static const char *const few[] = {"grow_colliding_keys", "compare_long_strings",
+                                      "coroutine_flood", "pack_huge", "weak_chain"};
+    const char *which = getenv("HOSTILE");
+
+    if (which && !strcmp(which, "all")) {
+        alarm(1800);
+        run_all_hostile(1000, 1 << 30, "");
+        return;
+    }
+    for (size_t i = 0; i < sizeof(few) / sizeof(few[0]); i++)
+        run_all_hostile(1000, 1 << 30, few[i]);
 }
 
 static const char *const runaways[][2] = {
@@ -258,6 +286,65 @@ TEST(test_guard_looks_at_the_clock_more_often_among_large_blocks)
         world_close(&w);
     }
     CHECK(n[0] < 10 && n[1] > 50);
+}
+
+/* Also in a coroutine that was made when there were none, and after one in the hook itself. */
+TEST(test_guard_looks_more_often_in_coroutines_made_before_large_blocks)
+{
+    static const char *const srcs[] = {
+        "local co = coroutine.wrap(function() coroutine.yield() for i = 1, 2000 do local x = i end "
+        "end)\n"
+        "co() local s = ('x'):rep(1024):rep(8192) co()",
+        "local s coroutine.wrap(function() s = ('x'):rep(1024):rep(8192) end)()\n"
+        "for i = 1, 2000 do local x = i end"};
+
+    for (int i = 0; i < 2; i++) {
+        looks = 0;
+        CHECK(run(srcs[i]).verdict == GW_HOOK_PUBLISH);
+        CHECK(looks > 100);
+    }
+}
+
+/* Bytes that are asked for cost: joining long strings is no way round the budget. */
+TEST(test_guard_allocation_counts_as_instructions)
+{
+    const struct gw_hook_call c =
+        run("local s = ('x'):rep(1024):rep(1024) for i = 1, 100 do local a = s .. i end");
+
+    CHECK(c.verdict == GW_HOOK_PUBLISH && c.instructions > 100 * (1 << 20) / 256);
+}
+
+/* What the API holds for a function, and what it put into the record, counts beside the Lua state.
+ */
+TEST(test_guard_counts_what_the_api_holds_as_memory)
+{
+    static const char *const srcs[] = {
+        "return function(e) local s = ('x'):rep(3 << 20) require 'moongate'.base64.encode(s) end",
+        "return function(e) local s = ('x'):rep(3 << 20) e.datacontenttype = 'a/b' e.data = s\n"
+        "local t = ('y'):rep(2 << 20) end"};
+
+    gw_hook_now_ms = slow_clock;
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+
+        world_init(&w);
+        w.conf.limits = (struct gw_hook_limits){
+            .instructions = 100000000, .memory = 8 << 20, .timeout_ms = 5000};
+        world_script(&w, "hook.lua", srcs[i]);
+        world_open(&w);
+        CHECK(!strcmp(world_call(&w)->reason, "hook_memory"));
+        world_close(&w);
+    }
+}
+
+/* Only regular files are modules: opening another could wait for ever, or read without end. */
+TEST(test_guard_require_reads_regular_files_only)
+{
+    CHECK(!mkfifo("fifo.lua", 0600) && !symlink("/dev/zero", "zero.lua") &&
+          !mkdir("dir.lua", 0700));
+    CHECK(run("for _, name in ipairs {'fifo', 'zero', 'dir'} do\n"
+              "assert(not pcall(require, name), name) end")
+              .verdict == GW_HOOK_PUBLISH);
 }
 
 TEST(test_guard_what_is_absent_is_absent)
