@@ -12,8 +12,10 @@ enum gw_handle_type {
     GW_H_FLYTE,
     GW_H_VIEW,
     GW_H_PROTO,
-    GW_H_COUNTER, /* lives as long as its state */
-    GW_HANDLES = 8
+    GW_H_COUNTER, /* these live as long as their state */
+    GW_H_CACHE,
+    GW_HANDLES_END,
+    GW_HANDLES = GW_HANDLES_END - GW_H_EVENT
 };
 struct gw_handle {
     enum gw_handle_type type;
@@ -58,6 +60,7 @@ void gw_api_text_open(lua_State *L);
 void gw_api_log_open(lua_State *L);
 void gw_api_counter_open(lua_State *L);
 void gw_api_http_open(lua_State *L);
+void gw_api_cache_open(lua_State *L);
 void gw_api_print(lua_State *L);                              /* pushes print */
 void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
 

@@ -4,14 +4,18 @@
 #include "hook/explain.h"
 #include "hook/vm.h"
 
-static const char *const nouns[GW_HANDLES] = {"an event",
-                                              "a message",
-                                              "a list of a message",
-                                              "a map of a message",
-                                              "flyte",
-                                              "a part of event.data",
-                                              "a loaded descriptor set",
-                                              "a counter"};
+#define NOUN(type) [GW_H_##type - GW_H_EVENT]
+static const char *const nouns[GW_HANDLES] = {
+    NOUN(EVENT) = "an event",
+    NOUN(MESSAGE) = "a message",
+    NOUN(LIST) = "a list of a message",
+    NOUN(MAP) = "a map of a message",
+    NOUN(FLYTE) = "flyte",
+    NOUN(VIEW) = "a part of event.data",
+    NOUN(PROTO) = "a loaded descriptor set",
+    NOUN(COUNTER) = "a counter",
+    NOUN(CACHE) = "a cache",
+};
 static const char meta_keys[GW_HANDLES];
 
 static const char *a_noun(enum gw_handle_type type)

@@ -1,5 +1,6 @@
 #include "hook/shared.h"
 
+#include "hook/caches.h"
 #include "hook/counters.h"
 #include "hook/lograte.h"
 
@@ -12,10 +13,11 @@ struct gw_hook_shared {
     char *pipeline;
     struct gw_counters *counters;
     struct gw_lograte lograte;
+    struct gw_caches *caches;
     struct gw_hook_shared *of; /* held: whose caches and lookups these are; NULL: its own */
 };
 
-struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metrics *metrics)
+static struct gw_hook_shared *without_stores(const char *pipeline, struct gw_metrics *metrics)
 {
     struct gw_hook_shared *s = calloc(1, sizeof(*s));
 
@@ -26,6 +28,14 @@ struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metric
     if (!s->pipeline)
         abort();
     s->counters = gw_counters_new(s->pipeline, metrics);
+    return s;
+}
+
+struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metrics *metrics)
+{
+    struct gw_hook_shared *s = without_stores(pipeline, metrics);
+
+    s->caches = gw_caches_new();
     return s;
 }
 
@@ -41,13 +51,14 @@ void gw_hook_shared_drop(struct gw_hook_shared *s)
         return;
     gw_hook_shared_drop(s->of);
     gw_counters_free(s->counters);
+    gw_caches_free(s->caches);
     free(s->pipeline);
     free(s);
 }
 
 struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s)
 {
-    struct gw_hook_shared *aside = gw_hook_shared_new(s->pipeline, NULL);
+    struct gw_hook_shared *aside = without_stores(s->pipeline, NULL);
 
     aside->of = gw_hook_shared_hold(s->of ? s->of : s);
     return aside;
@@ -61,4 +72,9 @@ struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s)
 struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s)
 {
     return s->of ? &s->of->lograte : &s->lograte;
+}
+
+struct gw_caches *gw_hook_shared_caches(struct gw_hook_shared *s)
+{
+    return s->of ? s->of->caches : s->caches;
 }

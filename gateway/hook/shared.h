@@ -1,6 +1,7 @@
 #ifndef GW_HOOK_SHARED_H
 #define GW_HOOK_SHARED_H
 
+struct gw_caches;
 struct gw_counters;
 struct gw_lograte;
 struct gw_metrics;
@@ -22,5 +23,6 @@ struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s);
 
 struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s); /* hook/counters.h */
 struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s);   /* hook/lograte.h */
+struct gw_caches *gw_hook_shared_caches(struct gw_hook_shared *s);     /* hook/caches.h */
 
 #endif

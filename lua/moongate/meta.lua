@@ -158,6 +158,30 @@ function Counter:add(n) end
 ---@return moongate.Counter
 function moongate.counter(name, labels) end
 
+---@class moongate.Cache May be kept over calls.
+local Cache = {}
+
+---@param k string|number
+---@return any value a copy; nil: not there, or too old
+function Cache:get(k) end
+
+---@param k string|number
+---@param v any strings, numbers, booleans and plain tables of them; nil deletes
+function Cache:set(k, v) end
+
+---@param k string|number
+function Cache:delete(k) end
+
+---@class moongate.CacheOptions
+---@field max? integer entries, default 10000
+---@field ttl? number seconds from the last set, default 300; math.huge: for ever
+
+---What the workers of this pipeline remember together.
+---@param name string
+---@param options? moongate.CacheOptions
+---@return moongate.Cache
+function moongate.cache(name, options) end
+
 ---@class moongate.json
 ---@field null lightuserdata JSON's null
 moongate.json = {}

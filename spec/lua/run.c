@@ -29,6 +29,7 @@ struct runner {
     struct gw_arena *mem; /* of everything that hooks are made of */
     char log[65536];
     size_t log_len;
+    int64_t now_ns; /* what the next calls take for now; 0: the clock */
 };
 static struct runner runner;
 
@@ -243,6 +244,7 @@ static int hook_call(lua_State *L)
                              .event = &ev,
                              .received_at_ns = 1700000000500000000,
                              .seed = 7,
+                             .now_ns = runner.now_ns,
                              .done = on_done};
     struct gw_err err = {.msg = ""};
     enum gw_kind kind = GW_OTHER;
@@ -278,9 +280,17 @@ static int hook_call(lua_State *L)
     return bad ? lua_error(L) : 1;
 }
 
+/* time(seconds): nil for the clock again. */
+static int set_time(lua_State *L)
+{
+    runner.now_ns = (int64_t)(luaL_optnumber(L, 1, 0) * 1e9);
+    return 0;
+}
+
 static void open_runner(lua_State *L)
 {
-    static const luaL_Reg fns[] = {{"open", hook_open}, {"call", hook_call}, {NULL, NULL}};
+    static const luaL_Reg fns[] = {
+        {"open", hook_open}, {"call", hook_call}, {"time", set_time}, {NULL, NULL}};
 
     luaL_openlibs(L);
     luaL_newmetatable(L, "hook");
