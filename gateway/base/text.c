@@ -2,8 +2,11 @@
 #include "base/text.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 size_t gw_utf8_step(const char *s, size_t left)
 {
@@ -105,6 +108,28 @@ void gw_utf8_put(struct gw_buf *b, uint32_t code)
     }
     out[0] = (char)(lead[n] | code);
     gw_buf_put(b, out, n);
+}
+
+static uint64_t secret;
+
+static void make_secret(void)
+{
+    if (getrandom(&secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
+        secret = (uint64_t)gw_clock_wall_ns();
+}
+
+uint64_t gw_hash64_secret(struct gw_str s)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    uint64_t h;
+
+    pthread_once(&once, make_secret);
+    h = secret;
+    for (size_t i = 0; i < s.len; i++) {
+        h = (h ^ (unsigned char)s.p[i]) * 0x9e3779b97f4a7c15U;
+        h ^= h >> 29;
+    }
+    return h;
 }
 
 uint64_t gw_hash64(struct gw_str s)

@@ -28,6 +28,8 @@ void gw_hex_put(struct gw_buf *b, struct gw_str bytes); /* lower case */
 
 /* FNV-1a: stable over releases and machines; keys of records, sharding. */
 uint64_t gw_hash64(struct gw_str s);
+/* Another in every process, so that nobody can choose texts that all hash alike: for tables. */
+uint64_t gw_hash64_secret(struct gw_str s);
 /* Castagnoli, as in iSCSI. seed 0 to start; feed the result to go on. */
 uint32_t gw_crc32c(uint32_t seed, const void *p, size_t len);
 

@@ -37,6 +37,7 @@ struct reader {
     struct gw_arena *mem;
     const char *file;
     const struct gw_strs *env; /* variables it may read; NULL: any */
+    int as_it_is;              /* it reads none, what looks like one is text */
     struct gw_str text;
     int line, column; /* in the file where the text and its lines start */
     unsigned depth;
@@ -351,7 +352,7 @@ static int read_value(struct reader *r, yaml_event_t *ev, const struct gw_yaml *
     }
     if (read_scalar(r, ev, out))
         return -1;
-    if (key != &no_expansion && !is_file_of_its_own(key, out))
+    if (key != &no_expansion && !r->as_it_is && !is_file_of_its_own(key, out))
         expand(r, ev->start_mark, out);
     return 0;
 }
@@ -529,6 +530,14 @@ int gw_yaml_guest_text(const char *path, struct gw_arena *mem, struct gw_str *te
     if (e)
         snprintf(why, size, "%s", why_not(e, 1, buf, sizeof(buf)));
     return e ? -1 : 0;
+}
+
+struct gw_yaml *gw_yaml_parse_data(const char *file, struct gw_str text, struct gw_problems *p)
+{
+    struct reader r = {
+        .p = p, .mem = p->mem, .file = file, .as_it_is = 1, .text = text, .line = 1, .column = 1};
+
+    return read_all(&r);
 }
 
 struct gw_yaml *gw_yaml_parse_guest(const char *file, struct gw_str text, const struct gw_strs *env,

@@ -41,6 +41,8 @@ int gw_yaml_guest_text(const char *path, struct gw_arena *mem, struct gw_str *te
 /* Parses it; it may read the variables that the globs of env name (NULL: any). */
 struct gw_yaml *gw_yaml_parse_guest(const char *file, struct gw_str text, const struct gw_strs *env,
                                     struct gw_problems *p);
+/* Data that is nobody's configuration: ${NAME} stands for itself. */
+struct gw_yaml *gw_yaml_parse_data(const char *file, struct gw_str text, struct gw_problems *p);
 const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key);
 /* null, ~ or nothing, unquoted. */
 int gw_yaml_is_null(const struct gw_yaml *y);

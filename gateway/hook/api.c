@@ -55,6 +55,7 @@ void gw_api_open(lua_State *L)
     gw_api_counter_open(L);
     gw_api_http_open(L);
     gw_api_cache_open(L);
+    gw_api_lookup_open(L);
     push_params(L, conf->params);
     lua_setfield(L, -2, "params");
     lua_pushstring(L, conf->pipeline ? conf->pipeline : "");

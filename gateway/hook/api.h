@@ -14,6 +14,8 @@ enum gw_handle_type {
     GW_H_PROTO,
     GW_H_COUNTER, /* these live as long as their state */
     GW_H_CACHE,
+    GW_H_LOOKUP,
+    GW_H_ROW,
     GW_HANDLES_END,
     GW_HANDLES = GW_HANDLES_END - GW_H_EVENT
 };
@@ -61,6 +63,7 @@ void gw_api_log_open(lua_State *L);
 void gw_api_counter_open(lua_State *L);
 void gw_api_http_open(lua_State *L);
 void gw_api_cache_open(lua_State *L);
+void gw_api_lookup_open(lua_State *L);
 void gw_api_print(lua_State *L);                              /* pushes print */
 void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y); /* plain Lua values */
 
@@ -86,6 +89,9 @@ int gw_view_json(lua_State *L, int idx, struct gw_buf *b, int depth);
 int gw_view_push_plain(lua_State *L, int idx);
 
 extern const char gw_spec_gate_key; /* registry: what require "moongate.test" gives in a spec */
+/* Pushes a row of a lookup as a table; 0: it is none. */
+int gw_lookup_plain(lua_State *L, int idx);
+
 extern const char gw_retry_key, gw_null_key; /* light userdata: moongate.retry, json.null */
 
 #endif

@@ -8,6 +8,7 @@
 #include "hook/flat.h"
 #include "hook/guard.h"
 #include "hook/shared.h"
+#include "hook/uses.h"
 #include "hook/vm.h"
 
 #include <math.h>
@@ -96,21 +97,11 @@ static int mg_cache(lua_State *L)
     h = gw_handle_push(L, GW_H_CACHE, NULL);
     h->serial = 0;
     gw_caches_bound(all, bound(L));
-    h->p = gw_caches_open(all, name, conf.max ? &conf : NULL);
+    h->p = gw_use_cache(gw_vm(L), name, conf.max ? &conf : NULL);
     if (!h->p)
         luaL_error(L, "moongate.cache: %s would be one of more than %d caches",
                    gw_show_str(name, shown), GW_CACHES_MAX);
     return 1;
-}
-
-static int cache_gc(lua_State *L)
-{
-    struct gw_handle *h = lua_touserdata(L, 1);
-
-    if (h->p)
-        gw_cache_close(h->p);
-    h->p = NULL;
-    return 0;
 }
 
 /* ---- get, set, delete ---- */
@@ -197,7 +188,7 @@ static int cache_delete(lua_State *L)
 
 void gw_api_cache_open(lua_State *L)
 {
-    static const luaL_Reg meta[] = {{"__gc", cache_gc}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"get", cache_get}, {"set", cache_set}, {"delete", cache_delete}, {NULL, NULL}};
 

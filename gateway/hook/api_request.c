@@ -341,7 +341,7 @@ static int mg_to_table(lua_State *L)
         gw_request_push_repeated(L, h->p, h->field, 0);
         return 1;
     }
-    if (gw_view_push_plain(L, 1))
+    if (gw_view_push_plain(L, 1) || gw_lookup_plain(L, 1))
         return 1;
     gw_thaw(L, 1);
     return 1; /* a plain value already */

@@ -2,10 +2,10 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { SLOTS_MIN = 16, OVERHEAD = 32 /* of an allocation and of its slots */ };
 
@@ -46,7 +46,6 @@ struct gw_caches {
     size_t n;
     struct list list;
     size_t bytes, max_bytes;
-    uint64_t seed;     /* so that nobody can make keys that all fall into one slot */
     int64_t offset_ns; /* from the monotonic clock to the time of day, as it was */
 };
 
@@ -93,17 +92,6 @@ static void lists_remove(struct entry *e)
 {
     list_remove(&e->cache->list, e, OWN);
     list_remove(&e->cache->all->list, e, ALL);
-}
-
-static uint64_t hash_of(const struct gw_caches *c, struct gw_str key)
-{
-    uint64_t h = c->seed;
-
-    for (size_t i = 0; i < key.len; i++) {
-        h = (h ^ (unsigned char)key.p[i]) * 0x9e3779b97f4a7c15U;
-        h ^= h >> 29;
-    }
-    return h;
 }
 
 static struct entry **slot_of(const struct gw_cache *cache, struct gw_str key, uint64_t hash)
@@ -170,8 +158,6 @@ struct gw_caches *gw_caches_new(void)
 
     pthread_mutex_init(&c->lock, NULL);
     c->offset_ns = gw_clock_wall_ns() - gw_clock_mono_ns();
-    if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) != sizeof(c->seed))
-        c->seed = (uint64_t)c->offset_ns;
     return c;
 }
 
@@ -286,7 +272,7 @@ int gw_cache_get(struct gw_cache *cache, struct gw_str key, int64_t now_ns, stru
                  struct gw_str *value)
 {
     struct gw_caches *c = cache->all;
-    const uint64_t hash = hash_of(c, key);
+    const uint64_t hash = gw_hash64_secret(key);
     struct entry **slot, *e;
 
     pthread_mutex_lock(&c->lock);
@@ -325,7 +311,7 @@ int gw_cache_set(struct gw_cache *cache, struct gw_str key, struct gw_str value,
     int fits;
 
     e->cache = cache;
-    e->hash = hash_of(c, key);
+    e->hash = gw_hash64_secret(key);
     e->set_ns = now_ns;
     pthread_mutex_lock(&c->lock);
     slot = slot_of(cache, key, e->hash);
@@ -352,7 +338,7 @@ int gw_cache_set(struct gw_cache *cache, struct gw_str key, struct gw_str value,
 void gw_cache_delete(struct gw_cache *cache, struct gw_str key)
 {
     struct gw_caches *c = cache->all;
-    const uint64_t hash = hash_of(c, key);
+    const uint64_t hash = gw_hash64_secret(key);
     struct entry **slot;
 
     pthread_mutex_lock(&c->lock);

@@ -94,6 +94,11 @@ static struct gw_str take_str(struct gw_str *s, unsigned tag)
     return text;
 }
 
+struct gw_str gw_flat_take_str(struct gw_str *s)
+{
+    return take_str(s, take_tag(s));
+}
+
 /* What follows a tag of a value that is no table. */
 static void skip_plain(struct gw_str *s, unsigned tag)
 {

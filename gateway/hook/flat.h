@@ -34,6 +34,7 @@ void gw_flat_table(struct gw_buf *b, size_t n); /* n keys are 1 to n; ended by G
 void gw_flat_varint(struct gw_buf *b, uint64_t n);
 /* These take what they read off the front of s. */
 uint64_t gw_flat_take_varint(struct gw_str *s);
+struct gw_str gw_flat_take_str(struct gw_str *s); /* of a string */
 void gw_flat_skip(struct gw_str *s);
 
 /* A copy of the value at idx into b: strings, numbers, booleans, json.null and plain tables of

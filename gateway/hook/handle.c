@@ -15,6 +15,8 @@ static const char *const nouns[GW_HANDLES] = {
     NOUN(PROTO) = "a loaded descriptor set",
     NOUN(COUNTER) = "a counter",
     NOUN(CACHE) = "a cache",
+    NOUN(LOOKUP) = "a lookup",
+    NOUN(ROW) = "a row of a lookup",
 };
 static const char meta_keys[GW_HANDLES];
 

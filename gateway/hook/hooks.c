@@ -12,6 +12,7 @@
 #include "hook/http.h"
 #include "hook/shared.h"
 #include "hook/sources.h"
+#include "hook/uses.h"
 #include "hook/vm.h"
 #include "hook/wait.h"
 #include "net/loop.h"
@@ -316,6 +317,7 @@ static void finish(struct gw_hook_run *r)
     struct gw_hooks *h = r->hooks;
     struct gw_hook_call *c = r->call;
 
+    gw_uses_end_run(r);
     c->stopped = r->stop != GW_STOP_NONE;
     if (c->stopped && h->vm == r->vm) {
         release(h, h->vm);

@@ -3,6 +3,7 @@
 #include "hook/caches.h"
 #include "hook/counters.h"
 #include "hook/lograte.h"
+#include "hook/lookups.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct gw_hook_shared {
     struct gw_counters *counters;
     struct gw_lograte lograte;
     struct gw_caches *caches;
+    struct gw_lookups *lookups;
     struct gw_hook_shared *of; /* held: whose caches and lookups these are; NULL: its own */
 };
 
@@ -36,6 +38,7 @@ struct gw_hook_shared *gw_hook_shared_new(const char *pipeline, struct gw_metric
     struct gw_hook_shared *s = without_stores(pipeline, metrics);
 
     s->caches = gw_caches_new();
+    s->lookups = gw_lookups_new(s->pipeline);
     return s;
 }
 
@@ -52,6 +55,7 @@ void gw_hook_shared_drop(struct gw_hook_shared *s)
     gw_hook_shared_drop(s->of);
     gw_counters_free(s->counters);
     gw_caches_free(s->caches);
+    gw_lookups_free(s->lookups);
     free(s->pipeline);
     free(s);
 }
@@ -77,4 +81,20 @@ struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s)
 struct gw_caches *gw_hook_shared_caches(struct gw_hook_shared *s)
 {
     return s->of ? s->of->caches : s->caches;
+}
+
+struct gw_lookups *gw_hook_shared_lookups(struct gw_hook_shared *s)
+{
+    return s->of ? s->of->lookups : s->lookups;
+}
+
+void gw_hook_shared_files(struct gw_hook_shared *s, void (*fn)(void *ctx, const char *path),
+                          void *ctx)
+{
+    gw_lookups_each(gw_hook_shared_lookups(s), fn, ctx);
+}
+
+size_t gw_hook_shared_refresh(struct gw_hook_shared *s)
+{
+    return gw_lookups_refresh(gw_hook_shared_lookups(s));
 }

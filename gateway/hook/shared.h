@@ -1,9 +1,12 @@
 #ifndef GW_HOOK_SHARED_H
 #define GW_HOOK_SHARED_H
 
+#include <stddef.h>
+
 struct gw_caches;
 struct gw_counters;
 struct gw_lograte;
+struct gw_lookups;
 struct gw_metrics;
 
 /* What the hooks of one pipeline share: its counters, caches and lookups. The roster makes one by
@@ -24,5 +27,13 @@ struct gw_hook_shared *gw_hook_shared_aside(struct gw_hook_shared *s);
 struct gw_counters *gw_hook_shared_counters(struct gw_hook_shared *s); /* hook/counters.h */
 struct gw_lograte *gw_hook_shared_lograte(struct gw_hook_shared *s);   /* hook/lograte.h */
 struct gw_caches *gw_hook_shared_caches(struct gw_hook_shared *s);     /* hook/caches.h */
+struct gw_lookups *gw_hook_shared_lookups(struct gw_hook_shared *s);   /* hook/lookups.h */
+/* The files that scripts look things up in now, as the scripts name them; fn may not ask s for
+ * anything. */
+void gw_hook_shared_files(struct gw_hook_shared *s, void (*fn)(void *ctx, const char *path),
+                          void *ctx);
+/* Reads those again that have changed, and takes its time for it: on a thread that nobody waits
+ * for. What cannot be read is told in the log and stays as it was. How many have changed. */
+size_t gw_hook_shared_refresh(struct gw_hook_shared *s);
 
 #endif

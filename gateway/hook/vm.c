@@ -8,6 +8,7 @@
 #include "hook/guard.h"
 #include "hook/shared.h"
 #include "hook/sources.h"
+#include "hook/uses.h"
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -274,34 +275,43 @@ static int load_failed(struct gw_hook_run *r, struct gw_err *err)
                       (int)(end - text), text);
 }
 
+static int load_run(struct gw_hook_vm *vm, struct gw_hook_run *r, struct gw_err *err)
+{
+    struct gw_script *s = (struct gw_script *)r->script;
+    int n = 0, status;
+
+    s->line = 1;
+    run_begin(r, vm);
+    r->co = thread_open(vm);
+    if (!r->co) {
+        gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
+        return load_failed(r, err);
+    }
+    lua_pushcfunction(r->co, load_entry);
+    lua_pushlightuserdata(r->co, s);
+    status = resume(r, 1, &n);
+    if (status == LUA_OK && n == 1) {
+        run_begin(r, vm);
+        lua_settop(r->co, 1);
+        lua_pushcfunction(r->co, call_on_load);
+        lua_insert(r->co, 1);
+        status = resume(r, 1, &n);
+    }
+    vm->run = NULL;
+    if (status != LUA_OK)
+        return load_failed(r, err);
+    thread_keep(vm, r->co);
+    return 0;
+}
+
 static int load_script(struct gw_hook_vm *vm, struct gw_script *s, struct gw_err *err)
 {
     char text[GW_HOOK_TEXT];
     struct gw_hook_run r = {.text = text, .script = s};
-    int n = 0, status;
+    int failed = load_run(vm, &r, err);
 
-    s->line = 1;
-    run_begin(&r, vm);
-    r.co = thread_open(vm);
-    if (!r.co) {
-        gw_guard_stop(&r, vm->L, GW_STOP_MEMORY);
-        return load_failed(&r, err);
-    }
-    lua_pushcfunction(r.co, load_entry);
-    lua_pushlightuserdata(r.co, s);
-    status = resume(&r, 1, &n);
-    if (status == LUA_OK && n == 1) {
-        run_begin(&r, vm);
-        lua_settop(r.co, 1);
-        lua_pushcfunction(r.co, call_on_load);
-        lua_insert(r.co, 1);
-        status = resume(&r, 1, &n);
-    }
-    vm->run = NULL;
-    if (status != LUA_OK)
-        return load_failed(&r, err);
-    thread_keep(vm, r.co);
-    return 0;
+    gw_uses_end_run(&r);
+    return failed;
 }
 
 static const char *base_name(const char *path)
@@ -359,6 +369,7 @@ void gw_vm_release(struct gw_hook_vm *vm)
         lua_close(vm->L);
     gw_heap_close(vm);
     gw_watch_close(vm);
+    gw_uses_end(vm);
     gw_sources_drop(vm->sources);
     gw_hook_shared_drop(vm->shared);
     gw_arena_free(vm->scratch);
@@ -480,6 +491,8 @@ void gw_vm_end(struct gw_hook_run *r, int status)
         thread_drop(vm, r->co);
     if (r->wait)
         gw_wait_end(r);
+    if (!r->call)
+        gw_uses_end_run(r);
     if (r->call)
         r->call->instructions += vm->conf->limits.instructions - r->left + (int64_t)vm->unpaid;
     vm->run = NULL;

@@ -31,6 +31,7 @@ struct gw_hook_vm {
     const struct gw_hooks_conf *conf;
     struct gw_sources *sources;    /* held: what it loads from, now and later */
     struct gw_hook_shared *shared; /* held */
+    struct gw_uses *uses;          /* of what is shared; uses.c */
     struct gw_hook_run *run;       /* who is running now, and pays */
     lua_State *running;            /* its current coroutine */
     lua_State *idle[8];            /* finished threads, ready for the next calls */
@@ -90,6 +91,7 @@ struct gw_hook_run {
     struct gw_wait *wait; /* what it waits for or waited for last; NULL: ended */
     struct gw_hook_run *wait_prev, *wait_next;
     int is_waiting;
+    struct gw_pin *pins; /* uses.c: tables it goes on with */
 };
 
 enum { GW_HOOK_TEXT = sizeof(((struct gw_hook_call *)0)->text) };

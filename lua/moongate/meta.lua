@@ -182,6 +182,18 @@ function Cache:delete(k) end
 ---@return moongate.Cache
 function moongate.cache(name, options) end
 
+---@class moongate.Row Columns to values; read-only.
+---@field [string] any
+
+---@class moongate.Lookup Keys to rows; read-only, `#` counts them, `pairs` goes over them.
+---@field [string|integer] moongate.Row?
+
+---A CSV, JSON or YAML file that hook_limits.files allows, read again when it changes.
+---@param path string beside the script
+---@param key_column? string not needed for an object of objects
+---@return moongate.Lookup
+function moongate.lookup(path, key_column) end
+
 ---@class moongate.json
 ---@field null lightuserdata JSON's null
 moongate.json = {}

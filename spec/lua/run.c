@@ -56,6 +56,18 @@ static struct gw_str check_str(lua_State *L, int idx)
     return gw_arena_str(runner.mem, s);
 }
 
+/* The list at idx. */
+static void read_strs(lua_State *L, int idx, struct gw_strs *strs)
+{
+    strs->n = lua_rawlen(L, idx);
+    strs->items = gw_arena_alloc(runner.mem, (strs->n + 1) * sizeof(char *));
+    for (size_t i = 0; i < strs->n; i++) {
+        lua_rawgeti(L, idx, (lua_Integer)i + 1);
+        strs->items[i] = check_str(L, -1).p;
+        lua_pop(L, 1);
+    }
+}
+
 static void read_limits(lua_State *L, struct gw_hook_limits *limits)
 {
     *limits =
@@ -64,18 +76,9 @@ static void read_limits(lua_State *L, struct gw_hook_limits *limits)
         limits->instructions = lua_tointeger(L, -1);
     if (lua_getfield(L, 2, "memory") == LUA_TNUMBER)
         limits->memory = lua_tointeger(L, -1);
-    lua_pop(L, 2);
-}
-
-static void read_scripts(lua_State *L, struct gw_strs *scripts)
-{
-    scripts->n = lua_rawlen(L, 1);
-    scripts->items = gw_arena_alloc(runner.mem, (scripts->n + 1) * sizeof(char *));
-    for (size_t i = 0; i < scripts->n; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        scripts->items[i] = check_str(L, -1).p;
-        lua_pop(L, 1);
-    }
+    if (lua_getfield(L, 2, "files") == LUA_TTABLE)
+        read_strs(L, lua_gettop(L), &limits->files);
+    lua_pop(L, 3);
 }
 
 /* publisher and routes of conf: what moongate.route is held to. */
@@ -102,7 +105,7 @@ static int hook_open(lua_State *L)
     if (!conf)
         return luaL_error(L, "conf: %s", problems.n ? problems.items[0].text : "no YAML");
     memset(h, 0, sizeof(*h));
-    read_scripts(L, &h->scripts);
+    read_strs(L, 1, &h->scripts);
     h->style.source = GW_STR("https://github.com/flyteorg/flyteadmin");
     h->conf = (struct gw_hooks_conf){.pipeline = "spec",
                                      .scripts = &h->scripts,
