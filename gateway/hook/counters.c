@@ -13,7 +13,7 @@
 
 /* Twice what there may be at most: a series of each counter beyond the bound, and one of `other`.
  */
-enum { SLOTS = 4096 };
+enum { SLOTS = 4096, METRIC = 128 };
 static_assert(SLOTS >= 2 * (GW_COUNTER_SERIES + GW_COUNTER_NAMES + 1), "room in the table");
 
 /* What is counted: its name and labels as one text, NUL behind each part. */
@@ -75,6 +75,11 @@ void gw_counters_free(struct gw_counters *c)
     free(c);
 }
 
+static void metric_of(const char *name, char out[METRIC])
+{
+    snprintf(out, METRIC, "moongate_script_%s_total", name);
+}
+
 static void put_part(struct gw_buf *b, struct gw_str s)
 {
     gw_buf_put_str(b, s);
@@ -114,12 +119,12 @@ static int is_known(const struct gw_counters *c, struct gw_str name)
 static void add(struct gw_counters *c, struct series **slot, struct gw_str key)
 {
     const char *p = key.p + strnlen(key.p, key.len) + 1, *end = key.p + key.len;
-    struct gw_buf labels, name;
+    char metric[METRIC];
+    struct gw_buf labels;
     struct series *s;
 
     gw_buf_init(&labels, SIZE_MAX / 2, NULL);
-    gw_buf_init(&name, SIZE_MAX / 2, NULL);
-    gw_buf_printf(&name, "moongate_script_%s_total", key.p);
+    metric_of(key.p, metric);
     gw_sums_put_label(&labels, "pipeline", c->pipeline);
     while (p < end) {
         const char *value = p + strlen(p) + 1;
@@ -132,9 +137,8 @@ static void add(struct gw_counters *c, struct series **slot, struct gw_str key)
     memcpy(s->key, key.p, key.len);
     memcpy(s->key + key.len, labels.p, labels.len);
     s->labels = (struct gw_str){s->key + key.len, labels.len};
-    s->sum = gw_sums_add(c->sums, name.p, s->labels);
+    s->sum = gw_sums_add(c->sums, metric, s->labels);
     gw_buf_free(&labels);
-    gw_buf_free(&name);
     *slot = s;
     *c->last = s;
     c->last = &s->next;
@@ -197,11 +201,11 @@ struct gw_sum *gw_counters_get(struct gw_counters *c, struct gw_str name,
 
 void gw_counters_each(struct gw_counters *c, gw_counter_fn *fn, void *ctx)
 {
-    char metric[128];
+    char metric[METRIC];
 
     pthread_mutex_lock(&c->lock);
     for (const struct series *s = c->first; s; s = s->next) {
-        snprintf(metric, sizeof(metric), "moongate_script_%s_total", s->key);
+        metric_of(s->key, metric);
         fn(ctx, metric, s->labels, gw_sum_value(s->sum));
     }
     pthread_mutex_unlock(&c->lock);
