@@ -273,6 +273,7 @@ void gw_roster_look(struct gw_roster *r)
         m->scripts_changed = m->sources && gw_sources_changed(m->sources);
         m->inputs_changed = gw_sources_changed(m->inputs);
         m->refused_changed = m->refused && gw_sources_changed(m->refused);
+        gw_hook_shared_refresh(m->shared); /* lookups: nothing else depends on them */
     }
 }
 
