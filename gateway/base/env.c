@@ -59,6 +59,8 @@ static int put_variable(struct expansion *x, struct gw_str at, size_t *len)
             return fail(e, (struct gw_str){at.p, *len - 1},
                         "neither ${NAME} nor ${NAME:-default} ($${ stands for ${)");
         fallback = (struct gw_str){at.p + name.len + 2, *len - name.len - 3};
+        if (memmem(fallback.p, fallback.len, "${", 2))
+            return fail(e, name, "a default holds no other variable");
     } else if (name.len == 0) {
         return fail(e, name, "a name is missing ($${ stands for ${)");
     }

@@ -6,8 +6,8 @@
 struct gw_arena;
 struct gw_strs;
 
-/* Environment variables in text: ${NAME}, ${NAME:-default} (also when NAME is empty), $${ for ${.
- */
+/* Environment variables in text: ${NAME}, ${NAME:-default} (also when NAME is empty; a default
+ * holds no other variable), $${ for ${. */
 struct gw_env_error {
     struct gw_str name; /* of the variable, or what stands in its place */
     char text[160];

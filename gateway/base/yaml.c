@@ -73,6 +73,19 @@ static yaml_mark_t mark_of_offset(struct gw_str text, size_t offset)
     return mark;
 }
 
+/* `[${NAME}]`: the $ ends where the { begins. */
+static int is_bare_variable(const struct reader *r, yaml_mark_t mark)
+{
+    const char *p = r->text.p, *end = p + r->text.len;
+
+    for (size_t line = mark.line; line && p < end; line--) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : end;
+    }
+    return (size_t)(end - p) > mark.column && mark.column > 0 && p[mark.column] == '{' &&
+           p[mark.column - 1] == '$';
+}
+
 static int parse_failed(struct reader *r)
 {
     const yaml_parser_t *y = &r->parser;
@@ -85,7 +98,10 @@ static int parse_failed(struct reader *r)
         mark = mark_of_offset(r->text, y->problem_offset);
     snprintf(text, sizeof(text), "not YAML: %s%s%s", y->problem ? y->problem : "cannot be read",
              y->context ? ", " : "", y->context ? y->context : "");
-    return fail(r, mark, text);
+    if (!is_bare_variable(r, mark))
+        return fail(r, mark, text);
+    mark.column--;
+    return fail(r, mark, "not YAML: inside [ ] and { } a variable has to be quoted: \"${NAME}\"");
 }
 
 static int next(struct reader *r, yaml_event_t *ev)

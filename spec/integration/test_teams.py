@@ -1,6 +1,7 @@
 """Files of teams: each has its pipelines in a file of its own, and no team can hurt another, whatever it writes."""
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -340,3 +341,25 @@ def test_a_name_is_its_teams_over_a_restart_whoever_comes_first(teams):
     g.restart()
     g.settled(2)
     assert g.ids("teams/red/red.jsonl") == ids("f1", "f2") and not os.path.exists(g.path("teams/aaa/stolen.jsonl"))
+
+
+def properties(schema):
+    """Every table of the schema, as {key: schema}."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict):
+            yield schema["properties"]
+        for value in schema.values():
+            yield from properties(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from properties(value)
+
+
+def test_every_secret_of_the_schema_has_its_twin():
+    found = set()
+    for table in properties(json.loads(run("schema", check=0).stdout)):
+        for key in table:
+            if re.search("(password|secret|token)$", key):
+                assert key + "_file" in table and "default" not in table[key], key
+                found.add(key)
+    assert {"password", "bearer_token", "client_secret", "secret", "token"} <= found

@@ -152,6 +152,38 @@ TEST(test_field_reads_every_type)
     gw_arena_free(p.mem);
 }
 
+#define OK "nested: {name: x}\n"
+
+TEST(test_field_takes_every_type_from_the_environment)
+{
+    static const char *const names[] = {"T",    "1", "F",  "true", "C", "os", "N", "7", "S",
+                                        "2MiB", "D", "1m", "L",    "a", "P",  "p", "B", "x:1,y:2"};
+    const struct variant *v;
+    struct conf c;
+
+    for (size_t i = 0; i < 18; i += 2) {
+        char name[10];
+
+        snprintf(name, sizeof(name), "GW_%s", names[i]);
+        setenv(name, names[i + 1], 1);
+    }
+    unsetenv("GW_NO");
+    c = read_well("text: ${GW_T}\nflag: ${GW_F}\nchoice: ${GW_C}\nn: ${GW_N}\nsize: ${GW_S}\n"
+                  "timeout: ${GW_NO:-30s}\nlist: [\"${GW_L}\", '${GW_NO:-b}']\npaths: ${GW_P}\n"
+                  "pairs: {k: \"x${GW_N}y\"}\nfree: ${GW_F}\nnested: {name: \"$${GW_T}\"}\n"
+                  "out: {type: \"${GW_NO:-file}\", path: \"${GW_P}\", brokers: \"${GW_B}\"}\n");
+    v = c.out.conf;
+    CHECK(!strcmp(c.text, "1") && c.flag == 1 && c.choice == 1 && c.n == 7 && c.size == 2 << 20);
+    CHECK(c.ms == 30000 && c.list.n == 2 && !strcmp(c.list.items[0], "a"));
+    CHECK(!strcmp(c.list.items[1], "b") && !strcmp(c.paths.items[0], "dir/p"));
+    CHECK(!strcmp(c.pairs.items[0].value, "x7y") && !strcmp(c.nested.name, "${GW_T}"));
+    CHECK(!strcmp(v->path, "dir/p") && v->brokers.n == 2 && !strcmp(v->brokers.items[1], "y:2"));
+    gw_arena_free(p.mem);
+    check_problem(OK "n: ${GW_T}0\n", 2, 4, "n: 10 is above 9");
+    check_problem(OK "n: ${GW_NONE}\n", 2, 4,
+                  "${GW_NONE}: this environment variable is not set, and there is no default");
+}
+
 TEST(test_field_null_variant_needs_no_quotes)
 {
     struct conf c = read_well("nested: {name: x}\nout: {type: null}\n");
@@ -160,7 +192,6 @@ TEST(test_field_null_variant_needs_no_quotes)
     gw_arena_free(p.mem);
 }
 
-#define OK "nested: {name: x}\n"
 TEST(test_field_problems_say_what_and_where)
 {
     check_problem(OK "txt: 1\n", 2, 1, "unknown key \"txt\" (did you mean \"text\"?)");

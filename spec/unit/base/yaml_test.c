@@ -157,6 +157,38 @@ TEST(test_yaml_expands_the_environment_in_values)
     check_problem("a: ${GW T}\n", 1, 4, "${GW T}");
     check_problem("a: \"${GW\"\n", 1, 5, "}");
     check_problem("a: |\n  one\n  two ${GW_NO}\n", 3, 7, "GW_NO");
+    check_problem("a: x${GW_NO:-${GW_T}}\n", 1, 5, "${GW_NO}: a default holds no other variable");
+}
+
+TEST(test_yaml_says_that_a_variable_in_brackets_needs_quotes)
+{
+    check_problem("a: 1\nb: [x, ${GW_NO:-b}]\n", 2, 8,
+                  "inside [ ] and { } a variable has to be quoted: \"${NAME}\"");
+    check_problem("b: {x: ${GW_T}}\n", 1, 8, "has to be quoted");
+    check_problem("a: ${GW_NO:-1}\nb: [x, {]\n", 2, 9, "not YAML");
+}
+
+/* Whatever a variable holds, it is one value: never a list, a mapping, a key or a reference. */
+TEST(test_yaml_takes_a_variable_as_one_value)
+{
+    static const char *const texts[] = {"[a, b]",  "{a: b}",  "- a\n- b", "a: b\nc: d", "*x",
+                                        "&x y",    "!!int 5", "x # y",    "'x",         "\"",
+                                        "${GW_T}", "|\n a",   "a,b"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct gw_problems p = problems();
+        const struct gw_yaml *y, *seq;
+
+        setenv("GW_I", texts[i], 1);
+        y = parse(&p, "x: &x 1\na: ${GW_I}\nb: [\"${GW_I}\", '${GW_I}']\nc: |\n  ${GW_I}\nd: 2\n");
+        CHECK(y && p.n == 0 && y->n == 5);
+        CHECK(gw_str_is(gw_yaml_get(y, "a")->text, texts[i]));
+        seq = gw_yaml_get(y, "b");
+        CHECK(seq->n == 2 && gw_str_is(seq->values[0].text, texts[i]));
+        CHECK(gw_str_is(seq->values[1].text, texts[i]));
+        CHECK(gw_str_is(gw_yaml_get(y, "d")->text, "2"));
+        gw_arena_free(p.mem);
+    }
 }
 
 TEST(test_yaml_block_text_of_a_file_keeps_its_places)
