@@ -346,6 +346,10 @@ TEST(test_include_remembers_whose_a_name_is)
     c = load(TEAMS);
     CHECK(c && p.n == 1 && runs(c, "other mine "));
     gw_config_free(c);
+    team("a.yaml", "pipelines: [{name: mine, workers: 0, publisher: {type: 'null'}}]\n");
+    c = load(TEAMS);
+    CHECK(c && p.n == 2 && runs(c, "") && c->broken.n == 2);
+    gw_config_free(c);
 }
 
 #define LIMITS(x) "pipelines:\n  - {name: a, hook_limits: {" x "}, publisher: {type: 'null'}}\n"
@@ -603,6 +607,10 @@ TEST(test_guard_keeps_files_to_their_own_folder)
     CHECK(has("d/t/a.yaml", 1, 57,
               "pipelines.a.hooks: ../../none/x.lua is not below d/t, nor in guard.files"));
     gw_config_free(c);
+    p = (struct gw_problems){.mem = gw_arena_new()};
+    gw_config_check("d/main.yaml", &p);
+    CHECK(p.n == 2); /* nor is anybody told what stands in it */
+    gw_arena_free(p.mem);
 }
 
 /* Only to be told of it makes librdkafka load a plugin. */
