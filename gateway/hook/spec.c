@@ -166,6 +166,7 @@ static int host_step(lua_State *L)
     r->left = g->spec.limits.instructions;
     r->deadline_ms = 0;
     gw_vm(L)->unpaid = 0;
+    gw_watch_disarm(gw_vm(L));
     if (!g->end_ms)
         return 0;
     now = gw_hook_now_ms();
@@ -348,6 +349,7 @@ static int run_once(struct running *g)
         tell(g, GW_SPEC_ERROR, 0, "", text);
     gw_vm_end(&r, status);
     gw_vm_release(vm);
+    gw_spec_gate_close(&g->spec);
     return rc;
 }
 

@@ -27,10 +27,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HOOKS = 256, MAX_LINES = 1000, OPEN_COST = 10000, CALL_COST = 1000 };
+enum { MAX_HOOKS = 256, OPEN_COST = 10000, CALL_COST = 1000 };
 
 const char gw_spec_gate_key;
-static const char hook_meta, call_meta;
+static const char owned_meta;
 
 /* What gate.hook takes, by a pipeline's names. */
 struct hook_keys {
@@ -68,38 +68,6 @@ static const struct gw_field key_fields[] = {
     {"name", GW_F_STR, AT(pipeline), .def = "spec"},
     {0}};
 
-struct hook {
-    struct gw_spec *spec;
-    struct gw_arena *mem; /* of what it is made of */
-    struct gw_hooks_conf conf;
-    struct gw_style_conf style;
-    struct gw_strs scripts;
-    struct gw_hook_shared *shared;
-    struct gw_hooks *hooks; /* NULL: closed */
-    struct gw_hook_lines lines;
-    struct gw_spec_outside world;
-    struct gw_hook_outside outside;
-    struct call *call; /* under way */
-    size_t memory;     /* as counted in spec->hooks_memory */
-};
-
-struct line {
-    struct line *next;
-    enum gw_level level;
-    struct gw_kv *kv; /* ends with GW_KV_END */
-};
-
-struct call {
-    struct gw_arena *mem;
-    struct gw_hook_call c;
-    struct gw_event event;
-    struct gw_flyte_request request;
-    struct gw_flyte facts;
-    struct line *lines, **last;
-    unsigned n_lines;
-    int done;
-};
-
 static struct gw_spec *spec_of(lua_State *L)
 {
     return lua_touserdata(L, lua_upvalueindex(1));
@@ -107,16 +75,16 @@ static struct gw_spec *spec_of(lua_State *L)
 
 /* ---- memory ---- */
 
-static void count_memory(struct hook *h)
+static void count_memory(struct gw_spec_hook *h)
 {
     size_t now =
         (h->hooks ? (size_t)gw_hooks_memory(h->hooks) : 0) + (h->mem ? gw_arena_size(h->mem) : 0);
 
-    h->spec->hooks_memory = h->spec->hooks_memory - h->memory + now;
+    h->owned.spec->hooks_memory = h->owned.spec->hooks_memory - h->memory + now;
     h->memory = now;
 }
 
-static void close_hooks(struct hook *h)
+static void close_hooks(struct gw_spec_hook *h)
 {
     gw_hooks_close(h->hooks);
     gw_hook_shared_drop(h->shared);
@@ -124,26 +92,73 @@ static void close_hooks(struct hook *h)
     h->shared = NULL;
 }
 
-static int hook_gc(lua_State *L)
+static void hook_free(struct gw_spec_owned *o)
 {
-    struct hook *h = lua_touserdata(L, 1);
+    struct gw_spec_hook *h = (struct gw_spec_hook *)o;
 
     close_hooks(h);
-    if (h->mem)
-        h->spec->n_hooks--;
+    o->spec->hooks_memory -= h->memory;
+    o->spec->n_hooks--;
     gw_arena_free(h->mem);
-    h->mem = NULL;
-    count_memory(h);
+    free(h);
+}
+
+static void call_free(struct gw_spec_owned *o)
+{
+    struct gw_spec_call *k = (struct gw_spec_call *)o;
+
+    gw_arena_free(k->mem);
+    free(k);
+}
+
+static void give_back(struct gw_spec_owned *o)
+{
+    *o->at = o->next;
+    if (o->next)
+        o->next->at = o->at;
+    o->free(o);
+}
+
+void gw_spec_gate_close(struct gw_spec *s)
+{
+    while (s->owned)
+        give_back(s->owned);
+}
+
+static int owned_gc(lua_State *L)
+{
+    struct gw_spec_owned **p = lua_touserdata(L, 1);
+
+    if (*p)
+        give_back(*p);
+    *p = NULL;
     return 0;
 }
 
-static int call_gc(lua_State *L)
+/* Pushes a userdata that owns a zeroed thing of that size. */
+static void *new_owned(lua_State *L, struct gw_spec *s, size_t size,
+                       void (*fn)(struct gw_spec_owned *o))
 {
-    struct call *k = lua_touserdata(L, 1);
+    struct gw_spec_owned **p = lua_newuserdatauv(L, sizeof(void *), 0);
 
-    gw_arena_free(k->mem);
-    k->mem = NULL;
-    return 0;
+    *p = NULL;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &owned_meta) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, owned_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &owned_meta);
+    }
+    lua_setmetatable(L, -2);
+    *p = calloc(1, size);
+    if (!*p)
+        abort();
+    **p = (struct gw_spec_owned){.spec = s, .next = s->owned, .at = &s->owned, .free = fn};
+    if (s->owned)
+        s->owned->at = &(*p)->next;
+    s->owned = *p;
+    return *p;
 }
 
 /* Hooks that nothing refers to go before anything is refused. */
@@ -162,127 +177,6 @@ static void check_room(lua_State *L, const struct gw_spec *s)
                    (lua_Integer)limit);
 }
 
-static void *new_userdata(lua_State *L, size_t size, const char *key, lua_CFunction gc)
-{
-    void *p = lua_newuserdatauv(L, size, 0);
-
-    memset(p, 0, size);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 0, 1);
-        lua_pushcfunction(L, gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, key);
-    }
-    lua_setmetatable(L, -2);
-    return p;
-}
-
-/* ---- log lines ---- */
-
-static void on_line(void *ctx, enum gw_level level, const struct gw_kv *kv)
-{
-    struct call *k = ((struct hook *)ctx)->call;
-    struct line *l;
-    size_t n = 0;
-
-    if (!k || k->n_lines == MAX_LINES)
-        return;
-    while (kv[n].type != GW_KV_END)
-        n++;
-    l = gw_arena_zalloc(k->mem, sizeof(*l));
-    l->level = level;
-    l->kv = gw_arena_zalloc(k->mem, (n + 1) * sizeof(*l->kv));
-    for (size_t i = 0; i < n; i++) {
-        l->kv[i] = kv[i];
-        l->kv[i].key = gw_arena_strndup(k->mem, kv[i].key, strlen(kv[i].key));
-        l->kv[i].s = gw_arena_str(k->mem, kv[i].s);
-    }
-    *k->last = l;
-    k->last = &l->next;
-    k->n_lines++;
-}
-
-/* {level=, msg=, at=, …} for each line. */
-static void push_lines(lua_State *L, const struct call *k)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    lua_Integer n = 0;
-
-    lua_newtable(L);
-    for (const struct line *l = k->lines; l; l = l->next) {
-        lua_newtable(L);
-        lua_pushstring(L, levels[l->level]);
-        lua_setfield(L, -2, "level");
-        for (const struct gw_kv *kv = l->kv; kv->type != GW_KV_END; kv++) {
-            if (kv->type == GW_KV_STR && kv->s.p)
-                lua_pushlstring(L, kv->s.p, kv->s.len);
-            else if (kv->type == GW_KV_INT)
-                lua_pushinteger(L, kv->i);
-            else if (kv->type == GW_KV_DOUBLE)
-                lua_pushnumber(L, kv->d);
-            else
-                continue;
-            lua_setfield(L, -2, kv->key);
-        }
-        lua_rawseti(L, -2, ++n);
-    }
-}
-
-/* ---- counters ---- */
-
-struct counted {
-    struct counted *next;
-    struct gw_str name;
-    double value;
-};
-
-struct counting {
-    struct gw_arena *mem;
-    size_t pipeline; /* bytes of the label that all have */
-    struct counted *all;
-};
-
-/* Under the counters' lock: nothing here raises. */
-static void on_counter(void *ctx, const char *metric, struct gw_str labels, double value)
-{
-    enum { PREFIX = sizeof("moongate_script_") - 1, SUFFIX = sizeof("_total") - 1 };
-    struct counting *g = ctx;
-    struct counted *c = gw_arena_alloc(g->mem, sizeof(*c));
-    int len = (int)strlen(metric) - PREFIX - SUFFIX;
-
-    c->next = g->all;
-    c->value = value;
-    if (labels.len > g->pipeline)
-        c->name = gw_arena_printf(g->mem, "%.*s{%.*s}", len, metric + PREFIX,
-                                  (int)(labels.len - g->pipeline - 1), labels.p + g->pipeline + 1);
-    else
-        c->name = gw_arena_printf(g->mem, "%.*s", len, metric + PREFIX);
-    g->all = c;
-}
-
-/* {seen=2, ["failed{kind=\"task\"}"]=1}: by the names that the script gave. */
-static void push_counters(lua_State *L, const struct hook *h, struct gw_arena *mem)
-{
-    struct counting g = {.mem = mem};
-    struct gw_buf label;
-
-    gw_buf_init(&label, 4096, mem);
-    gw_sums_put_label(&label, "pipeline", gw_str_of(h->conf.pipeline));
-    g.pipeline = label.len;
-    gw_counters_each(gw_hook_shared_counters(h->shared), on_counter, &g);
-    lua_newtable(L);
-    for (const struct counted *c = g.all; c; c = c->next) {
-        lua_pushlstring(L, c->name.p, c->name.len);
-        if (c->value == floor(c->value))
-            lua_pushinteger(L, (lua_Integer)c->value);
-        else
-            lua_pushnumber(L, c->value);
-        lua_rawset(L, -3);
-    }
-}
-
 /* ---- opening ---- */
 
 /* Beside the spec, if it is relative. */
@@ -295,30 +189,31 @@ static const char *beside(struct gw_arena *mem, const char *file, struct gw_str 
     return gw_arena_printf(mem, "%.*s/%.*s", (int)(slash - file), file, (int)path.len, path.p).p;
 }
 
-static void read_scripts(lua_State *L, struct hook *h)
+static void read_scripts(lua_State *L, struct gw_spec_hook *h)
 {
     h->scripts.n = lua_rawlen(L, 1);
     h->scripts.items = gw_arena_zalloc(h->mem, (h->scripts.n + 1) * sizeof(char *));
     for (size_t i = 0; i < h->scripts.n; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        h->scripts.items[i] = beside(h->mem, h->spec->file, gw_check_str(L, -1));
+        h->scripts.items[i] = beside(h->mem, h->owned.spec->file, gw_check_str(L, -1));
         lua_pop(L, 1);
     }
 }
 
 /* -1: the message is on the stack. */
-static int read_keys(lua_State *L, struct hook *h)
+static int read_keys(lua_State *L, struct gw_spec_hook *h)
 {
     struct gw_problems problems = {.mem = h->mem};
     struct hook_keys keys = {0};
 
-    gw_fields_read(key_fields, gw_spec_yaml(L, 2, h->mem, h->spec->file), &keys, &problems, "");
+    gw_fields_read(key_fields, gw_spec_yaml(L, 2, h->mem, h->owned.spec->file), &keys, &problems,
+                   "");
     if (problems.errors) {
         lua_pushfstring(L, "gate.hook: %s", problems.items[0].text);
         return -1;
     }
     h->style = (struct gw_style_conf){.source = gw_str_of(keys.source), .json = keys.json};
-    h->lines = (struct gw_hook_lines){h, on_line};
+    h->lines = (struct gw_hook_lines){h, gw_spec_line};
     h->outside = (struct gw_hook_outside){&h->world, gw_spec_http};
     h->conf = (struct gw_hooks_conf){.pipeline = keys.pipeline,
                                      .scripts = &h->scripts,
@@ -329,14 +224,14 @@ static int read_keys(lua_State *L, struct hook *h)
                                      .params = keys.params,
                                      .limits = keys.limits,
                                      .style = &h->style,
-                                     .lua_path = h->spec->conf->lua_path,
-                                     .sources = h->spec->conf->sources,
+                                     .lua_path = h->owned.spec->conf->lua_path,
+                                     .sources = h->owned.spec->conf->sources,
                                      .lines = &h->lines,
                                      .outside = &h->outside};
     return 0;
 }
 
-static int load(lua_State *L, struct hook *h)
+static int load(lua_State *L, struct gw_spec_hook *h)
 {
     struct gw_err err;
 
@@ -354,15 +249,14 @@ static int load(lua_State *L, struct hook *h)
 static int host_open(lua_State *L)
 {
     struct gw_spec *s = spec_of(L);
-    struct hook *h;
+    struct gw_spec_hook *h;
 
     check_room(L, s);
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
-    h = new_userdata(L, sizeof(*h), &hook_meta, hook_gc);
-    h->spec = s;
-    h->mem = gw_arena_new();
+    h = new_owned(L, s, sizeof(*h), hook_free);
     s->n_hooks++;
+    h->mem = gw_arena_new();
     read_scripts(L, h);
     if (!read_keys(L, h) && !load(L, h))
         return 1;
@@ -374,7 +268,7 @@ static int host_open(lua_State *L)
 /* reopen(hook): as if it were made now; raises. */
 static int host_reopen(lua_State *L)
 {
-    struct hook *h = lua_touserdata(L, 1);
+    struct gw_spec_hook *h = *(struct gw_spec_hook **)lua_touserdata(L, 1);
 
     close_hooks(h);
     return load(L, h) ? lua_error(L) : 0;
@@ -384,13 +278,13 @@ static int host_reopen(lua_State *L)
 
 static void on_done(struct gw_hook_call *c)
 {
-    struct call *k = (struct call *)((char *)c - offsetof(struct call, c));
+    struct gw_spec_call *k = (struct gw_spec_call *)((char *)c - offsetof(struct gw_spec_call, c));
 
     k->done = 1;
 }
 
 /* Makes the event of a request or CloudEvent in JSON. -1: err. */
-static int make_event(struct call *k, const struct gw_style_conf *style, struct gw_str kind,
+static int make_event(struct gw_spec_call *k, const struct gw_style_conf *style, struct gw_str kind,
                       struct gw_str json, struct gw_err *err)
 {
     enum gw_kind which = GW_OTHER;
@@ -400,75 +294,19 @@ static int make_event(struct call *k, const struct gw_style_conf *style, struct 
         return gw_err_set(err, GW_ERR_REJECT, "no such kind");
     k->c.kind = (int)which;
     json = gw_arena_str(k->mem, json);
-    if (which == GW_OTHER)
-        return gw_event_json_read(&k->event, json, err);
-    if (gw_flyte_decode_json(k->mem, which, json, &k->request, err) ||
-        gw_style_make(style, &k->request, &k->event, err))
+    if (which == GW_OTHER) {
+        if (gw_event_json_read(&k->event, json, err))
+            return -1;
+        if (!gw_flyte_from_event(&k->event, &k->request))
+            return 0;
+    } else if (gw_flyte_decode_json(k->mem, which, json, &k->request, err) ||
+               gw_style_make(style, &k->request, &k->event, err)) {
         return -1;
+    }
     gw_flyte_facts(k->mem, &k->request, &k->facts);
     k->c.request = &k->request;
     k->c.flyte = &k->facts;
     return 0;
-}
-
-static void push_attributes(lua_State *L, const struct gw_event *ev)
-{
-    for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
-        lua_pushlstring(L, a->name.p, a->name.len);
-        if (a->type == GW_ATTR_BOOL)
-            lua_pushboolean(L, a->number);
-        else if (a->type == GW_ATTR_INT)
-            lua_pushinteger(L, a->number);
-        else
-            lua_pushlstring(L, a->text.p, a->text.len);
-        lua_rawset(L, -3);
-    }
-}
-
-static void push_event(lua_State *L, const struct gw_event *ev)
-{
-    lua_newtable(L);
-    push_attributes(L, ev);
-    if (ev->data_kind == GW_DATA_NONE)
-        return;
-    gw_guard_charge(L, ev->data.len);
-    if (ev->data_kind == GW_DATA_JSON)
-        gw_json_decode(L, ev->data);
-    else
-        lua_pushlstring(L, ev->data.p ? ev->data.p : "", ev->data.len);
-    lua_setfield(L, -2, "data");
-}
-
-static void push_text(lua_State *L, const char *name, const char *text)
-{
-    if (!*text)
-        return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
-static void push_result(lua_State *L, const struct hook *h, const struct call *k)
-{
-    static const char *const verdicts[] = {[GW_HOOK_PUBLISH] = "published",
-                                           [GW_HOOK_FILTER] = "filtered",
-                                           [GW_HOOK_RETRY] = "retry",
-                                           [GW_HOOK_FAILED] = "failed"};
-    const struct gw_hook_call *c = &k->c;
-
-    lua_newtable(L);
-    push_text(L, "verdict", verdicts[c->verdict]);
-    push_text(L, "reason", *c->label ? c->label : c->reason ? c->reason : "");
-    push_text(L, "text", c->text);
-    push_lines(L, k);
-    lua_setfield(L, -2, "log");
-    push_counters(L, h, k->mem);
-    lua_setfield(L, -2, "counters");
-    lua_newtable(L);
-    for (size_t i = 0; i < c->n_events; i++) {
-        push_event(L, c->events[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_setfield(L, -2, "events");
 }
 
 /* Seconds as nanoseconds; the clock if there are none. */
@@ -481,9 +319,9 @@ static int64_t time_at(lua_State *L, int idx)
     return (int64_t)floor(t) * 1000000000 + (int64_t)((t - floor(t)) * 1e9);
 }
 
-static struct call *new_call(lua_State *L)
+static struct gw_spec_call *new_call(lua_State *L)
 {
-    struct call *k = new_userdata(L, sizeof(*k), &call_meta, call_gc);
+    struct gw_spec_call *k = new_owned(L, spec_of(L), sizeof(*k), call_free);
 
     k->mem = gw_arena_new();
     k->last = &k->lines;
@@ -491,14 +329,21 @@ static struct call *new_call(lua_State *L)
     return k;
 }
 
+/* Its userdata is below the top. */
+static void end_call(lua_State *L, struct gw_spec_call *k)
+{
+    *(void **)lua_touserdata(L, -2) = NULL;
+    give_back(&k->owned);
+}
+
 /* call(hook, kind, json, seconds): a table. */
 static int host_call(lua_State *L)
 {
-    struct hook *h = lua_touserdata(L, 1);
+    struct gw_spec_hook *h = *(struct gw_spec_hook **)lua_touserdata(L, 1);
     struct gw_spec *s = spec_of(L);
     int64_t now = gw_clock_wall_ns();
     struct gw_err err;
-    struct call *k;
+    struct gw_spec_call *k;
 
     check_room(L, s);
     gw_guard_spend(L, CALL_COST);
@@ -516,13 +361,10 @@ static int host_call(lua_State *L)
     h->call = NULL;
     count_memory(h);
     gw_guard_spend(L, (uint64_t)k->c.instructions);
-    if (h->world.failed)
-        return luaL_error(L, "%s", h->world.failed);
     if (!k->done)
         return luaL_error(L, "the hook waits for something that a spec cannot give");
-    push_result(L, h, k);
-    gw_arena_free(k->mem);
-    k->mem = NULL;
+    gw_spec_push_result(L, h, k);
+    end_call(L, k);
     return 1;
 }
 
@@ -532,7 +374,7 @@ static int host_check(lua_State *L)
     const struct gw_style_conf style = {.source = GW_STR("/spec")};
     struct gw_str kind = gw_check_str(L, 1), json = gw_check_str(L, 2);
     struct gw_err err;
-    struct call *k;
+    struct gw_spec_call *k;
 
     gw_guard_spend(L, CALL_COST + json.len);
     k = new_call(L);
@@ -540,8 +382,7 @@ static int host_check(lua_State *L)
         lua_pushstring(L, err.msg);
     else
         lua_pushnil(L);
-    gw_arena_free(k->mem);
-    k->mem = NULL;
+    end_call(L, k);
     return 1;
 }
 

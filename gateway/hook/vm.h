@@ -134,6 +134,11 @@ void gw_watch_open(struct gw_hook_vm *vm);
 void gw_watch_close(struct gw_hook_vm *vm);
 /* This call runs for long, or begins something that may take long. */
 void gw_watch_arm(struct gw_hook_run *r);
+/* The time begins anew: the next look at the clock arms it. */
+void gw_watch_disarm(struct gw_hook_vm *vm);
+/* Which state this thread runs from here on; NULL: none, while one calls into another's. Returns the
+ * one before. */
+struct gw_hook_vm *gw_watch_turn(struct gw_hook_vm *vm);
 /* Remembers the line, for the text of an error. */
 void gw_watch_seen(struct gw_hook_run *r, lua_State *L, int64_t now_ms);
 

@@ -185,6 +185,19 @@ static void disarm(struct gw_watch *w)
     timer_settime(w->timer, 0, &never, NULL);
 }
 
+void gw_watch_disarm(struct gw_hook_vm *vm)
+{
+    disarm(vm->watch);
+}
+
+struct gw_hook_vm *gw_watch_turn(struct gw_hook_vm *vm)
+{
+    struct gw_hook_vm *before = watched;
+
+    watched = vm;
+    return before;
+}
+
 /* The step was left: Lua may not be asked for anything now. */
 static int broken(struct gw_hook_run *r)
 {
