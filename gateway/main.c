@@ -18,6 +18,7 @@ struct command {
 static const struct command commands[] = {
     {"run", gw_cmd_run, "run the gateway"},
     {"check", gw_cmd_check, "read the configuration and load every script, run no traffic"},
+    {"try", gw_cmd_try, "run hooks on an event and show what they did"},
     {"test", gw_cmd_test, "run tests of scripts: *_spec.lua files"},
     {"send", gw_cmd_send, "send event requests to a gateway or to FlyteAdmin"},
     {"dead", gw_cmd_dead, "list, show, replay or drop what could not be delivered"},

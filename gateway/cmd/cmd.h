@@ -11,6 +11,7 @@ int gw_cmd_schema(int argc, char **argv);
 int gw_cmd_send(int argc, char **argv);
 int gw_cmd_tap(int argc, char **argv);
 int gw_cmd_test(int argc, char **argv);
+int gw_cmd_try(int argc, char **argv);
 int gw_cmd_version(int argc, char **argv);
 
 #endif

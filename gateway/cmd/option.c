@@ -1,6 +1,7 @@
 #include "cmd/option.h"
 
 #include "base/diag.h"
+#include "base/field.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -70,6 +71,10 @@ static int store(const struct gw_usage *u, const struct gw_option *o, const char
         *(int *)o->value = 1;
     } else if (o->type == GW_OPT_STR) {
         *(const char **)o->value = value;
+    } else if (o->type == GW_OPT_STRS) {
+        struct gw_strs *list = o->value;
+
+        list->items[list->n++] = value;
     } else {
         errno = 0;
         n = strtoll(value, &end, 10);

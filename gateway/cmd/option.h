@@ -9,6 +9,7 @@
 enum gw_option_type {
     GW_OPT_FLAG, /* int *: 1 when given */
     GW_OPT_STR,  /* const char ** */
+    GW_OPT_STRS, /* struct gw_strs *: each time one more; items has room for argc */
     GW_OPT_INT   /* int64_t *, from min to max */
 };
 

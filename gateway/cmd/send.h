@@ -27,6 +27,10 @@ struct gw_send_items {
  * {"kind":…,"request":…} a line. kind: of requests that do not say; GW_KINDS when not given. */
 int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
                  struct gw_send_items *out, struct gw_err *err);
+/* Takes the next JSON object's text off the front of *text; p NULL: there is none. */
+struct gw_str gw_send_object(struct gw_str *text);
+/* All of a file, "-": standard input. */
+int gw_send_file(struct gw_arena *mem, const char *path, struct gw_str *text, struct gw_err *err);
 /* The same from text that is there already. */
 int gw_send_parse(struct gw_arena *mem, const char *path, struct gw_str text, enum gw_kind kind,
                   struct gw_send_items *out, struct gw_err *err);

@@ -46,24 +46,30 @@ static int read_all(struct gw_arena *mem, FILE *f, struct gw_str *out)
     return b.failed || ferror(f) ? -1 : 0;
 }
 
-int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
-                 struct gw_send_items *out, struct gw_err *err)
+int gw_send_file(struct gw_arena *mem, const char *path, struct gw_str *text, struct gw_err *err)
 {
     FILE *f = !strcmp(path, "-") ? stdin : fopen(path, "rbe");
-    struct gw_str text;
     int rc;
 
     if (!f)
         return gw_err_errno(err, GW_ERR_REJECT, "%s", path);
     errno = EFBIG;
-    rc = read_all(mem, f, &text);
+    rc = read_all(mem, f, text);
     if (rc)
         gw_err_errno(err, GW_ERR_REJECT, "%s", path);
     if (f != stdin)
         fclose(f); /* NOLINT(cert-err33-c): only read */
-    if (rc)
-        return -1;
-    return gw_send_parse(mem, path, text, kind, out, err);
+    return rc;
+}
+
+int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
+                 struct gw_send_items *out, struct gw_err *err)
+{
+    struct gw_str text;
+
+    return gw_send_file(mem, path, &text, err) || gw_send_parse(mem, path, text, kind, out, err)
+               ? -1
+               : 0;
 }
 
 /* ---- JSON ---- */
@@ -155,23 +161,31 @@ static size_t object_len(struct gw_str s)
     return s.len;
 }
 
+struct gw_str gw_send_object(struct gw_str *text)
+{
+    struct gw_str s = skip_space(*text), object = {0};
+
+    if (s.len > 0)
+        object = (struct gw_str){s.p, object_len(s)};
+    text->p = s.p + object.len;
+    text->len = s.len - object.len;
+    return object;
+}
+
 static int parse_objects(struct gw_arena *mem, const char *path, struct gw_str text,
                          enum gw_kind kind, struct gw_send_items *out, struct gw_err *err)
 {
     const char *counted = text.p;
+    struct gw_str object;
     size_t line = 1;
 
-    for (text = skip_space(text); text.len > 0; text = skip_space(text)) {
-        struct gw_str object = {text.p, object_len(text)};
-
-        for (; counted < text.p; counted++)
+    while ((object = gw_send_object(&text)).p) {
+        for (; counted < object.p; counted++)
             line += *counted == '\n';
         if (add_object(mem, object, kind, out, err))
             return gw_err_wrap(err, "%s:%zu", path, line);
         out->items[out->n - 1].path = path;
         out->items[out->n - 1].line = line;
-        text.p += object.len;
-        text.len -= object.len;
     }
     return 0;
 }

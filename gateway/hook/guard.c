@@ -105,6 +105,8 @@ static int quantum(const struct gw_hook_vm *vm)
     enum { SMALL = 64 << 10, LEAST = 4 };
     size_t n;
 
+    if (vm->conf->exact)
+        return 1;
     if (vm->biggest <= SMALL)
         return GW_QUANTUM;
     n = (size_t)GW_QUANTUM * SMALL / vm->biggest;

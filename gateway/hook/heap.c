@@ -85,6 +85,8 @@ void *gw_heap_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
         return NULL;
     link_block(vm, b, !ptr);
     vm->memory = vm->memory - old + now;
+    if (vm->memory > vm->peak)
+        vm->peak = vm->memory;
     if (nsize > old)
         vm->unpaid += nsize / PER_INSTRUCTION;
     if (nsize > vm->biggest) {

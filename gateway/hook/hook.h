@@ -95,6 +95,7 @@ struct gw_hooks_conf {
     const struct gw_hook_lines *lines;     /* NULL: the log */
     const struct gw_routing *routing;      /* of the publisher's type; NULL: nobody knows it */
     const struct gw_strs *routes;          /* the publisher's; NULL: none */
+    int exact;                             /* each instruction is counted: slower */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };
@@ -152,6 +153,10 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c);
  * none. A timer on conf->loop does it by itself. */
 int64_t gw_hooks_expire(struct gw_hooks *h);
 int64_t gw_hooks_memory(const struct gw_hooks *h); /* bytes of its Lua states */
+/* The most the state in use had since this was asked; 0: there is none. */
+int64_t gw_hooks_peak(struct gw_hooks *h);
+/* What its scripts share, its counters among it; NULL: there are none. */
+struct gw_hook_shared *gw_hooks_shared(const struct gw_hooks *h);
 
 /* For tests: the clock that budgets are measured with (monotonic ms). */
 extern int64_t (*gw_hook_now_ms)(void);

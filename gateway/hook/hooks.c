@@ -441,3 +441,17 @@ int64_t gw_hooks_memory(const struct gw_hooks *h)
         sum += (int64_t)vm->memory;
     return sum;
 }
+
+int64_t gw_hooks_peak(struct gw_hooks *h)
+{
+    int64_t peak = h->vm ? (int64_t)h->vm->peak : 0;
+
+    if (h->vm)
+        h->vm->peak = h->vm->memory;
+    return peak;
+}
+
+struct gw_hook_shared *gw_hooks_shared(const struct gw_hooks *h)
+{
+    return h->needs_vm ? h->conf.shared : NULL;
+}

@@ -36,6 +36,7 @@ struct gw_hook_vm {
     lua_State *running;            /* its current coroutine */
     lua_State *idle[8];            /* finished threads, ready for the next calls */
     unsigned n_idle;
+    size_t peak; /* of memory, since gw_hooks_peak was asked */
     size_t memory, biggest; /* bytes in all; of the largest block there ever was */
     struct gw_heap_block *blocks;
     struct gw_watch *watch;

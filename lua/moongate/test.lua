@@ -107,6 +107,7 @@ end
 
 -- With its place, if it does not start with one.
 local function located(text, where)
+  text = text:gsub("^moongate/test[%w/]*%.lua:%d+: ", "")
   return (where and not text:find("^[^\n]-:%d+:") and where .. ": " or "") .. text
 end
 

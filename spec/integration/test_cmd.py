@@ -11,7 +11,7 @@ import flyte
 from gateway import BINARY, FILE, ROOT, run
 
 PROBLEM = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<level>error|warning): (?P<what>.+)$")
-COMMANDS = ["run", "check", "test", "send", "dead", "log", "tap", "schema", "version"]
+COMMANDS = ["run", "check", "try", "test", "send", "dead", "log", "tap", "schema", "version"]
 
 
 def check(tmp_path, text, status=1, *args, **options):
@@ -41,11 +41,6 @@ def test_help(args):
 def test_wrong_usage_is_exit_2(args, hint):
     done = run(*args, check=2)
     assert hint in done.stderr and done.stdout == ""
-
-
-@pytest.mark.parametrize("command", ["try"])
-def test_a_command_that_is_not_built_is_unknown(command):
-    assert run(command, check=2).stderr
 
 
 def test_version_names_the_libraries():

@@ -316,6 +316,190 @@ def test_the_contract_example(specs):
     assert (done.status, done.counts) == (0, (2, 0, 0, 0)), done.out
 
 
+def one(script, body, **files):
+    """A hook of the script, called h, in one spec."""
+    text = 'local m = require "moongate"\nreturn function(e, request, flyte)\n' + script + "\nend\n"
+    return {"h.lua": text, "a_spec.lua": f'{GATE}local m = require "moongate"\nlocal h = gate.hook("h.lua")\n{body}\n', **files}
+
+
+def test_events_come_out_as_plain_values(specs):
+    done = specs(one('e.n = 1 e.b = true if type(e.data) == "userdata" then e.data.x = 2 end', """\
+it("x", function()
+  local out = h(gate.event{id = "7", data = {x = 1, l = {1, {a = m.json.null}}}})
+  assert.same({id = "7", source = "/spec", type = "com.example.spec", datacontenttype = "application/json", n = 1, b = true,
+               data = {x = 2, l = {1, {a = m.json.null}}}}, out[1])
+  assert.equal("raw\\0bytes", h(gate.event{data = "raw\\0bytes", datacontenttype = "text/x"})[1].data)
+  assert.same({x = 2}, h(gate.event{data = '{"x": 9}', datacontenttype = "application/json"})[1].data)
+  assert.equal("com.flyte.resource.node", h(gate.node())[1].type)
+end)"""))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+def test_how_a_hook_ended(specs):
+    done = specs(one("""\
+if e.act == "filter" then return false, "why" end
+if e.act == "quiet" then return false end
+if e.act == "retry" then return m.retry, "later" end
+if e.act == "fail" then error("no luck") end
+if e.act == "loop" then while true do end end
+m.log.warn("said", {k = 1}) m.counter("seen"):add(2) m.counter("by", {kind = "x"}):add()""", """\
+local function of(act) return select(2, h(gate.event{act = act})) end
+it("ends", function()
+  local how = of("go")
+  assert.equal("published", how.verdict)
+  assert.equal("warn", how.log[1].level) assert.equal("said", how.log[1].msg) assert.equal(1, how.log[1].k)
+  assert.equal("h.lua:8", how.log[1].at)
+  assert.same({seen = 2, ['by{kind="x"}'] = 1}, how.counters)
+  assert.equal("filtered why", of("filter").verdict .. " " .. of("filter").reason)
+  assert.equal("hook", of("quiet").reason)
+  local out, again = h(gate.event{act = "retry"})
+  assert.is_nil(out) assert.equal("retry later", again.verdict .. " " .. again.text)
+  assert.error_matches(function() h(gate.event{act = "fail"}) end, "no luck %(event e1%)")
+  assert.equal("failed hook_error", h.last.verdict .. " " .. h.last.reason)
+  assert.has_error(function() h(gate.event{act = "loop"}) end)
+  assert.equal("hook_budget", h.last.reason)
+  assert.equal("published", of("go").verdict)
+end)"""))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+def test_each_it_has_fresh_hooks(specs):
+    done = specs(one("""\
+m.counter("n"):add()
+local c = m.counter("n")""", """\
+local function seen() h(gate.event{}) return h.last.counters.n end
+it("one", function() assert.equal(1, seen()) assert.equal(2, seen()) end)
+it("two", function() assert.equal(1, seen()) end)"""))
+    assert done.counts == (2, 0, 0, 0), done.out
+
+
+def test_the_clock(specs):
+    done = specs(one('e.now = m.rfc3339(m.now()) e.got = m.rfc3339(m.received())', """\
+describe("set", function()
+  before_each(function() gate.time("2026-01-02T03:04:05Z") end)
+  it("stands", function()
+    local out = h(gate.event{})
+    assert.equal("2026-01-02T03:04:05Z 2026-01-02T03:04:05Z", out[1].now .. " " .. out[1].got)
+    gate.time(86400.5)
+    assert.equal("1970-01-02T00:00:00.500Z", h(gate.event{})[1].now)
+  end)
+end)
+it("goes again", function() assert.is_true(h(gate.event{})[1].now > "2026-01-03") end)"""))
+    assert done.counts == (2, 0, 0, 0), done.out
+
+
+HTTP = """\
+local r, why = m.http.request(e.url, {method = e.method or "GET", json = e.body and {v = e.body} or nil, headers = {["X-A"] = "1"}})
+e.status = r and r.status e.body = r and r.body or why e.kind = r and r.headers["content-type"]"""
+
+
+def test_http_is_answered_by_the_spec(specs):
+    done = specs(one(HTTP, """\
+local function ask(t) return h(gate.event(t))[1] end
+gate.http("http://a/*", "of the file")
+it("answers", function()
+  local calls = gate.http("POST http://a/x", {status = 201, json = {ok = true}, headers = {["X-B"] = "2"}})
+  gate.http("http://b/?q=1", 404)
+  gate.http("http://c/*", {error = "refused"})
+  gate.http("http://d/*", function(request) if request.url == "http://d/1" then return "one" end end)
+  local out = ask{method = "POST", url = "http://a/x", body = "v"}
+  assert.equal('201 {"ok":true} application/json', out.status .. " " .. out.body .. " " .. out.kind)
+  assert.equal("of the file", ask{url = "http://a/y"}.body)
+  assert.equal(404, ask{url = "http://b/?q=1"}.status)
+  assert.equal("refused", ask{url = "http://c/"}.body)
+  assert.equal("one", ask{url = "http://d/1"}.body)
+  assert.error_matches(function() ask{url = "http://d/2"} end, "no answer was given: gate.http", 1, true)
+  assert.equal(1, #calls) assert.equal("POST", calls[1].method) assert.same({v = "v"}, calls[1].json)
+end)
+it("forgets", function()
+  assert.equal("of the file", ask{method = "POST", url = "http://a/x"}.body)
+  assert.has_error(function() ask{url = "http://b/?q=1"} end)
+end)
+it("fails where the answer does", function()
+  gate.http("http://e/", function(request) assert.equal("POST", request.method) return "x" end)
+  ask{url = "http://e/"}
+end)
+it("stops", function()
+  gate.http("http://e/", function(request) while true do end end)
+  ask{url = "http://e/"}
+end)
+it("goes on", function() assert.equal("of the file", ask{url = "http://a/y"}.body) end)"""), "--instructions", "1000000")
+    assert done.counts == (3, 1, 1, 0), done.out
+    assert re.search(r"^a_spec.lua:25: These should be equal.\nPassed in:\n\(string\) 'GET'", done.block("fails where the answer does"), re.M)
+    assert "a_spec.lua:29: more than 1000000 instructions" in done.block("stops")
+
+
+def test_requests_are_realistic_and_can_be_overridden(specs):
+    done = specs(one("""\
+e.a = flyte.project .. " " .. flyte.domain .. " " .. flyte.execution .. " " .. flyte.phase
+e.b = (flyte.node or "") .. " " .. (flyte.task or "") .. " " .. (flyte.attempt or "") .. " " .. (flyte.error_code or "")
+e.c = request.event.producer_id .. " " .. (m.which(request.event, "output_result") or "")
+e.t = m.rfc3339(m.time(request.event.occurred_at))""", """\
+local function abc(event) local o = h(event)[1] return o.a .. "|" .. o.b .. "|" .. o.c end
+it("x", function()
+  assert.equal("flytesnacks development f6w9tr41bnnk0 RUNNING|   |propeller ", abc(gate.workflow()))
+  assert.equal("p d n FAILED|   c|propeller error", abc(gate.workflow{project = "p", domain = "d", name = "n", phase = "FAILED", error_code = "c"}))
+  assert.equal("p development f6w9tr41bnnk0 SUCCEEDED|n1   |me output_uri", abc(gate.node{project = "p", node = "n1", phase = "SUCCEEDED", producer = "me"}))
+  assert.equal("p development x RETRYABLE_FAILED|n0 t 2 USER:ValueError|propeller error",
+    abc(gate.task{project = "p", execution = "x", task = "t", attempt = 2, phase = "RETRYABLE_FAILED"}))
+  assert.equal("2020-01-01T00:00:00Z", h(gate.workflow{time = "2020-01-01T00:00:00Z"})[1].t)
+  local task = gate.task{request = {event = {custom_info = {a = {1}}, producer_id = "deep", reasons = m.json.null}}}
+  assert.equal("deep", task.request.event.producer_id)
+  assert.matches("deep", abc(task))
+end)"""))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+@pytest.mark.parametrize("call,text", [
+    ('gate.task{projct = "x"}', 'gate.task has no \'projct\' (did you mean "project"?)'), ("gate.task(1)", "gate.task takes a table, got (number) 1"),
+    ('gate.workflow{phase = "FAILD"}', 'event.phase: no Phase (did you mean "FAILED"?): FAILD'),
+    ("gate.node{request = {event = {nod = 1}}}", "no such field in NodeExecutionEvent"), ("gate.node{request = 1}", "request is a table, got (number) 1"),
+    ('gate.event{Team = "x"}', "Team"), ('gate.event{id = ""}', "id"), ("gate.hook(1)", "gate.hook takes the path of a script"),
+    ('gate.hook("nope.lua")', "nope.lua:1: there is no such file"), ('gate.hook("h.lua", {parms = {}})', 'unknown key "parms" (did you mean "params"?)'),
+    ('gate.hook("h.lua", {hook_limits = {memory = "1XB"}})', "hook_limits.memory"), ("h({})", "an event of gate.workflow, node, task or event"),
+    ("h()", "got (nil)"), ('gate.http("x")', "what is the answer?"), ("gate.time{}", "gate.time takes seconds"), ('gate.time("soon")', "RFC 3339"),
+    ('describe("x", function() end)', "describe stands in a describe"), ('it("x", function() end)', "it stands in a describe"),
+    ("setup(function() end)", "setup stands in a describe")])
+def test_what_a_spec_does_wrong_is_told_at_its_line(specs, call, text):
+    done = specs(one("", f'it("x", function()\n{call}\nend)'))
+    assert done.counts == (0, 0, 1, 0)
+    assert done.block("x").splitlines()[2].startswith("a_spec.lua:5: ") and text in done.block("x"), done.out
+
+
+def test_the_keys_of_a_pipeline(specs):
+    done = specs(one('e.p = m.params.p e.name = m.pipeline e.l = m.params.l[2]', """\
+it("x", function()
+  local k = gate.hook("h.lua", {match = {team = {"a", "b"}}, rename = {old = "new"}, set = {env = "dev"}, remove = {"team"},
+                                params = {p = "${HOME}", l = {1, "two"}}, name = "lineage", format = {data = "json"}, source = "/src"})
+  assert.same({}, k(gate.event{team = "c"})) assert.equal("match", k.last.reason)
+  local out = k(gate.event{team = "a", old = "o"})[1]
+  assert.same({id = "e1", source = "/spec", type = "com.example.spec", new = "o", env = "dev", p = "${HOME}", name = "lineage", l = "two"}, out)
+  local j = gate.hook("h.lua", {format = {data = "json"}, source = "/src", params = {l = {1, "x"}}})(gate.workflow())[1]
+  assert.equal("/src", j.source) assert.equal("RUNNING", j.data.event.phase)
+end)"""))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
+def test_hooks_are_bounded(specs):
+    done = specs(one("", """\
+it("number", function() local all = {} for i = 1, 1000 do all[i] = gate.hook("h.lua") end end)
+it("collected", function() for _ = 1, 1000 do gate.hook("h.lua") end end)
+it("memory", function()
+  local big = {}
+  for i = 1, 20 do big[i] = gate.hook("big.lua", {hook_limits = {instructions = 100000000, memory = "64MiB"}}) end
+end)""", **{"big.lua": "local s = ('x'):rep(1000):rep(20000) return function() return #s > 0 end"}))
+    assert done.counts == (1, 0, 2, 0), done.out
+    assert "more than 256 hooks of gate.hook are open" in done.block("number")
+    assert "the hooks of gate.hook take more than 268435456 bytes together" in done.block("memory")
+
+
+def test_a_time_is_a_steps_own(specs):
+    """Several steps that are long, but each within its time, are all run."""
+    busy = 'local m = require "moongate" local t = m.now() while m.now() - t < 0.9 do end'
+    done = specs("".join(f'it("{i}", function() {busy} end)\n' for i in range(3)), "--timeout", "2000", "--instructions", "1000000000")
+    assert done.counts == (3, 0, 0, 0), done.out
+
+
 def test_hooks_do_not_have_moongate_test(specs):
     done = specs({"h.lua": 'local gate = require "moongate.test"', "a_spec.lua": it('gate.hook("h.lua")')})
     assert "h.lua:1: module 'moongate.test' is for tests" in done.out
