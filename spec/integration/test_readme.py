@@ -42,6 +42,26 @@ def test_the_script_shown_does_what_it_says(gateway):
     assert (event["team"], event["reason"], event["attempt"]) == ("ml", "no memory", 2) and "dataschema" in event
 
 
+def test_the_tests_shown_pass(tmp_path):
+    (tmp_path / "hook.lua").write_text(blocks("README.md", "lua")[0])
+    (tmp_path / "hook_spec.lua").write_text(blocks("README.md", "lua")[1])
+    assert "2 successes / 0 failures / 0 errors" in run("test", cwd=tmp_path, check=0).stdout
+    assert "filtered: not a failure" in run("try", "hook.lua", "--kind", "task", "--param", "team=ml", cwd=tmp_path, check=0).stdout
+
+
+def test_the_tests_of_the_reference_pass(tmp_path):
+    example = next(text for text in blocks("lua/README.md", "lua") if "moongate.test" in text)
+    (tmp_path / "team.lua").write_text("""\
+local m = require "moongate"
+return function(e, r, flyte)
+  if flyte.project ~= m.params.project then return false, "other project" end
+  e.team = m.params.team
+end
+""")
+    (tmp_path / "team_spec.lua").write_text(example)
+    assert "2 successes / 0 failures / 0 errors" in run("test", cwd=tmp_path, check=0).stdout
+
+
 def test_the_demo_ends_by_itself_and_leaves_nothing(tmp_path):
     done = subprocess.run([os.path.join(ROOT, "spec/demo/run")], env=dict(os.environ, MOONGATE=BINARY, TMPDIR=str(tmp_path)), capture_output=True, text=True,
                           timeout=120, check=False)
