@@ -10,6 +10,7 @@
 #include "cmd/linediff.h"
 #include "cmd/plain.h"
 #include "event/format.h"
+#include "event/route.h"
 #include "flyte/reflect.h"
 #include "hook/counters.h"
 #include "hook/shared.h"
@@ -84,6 +85,25 @@ static void put_attributes(struct printing *p, const struct gw_event *before,
     for (const struct gw_attr *a = after->attrs; a; a = a->next)
         if (!gw_event_get(before, a->name))
             put_line(p, '+', attribute(p->mem, a));
+}
+
+/* What moongate.route said. */
+static void put_route(struct printing *p, const struct gw_route *r)
+{
+    struct gw_buf b;
+
+    if (!r)
+        return;
+    gw_buf_init(&b, MAX_SHOWN, p->mem);
+    gw_buf_puts(&b, "route:");
+    if (r->topic.p)
+        gw_buf_printf(&b, " topic=%s", r->topic.p);
+    if (r->key.p)
+        gw_buf_printf(&b, " key=%.*s", (int)r->key.len, r->key.p);
+    for (size_t i = 0; i < r->n_headers; i++)
+        gw_buf_printf(&b, " %.*s: %.*s", (int)r->headers[i].name.len, r->headers[i].name.p,
+                      (int)r->headers[i].value.len, r->headers[i].value.p);
+    put_line(p, '+', gw_buf_str(&b));
 }
 
 /* ---- data ---- */
@@ -244,6 +264,7 @@ static void put_published(struct printing *p)
             printf("event %zu of %zu:\n", i + 1, c->n_events);
         put_attributes(p, p->r->before, c->events[i]);
         put_data(p, p->r->before, c->events[i]);
+        put_route(p, c->events[i]->route);
     }
 }
 

@@ -2,6 +2,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/sums.h"
+#include "event/format.h"
+#include "event/route.h"
 #include "hook/api.h"
 #include "hook/counters.h"
 #include "hook/guard.h"
@@ -133,10 +135,36 @@ static void push_attributes(lua_State *L, const struct gw_event *ev)
     }
 }
 
+static void push_str(lua_State *L, const char *name, struct gw_str s)
+{
+    if (!s.p)
+        return;
+    lua_pushlstring(L, s.p, s.len);
+    lua_setfield(L, -2, name);
+}
+
+/* {topic=, key=, headers={name=value}}: what moongate.route said. */
+static void push_route(lua_State *L, const struct gw_route *r)
+{
+    lua_newtable(L);
+    push_str(L, "topic", r->topic);
+    push_str(L, "key", r->key);
+    lua_newtable(L);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        lua_pushlstring(L, r->headers[i].name.p, r->headers[i].name.len);
+        lua_pushlstring(L, r->headers[i].value.p, r->headers[i].value.len);
+        lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "headers");
+    lua_setfield(L, -2, "route");
+}
+
 static void push_event(lua_State *L, const struct gw_event *ev)
 {
     lua_newtable(L);
     push_attributes(L, ev);
+    if (ev->route)
+        push_route(L, ev->route);
     if (ev->data_kind == GW_DATA_NONE)
         return;
     gw_guard_charge(L, ev->data.len);

@@ -335,6 +335,15 @@ end)"""))
     assert done.counts == (1, 0, 0, 0), done.out
 
 
+def test_where_a_hook_sends_is_seen(specs):
+    done = specs(one('if e.to then m.route(e, {topic = e.to, headers = {["x-a"] = "1"}}) end', """\
+it("x", function()
+  assert.same({topic = "t", headers = {["x-a"] = "1"}}, h(gate.event{to = "t"})[1].route)
+  assert.is_nil(h(gate.event{})[1].route)
+end)"""))
+    assert done.counts == (1, 0, 0, 0), done.out
+
+
 def test_how_a_hook_ended(specs):
     done = specs(one("""\
 if e.act == "filter" then return false, "why" end

@@ -75,6 +75,11 @@ def test_each_event_of_a_split_is_shown(tried):
     assert marked(out, "+") == ['id: "e1:1"', 'team: "b"']
 
 
+def test_a_route_is_shown(tried):
+    out = tried(hook('m.route(e, {topic = "t", key = "k", headers = {["x-a"] = "1"}})'), event=EVENT)
+    assert marked(out, "+") == ["route: topic=t key=k x-a: 1"]
+
+
 # ---- how it ended
 def test_filtered_says_why_and_is_exit_0(tried):
     assert "filtered: too early\n" in tried(hook('return false, "too early"'), "--kind", "task")
