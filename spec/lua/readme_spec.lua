@@ -72,3 +72,50 @@ describe("lua/README.md", function()
     assert.equal("publish", hook(gate.workflow {}).verdict)
   end)
 end)
+
+-- What specs see: as test.lua has it, as meta_test.lua says it to editors, as the reference tells it.
+describe("the names of specs", function()
+  local code = read("lua/moongate/test.lua") .. read("lua/moongate/test/events.lua")
+  local meta, tests = read("lua/moongate/meta_test.lua"), readme:match("\n## Tests\n(.-)\n## ")
+
+  local function all(text, pattern)
+    local found = {}
+    for name in text:gmatch(pattern) do found[name] = true end
+    return found
+  end
+
+  it("are the same of gate", function()
+    local there = all(code, "\nfunction gate%.([%w_]+)")
+    assert(there.hook and there.task and there.http)
+    assert.same(there, all(meta, "\nfunction gate%.([%w_]+)"))
+    assert.same(there, all(tests, "`gate%.([%w_]+)%("))
+    for name, args in meta:gmatch("\nfunction gate%.([%w_]+)(%b())") do
+      assert.has("`gate." .. name .. args .. "`", tests)
+    end
+  end)
+
+  it("are the same of busted's", function()
+    local there = all(code, "\nfunction env%.([%w_]+)")
+    for left in code:gmatch("\n(env%.[%w_., ]+) = ") do
+      for name in left:gmatch("env%.([%w_]+)") do there[name] = true end
+    end
+    for _, name in ipairs {"setup", "teardown", "before_each", "after_each"} do
+      assert.has('"' .. name .. '"', code)
+      there[name] = true
+    end
+    assert.same(there, all(meta, "\nfunction ([%w_]+)%("))
+    for name in pairs(there) do
+      if not name:find("^lazy_") and not name:find("^strict_") then assert.has("`" .. name .. "`", tests) end
+    end
+  end)
+
+  it("are the same of what gate.task and the others take", function()
+    for _, kind in ipairs {"COMMON", "WORKFLOW", "NODE", "TASK"} do
+      local list = code:match("local " .. kind .. " = (%b{})") or code:match("local " .. kind .. " = names_with(%b())")
+      for name in list:gmatch('"([%w_]+)"') do
+        assert.has("---@field " .. name .. "?", meta)
+        assert.has("`" .. name .. "`", tests)
+      end
+    end
+  end)
+end)

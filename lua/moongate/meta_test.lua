@@ -1,0 +1,175 @@
+---@meta moongate.test
+-- What spec files see, for editors that speak LuaLS. Nothing here runs.
+
+---@class moongate.test.Event An event for a hook, of gate.workflow, node, task or event.
+---@field kind "workflow"|"node"|"task"|"other"
+---@field request? table the request by proto names; may be changed
+---@field event? table the CloudEvent's attributes and data; may be changed
+
+---@class moongate.test.Fields What gate.workflow, gate.node and gate.task take; all are optional.
+---@field org? string
+---@field project? string
+---@field domain? string
+---@field execution? string
+---@field name? string the same as execution
+---@field phase? string "RUNNING"
+---@field time? string RFC 3339
+---@field producer? string
+---@field output_uri? string
+---@field error_code? string
+---@field error_message? string
+---@field error_kind? "USER"|"SYSTEM"|"UNKNOWN"
+---@field request_id? string
+---@field request? table by proto names, laid over the rest
+
+---@class moongate.test.NodeFields: moongate.test.Fields
+---@field node? string
+---@field node_name? string
+---@field retry_group? integer|string
+
+---@class moongate.test.TaskFields: moongate.test.Fields
+---@field node? string
+---@field task? string
+---@field version? string
+---@field attempt? integer
+---@field phase_version? integer
+---@field task_type? string
+---@field reason? string
+
+---@class moongate.test.Out An event that came out: attributes by name.
+---@field data? any JSON as a table, else bytes
+---@field route? {topic: string?, key: string?, headers: table<string, string>} what moongate.route said
+---@field [string] string|boolean|integer|nil
+
+---@class moongate.test.Line A line of moongate.log or print.
+---@field level "debug"|"info"|"warn"|"error"
+---@field msg string
+---@field at string "team.lua:7"
+---@field [string] any
+
+---@class moongate.test.Result How a hook ended.
+---@field verdict "published"|"filtered"|"retry"|"failed"
+---@field reason? string of filtered and failed
+---@field text? string of failed and retry
+---@field log moongate.test.Line[]
+---@field counters table<string, number> since the test began: seen, by{kind="x"}
+
+---@class moongate.test.Hook
+---@field last moongate.test.Result of the last call
+---@overload fun(event: moongate.test.Event): moongate.test.Out[]?, moongate.test.Result
+
+---@class moongate.test.HookConf A pipeline's keys.
+---@field params? table
+---@field match? table
+---@field rename? table
+---@field set? table
+---@field remove? string|string[]
+---@field hook_limits? table
+---@field format? {data: "protobuf"|"json"}
+---@field name? string the pipeline's
+---@field source? string
+
+---@class moongate.test.Request What a hook asked by moongate.http.
+---@field method string
+---@field url string
+---@field headers table<string, string>
+---@field body? string
+---@field json? any the body, if it is JSON
+
+---@class moongate.test.Answer
+---@field status? integer 200
+---@field body? string
+---@field json? any in place of body
+---@field headers? table<string, string>
+---@field error? string there is none: the hook gets nil and this
+
+---@alias moongate.test.Response string|integer|moongate.test.Answer
+
+---@class moongate.test
+local gate = {}
+
+---A hook, fresh in each test. Paths are relative to the spec file.
+---@param scripts string|string[]
+---@param conf? moongate.test.HookConf
+---@return moongate.test.Hook
+function gate.hook(scripts, conf) end
+
+---@param t? moongate.test.Fields
+---@return moongate.test.Event
+function gate.workflow(t) end
+
+---@param t? moongate.test.NodeFields
+---@return moongate.test.Event
+function gate.node(t) end
+
+---@param t? moongate.test.TaskFields
+---@return moongate.test.Event
+function gate.task(t) end
+
+---Any CloudEvent; `data` may be a table (JSON) or a string.
+---@param t? table<string, any>
+---@return moongate.test.Event
+function gate.event(t) end
+
+---Answers moongate.http; `url` with * for any part, "POST https://…" for one method.
+---@param url string
+---@param response moongate.test.Response|fun(request: moongate.test.Request): moongate.test.Response?
+---@return moongate.test.Request[] calls what it answered
+function gate.http(url, response) end
+
+---What moongate.now and moongate.received say; nil: the clock.
+---@param t? number|string
+function gate.time(t) end
+
+---@param name string
+---@param body fun()
+function describe(name, body) end
+
+---@param name string
+---@param body fun()
+function context(name, body) end
+
+---@param name string
+---@param body? fun()
+function it(name, body) end
+
+---@param name string
+---@param body? fun()
+function spec(name, body) end
+
+---@param name string
+---@param body? fun()
+function test(name, body) end
+
+---@param name? string
+---@param body? fun()
+function pending(name, body) end
+
+---@param f fun()
+function before_each(f) end
+
+---@param f fun()
+function after_each(f) end
+
+---@param f fun()
+function setup(f) end
+
+---@param f fun()
+function teardown(f) end
+
+---@param f fun()
+function lazy_setup(f) end
+
+---@param f fun()
+function lazy_teardown(f) end
+
+---@param f fun()
+function strict_setup(f) end
+
+---@param f fun()
+function strict_teardown(f) end
+
+---@param f fun()
+function finally(f) end
+
+return gate
