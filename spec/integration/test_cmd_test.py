@@ -509,6 +509,29 @@ def test_a_time_is_a_steps_own(specs):
     assert done.counts == (3, 0, 0, 0), done.out
 
 
+def test_instructions_are_a_steps_own_and_hooks_pay_from_them(specs):
+    done = specs(one("for i = 1, e.n do end", """\
+for i = 1, 3 do it("own " .. i, function() for i = 1, 60000 do end end) end
+it("hooks", function() for i = 1, 3 do h(gate.event{n = 60000}) end end)"""), "--instructions", "100000")
+    assert done.counts == (3, 0, 1, 0), done.out
+    assert "a_spec.lua:5: more than 100000 instructions" in done.block("hooks")
+
+
+def test_a_step_of_lua_that_takes_too_long_breaks_nothing_else(specs):
+    """The Lua state is broken then, no finalizer runs in it; hooks that were open are given back all the same (ASan)."""
+    done = specs(one("e.n = 1", """\
+it("before", function() h(gate.event{}) end)
+it("breaks", function()
+  h(gate.event{})
+  local t, stride = {}, (1 << 17) - 1
+  for j = 1, 1 << 16 do t[j * stride] = true end
+  t[-1], t[-2] = true, true
+end)
+it("after", function() h(gate.event{}) end)"""), "--timeout", "100")
+    assert (done.status, done.counts) == (1, (2, 0, 1, 0)), done.out
+    assert re.search(r"^a_spec.lua:\d: took more than 100 ms", done.block("breaks"), re.M), done.out
+
+
 def test_hooks_do_not_have_moongate_test(specs):
     done = specs({"h.lua": 'local gate = require "moongate.test"', "a_spec.lua": it('gate.hook("h.lua")')})
     assert "h.lua:1: module 'moongate.test' is for tests" in done.out
