@@ -49,6 +49,8 @@ static const struct gw_field limit_fields[] = {
      .max = 1L << 36},
     {"timeout", GW_F_DURATION, offsetof(struct gw_hook_limits, timeout_ms), .def = "5s", .min = 1,
      .max = 86400000},
+    {"allow_hosts", GW_F_STRS, offsetof(struct gw_hook_limits, allow_hosts), .def = NULL},
+    {"files", GW_F_STRS, offsetof(struct gw_hook_limits, files), .path = 1},
     {0}};
 
 static const struct gw_field format_fields[] = {
