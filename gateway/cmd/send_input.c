@@ -65,7 +65,7 @@ int gw_send_file(struct gw_arena *mem, const char *path, struct gw_str *text, st
 int gw_send_read(struct gw_arena *mem, const char *path, enum gw_kind kind,
                  struct gw_send_items *out, struct gw_err *err)
 {
-    struct gw_str text;
+    struct gw_str text = {0};
 
     return gw_send_file(mem, path, &text, err) || gw_send_parse(mem, path, text, kind, out, err)
                ? -1

@@ -61,9 +61,13 @@ static int add_folder(struct gw_specs *s, const char *path, int depth, struct gw
 
     if (!d)
         return gw_err_errno(err, GW_ERR_REJECT, "%s", path);
-    for (struct dirent *e = readdir(d); e && !rc;
-         e = readdir(d)) /* NOLINT(concurrency-mt-unsafe) */
+    while (!rc) {
+        const struct dirent *e = readdir(d); /* NOLINT(concurrency-mt-unsafe) */
+
+        if (!e)
+            break;
         rc = add_entry(s, path, e->d_name, depth, err);
+    }
     closedir(d);
     return rc;
 }

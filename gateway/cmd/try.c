@@ -206,7 +206,7 @@ static int add_params(struct try *t, struct gw_err *err)
         map->values[map->n] = own->values[map->n];
     }
     for (size_t i = 0; i < t->params.n; i++) {
-        struct gw_yaml key, value;
+        struct gw_yaml key = {0}, value = {0};
         size_t at = 0;
 
         if (read_param(t, t->params.items[i], &key, &value, err))
@@ -417,8 +417,8 @@ int gw_cmd_try(int argc, char **argv)
             "hook failed or nothing could be run,\n2 wrong usage.",
         .options = options,
         .max_args = 1000000};
-    enum gw_kind kind;
-    struct gw_err err;
+    enum gw_kind kind = GW_KINDS;
+    struct gw_err err = {.msg = ""};
     int n_args, rc;
 
     t.problems.mem = t.mem;

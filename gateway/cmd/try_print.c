@@ -112,7 +112,7 @@ static struct gw_str pretty(struct gw_arena *mem, struct gw_str json)
 {
     struct gw_buf b;
 
-    gw_buf_init(&b, 4 * MAX_SHOWN, mem);
+    gw_buf_init(&b, (size_t)4 * MAX_SHOWN, mem);
     gw_json_put_pretty(&b, json, 0);
     return b.failed ? json : gw_buf_str(&b);
 }

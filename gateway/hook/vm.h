@@ -36,7 +36,7 @@ struct gw_hook_vm {
     lua_State *running;            /* its current coroutine */
     lua_State *idle[8];            /* finished threads, ready for the next calls */
     unsigned n_idle;
-    size_t peak; /* of memory, since gw_hooks_peak was asked */
+    size_t peak;            /* of memory, since gw_hooks_peak was asked */
     size_t memory, biggest; /* bytes in all; of the largest block there ever was */
     struct gw_heap_block *blocks;
     struct gw_watch *watch;
@@ -137,8 +137,8 @@ void gw_watch_close(struct gw_hook_vm *vm);
 void gw_watch_arm(struct gw_hook_run *r);
 /* The time begins anew: the next look at the clock arms it. */
 void gw_watch_disarm(struct gw_hook_vm *vm);
-/* Which state this thread runs from here on; NULL: none, while one calls into another's. Returns the
- * one before. */
+/* Which state this thread runs from here on; NULL: none, while one calls into another's. Returns
+ * the one before. */
 struct gw_hook_vm *gw_watch_turn(struct gw_hook_vm *vm);
 /* Remembers the line, for the text of an error. */
 void gw_watch_seen(struct gw_hook_run *r, lua_State *L, int64_t now_ms);
