@@ -85,13 +85,19 @@ end
 
 local HOLDS = {"input_data", "output_data"}
 
+-- nil also where the kind of event has no such field: a workflow's has no inputs.
+local function member(message, name)
+  local is_there, value = pcall(function() return message[name] end)
+  return is_there and value or nil
+end
+
 -- Inputs and outputs that Flyte put into the request itself ("raw" data, instead of a URI): every value is hidden, its
 -- name stays. keep: names that may be seen. Gives how many were hidden.
 function redact.literals(request, keep)
   local kept, n = {}, 0
   for _, name in ipairs(keep or {}) do kept[name] = true end
   for _, field in ipairs(HOLDS) do
-    local map = request and request.event[field]
+    local map = request and member(request.event, field)
     local literals = map and moongate.to_table(map).literals
     if literals and next(literals) then
       for name in pairs(literals) do
