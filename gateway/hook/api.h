@@ -45,7 +45,9 @@ void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, co
 void gw_handle_push_meta(lua_State *L, enum gw_handle_type type);
 /* What h:name() finds, instead of an __index. */
 void gw_handle_methods(lua_State *L, enum gw_handle_type type, const luaL_Reg *methods);
-struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load */
+struct gw_hook_run *gw_run_check(lua_State *L, const char *what); /* raises at load, in specs */
+/* Where messages that a script makes live: they end with its call, or with the spec. */
+struct gw_arena *gw_mem_check(lua_State *L, const char *what); /* raises at load */
 
 void gw_api_open(lua_State *L); /* pushes the table `moongate`, frozen */
 void gw_api_event_open(lua_State *L);

@@ -62,7 +62,7 @@ static int set_new(lua_State *L)
     const struct gw_handle *h = check_set(L);
     const ProtobufCMessageDescriptor *d = check_type(L, h);
 
-    gw_run_check(L, "pb:new");
+    (void)gw_mem_check(L, "pb:new");
     if (lua_isnoneornil(L, 3)) {
         lua_settop(L, 2);
         lua_newtable(L);
@@ -77,7 +77,7 @@ static int set_encode(lua_State *L)
     const ProtobufCMessageDescriptor *d = check_type(L, h);
     const ProtobufCMessage *m = NULL;
 
-    gw_run_check(L, "pb:encode");
+    (void)gw_mem_check(L, "pb:encode");
     luaL_checkany(L, 3);
     of = gw_handle_test(L, 3, GW_H_MESSAGE);
     if (of && !strcmp(((const ProtobufCMessage *)of->p)->descriptor->name, d->name))
@@ -92,14 +92,14 @@ static int set_decode(lua_State *L)
     const struct gw_handle *h = check_set(L);
     const ProtobufCMessageDescriptor *d = check_type(L, h);
     struct gw_str bytes = gw_check_str(L, 3);
-    struct gw_hook_run *r = gw_run_check(L, "pb:decode");
+    struct gw_arena *mem = gw_mem_check(L, "pb:decode");
     const char *missing;
     struct gw_err err;
     ProtobufCMessage *m;
 
     gw_guard_take(L, bytes.len + d->sizeof_message);
-    bytes = gw_arena_str(r->call->mem, bytes); /* the message borrows them */
-    m = gw_pb_decode_within(r->call->mem, d, bytes, 0, gw_guard_left(L), &err);
+    bytes = gw_arena_str(mem, bytes); /* the message borrows them */
+    m = gw_pb_decode_within(mem, d, bytes, 0, gw_guard_left(L), &err);
     if (!m && err.kind == GW_ERR_TOO_LARGE)
         gw_guard_full(L);
     if (!m)

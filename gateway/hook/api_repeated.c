@@ -69,8 +69,7 @@ static int list_newindex(lua_State *L)
     } else {
         gw_request_put(L, m->descriptor, f, &value, 3, h->depth);
         gw_guard_take(L, i > n ? gw_pb_size(f) * (size_t)(n + 1) : 0);
-        memcpy(i > n ? gw_pb_add(gw_vm(L)->run->call->mem, m, f) : item_at(h, i), &value,
-               gw_pb_size(f));
+        memcpy(i > n ? gw_pb_add(gw_vm(L)->run->mem, m, f) : item_at(h, i), &value, gw_pb_size(f));
     }
     gw_request_changed(L, h);
     return 0;
@@ -131,7 +130,7 @@ static void push_entry_value(lua_State *L, const struct gw_handle *h, ProtobufCM
 
     if (f->type == PROTOBUF_C_TYPE_MESSAGE && !*m) {
         gw_guard_take(L, ((const ProtobufCMessageDescriptor *)f->descriptor)->sizeof_message);
-        *m = gw_pb_new(gw_vm(L)->run->call->mem, f->descriptor);
+        *m = gw_pb_new(gw_vm(L)->run->mem, f->descriptor);
     }
     gw_request_push(L, h, f, m);
 }
@@ -169,7 +168,7 @@ static int map_newindex(lua_State *L)
     const struct gw_handle *h = gw_handle_check(L, 1, GW_H_MAP);
     const ProtobufCFieldDescriptor *f = h->field, *value_field;
     const ProtobufCMessageDescriptor *d = f->descriptor;
-    struct gw_arena *mem = gw_vm(L)->run->call->mem;
+    struct gw_arena *mem = gw_vm(L)->run->mem;
     union gw_pb_value value = {0}, key = {0};
     ProtobufCMessage *entry;
 

@@ -278,7 +278,7 @@ struct gw_str gw_request_bytes(lua_State *L, int idx)
 
     check_complete(L, m);
     gw_guard_take(L, protobuf_c_message_get_packed_size(m));
-    return gw_flyte_encode(r->call->mem, m);
+    return gw_flyte_encode(r->mem, m);
 }
 
 /* ---- moongate.which, u64, to_table, to_json ------------------------------------------ */

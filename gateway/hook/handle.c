@@ -131,6 +131,15 @@ lua_Integer gw_check_integer(lua_State *L, int idx)
     return n;
 }
 
+struct gw_arena *gw_mem_check(lua_State *L, const char *what)
+{
+    struct gw_arena *mem = gw_vm(L)->run->mem;
+
+    if (!mem)
+        luaL_error(L, "%s: there is no event while a script loads", what);
+    return mem;
+}
+
 struct gw_hook_run *gw_run_check(lua_State *L, const char *what)
 {
     struct gw_hook_run *r = gw_vm(L)->run;

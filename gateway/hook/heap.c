@@ -31,8 +31,8 @@ static size_t lent(const struct gw_hook_vm *vm)
 {
     size_t n = gw_arena_size(vm->scratch);
 
-    if (vm->run && vm->run->call)
-        n += gw_arena_size(vm->run->call->mem) - vm->run->mem_before;
+    if (vm->run && vm->run->mem)
+        n += gw_arena_size(vm->run->mem) - vm->run->mem_before;
     return n;
 }
 

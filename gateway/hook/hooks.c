@@ -349,7 +349,8 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
         pass_through(c);
     } else {
         r = gw_arena_zalloc(c->mem, sizeof(*r));
-        *r = (struct gw_hook_run){.vm = h->vm, .hooks = h, .call = c, .text = c->text};
+        *r = (struct gw_hook_run){
+            .vm = h->vm, .hooks = h, .call = c, .mem = c->mem, .text = c->text};
         c->run = r;
         h->vm->refs++;
         if (gw_chain_run(r))

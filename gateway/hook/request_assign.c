@@ -28,7 +28,7 @@ static ProtobufCMessage *make_message(const struct target *t, int idx);
 
 static struct gw_arena *mem_of(lua_State *L)
 {
-    return gw_run_check(L, "a request")->call->mem;
+    return gw_mem_check(L, "a message");
 }
 
 void gw_request_changed(lua_State *L, const struct gw_handle *h)

@@ -342,6 +342,7 @@ static int run_once(struct running *g)
     g->name[0] = '\0';
     g->line = 0;
     g->spec.calls = 0;
+    r.mem = gw_arena_new();
     status = gw_vm_enter(&r, vm, run_entry, g);
     if (r.stop)
         rc = stopped(g, &r);
@@ -349,6 +350,7 @@ static int run_once(struct running *g)
         tell(g, GW_SPEC_ERROR, 0, "", text);
     gw_vm_end(&r, status);
     gw_vm_release(vm);
+    gw_arena_free(r.mem);
     gw_spec_gate_close(&g->spec);
     return rc;
 }

@@ -82,7 +82,8 @@ struct gw_hook_run {
     /* of the whole record */
     uint64_t stamp, request_at; /* assignments are numbered: the last one wins */
     unsigned copies, uuids;
-    size_t mem_before; /* bytes of the record's arena when the hooks began */
+    struct gw_arena *mem; /* the record's, or a spec's own; NULL while a script loads */
+    size_t mem_before;    /* bytes in it when the hooks began */
     /* chain.c: events before and after the current script */
     struct gw_hook_item **items, **next;
     size_t n_items, n_next, cap_next, index;

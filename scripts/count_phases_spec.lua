@@ -1,0 +1,18 @@
+local gate = require "moongate.test"
+
+describe("count_phases.lua", function()
+  it("counts by project, kind and phase, and lets everything through", function()
+    local hook = gate.hook("count_phases.lua", {params = {projects = {"ml"}}})
+    assert.equal(1, #hook(gate.task {project = "ml", phase = "FAILED"}))
+    assert.equal(1, #hook(gate.task {project = "ml", phase = "FAILED"}))
+    assert.same({['phases{kind="task",phase="FAILED",project="ml"}'] = 2}, hook.last.counters)
+    hook(gate.workflow {project = "ads"})
+    assert.matches('project="other"', next(hook.last.counters))
+  end)
+  it("takes every project as it is without a list", function()
+    local hook = gate.hook("count_phases.lua")
+    hook(gate.workflow {project = "ads"})
+    assert.matches('project="ads"', next(hook.last.counters))
+    assert.equal(1, #hook(gate.event {}))
+  end)
+end)
