@@ -167,19 +167,14 @@ static const char *past_string(const char *p, const char *end)
     }
 }
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
 /* Spaces and one byte that parts values. */
 static const char *skip(const char *p, const char *end, char parting)
 {
-    while (p < end && is_space(*p))
+    while (p < end && gw_json_is_space(*p))
         p++;
     if (p == end || *p != parting)
         return p;
-    for (p++; p < end && is_space(*p);)
+    for (p++; p < end && gw_json_is_space(*p);)
         p++;
     return p;
 }
@@ -192,7 +187,7 @@ const char *gw_json_past(const char *p, const char *end)
         return past_string(p, end);
     if ((*p | 0x20) == '{')
         return past_brackets(p, end);
-    while (p < end && *p != ',' && (*p | 0x20) != '}' && !is_space(*p))
+    while (p < end && *p != ',' && (*p | 0x20) != '}' && !gw_json_is_space(*p))
         p++;
     return p;
 }

@@ -13,6 +13,11 @@ struct gw_json_part {
     const char *value, *end;
 };
 
+static inline int gw_json_is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 /* Behind the value at p. */
 const char *gw_json_past(const char *p, const char *end);
 /* The next part from *at on, which is behind the opening bracket or behind a part; then *at is

@@ -156,24 +156,19 @@ static size_t offset(const struct gw_view *v, const char *p)
     return (size_t)(p - gw_view_text(v).p) + v->at;
 }
 
-static int is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
 /* Takes a part away, and the comma that parted it from a neighbour. */
 static void cut(lua_State *L, const struct gw_view *v, const struct gw_json_part *part)
 {
     const char *begin = part->name.p ? part->name.p - 1 : part->value, *end = part->end, *p = end;
     const char *open = gw_view_text(v).p;
 
-    while (is_space(*p))
+    while (gw_json_is_space(*p))
         p++;
     if (*p == ',') {
-        for (end = p + 1; is_space(*end);)
+        for (end = p + 1; gw_json_is_space(*end);)
             end++;
     } else {
-        for (p = begin - 1; is_space(*p);)
+        for (p = begin - 1; gw_json_is_space(*p);)
             p--;
         begin = p == open ? p + 1 : p;
     }
@@ -215,7 +210,7 @@ static void append(lua_State *L, const struct gw_view *v, struct gw_str name)
     struct gw_buf b;
 
     gw_scratch_buf(L, &b);
-    while (is_space(*p))
+    while (gw_json_is_space(*p))
         p--;
     if (p > text.p)
         gw_buf_putc(&b, ',');

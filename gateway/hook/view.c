@@ -235,11 +235,9 @@ void gw_view_push_value(lua_State *L, int idx, struct gw_view *v, struct gw_str 
 
 static struct gw_str trim(struct gw_str s)
 {
-    static const char space[] = " \n\t\r";
-
-    while (s.len && memchr(space, s.p[0], 4))
+    while (s.len && gw_json_is_space(s.p[0]))
         s = (struct gw_str){s.p + 1, s.len - 1};
-    while (s.len && memchr(space, s.p[s.len - 1], 4))
+    while (s.len && gw_json_is_space(s.p[s.len - 1]))
         s.len--;
     return s;
 }

@@ -23,7 +23,7 @@ static struct url split(struct gw_str s, const char *ends)
             s = (struct gw_str){s.p + i + 3, s.len - i - 3};
             break;
         }
-    while (u.host.len < s.len && !memchr(ends, s.p[u.host.len], strlen(ends)))
+    while (u.host.len < s.len && (!s.p[u.host.len] || !strchr(ends, s.p[u.host.len])))
         u.host.len++;
     u.host.p = s.p;
     u.rest = (struct gw_str){s.p + u.host.len, s.len - u.host.len};

@@ -10,13 +10,13 @@
 ---@field time? string RFC 3339
 ---@field datacontenttype? string
 ---@field dataschema? string
----@field data? string|moongate.View|table|moongate.Message reads as a view (JSON) or a string; a table becomes JSON, a message its protobuf bytes
+---@field data? string|moongate.View|table|moongate.Message a view (JSON) or bytes; a table becomes JSON
 ---@field [string] string|boolean|integer|nil extension attributes: 1 to 20 of a-z and 0-9
 
 ---@class moongate.Message A protobuf message: fields by their proto names; assigning changes the request and the data.
 ---@field [string] any
 
----@class moongate.View A part of JSON data: read, assign, `#`, `pairs`, `ipairs`; what is not assigned stays byte for byte.
+---@class moongate.View A part of JSON data: read, assign, `#`, `pairs`, `ipairs`; the rest stays byte for byte.
 ---@field [string|integer] any
 
 ---@class moongate.Flyte Facts that every kind of Flyte event has. Read-only.

@@ -55,7 +55,7 @@ return function(event)
     local h = held[choose(#held)]
     local ok, why = pcall(function() return #h.v end)
     local there = holds(tree, h.t)
-    assert(ok == there, "MISMATCH: a place is " .. (there and "in the tree, but: " .. tostring(why) or "not in the tree"))
+    assert(ok == there, "MISMATCH: a place is " .. (there and "there, but: " .. tostring(why) or "not there"))
     return ok and h
   end
 
