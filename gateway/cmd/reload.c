@@ -4,8 +4,10 @@
 #include "base/diag.h"
 #include "base/yaml.h"
 #include "cmd/load.h"
+#include "cmd/paths.h"
 #include "cmd/roster.h"
 #include "cmd/steps.h"
+#include "cmd/watch.h"
 #include "config/config.h"
 #include "hook/sources.h"
 #include "log/log.h"
@@ -23,6 +25,7 @@ struct gw_reload_load {
 };
 
 static void begin(struct gw_reloader *r);
+static void list_files(struct gw_reloader *r);
 
 void gw_reload_aside(struct gw_reloader *r, void *(*run)(void *), void (*then)(struct gw_mail *))
 {
@@ -78,6 +81,8 @@ static void end(struct gw_reloader *r)
     r->refused = (struct gw_problems){0};
     if (r->again || r->look)
         begin(r);
+    else if (r->watcher && !atomic_load(&r->stopping))
+        list_files(r);
 }
 
 static void refuse(struct gw_reloader *r)
@@ -431,13 +436,94 @@ static void begin(struct gw_reloader *r)
     gw_reload_aside(r, run_load, on_loaded);
 }
 
+/* ---- watching ---- */
+
+static void add_path(void *ctx, const char *path)
+{
+    gw_paths_add(ctx, path);
+}
+
+static void *run_list(void *arg)
+{
+    struct gw_reloader *r = arg;
+
+    r->paths = gw_paths_new();
+    gw_roster_files(r->roster, add_path, r->paths);
+    gw_paths_sort(r->paths);
+    gw_loop_post_mail(r->loop, &r->done);
+    return NULL;
+}
+
+static void on_listed(struct gw_mail *mail)
+{
+    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
+
+    gw_reload_join(r);
+    r->state = GW_RELOAD_IDLE;
+    if (atomic_load(&r->stopping))
+        gw_paths_free(r->paths);
+    else
+        gw_watcher_set(r->watcher, &r->paths);
+    r->paths = NULL;
+    if (r->again || r->look)
+        begin(r);
+}
+
+/* After each reload, for it may need others. What is new is looked at once more, so nothing is
+ * missed between reading a file and watching it. */
+static void list_files(struct gw_reloader *r)
+{
+    r->state = GW_RELOAD_LISTING;
+    gw_reload_aside(r, run_list, on_listed);
+}
+
+static void on_grown(struct gw_mail *mail)
+{
+    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, grown);
+
+    atomic_store(&r->is_grown, 0);
+    if (!r->watcher || atomic_load(&r->stopping))
+        return;
+    if (r->state == GW_RELOAD_IDLE)
+        list_files(r);
+    else
+        r->look = 1; /* its end lists them */
+}
+
+void gw_reloader_grown(struct gw_reloader *r)
+{
+    if (!atomic_exchange(&r->is_grown, 1))
+        gw_loop_post_mail(r->loop, &r->grown);
+}
+
+static void on_changed(void *ctx)
+{
+    struct gw_reloader *r = ctx;
+
+    if (atomic_load(&r->stopping))
+        return;
+    r->look = 1;
+    if (r->state == GW_RELOAD_IDLE)
+        begin(r);
+}
+
+void gw_reloader_watch(struct gw_reloader *r)
+{
+    r->watcher = gw_watcher_new(r->loop, &gw_watcher_times, on_changed, r);
+    if (r->state == GW_RELOAD_IDLE)
+        list_files(r);
+}
+
 /* ---- the owner's side ---- */
 
 void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw_loop *loop,
                       const char *path)
 {
-    *r = (struct gw_reloader){
-        .roster = roster, .loop = loop, .path = path, .first = roster->now->config};
+    *r = (struct gw_reloader){.roster = roster,
+                              .loop = loop,
+                              .path = path,
+                              .first = roster->now->config,
+                              .grown.fn = on_grown};
     gw_steps_count(roster->metrics);
 }
 
@@ -453,15 +539,6 @@ void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish)
         r->later = wish;
     }
     r->again = 1;
-    if (r->state == GW_RELOAD_IDLE)
-        begin(r);
-}
-
-void gw_reload_look(struct gw_reloader *r)
-{
-    if (atomic_load(&r->stopping))
-        return;
-    r->look = 1;
     if (r->state == GW_RELOAD_IDLE)
         begin(r);
 }
@@ -485,4 +562,6 @@ void gw_reloader_fini(struct gw_reloader *r)
 {
     while (r->state != GW_RELOAD_IDLE)
         gw_loop_turn(r->loop, 1);
+    gw_watcher_free(r->watcher);
+    r->watcher = NULL;
 }

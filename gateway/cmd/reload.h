@@ -11,7 +11,9 @@
 struct gw_config;
 struct gw_generation;
 struct gw_loop;
+struct gw_paths;
 struct gw_roster;
+struct gw_watcher;
 
 /* Makes the pipelines what the configuration and their files say, one by one: when somebody wishes
  * that everything is read again, and when a watched file has changed. On the control loop's thread;
@@ -33,13 +35,17 @@ struct gw_reloader {
     /* what the wishes are for, and those for the next time */
     struct gw_reload *wishes, *later;
     int again, look; /* a next time is wanted: of everything, of the files that have changed */
-    enum { GW_RELOAD_IDLE, GW_RELOAD_LOADING, GW_RELOAD_STEPPING } state;
+    enum { GW_RELOAD_IDLE, GW_RELOAD_LOADING, GW_RELOAD_STEPPING, GW_RELOAD_LISTING } state;
     pthread_t thread;
     int aside;                   /* thread is there */
     struct gw_mail done;         /* from it */
     struct gw_reload_load *load; /* from the beginning to the end */
     struct gw_reload_step *step; /* while a pipeline is changed */
     struct gw_reload result;
+    struct gw_watcher *watcher; /* of all files that count; NULL: they are not watched */
+    struct gw_paths *paths;     /* while they are listed */
+    struct gw_mail grown;       /* a script has asked for one more */
+    atomic_int is_grown;        /* grown is under way */
     struct gw_problems refused; /* scripts that are not taken; with its arena while there is load */
     atomic_int stopping;
     void (*stopped)(void *ctx); /* NULL: not asked for, or told */
@@ -50,8 +56,10 @@ void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw
                       const char *path);
 /* wish NULL: nobody waits for it. */
 void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish);
-/* A file may have changed. */
-void gw_reload_look(struct gw_reloader *r);
+/* From now on a file that changes is taken by itself: when the pipelines have started. */
+void gw_reloader_watch(struct gw_reloader *r);
+/* A script has asked for a file that it did not need before. Any thread. */
+void gw_reloader_grown(struct gw_reloader *r);
 /* Nothing is begun any more. stopped is called, once and maybe at once, when no pipeline is being
  * stopped or started by a reload. */
 void gw_reloader_stop(struct gw_reloader *r, void (*stopped)(void *ctx), void *ctx);

@@ -249,11 +249,11 @@ static int start_member(struct gw_roster *r, struct gw_member *m, struct gw_err 
     return 0;
 }
 
-int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err)
+int gw_roster_start(struct gw_roster *r, struct gw_err *err)
 {
+    struct gw_generation *g = r->now;
     const size_t n = g->config->pipelines.n;
 
-    r->now = gw_generation_hold(g);
     r->members = calloc(n + 1, sizeof(struct gw_member *));
     if (!r->members)
         abort();
@@ -263,6 +263,19 @@ int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err 
             return gw_err_wrap(err, "pipeline %s", r->members[i]->conf->name);
     }
     return 0;
+}
+
+void gw_roster_files(const struct gw_roster *r, void (*fn)(void *ctx, const char *path), void *ctx)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct gw_member *m = r->members[i];
+
+        gw_sources_each(m->inputs, fn, ctx);
+        if (m->sources)
+            gw_sources_each(m->sources, fn, ctx);
+        if (m->refused)
+            gw_sources_each(m->refused, fn, ctx);
+    }
 }
 
 void gw_roster_look(struct gw_roster *r)

@@ -72,8 +72,8 @@ struct gw_generation *gw_generation_hold(struct gw_generation *g);
 void gw_generation_drop(struct gw_generation *g);
 void gw_generation_free(struct gw_generation *g); /* one that nobody ever held */
 
-/* Starts every pipeline of what was read first. */
-int gw_roster_start(struct gw_roster *r, struct gw_generation *g, struct gw_err *err);
+/* Starts every pipeline of what was read first, `now`. */
+int gw_roster_start(struct gw_roster *r, struct gw_err *err);
 struct gw_member *gw_member_new(const struct gw_roster *r, struct gw_generation *g, size_t i);
 /* It is to become what pipeline i of g says. */
 void gw_member_plan(struct gw_member *m, struct gw_generation *g, size_t i);
@@ -97,6 +97,8 @@ void gw_member_take_sources(const struct gw_roster *r, struct gw_member *m,
 void gw_member_refuse(struct gw_member *m, struct gw_sources **sources);
 void gw_member_take_next(struct gw_member *m); /* what is next is now */
 void gw_member_forget_next(struct gw_member *m);
+/* Every file whose change matters. Any thread, while no step is taken. */
+void gw_roster_files(const struct gw_roster *r, void (*fn)(void *ctx, const char *path), void *ctx);
 /* Looks what has changed on the disk, of every member. Any thread, while no step is taken. */
 void gw_roster_look(struct gw_roster *r);
 void gw_roster_stop(struct gw_roster *r, int64_t deadline_ms);

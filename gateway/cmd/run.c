@@ -283,14 +283,25 @@ static void want_reload(void *ctx, struct gw_reload *wish)
     gw_reload_want(&r->reloader, wish);
 }
 
+static void files_grown(void *ctx)
+{
+    struct run *r = ctx;
+
+    gw_reloader_grown(&r->reloader);
+}
+
 static int start_pipelines(struct run *r, struct gw_err *err)
 {
-    r->roster =
-        (struct gw_roster){.log = r->log, .metrics = r->metrics, .reload = want_reload, .ctx = r};
-    if (gw_roster_start(&r->roster, r->first, err))
+    r->roster = (struct gw_roster){.log = r->log,
+                                   .metrics = r->metrics,
+                                   .reload = want_reload,
+                                   .grown = files_grown,
+                                   .ctx = r};
+    r->roster.now = gw_generation_hold(r->first);
+    gw_reloader_init(&r->reloader, &r->roster, r->loop, r->path);
+    if (gw_roster_start(&r->roster, err))
         return -1;
     gw_config_note_owners(r->config);
-    gw_reloader_init(&r->reloader, &r->roster, r->loop, r->path);
     return 0;
 }
 
@@ -337,6 +348,7 @@ static int serve(struct run *r, const char *ready_file, struct gw_err *err)
         return -1;
     if (early_hup && !early)
         gw_reload_want(&r->reloader, NULL);
+    gw_reloader_watch(&r->reloader);
     gw_loop_run(r->loop);
     unwatch_signals(r);
     return 0;

@@ -1,0 +1,274 @@
+"""Scripts and other files that are saved: taken by themselves, whole or not at all, by their own pipeline only."""
+import contextlib
+import os
+import threading
+
+import grpc
+import pytest
+
+import flyte
+from reloading import ALL, COUNT, counts, ids, said, send
+from wait import wait_until
+from webhook import Webhook
+
+ONE = "pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: file, path: a.jsonl}}\n"
+
+
+def version(i):
+    return f"return function(e) e.v = {i} end\n"
+
+
+def write_over(g, name, text):
+    """As most editors save: another file is renamed over it."""
+    g.write(name + ".new", text)
+    os.rename(g.path(name + ".new"), g.path(name))
+
+
+def write_anew(g, name, text):
+    os.unlink(g.path(name))
+    g.write(name, text)
+
+
+def write_in_pieces(g, name, text):
+    """Each piece is a script too, and no version that was meant."""
+    with open(g.path(name), "w", encoding="utf-8") as f:
+        for piece in ("return function(e) e.v = -1 end\n", "-- more\n" * 3):
+            f.write(piece)
+            f.flush()
+            os.fsync(f.fileno())
+        f.seek(0)
+        f.write(text.ljust(80) + "\n")
+        f.truncate()
+
+
+SAVES = [lambda g, name, text: g.write(name, text), write_over, write_anew, write_in_pieces]
+
+
+def reloads(g, result="ok"):
+    return g.metric("moongate_script_reloads_total", result=result)
+
+
+def config_map(g, folder, files):
+    """As a kubelet puts a new version of a ConfigMap in place: all of its files at one moment."""
+    os.makedirs(g.path(folder), exist_ok=True)
+    number = len(os.listdir(g.path(folder)))
+    os.mkdir(g.path(f"{folder}/..{number}"))
+    for name, text in files.items():
+        g.write(f"{folder}/..{number}/{name}", text)
+        if not os.path.lexists(g.path(f"{folder}/{name}")):
+            os.symlink(f"..data/{name}", g.path(f"{folder}/{name}"))
+    os.symlink(f"..{number}", g.path(f"{folder}/..data_tmp"))
+    os.rename(g.path(f"{folder}/..data_tmp"), g.path(f"{folder}/..data"))
+
+
+@pytest.mark.parametrize("save", SAVES)
+def test_a_saved_script_takes_effect_by_itself(gateway, save):
+    g = gateway(ONE, files={"a.lua": version(0)})
+    for i in range(1, 4):
+        save(g, "a.lua", version(i))
+        wait_until(lambda i=i: reloads(g) == i, g.log)
+        send(g, f"f{i}")
+        g.settled(i)
+    assert [e["v"] for e in g.lines("a.jsonl")] == [1, 2, 3]
+    assert len(said(g, "script reloaded")) == 3 and not said(g, "reloaded") and reloads(g, "failed") == 0
+
+
+def test_a_config_map_is_taken_as_one(gateway):
+    def files(i):
+        return {name: f"local v = require 'v'\nreturn function(e) e.{name[0]} = v * 10 + {i} end\n" for name in ("a.lua", "b.lua")} | {"v.lua": f"return {i}\n"}
+    g = gateway(started=False, config=ONE.replace("[a.lua]", "[map/a.lua, map/b.lua]"))
+    config_map(g, "map", files(0))
+    g.start()
+    for i in range(1, 4):
+        config_map(g, "map", files(i))
+        wait_until(lambda i=i: reloads(g) == i, g.log)
+        send(g, f"f{i}")
+        g.settled(i)
+    assert [(e["a"], e["b"]) for e in g.lines("a.jsonl")] == [(11, 11), (22, 22), (33, 33)]
+
+
+def test_a_link_to_a_release_that_is_turned_is_seen(gateway):
+    g = gateway(started=False, config=ONE.replace("[a.lua]", "[current/hooks/a.lua]"))
+    for i in range(2):
+        os.makedirs(g.path(f"releases/{i}/hooks"))
+        g.write(f"releases/{i}/hooks/a.lua", version(i))
+    os.symlink("releases/0", g.path("current"))
+    g.start()
+    os.symlink("releases/1", g.path("next"))
+    os.rename(g.path("next"), g.path("current"))
+    wait_until(lambda: reloads(g) == 1, g.log)
+    os.rename(g.path("releases/1/hooks"), g.path("releases/1/old"))     # a folder that goes, and one that comes
+    wait_until(lambda: reloads(g, "failed") >= 1, g.log)
+    os.mkdir(g.path("releases/1/hooks"))
+    g.write("releases/1/hooks/a.lua", version(2))
+    wait_until(lambda: reloads(g) == 2, g.log)
+    send(g, "f1")
+    g.settled(1)
+    assert g.lines("a.jsonl")[0]["v"] == 2
+
+
+def test_what_a_script_needs_is_watched_too(gateway):
+    """A module, one that is required by a name made in a hook, one that comes to stand before a shipped one, a spec."""
+    g = gateway(ONE, files={"a.lua": "local m = require 'm'\nlocal r = require 'moongate.filters'\n"
+                                     "return function(e) e.v = m .. require('l' .. 'ate') .. tostring(r) end\n", "m.lua": "return 'm1'\n", "late.lua": "return 'l1'\n"})
+    send(g, "f1")
+    g.settled(1)
+    seen = 0
+    for name, text in (("m.lua", "return 'm2'\n"), ("late.lua", "return 'l2'\n"), ("moongate/filters.lua", "return 'mine'\n"),
+                       ("a_spec.lua", "it('is well', function() end)\n")):
+        os.makedirs(os.path.dirname(g.path(name)), exist_ok=True)
+        wait_until(lambda: (send(g, "again"), g.settled())[1] is None or True)
+        g.write(name, text)
+        seen += 1
+        wait_until(lambda n=seen: reloads(g) == n, g.log)
+    send(g, "f2")
+    g.settled()
+    assert g.lines("a.jsonl")[-1]["v"] == "m2l2mine" and reloads(g, "failed") == 0
+
+
+def test_only_the_pipeline_of_a_script_is_touched(gateway):
+    g = gateway(ONE + "  - {name: b, hooks: [count.lua], publisher: {type: file, path: b.jsonl}}\n", files={"a.lua": version(0), "count.lua": COUNT})
+    send(g, "f1")
+    g.settled(1)
+    g.write("a.lua", version(1))
+    wait_until(lambda: reloads(g) == 1, g.log)
+    os.utime(g.path("count.lua"))                                       # touched, and what it was
+    g.write("count.lua", COUNT)
+    g.write("a.lua", version(2))
+    wait_until(lambda: reloads(g) == 2, g.log)
+    send(g, "f2")
+    g.settled(2)
+    assert [e["n"] for e in g.lines("b.jsonl")] == [1, 2]
+    assert len(said(g, "script reloaded")) == 2 and all("pipeline=a" in x for x in said(g, "script reloaded"))
+
+
+def test_a_broken_save_leaves_what_runs_until_it_is_mended(gateway):
+    g = gateway(ONE, files={"a.lua": version(1)})
+    for i, broken in enumerate(("return funtion() end\n", "return 7\n", "error('no')\n")):
+        g.write("a.lua", broken)
+        wait_until(lambda i=i: reloads(g, "failed") == i + 1, g.log)
+        p = g.pipeline("a")
+        assert p["up"] is True and "a.lua:1:" in p["last_error"]
+    refused = said(g, "script not reloaded, the version before goes on")
+    assert len(refused) == 3 and all("level=error" in x and "pipeline=a" in x and "a.lua:1:" in x for x in refused)
+    send(g, "f1")
+    g.settled(1)
+    g.write("a.lua", version(1))                                        # back to what runs
+    wait_until(lambda: not g.pipeline("a")["last_error"], g.log)
+    assert len(said(g, "script is again the one that runs")) == 1 and reloads(g) == 0
+    os.unlink(g.path("a.lua"))
+    wait_until(lambda: "no such file" in (g.pipeline("a")["last_error"] or ""), g.log)
+    g.write("a.lua", version(2))
+    wait_until(lambda: reloads(g) == 1, g.log)
+    send(g, "f2")
+    g.settled(2)
+    assert [e["v"] for e in g.lines("a.jsonl")] == [1, 2] and not g.pipeline("a")["last_error"]
+
+
+NEVER = "retry: {initial: 1h, max: 1h}"     # nothing goes on by itself
+
+
+def test_a_pipeline_that_is_down_for_its_script_goes_on_when_it_is_mended(gateway):
+    """Broken at the start; five stops in a row, of which the first four are dead letters; `block`. The rest goes on meanwhile."""
+    limits = "hook_limits: {instructions: 10000}"
+    g = gateway(ALL + f"  - {{name: broken, hooks: [broken.lua], {NEVER}, publisher: {{type: file, path: broken.jsonl}}}}\n"
+                      f"  - {{name: loops, hooks: [loops.lua], {limits}, {NEVER}, publisher: {{type: file, path: loops.jsonl}}}}\n"
+                      f"  - {{name: blocks, hooks: [blocks.lua], on_hook_error: block, {NEVER}, publisher: {{type: file, path: blocks.jsonl}}}}\n",
+                files={"broken.lua": "return 7\n", "loops.lua": "return function() while true do end end\n",
+                       "blocks.lua": "return function(e) error('not yet') end\n"})
+    names = [f"f{i}" for i in range(8)]
+    send(g, *names)
+    g.settled(8, "all")
+    wait_until(lambda: g.pipeline("loops")["dead_lettered"] == 4)
+    wait_until(lambda: not any(g.pipeline(p)["up"] for p in ("broken", "loops", "blocks")))
+    assert "broken.lua:1" in g.pipeline("broken")["last_error"] and g.pipeline("broken")["lag"] == 8
+    assert "loops.lua:1" in g.pipeline("loops")["last_error"] and g.pipeline("loops")["lag"] == 4
+    assert "not yet" in g.pipeline("blocks")["last_error"] and g.pipeline("blocks")["lag"] == 8
+    for name in ("broken", "loops", "blocks"):
+        g.write(name + ".lua", "return function() end\n")
+    g.settled(8)
+    wait_until(lambda: all(p["up"] for p in g.pipelines().values()))
+    assert g.ids("broken.jsonl") == ids(*names) and g.ids("blocks.jsonl") == ids(*names)
+    assert g.ids("loops.jsonl") == ids(*names[4:])
+
+
+@pytest.mark.concurrent
+def test_a_hundred_reloads_under_traffic(gateway):
+    """Both scripts of an event are of one version, an event is there once, a key's are in order and of versions that do not go back."""
+    def files(i):
+        return {"a.lua": f"return function(e) e.a = {i} end\n",
+                "b.lua": f"local m = require 'moongate'\nreturn function(e) e.b = {i}; local c = m.copy(e); c.c = {i}; return {{e, c}} end\n"}
+    g = gateway(started=False, config=ONE.replace("[a.lua]", "[map/a.lua, map/b.lua], workers: 3"))
+    config_map(g, "map", files(0))
+    g.start()
+    stop, sent = threading.Event(), [[] for _ in range(4)]
+
+    def client(number):
+        with grpc.insecure_channel(g.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            while not stop.is_set():
+                r = flyte.task(name=f"c{number}", node_id=f"n{len(sent[number])}")
+                flyte.send(channel, r)
+                sent[number].append(flyte.id_of(r))
+    clients = [threading.Thread(target=client, args=(n,)) for n in range(len(sent))]
+    for t in clients:
+        t.start()
+    for i in range(1, 101):
+        config_map(g, "map", files(i))
+        if i % 10:                                  # ten of them are taken by themselves
+            assert counts(g)["failed"] == 0
+        wait_until(lambda i=i: reloads(g) == i, g.log)
+    stop.set()
+    for t in clients:
+        t.join()
+    g.settled()
+    lines = g.lines("a.jsonl")
+    seen = {}
+    for e in lines:
+        assert e["a"] == e["b"] == e.get("c", e["a"])
+        key = e["id"].split(":")[2]
+        assert e["a"] >= seen.get(key, 0)
+        seen[key] = e["a"]
+    got = [e["id"] for e in lines]
+    for number, mine in enumerate(sent):
+        assert [x for x in got if f":c{number}:" in x] == [y for x in mine for y in (x, x + ":1")]
+    assert len({e["a"] for e in lines}) > 20 and reloads(g, "failed") == 0
+    assert len(said(g, "script reloaded")) == 100 and not said(g, "a pipeline changes")
+
+
+def test_saves_by_halves_never_reach_the_pipeline(gateway):
+    """Each half is a script of its own that would load."""
+    g = gateway(ONE, files={"a.lua": version(0)})
+    last = 0
+    for i in range(1, 6):
+        for k in range(60):
+            write_in_pieces(g, "a.lua", version(i * 100 + k))
+        last = i * 100 + 59
+        send(g, f"f{i}")
+    wait_until(lambda: (send(g, "again"), g.settled(), g.lines("a.jsonl")[-1]["v"] == last)[2], g.log)
+    assert all(e["v"] >= 0 for e in g.lines("a.jsonl")) and reloads(g, "failed") == 0
+
+
+# ---- other files that a configuration names
+
+def test_a_secret_that_changes_restarts_its_own_pipeline(gateway):
+    with contextlib.closing(Webhook()) as webhook:
+        g = gateway(started=False, config=ALL.replace("name: all", "name: all, hooks: [count.lua]") +
+                    f"  - {{name: web, publisher: {{type: http, url: '{webhook.url}', bearer_token_file: secrets/token}}}}\n",
+                    files={"count.lua": COUNT})
+        config_map(g, "secrets", {"token": "one\n"})
+        g.start()
+        send(g, "f1")
+        g.settled(1)
+        config_map(g, "secrets", {"token": "two\n"})
+        wait_until(lambda: said(g, "a pipeline changes"), g.log)
+        wait_until(lambda: g.pipeline("web")["up"])
+        send(g, "f2")
+        g.settled(2)
+        assert [r.headers["authorization"] for r in webhook.requests] == ["Bearer one", "Bearer two"]
+        assert [e["n"] for e in g.lines()] == [1, 2] and len(said(g, "a pipeline changes")) == 1
+        g.configure("pipelines: [")                     # being edited: nothing is taken of it
+        config_map(g, "secrets", {"token": "three\n"})
+        wait_until(lambda: said(g, "not reloaded, nothing has changed"), g.log)
+        send(g, "f3")
+        g.settled(3)
+        assert [e["n"] for e in g.lines()] == [1, 2, 3]
