@@ -80,6 +80,7 @@ local function read_field(bytes)
   return {
     name = one(f, 1), number = one(f, 3), repeated = one(f, 4) == LABEL_REPEATED,
     type = one(f, 5), type_name = one(f, 6), oneof = oneof, json = one(f, 10),
+    optional = one(f, 17) == 1, -- a oneof made up for it, whose name nobody uses
   }
 end
 
@@ -236,7 +237,7 @@ local function put_message_table(m, entries)
   if #by_number > 0 then
     put("static const struct gw_schema_field fields_%s[] = {", name)
     for _, f in ipairs(by_number) do
-      put('    {"%s", %d, %d, %d, %s},', f.json, #f.json, #f.name, f.oneof and f.oneof + 1 or 0,
+      put('    {"%s", %d, %d, %d, %s},', f.json, #f.json, #f.name, f.oneof and not f.optional and f.oneof + 1 or 0,
           field_kind(f, entries))
     end
     put("};")

@@ -376,7 +376,7 @@ static int find_kind(struct send *s, const char *name, struct gw_err *err)
     char hint[100];
 
     s->kind = GW_KINDS;
-    if (!name || (!gw_kind_parse(gw_str_of(name), &s->kind) && gw_flyte_descriptor(s->kind)))
+    if (!name || (!gw_kind_parse(gw_str_of(name), &s->kind) && s->kind <= GW_TASK))
         return 0;
     for (int kind = GW_WORKFLOW; kind <= GW_TASK; kind++)
         gw_nearest_offer(&near, gw_str_of(gw_kind_names[kind]));

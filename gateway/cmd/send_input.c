@@ -109,7 +109,7 @@ static int add_object(struct gw_arena *mem, struct gw_str object, enum gw_kind k
 
     if (rc < 0)
         return -1;
-    if (rc && (gw_kind_parse(name, &kind) || !gw_flyte_descriptor(kind)))
+    if (rc && (gw_kind_parse(name, &kind) || kind > GW_TASK))
         return gw_err_set(err, GW_ERR_REJECT, "kind \"%.*s\" is none of workflow, node, task",
                           name.len < 40 ? (int)name.len : 40, name.p);
     if (kind == GW_KINDS)

@@ -3,6 +3,7 @@
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
 #include "flyteidl/admin/event.pb-c.h"
+#include "flyteidl2/workflow/run_definition.pb-c.h"
 
 #include <assert.h>
 
@@ -28,6 +29,8 @@ const ProtobufCMessageDescriptor *gw_flyte_descriptor(enum gw_kind kind)
         return &flyteidl__admin__node_execution_event_request__descriptor;
     case GW_TASK:
         return &flyteidl__admin__task_execution_event_request__descriptor;
+    case GW_ACTION:
+        return &flyteidl2__workflow__action_event__descriptor;
     default:
         return NULL;
     }

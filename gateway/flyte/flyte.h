@@ -33,7 +33,8 @@ struct gw_flyte_request {
     struct gw_str before, after; /* GW_CARRY_WRAPPED: JSON text around the event */
 };
 
-/* flyteidl.admin.WorkflowExecutionEventRequest, … NULL for a kind not built yet and for OTHER. */
+/* flyteidl.admin.WorkflowExecutionEventRequest, …, flyteidl2.workflow.ActionEvent; NULL for OTHER.
+ */
 const ProtobufCMessageDescriptor *gw_flyte_descriptor(enum gw_kind kind);
 /* Decodes and checks UTF-8 of every string. bytes are kept by reference. Nests at most 100 deep.
  * GW_ERR_REJECT names the field: "event.execution_id.name: not UTF-8 at byte 3"; GW_ERR_TOO_LARGE:

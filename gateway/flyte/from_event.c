@@ -27,6 +27,7 @@ static const struct carrier {
     {"workflow", GW_WORKFLOW, 0},
     {"node", GW_NODE, 0},
     {"task", GW_TASK, 0},
+    {"action", GW_ACTION, 0},
 };
 
 static const struct carrier *carrier_of(const struct gw_event *ev)

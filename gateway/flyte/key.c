@@ -132,6 +132,12 @@ struct gw_str gw_flyte_id(struct gw_arena *mem, const struct gw_flyte_request *r
         return join(
             mem, (struct gw_str[]){n.project, n.domain, n.execution, n.node, n.retry_group, phase},
             6);
+    if (r->kind == GW_ACTION)
+        return join(mem,
+                    (struct gw_str[]){n.project, n.domain, n.execution, n.node,
+                                      decimal(n.attempt, attempt), phase,
+                                      decimal(n.phase_version, version)},
+                    7);
     return join(mem,
                 (struct gw_str[]){n.project, n.domain, n.execution, n.node, n.task, n.version,
                                   decimal(n.attempt, attempt), phase,

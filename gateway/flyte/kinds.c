@@ -2,6 +2,8 @@
 
 #include "base/arena.h"
 
+#include <string.h>
+
 const Flyteidl__Event__WorkflowExecutionEvent *gw_flyte_workflow(const struct gw_flyte_request *r)
 {
     static const Flyteidl__Event__WorkflowExecutionEvent none;
@@ -26,6 +28,11 @@ const Flyteidl__Event__TaskExecutionEvent *gw_flyte_task(const struct gw_flyte_r
     return request->event ? request->event : &none;
 }
 
+const Flyteidl2__Workflow__ActionEvent *gw_flyte_action(const struct gw_flyte_request *r)
+{
+    return (const void *)r->msg;
+}
+
 const Google__Protobuf__Timestamp *gw_flyte_occurred_at(const struct gw_flyte_request *r)
 {
     switch (r->kind) {
@@ -35,6 +42,8 @@ const Google__Protobuf__Timestamp *gw_flyte_occurred_at(const struct gw_flyte_re
         return gw_flyte_node(r)->occurred_at;
     case GW_TASK:
         return gw_flyte_task(r)->occurred_at;
+    case GW_ACTION:
+        return gw_flyte_action(r)->updated_time;
     default:
         return NULL;
     }
@@ -42,9 +51,12 @@ const Google__Protobuf__Timestamp *gw_flyte_occurred_at(const struct gw_flyte_re
 
 struct gw_str gw_flyte_phase(struct gw_arena *mem, const ProtobufCEnumDescriptor *d, int32_t phase)
 {
+    static const struct gw_str prefix = GW_STR("ACTION_PHASE_");
+
     /* Phases are numbered from 0 without gaps, so the number is the index. */
     if (phase >= 0 && (unsigned)phase < d->n_values && d->values[phase].value == phase)
-        return gw_str_of(d->values[phase].name);
+        return gw_str_of(d->values[phase].name +
+                         (d == &flyteidl2__common__action_phase__descriptor ? prefix.len : 0));
     return gw_arena_printf(mem, "%d", (int)phase);
 }
 
@@ -85,6 +97,23 @@ static void put_task(struct gw_flyte_names *out, const Flyteidl__Event__TaskExec
     out->phase = (int32_t)e->phase;
 }
 
+static void put_action(struct gw_flyte_names *out, const Flyteidl2__Workflow__ActionEvent *e)
+{
+    if (e->id) {
+        out->node = text_of(e->id->name);
+        if (e->id->run) {
+            out->org = text_of(e->id->run->org);
+            out->project = text_of(e->id->run->project);
+            out->domain = text_of(e->id->run->domain);
+            out->execution = text_of(e->id->run->name);
+        }
+    }
+    out->attempt = e->attempt;
+    out->phase_version = e->version;
+    out->phases = &flyteidl2__common__action_phase__descriptor;
+    out->phase = (int32_t)e->phase;
+}
+
 void gw_flyte_names(const struct gw_flyte_request *r, struct gw_flyte_names *out)
 {
     const struct gw_str empty = GW_STR("");
@@ -102,5 +131,7 @@ void gw_flyte_names(const struct gw_flyte_request *r, struct gw_flyte_names *out
         out->phase = (int32_t)gw_flyte_node(r)->phase;
     } else if (r->kind == GW_TASK) {
         put_task(out, gw_flyte_task(r));
+    } else if (r->kind == GW_ACTION) {
+        put_action(out, gw_flyte_action(r));
     }
 }

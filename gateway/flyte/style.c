@@ -20,6 +20,7 @@ static const struct {
     [GW_TASK] = {GW_STR("com.flyte.resource.task"),
                  GW_STR("admin_event_pb2.TaskExecutionEventRequest"),
                  GW_STR(SCHEMA "task_execution.json")},
+    [GW_ACTION] = {GW_STR("com.flyte.resource.action"), GW_STR("workflow.ActionEvent"), {NULL, 0}},
 };
 
 static int put_time(const struct gw_flyte_request *r, struct gw_event *ev, struct gw_err *err)
@@ -32,8 +33,8 @@ static int put_time(const struct gw_flyte_request *r, struct gw_event *ev, struc
         return 0;
     len = gw_time_format((struct gw_time){t->seconds, t->nanos}, text);
     if (!len)
-        return gw_err_set(err, GW_ERR_REJECT,
-                          "event.occurred_at: no RFC 3339 time (%lld s, %d ns since 1970)",
+        return gw_err_set(err, GW_ERR_REJECT, "%s: no RFC 3339 time (%lld s, %d ns since 1970)",
+                          r->kind == GW_ACTION ? "updated_time" : "event.occurred_at",
                           (long long)t->seconds, (int)t->nanos);
     gw_event_lend(ev, GW_STR("time"), (struct gw_str){gw_arena_strndup(ev->mem, text, len), len});
     return 0;
@@ -67,7 +68,7 @@ int gw_style_data(const struct gw_style_conf *conf, const struct gw_flyte_reques
 int gw_style_make(const struct gw_style_conf *conf, const struct gw_flyte_request *r,
                   struct gw_event *ev, struct gw_err *err)
 {
-    if (r->kind > GW_TASK)
+    if (r->kind > GW_ACTION)
         return gw_err_set(err, GW_ERR_REJECT, "no documented style for %s", gw_kind_names[r->kind]);
     gw_event_lend(ev, GW_STR("id"), gw_flyte_id(ev->mem, r));
     gw_event_lend(ev, GW_STR("source"), conf->source);
@@ -77,6 +78,7 @@ int gw_style_make(const struct gw_style_conf *conf, const struct gw_flyte_reques
         return -1;
     gw_event_lend(ev, GW_STR("datacontenttype"),
                   conf->json ? GW_STR("application/json") : GW_STR("application/protobuf"));
-    gw_event_lend(ev, GW_STR("jsonschemaurl"), documented[r->kind].schema);
+    if (documented[r->kind].schema.p)
+        gw_event_lend(ev, GW_STR("jsonschemaurl"), documented[r->kind].schema);
     return gw_style_data(conf, r, ev, err);
 }

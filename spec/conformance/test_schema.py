@@ -46,6 +46,21 @@ def test_schemas_are_flyteidls(tmp_path):
             {n: [(v.name, v.number) for v in e.value] for n, e in enums(want)}, name
 
 
+def test_schemas_are_flyteidl2s(tmp_path):
+    """Those of the files' messages and enums that an ActionEvent holds."""
+    protos = [str(p.relative_to(ROOT / "proto")) for p in (ROOT / "proto/flyteidl2").rglob("*.proto")]
+    subprocess.run(["protoc", "-I", ROOT / "proto", f"--descriptor_set_out={tmp_path}/ours", *protos], check=True)
+    ours, theirs = files(tmp_path / "ours"), files(ROOT / "spec/golden/flyteidl2.desc")
+    assert len(ours) == len(protos) >= 7
+    for name, got in ours.items():
+        want = dict(messages(theirs[name].package, theirs[name].message_type))
+        for n, m in messages(got.package, got.message_type):
+            assert fields(m) == fields(want[n]), n
+        want = dict(enums(theirs[name]))
+        for n, e in enums(got):
+            assert [(v.name, v.number) for v in e.value] == [(v.name, v.number) for v in want[n].value], n
+
+
 def test_event_calls_are_flyteadmins():
     theirs = files(ROOT / "spec/golden/flyteidl.desc")["flyteidl/service/admin.proto"].service[0]
     want = {m.name: (m.input_type, m.output_type) for m in theirs.method}

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gw_flyte_request r;
     struct gw_err err;
 
-    if (size && !gw_flyte_decode(mem, (enum gw_kind)(data[0] % 3),
+    if (size && !gw_flyte_decode(mem, (enum gw_kind)(data[0] % 4),
                                  (struct gw_str){(const char *)data + 1, size - 1}, &r, &err))
         check(mem, &r);
     gw_arena_free(mem);

@@ -17,6 +17,7 @@ describe("flyte", function()
     has("kind=workflow " .. where .. failure, gate.workflow(t))
     has("kind=node " .. where .. " node=n1" .. failure, gate.node(t))
     has("kind=task " .. where .. " node=n1 task=t1 attempt=3" .. failure, gate.task(t))
+    has("kind=action " .. where .. " node=n1 attempt=3" .. failure, gate.action(t))
     gate.run("request.event.execution_id.org = 'o' assert(flyte.org == '')", gate.workflow {})
   end)
 
@@ -24,6 +25,8 @@ describe("flyte", function()
     gate.run("assert(flyte.node == nil and flyte.task == nil and flyte.attempt == nil and flyte.error_code == nil and flyte.error_message == nil)",
       gate.workflow {})
     gate.run("assert(flyte.node == 'n0' and flyte.task == nil and flyte.attempt == nil and flyte.error_code == nil)", gate.node {})
+    gate.run("assert(flyte.node == 'a0' and flyte.execution == 'r1' and flyte.task == nil and flyte.attempt == 1 and flyte.error_code == nil)",
+      gate.action {})
     gate.run("assert(flyte.attempt == 0 and math.type(flyte.attempt) == 'integer' and flyte.task == 'wf.t')", gate.task {})
   end)
 
@@ -35,6 +38,8 @@ describe("flyte", function()
             TIMED_OUT = "ft", DYNAMIC_RUNNING = "", RECOVERED = "t"},
     task = {UNDEFINED = "", QUEUED = "", RUNNING = "", SUCCEEDED = "t", ABORTED = "t", FAILED = "ft", INITIALIZING = "",
             WAITING_FOR_RESOURCES = "", RETRYABLE_FAILED = "f"},
+    action = {UNSPECIFIED = "", QUEUED = "", WAITING_FOR_RESOURCES = "", INITIALIZING = "", RUNNING = "", SUCCEEDED = "t", FAILED = "ft",
+              ABORTED = "t", TIMED_OUT = "ft", PAUSED = "", RECOVERED = "t"},
   }
 
   it("knows of every phase whether it failed and whether it ended", function()
@@ -51,7 +56,8 @@ describe("flyte", function()
       local n, last = 0, 0
       for _ in pairs(all) do n = n + 1 end
       for i = 0, 40 do
-        local phase = gate.run(("request.event.phase = %d e.p = tostring(request.event.phase)"):format(i), gate[kind] {})[1].p
+        local script = "local v = flyte.kind == 'action' and request or request.event v.phase = %d e.p = tostring(v.phase):gsub('^ACTION_PHASE_', '')"
+        local phase = gate.run(script:format(i), gate[kind] {})[1].p
         if phase ~= tostring(i) then
           assert(all[phase], kind .. " " .. phase)
           last = last + 1

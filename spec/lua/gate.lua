@@ -151,6 +151,15 @@ function gate.task(t)
     error = error_of(t), custom_info = t.custom_info, reasons = t.reasons, logs = t.logs}})
 end
 
+-- Of Flyte 2.
+function gate.action(t)
+  return request("action", {
+    id = {run = {org = t.org, project = t.project or "flytesnacks", domain = t.domain or "development", name = t.name or "r1"},
+          name = t.node or "a0"},
+    attempt = t.attempt or 1, phase = "ACTION_PHASE_" .. (t.phase or "RUNNING"), version = t.version, updated_time = t.time or TIME,
+    error_info = t.error and {code = t.code or "USER:Unknown", message = t.error, kind = "KIND_USER"} or nil})
+end
+
 -- Any CloudEvent; t.json its text as it stands.
 function gate.event(t)
   local e = {specversion = "1.0", id = "e1", source = "/spec", type = "spec"}

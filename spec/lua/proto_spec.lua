@@ -113,7 +113,8 @@ describe("moongate.proto", function()
 
   it("has the well-known types as request has them", function()
     run([[
-      local r = pb:new("team.v2.Run", {at = "2026-01-02T03:04:05.5Z", took = -1.5, details = {a = {1, "x"}, b = m.json.null}, cached = {value = false}})
+      local r = pb:new("team.v2.Run", {at = "2026-01-02T03:04:05.5Z", took = -1.5, details = {a = {1, "x"}, b = m.json.null},
+                                       cached = {value = false}})
       assert(tostring(r.at) == "2026-01-02T03:04:05.500Z" and m.time(r.at) == 1767323045.5)
       assert(tostring(r.took) == "-1.500s" and m.time(r.took) == -1.5)
       assert(r.details.a[1] == 1.0 and r.details.b == m.json.null and r.cached.value == false)

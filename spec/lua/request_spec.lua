@@ -135,7 +135,8 @@ describe("request", function()
       assert(v.phase == 77 and m.to_json(request):find('"phase":77', 1, true))
       v.phase = "SUCCEEDED"
       assert(v.phase == "SUCCEEDED")]], gate.node {})
-    assert.error(function() gate.run("request.event.phase = 2147483648", gate.node {}) end, "phase: 2147483648 is out of range (-2147483648 to 2147483647)")
+    assert.error(function() gate.run("request.event.phase = 2147483648", gate.node {}) end,
+      "phase: 2147483648 is out of range (-2147483648 to 2147483647)")
     assert.error(function() gate.run("request.event.phase = true", gate.node {}) end, "phase is a name or a number, not true")
     assert.error(function() gate.run("request.event.is_parent = 1", gate.node {}) end, "is_parent is a boolean, not 1")
     assert.error(function() gate.run("request.event.event_version = 1.5", gate.node {}) end, "event_version is an integer, not 1.5")
@@ -144,7 +145,7 @@ describe("request", function()
   it("keeps a number that an enum does not have", function()
     local bytes = gate.run("request.event.phase = 99", gate.node {})[1].data
     local script = "assert(request.event.phase == 99 and flyte.phase == '99' and not flyte.failed and not flyte.terminal)"
-    gate.run(script .. " e.data = 'x'", gate.event {type = "com.flyte.resource.node", datacontenttype = "application/protobuf", data_base64 = gate.base64(bytes)})
+    gate.run(script, gate.event {type = "com.flyte.resource.node", datacontenttype = "application/protobuf", data_base64 = gate.base64(bytes)})
   end)
 
   it("shows a uint64", function()
@@ -201,7 +202,8 @@ describe("request", function()
       assert(l.gone == nil and #l == 2)
       assert(select(2, pcall(function() l[7] = {} end)):find("key is a string, not 7", 1, true))
       e.json = m.to_json(request)]], gate.task {})
-    assert.has('"outputData":{"literals":{"two words":{"scalar":{"primitive":{"stringValue":"s"}}},"x":{"scalar":{"primitive":{"integer":"2"}}}}}', out[1].json)
+    assert.has('"outputData":{"literals":{"two words":{"scalar":{"primitive":{"stringValue":"s"}}},' ..
+      '"x":{"scalar":{"primitive":{"integer":"2"}}}}}', out[1].json)
   end)
 
   it("has Struct as plain Lua values, copies of them", function()
@@ -238,10 +240,12 @@ describe("request", function()
       assert(m.time(v.occurred_at) == 0.0)
       v.occurred_at = nil
       assert(v.occurred_at == nil)]], failed)
-    local duration = "request.event.task_node_metadata = {dynamic_workflow = {compiled_workflow = {primary = {template = {nodes = {{metadata = {timeout = %s}}}}}}}} " ..
+    local duration = "request.event.task_node_metadata = {dynamic_workflow = {compiled_workflow = {primary = {template = " ..
+      "{nodes = {{metadata = {timeout = %s}}}}}}}} " ..
       "local d = request.event.task_node_metadata.dynamic_workflow.compiled_workflow.primary.template.nodes[1].metadata.timeout "
     gate.run(duration:format("90.25") .. "assert(tostring(d) == '90.250s' and m.time(d) == 90.25 and d.seconds == 90)", gate.node {})
-    gate.run(duration:format("-0.5") .. "assert(tostring(d) == '-0.500s' and m.time(d) == -0.5 and d.seconds == 0 and d.nanos == -500000000)", gate.node {})
+    gate.run(duration:format("-0.5") .. "assert(tostring(d) == '-0.500s' and m.time(d) == -0.5 and d.seconds == 0 and d.nanos == -5e8)",
+      gate.node {})
     gate.run(duration:format("{seconds = math.maxinteger}") .. "assert(tostring(d):find('Duration out of range', 1, true))", gate.node {})
   end)
 
@@ -289,7 +293,8 @@ describe("request", function()
         assert(value == request.event[name] or name == "custom_info")
         names[#names + 1] = name
       end
-      assert(table.concat(names, " ") == "task_id parent_node_execution_id retry_attempt phase occurred_at error custom_info", table.concat(names, " "))]], failed)
+      names = table.concat(names, " ")
+      assert(names == "task_id parent_node_execution_id retry_attempt phase occurred_at error custom_info", names)]], failed)
   end)
 
   it("copies lists and maps out to tables", function()
@@ -307,12 +312,36 @@ describe("request", function()
   it("nests to a bounded depth, whichever way", function()
     local function grows(step)
       assert.error(function()
-        gate.run("request.event.output_data = {literals = {x = {}}} local at = request.event.output_data.literals.x for i = 1, 200 do " .. step .. " end", failed)
+        gate.run("request.event.output_data = {literals = {x = {}}} local at = request.event.output_data.literals.x\n" ..
+          "for i = 1, 200 do " .. step .. " end", failed)
       end, "nest more than 90 deep")
     end
     grows("at.collection = {literals = {{}}} at = at.collection.literals[1]")
     grows("at.map = {literals = {y = {}}} at = at.map.literals.y")
     grows("at.map = {literals = {}} at.map.literals.y = {} at = at.map.literals.y")
+  end)
+
+  it("is the ActionEvent of Flyte 2", function()
+    local out = gate.run([[
+      assert(request.id.run.name == "r1" and request.id.name == "a0" and request.phase == "ACTION_PHASE_FAILED" and request.attempt == 2)
+      assert(request.error_info.kind == "KIND_USER" and request.error_info.gpu_fault == nil and request.end_time == nil)
+      request.error_info.gpu_fault = {kind = "KIND_XID"}
+      assert(request.error_info.gpu_fault.gpu_index == nil)
+      request.error_info.gpu_fault.gpu_index = 0
+      assert(request.error_info.gpu_fault.gpu_index == 0)
+      request.end_time = 1.5
+      assert(not pcall(m.which, request, "_end_time"))
+      request.log_info = {{uri = "u", ttl = 3, ShowWhilePending = true}}
+      e.json = m.to_json(request)]], gate.action {phase = "FAILED", attempt = 2, version = 3, error = "no memory"})
+    assert.equal("flytesnacks:development:r1:a0:2:FAILED:3", out[1].id)
+    assert.equal("com.flyte.resource.action", out[1].type)
+    assert.equal("workflow.ActionEvent", out[1].subject)
+    assert.equal("2026-01-02T03:04:05Z", out[1].time)
+    assert.is_nil(out[1].jsonschemaurl)
+    assert.has('"endTime":"1970-01-01T00:00:01.500Z","errorInfo":{"message":"no memory","kind":"KIND_USER","code":"USER:Unknown",' ..
+      '"gpuFault":{"kind":"KIND_XID","gpuIndex":0}},"logInfo":[{"uri":"u","ttl":"3s","ShowWhilePending":true}]', out[1].json)
+    gate.run("assert(flyte.kind == 'action' and request.id.name == 'a0')",
+      gate.event {type = "com.flyte.resource.action", datacontenttype = "application/protobuf", data_base64 = gate.base64(out[1].data)})
   end)
 
   it("is nil for other events", function()
