@@ -160,12 +160,29 @@ static void load(lua_State *L, const char *path)
     h->field = path; /* a string that stays: it is the key in the registry */
 }
 
-/* Of a name beside the script. */
+/* A part of the path is "..", or there is no part: it leads out of the folder. */
+static int leads_out(const char *name)
+{
+    if (*name == '/' || *name == '\0')
+        return 1;
+    for (const char *at = name; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (!strncmp(at, "..", 2) && (at[2] == '/' || at[2] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+/* Of a file beside the script or below. */
 static const char *push_path(lua_State *L, const char *name)
 {
     const struct gw_script *s = gw_vm(L)->run->script;
     const char *slash = s && s->path ? strrchr(s->path, '/') : NULL;
+    char shown[GW_SHOWN];
 
+    if (leads_out(name))
+        luaL_error(L, "moongate.proto.load reads files beside the script or below, not %s",
+                   gw_show(L, 1, shown));
     lua_pushlstring(L, s && s->path ? s->path : "", slash ? (size_t)(slash - s->path) + 1 : 0);
     lua_pushstring(L, name);
     lua_concat(L, 2);

@@ -12,7 +12,8 @@ describe("flyte", function()
 
   it("has the same fields for every kind", function()
     local where = "org= project=p domain=d execution=x"
-    local t = {project = "p", domain = "d", name = "x", phase = "FAILED", error = "no memory", code = "OOM", node = "n1", task = "t1", attempt = 3}
+    local t = {project = "p", domain = "d", name = "x", phase = "FAILED", error = "no memory", code = "OOM", node = "n1", task = "t1",
+               attempt = 3}
     local failure = " phase=FAILED terminal=true failed=true error_code=OOM error_message=no memory"
     has("kind=workflow " .. where .. failure, gate.workflow(t))
     has("kind=node " .. where .. " node=n1" .. failure, gate.node(t))

@@ -201,6 +201,12 @@ describe("moongate.proto", function()
     raises("pb:decode('team.v2.Run', '\\x0a\\x01\\xff')", "Run: name: not UTF-8 at byte 0")
     raises("pb:decode('team.v2.Run')", "a string expected, got nothing")
     assert.error(function() gate.run("m.proto.load('no.desc')") end, "there is no such file: " .. folder .. "no.desc")
+    for _, path in ipairs {"", "/etc/passwd", "../x.desc", "a/../x.desc", "a/..", ".."} do
+      assert.error(function() gate.run("m.proto.load('" .. path .. "')") end,
+        'moongate.proto.load reads files beside the script or below, not "' .. path .. '"')
+    end
+    gate.run("assert(m.proto.load('./" .. name .. "'))")
+    assert.error(function() gate.run("m.proto.load('a..b/..c')") end, "there is no such file")
     assert.error(function() gate.run("m.proto.load()") end, "a string expected, got nothing")
     beside("no.desc", "what is this")
     assert.error(function() gate.run("m.proto.load('no.desc')") end, "no.desc: cut short, or no descriptor set (protoc")

@@ -50,7 +50,7 @@ TEST(test_decode_says_where_a_request_is_wrong)
                "WorkflowExecutionEventRequest: a wire type proto3 does not have at byte 1"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
                "event.phase: a varint of more than 10 bytes at byte 3"));
-    CHECK(says(ERROR_OF(GW_ACTION, ""), "no event request: action"));
+    CHECK(says(ERROR_OF(GW_OTHER, ""), "no event request: other"));
 }
 
 /* A Literal's collection{literals{collection{literals{…}}}}. */
