@@ -171,12 +171,12 @@ static int is_required(const struct gw_pbraw_field *f)
     return f->label == GW_PBRAW_REQUIRED;
 }
 
-/* Unset is something else than zero. */
+/* Unset is something else than zero (proto3's optional has a oneof of its own in the set). */
 static int has_presence(const struct building *b, const struct gw_pbraw_field *f)
 {
     if (f->type == GW_PBRAW_MESSAGE || f->label == GW_PBRAW_REPEATED || b->m->map_entry)
         return 0;
-    return !b->m->file->proto3 || f->optional3;
+    return !b->m->file->proto3;
 }
 
 static void place_member(struct building *b, const struct gw_pbraw_field *f,

@@ -243,11 +243,20 @@ describe("moongate.proto", function()
     raises("local r = {} for i = 1, 200 do r = {child = r} end pb:new('team.v2.Run', r)", why)
     raises("local r = pb:new('team.v2.Run') for i = 1, 200 do r = pb:new('team.v2.Run', {child = r}) end", "nests more than 100 deep")
     raises("local r = pb:new('team.v2.Run', {parts = {{}}}) for i = 1, 200 do r.parts[1] = r end", "nests more than 100 deep")
+    raises("local at, long = pb:new('team.v2.Run'), pb:new('team.v2.Run') local down = long " ..
+      "for i = 1, 60 do down.child = {} down = down.child at.child = {} at = at.child end at.child = long", "nests more than 100 deep")
     run([[
       local r = {}
       for i = 1, 88 do r = {child = r} end
       r = pb:decode("team.v2.Run", pb:encode("team.v2.Run", r))
       assert(#m.to_json(r) > 88 * 9 and m.to_table(r).child.child)]])
+  end)
+
+  it("keeps the bytes that a message was decoded from", function()
+    run([[
+      local r = pb:decode("team.v2.Run", "\x0a\x7f" .. ("a"):rep(127))
+      for i = 1, 3000 do local _ = ("b"):rep(129 + i % 3) end
+      assert(r.name == ("a"):rep(127))]])
   end)
 
   it("counts what it makes as memory", function()

@@ -398,3 +398,22 @@ TEST(test_pbset_survives_a_set_that_is_cut_or_changed_anywhere)
     CHECK(refused > tries);
     gw_arena_free(mem);
 }
+
+TEST(test_pbset_decodes_within_a_bound_of_memory)
+{
+    enum { MEMORY = 1 << 20, ITEMS = 1 << 20 };
+    static const char zeros[ITEMS];
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_buf *set = one(field("a", 1, 3, REPEATED));
+    struct gw_err err = {.kind = 0};
+    struct gw_pbset *s = gw_pbset_parse(text_of(set), &err);
+    struct gw_buf bytes;
+
+    gw_buf_init(&bytes, 2 * ITEMS, NULL);
+    gw_pbwire_put_bytes(&bytes, 1, (struct gw_str){zeros, ITEMS});
+    CHECK(!gw_pb_decode_within(mem, gw_pbset_at(s, 0), text_of(&bytes), 0, MEMORY, &err));
+    CHECK(err.kind == GW_ERR_TOO_LARGE && gw_arena_size(mem) < 3 * MEMORY);
+    gw_buf_free(&bytes);
+    gw_pbset_free(s);
+    gw_arena_free(mem);
+}

@@ -248,6 +248,28 @@ TEST(test_guard_counts_data_made_from_the_request)
     world_close(&w);
 }
 
+TEST(test_guard_counts_what_is_decoded)
+{
+    struct world w;
+    char path[600];
+
+    snprintf(path, sizeof(path), "%s/spec/golden/flyteidl-events.desc", spec_root());
+    CHECK(!symlink(path, "set.desc"));
+    gw_hook_now_ms = slow_clock;
+    world_init(&w);
+    w.conf.limits.instructions = INT64_MAX;
+    w.conf.limits.memory = 8 << 20;
+    world_script(&w, "hook.lua",
+                 "local pb = require('moongate').proto.load('set.desc')\n"
+                 "return function(e)\n"
+                 "pb:decode('flyteidl.core.LiteralCollection', "
+                 "('\\x0a\\0'):rep(1 << 19)) end");
+    world_open(&w);
+    CHECK(!strcmp(world_call(&w)->reason, "hook_memory"));
+    CHECK(gw_arena_size(w.mem) < 20 << 20);
+    world_close(&w);
+}
+
 TEST(test_guard_time_is_a_budget_too)
 {
     struct gw_hook_call c;
