@@ -43,6 +43,23 @@ static const char team[] =
     "  moongate.rename(event, 'jsonschemaurl', 'dataschema')\n"
     "end\n";
 
+/* A message of a descriptor set, spec/golden/flyteidl-events.desc. */
+static const char v2_made[] =
+    "local pb = require('moongate').proto.load('set.desc')\n"
+    "return function(event, request, flyte)\n"
+    "  local v2 = pb:new('flyteidl.event.NodeExecutionEvent', {node_name = flyte.node,\n"
+    "    phase = flyte.phase, producer_id = 'p', occurred_at = request.event.occurred_at,\n"
+    "    id = {node_id = flyte.node, execution_id = {project = flyte.project, name = "
+    "flyte.execution}}})\n"
+    "  event.data = v2\n"
+    "end\n";
+static const char v2_read[] =
+    "local pb = require('moongate').proto.load('set.desc')\n"
+    "return function(event)\n"
+    "  local v1 = pb:decode('flyteidl.admin.TaskExecutionEventRequest', event.data)\n"
+    "  if v1.event.task_id.name == '' then return false end\n"
+    "end\n";
+
 struct row {
     const char *name, *script, *again; /* again: a second script */
     struct gw_hooks *hooks;
@@ -57,6 +74,8 @@ static struct row rows[] = {
     {.name = "the same beside one skipped by event_types", .script = nothing, .again = skipped},
     {.name = "two facts", .script = facts},
     {.name = "three reads, two sets, a rename", .script = team},
+    {.name = "a message of a set made, sent as data", .script = v2_made},
+    {.name = "one decoded from data, a read", .script = v2_read},
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -109,6 +128,25 @@ static double measure(struct gw_hooks *hooks, struct gw_arena *mem, long n)
     return (double)(gw_clock_mono_ns() - began) / (double)n / 1000;
 }
 
+/* Of the scripts, with the set beside them. */
+static const char *folder(void)
+{
+    static char name[] = "/tmp/hook_bench.XXXXXX";
+    static int made;
+    char to[512], at[100];
+
+    if (made)
+        return name;
+    made = 1;
+    if (!mkdtemp(name) || !getcwd(at, sizeof(at)))
+        die("cannot make", name);
+    snprintf(to, sizeof(to), "%s/spec/golden/flyteidl-events.desc", at);
+    snprintf(at, sizeof(at), "%s/set.desc", name);
+    if (symlink(to, at))
+        die("cannot write", at);
+    return name;
+}
+
 static const char *write_script(const char *text)
 {
     static int n;
@@ -117,7 +155,7 @@ static const char *write_script(const char *text)
 
     if (!path)
         abort();
-    snprintf(path, 100, "/tmp/hook_bench.%ld.%d.lua", (long)getpid(), n++);
+    snprintf(path, 100, "%s/%d.lua", folder(), n++);
     f = fopen(path, "w");
     if (!f || fputs(text, f) < 0 || fclose(f))
         die("cannot write", path);
@@ -145,6 +183,15 @@ static void open_row(struct row *r)
         die("a script", err.msg);
     for (size_t i = 0; i < r->scripts.n; i++)
         unlink(r->paths[i]);
+}
+
+static void leave(void)
+{
+    char set[100];
+
+    snprintf(set, sizeof(set), "%s/set.desc", folder());
+    unlink(set);
+    rmdir(folder());
 }
 
 static int by_size(const void *a, const void *b)
@@ -198,6 +245,7 @@ int main(int argc, char **argv)
     encode_task();
     for (size_t i = 0; i < ROWS; i++)
         open_row(&rows[i]);
+    leave();
     for (int k = 0; k < rounds; k++)
         for (size_t i = 0; i < ROWS; i++)
             rows[i].us[k] = measure(rows[i].hooks, mem, n);
