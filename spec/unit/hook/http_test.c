@@ -281,7 +281,7 @@ static const char *status_line = "302 Found";
 
 static const char *redirect(const char *head, const char *body)
 {
-    static char answer[400];
+    static _Thread_local char answer[400];
 
     if (strstr(head, "/there"))
         return echo(head, body);
@@ -352,18 +352,22 @@ TEST(test_http_a_redirected_post_becomes_a_get_but_for_307)
 
 /* ---- bounds ---- */
 
+/* Each is made once: another connection may still be sending it. */
 static const char *huge(const char *head, const char *body)
 {
-    static char answer[(3 << 20) + 200];
-    const size_t n = strstr(head, "/fits")   ? 1 << 20
-                     : strstr(head, "/over") ? (1 << 20) + 1
-                                             : 3 << 20;
-    const int len = snprintf(answer, 200, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", n);
+    static const size_t sizes[] = {1 << 20, (1 << 20) + 1, 3 << 20};
+    static char *answers[3];
+    const int i = strstr(head, "/fits") ? 0 : strstr(head, "/over") ? 1 : 2;
+    int len;
 
     (void)body;
-    memset(answer + len, 'x', n);
-    answer[(size_t)len + n] = '\0';
-    return answer;
+    if (answers[i])
+        return answers[i];
+    answers[i] = calloc(1, sizes[i] + 200);
+    CHECK(answers[i]);
+    len = snprintf(answers[i], 200, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", sizes[i]);
+    memset(answers[i] + len, 'x', sizes[i]);
+    return answers[i];
 }
 
 TEST(test_http_an_answer_is_at_most_a_megabyte)
@@ -376,7 +380,7 @@ TEST(test_http_an_answer_is_at_most_a_megabyte)
 
 static const char *many_headers(const char *head, const char *body)
 {
-    static char answer[100000];
+    static _Thread_local char answer[100000];
     size_t n = (size_t)sprintf(answer, "HTTP/1.1 200 OK\r\n");
 
     (void)head;
