@@ -36,12 +36,13 @@ struct calls {
 
 static struct calls *all;
 static int64_t now;
+static int ticking; /* a millisecond passes from one look to the next */
 static int has_loop = 1;
-static int64_t timeout_ms = 5000;
+static int64_t timeout_ms = 5000, instructions = 1000000;
 
 static int64_t fake_now(void)
 {
-    return now;
+    return now += ticking;
 }
 
 static void on_end(struct gw_wait *w)
@@ -135,6 +136,7 @@ static void open_calls(const char *const *scripts, size_t n)
     all->loop = gw_loop_new();
     all->w.conf.loop = has_loop ? all->loop : NULL;
     all->w.conf.limits.timeout_ms = timeout_ms;
+    all->w.conf.limits.instructions = instructions;
     for (size_t i = 0; i < n; i++) {
         char name[] = "a.lua";
         struct gw_buf b;
@@ -352,7 +354,7 @@ TEST(test_wait_after_time_is_up_runs_close_handlers_within_a_grace)
              "if event.id == 'bad' then while true do end end m.log.warn(event.id)\n"
              "event.closed = true end}) wait()");
     o = start("good");
-    now += 5000;
+    now += 6000;
     gw_hooks_expire(all->w.hooks);
     CHECK(o->dones == 1 && number(o, "closed") == 1 && !o->c.stopped);
     o = start("bad");
@@ -389,7 +391,9 @@ TEST(test_wait_an_answer_at_the_last_moment_leaves_time_to_go_on)
              "if event.id == 'more' then wait() end");
     o = start("e1");
     now += 4999;
+    ticking = 1;
     answer(0, 0);
+    ticking = 0;
     CHECK(o->dones == 1 && number(o, "done") == 1);
     o = start("more"); /* but there is no more waiting */
     now += 5000;
@@ -413,6 +417,24 @@ TEST(test_wait_every_hook_pays_for_itself)
     CHECK(a->dones == 1 && a->c.verdict == GW_HOOK_PUBLISH);
     CHECK(b->dones == 1 && !strcmp(b->c.reason, "hook_budget"));
     CHECK(has(b->c.text, "a.lua:4: more than 1000000 instructions"));
+    close_calls();
+}
+
+/* What another allocated and has not paid for yet stays its own. */
+TEST(test_wait_debts_stay_with_their_hook)
+{
+    struct one *a, *b;
+
+    instructions = 60000;
+    open_one("if event.id == 'b' then local s = 'x' for i = 1, 22 do s = s .. s end wait() return "
+             "end\nwait() for i = 1, 45000 do end");
+    a = start("a");
+    b = start("b");
+    CHECK(b->dones == 0);
+    answer(0, 0);
+    CHECK(a->dones == 1 && a->c.verdict == GW_HOOK_PUBLISH);
+    answer(1, 0);
+    CHECK(b->dones == 1 && b->c.verdict == GW_HOOK_PUBLISH);
     close_calls();
 }
 
@@ -504,6 +526,24 @@ TEST(test_wait_over_a_reload_ends_in_the_old_version)
     CHECK(b->dones == 1 && number(b, "v") == 2);
     answer(0, 9);
     CHECK(a->dones == 1 && number(a, "v") == 1 && number(a, "got") == 9);
+    close_calls();
+}
+
+TEST(test_wait_a_stop_in_an_old_state_leaves_the_new_one)
+{
+    struct one *a, *b;
+    const struct gw_hook_vm *fresh;
+
+    open_one("wait() while true do end");
+    a = start("a");
+    world_write("a.lua", "return function(e) e.v = 2 end");
+    CHECK(gw_hooks_reload(all->w.hooks, NULL, &all->w.err) == 0);
+    b = start("b");
+    fresh = b->c.run->vm;
+    answer(0, 0);
+    CHECK(a->c.stopped && !strcmp(a->c.reason, "hook_budget"));
+    b = start("c");
+    CHECK(number(b, "v") == 2 && b->c.run->vm == fresh);
     close_calls();
 }
 

@@ -39,7 +39,7 @@ static void open_the_gate(void)
 }
 
 /* Events of key k0 (even numbers) wait, others do not. */
-static void begin(void)
+static void begin(int log)
 {
     char script[300];
 
@@ -48,7 +48,7 @@ static void begin(void)
              "return function(e) if tonumber(e.id) %% 2 == 0 then "
              "assert(moongate.http.get('%s')) end end",
              http_server());
-    rig_begin(GW_LOG_MEMORY);
+    rig_begin(log);
     rig_script("wait.lua", script);
 }
 
@@ -56,7 +56,7 @@ TEST(test_pipeline_waiting_hooks_hold_back_their_key_only)
 {
     int ids[20];
 
-    begin();
+    begin(GW_LOG_MEMORY);
     rig_run(P);
     rig_events(0, 10, 2);
     UNTIL(rig_stats().published == 5 && n_asked() == 1);
@@ -74,7 +74,7 @@ TEST(test_pipeline_stop_while_hooks_wait_keeps_their_records)
 {
     int ids[20];
 
-    begin();
+    begin(GW_LOG_MEMORY);
     rig_run(P);
     rig_events(0, 10, 2);
     UNTIL(rig_stats().published == 5 && n_asked() == 1);
@@ -92,7 +92,7 @@ TEST(test_pipeline_stop_while_hooks_wait_keeps_their_records)
  * any more. */
 TEST(test_pipeline_answers_that_come_after_the_publisher_is_closed)
 {
-    begin();
+    begin(GW_LOG_EMBEDDED); /* which takes its time for a settle */
     for (int round = 0; round < 5; round++) {
         pthread_mutex_lock(&http_server_lock);
         open_gate = asked = 0;
@@ -116,7 +116,7 @@ TEST(test_pipeline_stop_gives_waiting_hooks_their_time)
 {
     int ids[20];
 
-    begin();
+    begin(GW_LOG_MEMORY);
     rig_run(P "order_by: none\n");
     rig_events(0, 6, 2);
     UNTIL(n_asked() == 3);
@@ -130,7 +130,7 @@ TEST(test_pipeline_stop_gives_waiting_hooks_their_time)
 
 TEST(test_pipeline_hooks_that_wait_too_long_never_stop_it)
 {
-    begin();
+    begin(GW_LOG_MEMORY);
     rig_run("name: p\nstart: retained\nhooks: [wait.lua]\npublisher: {type: file, path: out}\n"
             "hook_limits: {allow_hosts: ['127.0.0.1'], timeout: 20ms}\n");
     rig_events(0, 20, 2);
