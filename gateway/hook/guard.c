@@ -50,12 +50,12 @@ void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why)
 /* The time starts with the first look at the clock, so that a short call needs none. */
 static int is_late(struct gw_hook_run *r, lua_State *L)
 {
-    enum { LONG = 10 * GW_QUANTUM };
+    enum { LONG = 10 * GW_QUANTUM, LARGE = 1 << 20 };
     int64_t now = gw_hook_now_ms();
 
     if (!r->deadline_ms)
         r->deadline_ms = now + r->vm->conf->limits.timeout_ms;
-    if (r->vm->conf->limits.instructions - r->left >= LONG)
+    if (r->vm->conf->limits.instructions - r->left >= LONG || r->vm->biggest > LARGE)
         gw_watch_arm(r);
     gw_watch_seen(r, L, now);
     return now > r->deadline_ms;
