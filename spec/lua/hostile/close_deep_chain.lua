@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: too many coroutines closing each other
 -- Each coroutine's __close goes deep into C before it closes the next one.
 return function(event)
   if event.id == "next" then return end

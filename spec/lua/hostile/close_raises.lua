@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: innermost
 -- Closing raises, again and again, each time with the value before it inside.
 return function(event)
   if event.id == "next" then return end

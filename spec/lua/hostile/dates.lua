@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- Formats and times that C does not define.
 return function(event)
   if event.id == "next" then return end

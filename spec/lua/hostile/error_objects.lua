@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: the error is a table
 -- What is raised may be anything.
 return function(event)
   if event.id == "next" then return end

@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: '__tostring' must return a string
 return function(event)
   if event.id == "next" then return end
   local object = setmetatable({}, {__tostring = function() return {} end, __name = ("n"):rep(100000)})

@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: held
 -- What scripts share cannot be changed, in no way that Lua has.
 local moongate = require "moongate"
 return function(event)

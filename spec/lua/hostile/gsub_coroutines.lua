@@ -1,4 +1,5 @@
 -- expect: hook_error|hook_budget
+-- says: C stack overflow
 -- Coroutines inside replacements inside coroutines, to the end of the C stack.
 return function(event)
   if event.id == "next" then return end

@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- Tables that have no JSON, or too much of it.
 local json = require "moongate".json
 return function(event)

@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- Bytecode can crash the virtual machine.
 return function(event)
   if event.id == "next" then return end

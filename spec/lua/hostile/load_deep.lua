@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- Nested source would use up the C stack of the compiler.
 return function(event)
   if event.id == "next" then return end

@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- More locals, upvalues and constants than Lua has room for.
 local function list(n, form)
   local t = {}

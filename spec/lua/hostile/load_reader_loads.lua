@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: C stack overflow
 -- A reader that loads with itself, down to the end of the C stack.
 return function(event)
   if event.id == "next" then return end

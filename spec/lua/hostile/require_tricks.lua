@@ -1,4 +1,5 @@
 -- expect: hook_error
+-- says: refused
 -- No path leads out of the script's folder and lua/.
 return function(event)
   if event.id == "next" then return end

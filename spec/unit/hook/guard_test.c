@@ -62,11 +62,12 @@ static struct gw_hook_call run(const char *body)
     return c;
 }
 
-/* The header of a hostile script: "-- expect: hook_budget|hook_memory", then perhaps
- * "-- timeout: 200", for what only time ends. One of ours lets the event "next" pass. */
+/* The header of a hostile script: "-- expect: hook_budget|hook_memory", then perhaps "-- says:
+ * held", what an error says, and "-- timeout: 200", for what only time ends. One of ours lets the
+ * event "next" pass. */
 struct hostile {
-    char expect[200];
-    int64_t timeout_ms; /* of the real clock; 0: the test's own */
+    char expect[200], says[100]; /* says: of a hook_error */
+    int64_t timeout_ms;          /* of the real clock; 0: the test's own */
     int passes_next;
 };
 
@@ -79,6 +80,9 @@ static struct hostile read_header(const char *path)
     CHECK(f && fgets(line, sizeof(line), f) && !strncmp(line, "-- expect: ", 11));
     snprintf(h.expect, sizeof(h.expect), "%.190s", line + 11);
     while (fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strncmp(line, "-- says: ", 9))
+            snprintf(h.says, sizeof(h.says), "%.90s", line + 9);
         if (!strncmp(line, "-- timeout: ", 12))
             h.timeout_ms = strtol(line + 12, NULL, 10);
         if (strstr(line, "event.id == \"next\""))
@@ -92,6 +96,7 @@ static struct hostile read_header(const char *path)
 static void check_call(struct world *w, const struct hostile *h, const char *got)
 {
     CHECK(w->call.verdict == GW_HOOK_FAILED && strstr(w->call.text, ".lua:"));
+    CHECK(strcmp(got, "hook_error") != 0 || has(w->call.text, h->says));
     CHECK(!strcmp(got, "hook_error") || gw_hooks_memory(w->hooks) == 0);
     CHECK(gw_hooks_memory(w->hooks) <= w->conf.limits.memory);
     CHECK(gw_arena_size(w->mem) <= (size_t)w->conf.limits.memory + (1 << 20));
@@ -209,6 +214,9 @@ static const char *const runaways[][2] = {
     {"local m = require 'moongate' local t = {} for i = 1, 1e9 do t[i] = m.copy(e) end",
      "hook_memory|hook_budget"},
     {"table.sort({3, 2, 1}, function() while true do end end)", "hook_budget"},
+    {"local a, t = ('x'):rep(1024):rep(64), {} local b = a .. 'y'\n"
+     "for i = 1, 1000 do t[i] = i % 2 == 0 and a or b end table.sort(t)",
+     "hook_budget"},
     {"('x'):gsub('.', function() while true do end end)", "hook_budget"},
     {"load(function() while true do end end)", "hook_budget"},
     {"local t = {} t.t = t require 'moongate'.json.encode(t)", "hook_error"},
