@@ -62,6 +62,7 @@ static int mg_lookup(lua_State *L)
                                   .max_file = loading ? GW_LOOKUP_FILE_MAX : MAX_IN_HOOK,
                                   .renew = loading};
     struct gw_handle *h;
+    int64_t begin_ms;
     struct gw_err err;
 
     gw_guard_charge(L, COST_OPEN);
@@ -70,7 +71,10 @@ static int mg_lookup(lua_State *L)
         conf.column = check_text(L, 2, "a column's name");
     h = gw_handle_push(L, GW_H_LOOKUP, NULL);
     h->serial = 0;
+    begin_ms = gw_hook_now_ms();
     h->p = gw_use_lookup(vm, &conf, &err);
+    if (loading) /* reading files is not the script's time */
+        gw_watch_postpone(vm->run, gw_hook_now_ms() - begin_ms);
     if (!h->p)
         luaL_error(L, "moongate.lookup: %s%s", err.msg,
                    !loading && err.kind == GW_ERR_TOO_LARGE

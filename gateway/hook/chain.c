@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/metrics.h"
+#include "base/text.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
 #include "hook/api.h"
@@ -151,17 +152,23 @@ static enum next read_list(struct gw_hook_run *r)
     return same ? equal(r, same) : GO_ON;
 }
 
-/* At most 64 bytes of it, for the metric. */
+/* At most 64 bytes of it, for the metric: what would look the same there is the same. */
 static void put_label(struct gw_hook_call *c, struct gw_str s)
 {
     size_t n = s.len < sizeof(c->label) ? s.len : sizeof(c->label) - 1;
 
     while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
         n--;
-    memset(c->label, ' ', n);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f)
-            c->label[i] = s.p[i];
+    for (size_t i = 0, step; i < n; i += step) {
+        step = gw_utf8_step(s.p + i, n - i);
+        if (!step)
+            c->label[i] = '?';
+        else if (step == 1 && ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f))
+            c->label[i] = ' ';
+        else
+            memcpy(c->label + i, s.p + i, step);
+        step += !step;
+    }
     c->label[n] = '\0';
 }
 

@@ -141,6 +141,8 @@ void gw_watch_disarm(struct gw_hook_vm *vm);
 /* Which state this thread runs from here on; NULL: none, while one calls into another's. Returns
  * the one before. */
 struct gw_hook_vm *gw_watch_turn(struct gw_hook_vm *vm);
+/* So much of its time was not the script's. */
+void gw_watch_postpone(struct gw_hook_run *r, int64_t ms);
 /* Remembers the line, for the text of an error. */
 void gw_watch_seen(struct gw_hook_run *r, lua_State *L, int64_t now_ms);
 

@@ -198,6 +198,18 @@ struct gw_hook_vm *gw_watch_turn(struct gw_hook_vm *vm)
     return before;
 }
 
+void gw_watch_postpone(struct gw_hook_run *r, int64_t ms)
+{
+    const int armed = r->vm->watch->armed;
+
+    if (!r->deadline_ms)
+        return;
+    r->deadline_ms += ms;
+    disarm(r->vm->watch);
+    if (armed)
+        gw_watch_arm(r);
+}
+
 /* The step was left: Lua may not be asked for anything now. */
 static int broken(struct gw_hook_run *r)
 {

@@ -70,6 +70,8 @@ TEST(test_hook_filters_with_a_reason)
     CHECK(c.verdict == GW_HOOK_FILTER && !strcmp(c.reason, "hook"));
     c = run("return function() return false, ('é'):rep(40) end");
     CHECK(strlen(c.label) == 64);
+    c = run("return function() return false, 'a\\xff\\nb' end"); /* a scrape would show it so */
+    CHECK(!strcmp(c.label, "a? b"));
 }
 
 TEST(test_hook_retry_has_its_message)

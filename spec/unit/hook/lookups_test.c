@@ -287,6 +287,40 @@ TEST(test_lookups_are_looked_at_again_when_a_script_loads)
     world_close(&w);
 }
 
+/* Reading takes a minute here. */
+static int64_t fake_ms = 1000;
+
+static int64_t fake_now(void)
+{
+    return fake_ms;
+}
+
+static void on_slow_log(const char *text, size_t len)
+{
+    on_log(text, len);
+    fake_ms += 60000;
+}
+
+TEST(test_lookups_that_take_long_to_read_do_not_cost_the_script_its_time)
+{
+    struct world w;
+
+    world_init(&w);
+    w.conf.limits.files = files;
+    replace("t.csv", "k,v\n1,old\n");
+    world_script(&w, "s.lua",
+                 "for i = 1, 5000 do end\nlocal t = require('moongate').lookup('t.csv', 'k')\n"
+                 "for i = 1, 5000 do end\nreturn function(e) e.a = t['1'].v end\n");
+    world_open(&w);
+    replace("t.csv", "k,v\n1,new\n");
+    gw_hook_now_ms = fake_now;
+    gw_diag_sink = on_slow_log;
+    CHECK(!gw_hooks_reload(w.hooks, NULL, &w.err));
+    CHECK(fake_ms == 61000);
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH && !strcmp(world_attr(&w, "a"), "new"));
+    world_close(&w);
+}
+
 /* ---- threads ---- */
 
 static struct gw_lookups *raced;
