@@ -126,6 +126,8 @@ describe("moongate.lookup", function()
                             {folder .. "/sub/*/teams.csv"}, {folder:sub(1, -2)}, {folder .. "x"}, {"*"}} do
       fails("'teams.csv', 'project'", "return 1", "teams.csv: hook_limits.files does not name it", {files = files})
     end
+    write("subject.csv", "a,b\n1,2\n")                           -- not below sub
+    fails("'subject.csv', 'a'", "return 1", "hook_limits.files does not name it", {files = {folder .. "/sub"}})
     write("../hidden.csv", "a,b\n1,2\n")
     fails("'../hidden.csv', 'a'", "return 1", "hook_limits.files does not name it")
     fails("'/etc/passwd', 'a'", "return 1", "/etc/passwd: hook_limits.files does not name it")

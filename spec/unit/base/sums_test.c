@@ -59,6 +59,7 @@ TEST(test_sums_labels_stay_readable_whatever_they_are)
 
 static struct gw_sums *shared;
 static struct gw_sum *counted;
+static pthread_barrier_t together;
 
 static void *count_and_make(void *arg)
 {
@@ -69,6 +70,9 @@ static void *count_and_make(void *arg)
         gw_sum_count(counted, 0.5);
         gw_sums_remove(shared, own);
     }
+    pthread_barrier_wait(&together);
+    for (int i = 0; i < 1000000; i++)
+        gw_sum_count(counted, 1);
     return NULL;
 }
 
@@ -79,14 +83,15 @@ TEST(test_sums_are_made_counted_and_written_by_many_threads)
 
     shared = gw_metrics_sums(m);
     counted = gw_sums_add(shared, "n_total", GW_STR(""));
+    pthread_barrier_init(&together, NULL, 4);
     for (int i = 0; i < 4; i++)
         CHECK(!pthread_create(&threads[i], NULL, count_and_make, NULL));
     for (int i = 0; i < 100; i++)
         scrape(m);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    CHECK(gw_sum_value(counted) > 1999.9 && gw_sum_value(counted) < 2000.1);
-    CHECK(strstr(scrape(m), "n_total 2000\n") && !strstr(out.p, "x_total"));
+    CHECK(gw_sum_value(counted) > 4001999.9 && gw_sum_value(counted) < 4002000.1);
+    CHECK(strstr(scrape(m), "n_total 4002000\n") && !strstr(out.p, "x_total"));
     gw_sums_remove(shared, counted);
     gw_metrics_free(m);
 }

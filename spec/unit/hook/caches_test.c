@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "test.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,34 @@ TEST(test_caches_are_bounded_in_bytes_together)
         in_a -= !has(a, key, 0, NULL) && i % 4 == 0 && in_a;
     }
     CHECK(in_a * VALUE < 10000);
+    gw_caches_free(c);
+}
+
+/* 0 with a sanitizer's own malloc. */
+static size_t allocated(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+
+    return m.uordblks + m.hblkhd;
+}
+
+/* What one cache had room for when it had all the bytes is not kept for it. */
+TEST(test_caches_that_were_large_are_small_again)
+{
+    struct gw_caches *c = caches_of(MB);
+    const struct gw_cache_conf conf = {.max = 1000000, .ttl_ns = INT64_MAX};
+    const size_t before = allocated();
+    char name[16];
+
+    for (int i = 0; i < 90; i++) {
+        struct gw_cache *cache;
+
+        snprintf(name, sizeof(name), "c%d", i);
+        cache = gw_caches_open(c, gw_str_of(name), &conf);
+        for (int k = 0; k < 9000; k++)
+            gw_cache_set(cache, (struct gw_str){(const char *)&k, sizeof(k)}, GW_STR(""), 0);
+    }
+    CHECK(allocated() - before < 2 * MB);
     gw_caches_free(c);
 }
 

@@ -239,6 +239,45 @@ TEST(test_lookups_a_kept_row_that_is_gone_is_an_error)
     world_close(&w);
 }
 
+static struct gw_hook_shared *changing;
+
+/* The script logs between two looks. */
+static void on_change(const char *text, size_t len)
+{
+    on_log(text, len);
+    if (strstr(text, "between"))
+        replace("t.csv", "k,v\n1,new\n");
+    if (strstr(text, "between"))
+        CHECK(gw_hook_shared_refresh(changing) == 1);
+}
+
+TEST(test_lookups_a_run_goes_on_with_what_it_saw_first)
+{
+    struct world w;
+
+    world_init(&w);
+    w.conf.limits.files = files;
+    w.conf.shared = changing = gw_hook_shared_new("orders", NULL);
+    replace("t.csv", "k,v\n1,old\n2,x\n");
+    world_script(&w, "s.lua",
+                 "local m = require 'moongate'\nlocal t = m.lookup('t.csv', 'k')\n"
+                 "return function(e) e.a = t['1'].v m.log.info('between') e.b = t['1'].v "
+                 "e.n = #t end\n");
+    world_script(&w, "next.lua",
+                 "local t = require('moongate').lookup('t.csv', 'k')\n"
+                 "return function(e) e.c = t['1'].v end\n");
+    world_open(&w);
+    gw_diag_sink = on_change;
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    gw_diag_sink = on_log;
+    CHECK(!strcmp(world_attr(&w, "a"), "old") && !strcmp(world_attr(&w, "b"), "old"));
+    CHECK(!strcmp(world_attr(&w, "c"), "old")); /* the record's next hook too */
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    CHECK(!strcmp(world_attr(&w, "a"), "new") && !strcmp(world_attr(&w, "c"), "new"));
+    gw_hook_shared_drop(w.conf.shared);
+    world_close(&w);
+}
+
 static void count_path(void *ctx, const char *path)
 {
     CHECK(!strcmp(path, "t.csv"));
