@@ -397,6 +397,32 @@ it("goes again", function() assert.is_true(h(gate.event{})[1].now > "2026-01-03"
     assert done.counts == (2, 0, 0, 0), done.out
 
 
+def test_caches_are_fresh_and_keep_the_specs_time(specs):
+    done = specs(one("""\
+local c = m.cache("seen", {ttl = 300})
+e.again = c:get("k") ~= nil
+c:set("k", 1)""", """\
+local function again() return h(gate.event{})[1].again end
+it("ages", function()
+  gate.time(1000) assert.is_false(again()) assert.is_true(again())
+  gate.time(1299) assert.is_true(again())
+  gate.time(1600) assert.is_false(again())
+end)
+it("is empty again", function() gate.time(1000) assert.is_false(again()) end)"""))
+    assert done.counts == (2, 0, 0, 0), done.out
+
+
+def test_lookups_read_the_files_beside_the_spec(specs):
+    hook = 'local m = require "moongate"\nlocal t = m.lookup("owners.csv", "project")\nreturn function(e) e.owner = t[e.project].owner end\n'
+    done = specs({"s/h.lua": hook, "s/owners.csv": "project,owner\nads,ml\n", "s/a_spec.lua": GATE + """\
+it("reads", function()
+  local h = gate.hook("h.lua", {hook_limits = {files = {"owners.csv"}}})
+  assert.equal("ml", h(gate.event{project = "ads"})[1].owner)
+end)
+it("only what is allowed", function() gate.hook("h.lua") end)"""}, "s")
+    assert done.counts == (1, 0, 1, 0) and "hook_limits.files" in done.block("only what is allowed"), done.out
+
+
 HTTP = """\
 local r, why = m.http.request(e.url, {method = e.method or "GET", json = e.body and {v = e.body} or nil, headers = {["X-A"] = "1"}})
 e.status = r and r.status e.body = r and r.body or why e.kind = r and r.headers["content-type"]"""
