@@ -148,7 +148,7 @@ lint:                         ## formatting, clang-tidy, cppcheck, luacheck, our
 
 install: $B/moongate          ## make install PREFIX=/usr DESTDIR=…
 	install -D -m 755 $B/moongate $(DESTDIR)$(PREFIX)/bin/moongate
-	set -e; for f in lua/moongate/*.lua lua/moongate/*/*.lua scripts/*.lua; do \
+	set -e; for f in $$(find lua/moongate scripts -type f); do \
 	  install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/moongate/$$f; done
 
 fmt:

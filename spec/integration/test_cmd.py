@@ -59,6 +59,8 @@ def test_installed_under_another_prefix_it_finds_its_modules(tmp_path):
     (tmp_path / "m.yaml").write_text("pipelines:\n  - {name: a, match: {kind: task}, publisher: {type: 'null'}}\n")
     done = subprocess.run([installed / "bin/moongate", "check", "-c", tmp_path / "m.yaml"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([installed / "bin/moongate", "test", installed / "share/moongate/scripts"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- check
