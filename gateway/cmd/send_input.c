@@ -240,6 +240,13 @@ struct gw_str gw_send_sample(struct gw_arena *mem, enum gw_kind kind, uint64_t r
                                "{\"event\":{\"id\":" NODE "," COMMON ",\"nodeName\":\"train\","
                                "\"specNodeId\":\"n0\",\"retryGroup\":\"0\"}}",
                                r, n, time);
+    if (kind == GW_ACTION)
+        return gw_arena_printf(
+            mem,
+            "{\"id\":{\"run\":{\"project\":\"flytesnacks\",\"domain\":\"development\","
+            "\"name\":\"r%08llx%lld\"},\"name\":\"a0\"},\"attempt\":1,"
+            "\"phase\":\"ACTION_PHASE_RUNNING\",\"updatedTime\":\"%s\"}",
+            r, n, time);
     return gw_arena_printf(
         mem,
         "{\"event\":{\"taskId\":{\"resourceType\":\"TASK\",\"project\":\"flytesnacks\","

@@ -83,8 +83,9 @@ static int find_kind(const struct try *t, enum gw_kind *kind, struct gw_err *err
     for (int k = GW_WORKFLOW; k < GW_OTHER; k++)
         if (gw_flyte_descriptor((enum gw_kind)k))
             gw_nearest_offer(&near, gw_str_of(gw_kind_names[k]));
-    return gw_err_set(err, GW_ERR_REJECT, "--kind: \"%s\" is none of workflow, node, task%s",
-                      t->kind, gw_nearest_hint(&near, hint, sizeof(hint)));
+    return gw_err_set(err, GW_ERR_REJECT,
+                      "--kind: \"%s\" is none of workflow, node, task, action%s", t->kind,
+                      gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
 static int find_style(struct try *t, struct gw_err *err)
@@ -392,7 +393,7 @@ int gw_cmd_try(int argc, char **argv)
     struct try t = {.mem = gw_arena_new(), .colours = isatty(STDOUT_FILENO)};
     const struct gw_option options[] = {
         {"kind", 0, GW_OPT_STR, &t.kind, "KIND",
-         "workflow, node or task: of the sample, of a request that does not say", 0, 0},
+         "workflow, node, task or action: of the sample, of a request that does not say", 0, 0},
         {"param", 0, GW_OPT_STRS, &t.params, "NAME=VALUE",
          "of moongate.params, VALUE as in YAML; may be repeated", 0, 0},
         {"style", 0, GW_OPT_STR, &t.style, "STYLE", "of the event: documented, the default", 0, 0},

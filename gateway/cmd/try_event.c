@@ -12,11 +12,6 @@
 
 enum { MAX_ITEMS = 100000 };
 
-static int too_many(const char *path, struct gw_err *err)
-{
-    return gw_err_set(err, GW_ERR_TOO_LARGE, "%s: more than %d events", path, MAX_ITEMS);
-}
-
 /* Samples of all kinds that there are, or of one. */
 static void add_samples(struct gw_arena *mem, enum gw_kind kind, struct gw_try_items *out)
 {
@@ -29,42 +24,54 @@ static void add_samples(struct gw_arena *mem, enum gw_kind kind, struct gw_try_i
                 .kind = (enum gw_kind)k, .json = gw_send_sample(mem, (enum gw_kind)k, run, k)};
 }
 
-/* CloudEvents, a JSON object each. */
-static int add_events(struct gw_arena *mem, const char *path, struct gw_str text,
-                      struct gw_try_items *out, struct gw_err *err)
+/* A CloudEvent, {"kind":…,"request":…}, or a request of the kind that was said. */
+static int read_object(struct gw_arena *mem, struct gw_str object, enum gw_kind kind,
+                       struct gw_try_item *out, struct gw_err *err)
+{
+    struct gw_str name = gw_line_get(mem, object, "kind");
+    struct gw_str request = gw_line_get(mem, object, "request");
+
+    *out = (struct gw_try_item){.kind = kind, .json = object};
+    if (gw_line_get(mem, object, "specversion").p) {
+        out->kind = GW_OTHER;
+        return 0;
+    }
+    if (name.p && request.p) {
+        out->json = request;
+        if (!gw_kind_parse(name, &out->kind) && gw_flyte_descriptor(out->kind))
+            return 0;
+        return gw_err_set(err, GW_ERR_FATAL,
+                          "kind \"%.*s\" is none of workflow, node, task, action",
+                          name.len < 40 ? (int)name.len : 40, name.p);
+    }
+    if (kind != GW_KINDS)
+        return 0;
+    return gw_err_set(
+        err, GW_ERR_FATAL,
+        "neither a CloudEvent nor {\"kind\":…,\"request\":…}: say with --kind what it "
+        "is");
+}
+
+static int add_objects(struct gw_arena *mem, const char *path, struct gw_str text,
+                       enum gw_kind kind, struct gw_try_items *out, struct gw_err *err)
 {
     struct gw_str rest = text, object;
     size_t n = 0;
 
     while (gw_send_object(&rest).p)
         if (n++ == MAX_ITEMS)
-            return too_many(path, err);
-    out->items = gw_arena_zalloc(mem, n * sizeof(*out->items));
+            return gw_err_set(err, GW_ERR_FATAL, "%s: more than %d events", path, MAX_ITEMS);
+    out->items = gw_arena_zalloc(mem, (n + 1) * sizeof(*out->items));
     while ((object = gw_send_object(&text)).p)
-        out->items[out->n++] = (struct gw_try_item){.kind = GW_OTHER, .json = object};
-    return 0;
-}
-
-static int add_requests(struct gw_arena *mem, const char *path, struct gw_str text,
-                        enum gw_kind kind, struct gw_try_items *out, struct gw_err *err)
-{
-    struct gw_send_items list = {0};
-
-    if (gw_send_parse(mem, path, text, kind, &list, err))
-        return -1;
-    if (list.n > MAX_ITEMS)
-        return too_many(path, err);
-    out->items = gw_arena_zalloc(mem, (list.n + 1) * sizeof(*out->items));
-    for (size_t i = 0; i < list.n; i++)
-        out->items[out->n++] = (struct gw_try_item){
-            .kind = list.items[i].kind, .json = list.items[i].json, .bytes = list.items[i].bytes};
+        if (read_object(mem, object, kind, &out->items[out->n++], err))
+            return gw_err_wrap(err, "%s: event %zu", path, out->n);
     return 0;
 }
 
 int gw_try_read(struct gw_arena *mem, const char *path, enum gw_kind kind, struct gw_try_items *out,
                 struct gw_err *err)
 {
-    struct gw_str text, rest, first;
+    struct gw_str text = {0}, rest, first;
 
     *out = (struct gw_try_items){0};
     if (!path) {
@@ -76,10 +83,12 @@ int gw_try_read(struct gw_arena *mem, const char *path, enum gw_kind kind, struc
     rest = text;
     first = gw_send_object(&rest);
     if (!first.p)
-        return gw_err_set(err, GW_ERR_REJECT, "%s: there is no event in it", path);
-    if (first.p[0] == '{' && gw_line_get(mem, first, "specversion").p)
-        return add_events(mem, path, text, out, err);
-    return add_requests(mem, path, text, kind, out, err);
+        return gw_err_set(err, GW_ERR_FATAL, "%s: there is no event in it", path);
+    if (first.p[0] == '{' || kind == GW_KINDS)
+        return add_objects(mem, path, text, kind, out, err);
+    out->items = gw_arena_zalloc(mem, sizeof(*out->items));
+    out->items[out->n++] = (struct gw_try_item){.kind = kind, .bytes = text};
+    return 0;
 }
 
 int gw_try_make(struct gw_try_event *e, const struct gw_try_item *item,

@@ -1,12 +1,12 @@
 ---@meta moongate.test
 -- What spec files see, for editors that speak LuaLS. Nothing here runs.
 
----@class moongate.test.Event An event for a hook, of gate.workflow, node, task or event.
----@field kind "workflow"|"node"|"task"|"other"
+---@class moongate.test.Event An event for a hook, of gate.workflow, node, task, action or event.
+---@field kind "workflow"|"node"|"task"|"action"|"other"
 ---@field request? table the request by proto names; may be changed
 ---@field event? table the CloudEvent's attributes and data; may be changed
 
----@class moongate.test.Fields What gate.workflow, gate.node and gate.task take; all are optional.
+---@class moongate.test.Fields What gate.workflow, node, task and action take; all are optional.
 ---@field org? string
 ---@field project? string
 ---@field domain? string
@@ -14,20 +14,27 @@
 ---@field name? string the same as execution
 ---@field phase? string "RUNNING"
 ---@field time? string RFC 3339
----@field producer? string
----@field output_uri? string
 ---@field error_code? string
 ---@field error_message? string
 ---@field error_kind? "USER"|"SYSTEM"|"UNKNOWN"
----@field request_id? string
 ---@field request? table by proto names, laid over the rest
 
----@class moongate.test.NodeFields: moongate.test.Fields
+---@class moongate.test.WorkflowFields: moongate.test.Fields
+---@field producer? string
+---@field output_uri? string
+---@field request_id? string
+
+---@class moongate.test.ActionFields: moongate.test.Fields
+---@field node? string
+---@field attempt? integer
+---@field version? integer
+
+---@class moongate.test.NodeFields: moongate.test.WorkflowFields
 ---@field node? string
 ---@field node_name? string
 ---@field retry_group? integer|string
 
----@class moongate.test.TaskFields: moongate.test.Fields
+---@class moongate.test.TaskFields: moongate.test.WorkflowFields
 ---@field node? string
 ---@field task? string
 ---@field version? string
@@ -94,7 +101,7 @@ local gate = {}
 ---@return moongate.test.Hook
 function gate.hook(scripts, conf) end
 
----@param t? moongate.test.Fields
+---@param t? moongate.test.WorkflowFields
 ---@return moongate.test.Event
 function gate.workflow(t) end
 
@@ -105,6 +112,11 @@ function gate.node(t) end
 ---@param t? moongate.test.TaskFields
 ---@return moongate.test.Event
 function gate.task(t) end
+
+---An ActionEvent of Flyte 2; `execution` is the run, `node` the action.
+---@param t? moongate.test.ActionFields
+---@return moongate.test.Event
+function gate.action(t) end
 
 ---Any CloudEvent; `data` may be a table (JSON) or a string.
 ---@param t? table<string, any>

@@ -292,7 +292,7 @@ end
 -- hook.last: how it ended.
 function Hook.__call(hook, event)
   if getmetatable(event) ~= Event then
-    error("a hook of gate.hook takes an event of gate.workflow, node, task or event, got " .. show(event), 2)
+    error("a hook of gate.hook takes an event of gate.workflow, node, task, action or event, got " .. show(event), 2)
   end
   local own = opened[hook]
   if own.epoch and own.epoch ~= epoch then host.reopen(own.state) end

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import flyte
 from gateway import BINARY, ROOT, run
 from webhook import Webhook
 
@@ -110,6 +111,14 @@ def test_an_event_that_is_none_is_exit_1(tried):
     assert tried(hook(""), event="{]", status=1) == ""
     assert tried(hook(""), event={"specversion": "1.0"}, status=1) == ""
     assert tried(hook(""), event={"kind": "task", "request": {"evnt": 1}}, status=1) == ""
+    assert tried(hook(""), event={"kind": "tsk", "request": {}}, status=1) == ""
+    assert tried(hook(""), event={"event": {}}, status=1) == ""
+    assert tried(hook(""), event="", status=1) == ""
+
+
+def test_protobuf_bytes(tried, tmp_path):
+    (tmp_path / "task.bin").write_bytes(flyte.task(phase="FAILED").SerializeToString())
+    assert 'phase: "FAILED"' in marked(tried(hook("e.phase = flyte.phase"), "task.bin", "--kind", "task"), "+")
 
 
 # ---- what it did besides
@@ -137,7 +146,7 @@ def test_control_characters_do_not_reach_the_terminal(tried):
 # ---- what it runs on
 def test_samples_of_each_kind(tried):
     out = tried(hook("e.kind = flyte.kind"))
-    assert marked(out, "+") == ['kind: "workflow"', 'kind: "node"', 'kind: "task"']
+    assert marked(out, "+") == ['kind: "workflow"', 'kind: "node"', 'kind: "task"', 'kind: "action"']
     assert marked(tried(hook("e.kind = flyte.kind"), "--kind", "node"), "+") == ['kind: "node"']
 
 
@@ -146,6 +155,8 @@ def test_a_file_with_requests(tried):
     event = {"kind": "task", "request": {"event": {"phase": "FAILED", "error": {"code": "c", "message": "m"}}}}
     assert 'code: "c"' in marked(tried(hook("e.code = flyte.error_code"), event=event), "+")
     assert 'phase: "FAILED"' in marked(tried(hook("e.phase = flyte.phase"), "--kind", "task", event=event["request"]), "+")
+    action = {"kind": "action", "request": {"id": {"name": "a0"}, "phase": "ACTION_PHASE_FAILED"}}
+    assert 'phase: "FAILED"' in marked(tried(hook("e.phase = flyte.phase"), event=action), "+")
     two = json.dumps(event) + "\n" + json.dumps(event)
     assert marked(tried(hook("e.a = 1"), event=two), "+") == ["a: 1", "a: 1"]
     with open(stream, encoding="utf-8") as f:

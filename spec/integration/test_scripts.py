@@ -80,11 +80,9 @@ def test_the_ones_of_the_demo_together(with_scripts):
 
 
 def test_each_script_says_why_and_has_a_test():
-    with open(__file__, encoding="utf-8") as f:
-        tests = f.read()
     for name in sorted(os.listdir(os.path.join(ROOT, "scripts"))):
         if not name.endswith(".lua") or name.endswith("_spec.lua"):
             continue
         with open(os.path.join(ROOT, "scripts", name), encoding="utf-8") as f:
             assert all(line.startswith("-- ") for line in f.read().splitlines()[:3]), name
-        assert f'["{name[:-4]}"' in tests, name
+        assert os.path.exists(os.path.join(ROOT, "scripts", name[:-4] + "_spec.lua")), name

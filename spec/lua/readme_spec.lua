@@ -110,7 +110,7 @@ describe("the names of specs", function()
   end)
 
   it("are the same of what gate.task and the others take", function()
-    for _, kind in ipairs {"COMMON", "WORKFLOW", "NODE", "TASK"} do
+    for _, kind in ipairs {"COMMON", "WORKFLOW", "NODE", "TASK", "ACTION"} do
       local list = code:match("local " .. kind .. " = (%b{})") or code:match("local " .. kind .. " = names_with(%b())")
       for name in list:gmatch('"([%w_]+)"') do
         assert.has("---@field " .. name .. "?", meta)

@@ -74,11 +74,13 @@ function Event:json()
   return moongate.json.encode(members)
 end
 
+-- event: what stands in the request's `event`; of an action the request itself.
 local function made_request(kind, t, event)
   if t.request ~= nil and type(t.request) ~= "table" then
     wrong("gate." .. kind .. ": request is a table, got " .. show(t.request))
   end
-  local request = merge({request_id = t.request_id, event = event}, t.request or {})
+  local whole = kind == "action" and event or {request_id = t.request_id, event = event}
+  local request = merge(whole, t.request or {})
   return made("gate." .. kind, {kind = kind, request = request})
 end
 
@@ -103,8 +105,8 @@ local function outcome(event, t, phase, node)
   return event
 end
 
-local COMMON = {"request", "org", "project", "domain", "execution", "name", "phase", "time", "producer", "output_uri",
-                "error_code", "error_message", "error_kind"}
+local COMMON = {"request", "org", "project", "domain", "execution", "name", "phase", "time", "error_code",
+                "error_message", "error_kind"}
 
 local function names_with(...)
   local names = table.move(COMMON, 1, #COMMON, 1, {})
@@ -112,9 +114,11 @@ local function names_with(...)
   return names
 end
 
-local WORKFLOW = names_with("request_id")
-local NODE = names_with("request_id", "node", "node_name", "retry_group")
-local TASK = names_with("request_id", "node", "task", "version", "attempt", "phase_version", "task_type", "reason")
+local WORKFLOW = names_with("request_id", "producer", "output_uri")
+local NODE = names_with("request_id", "producer", "output_uri", "node", "node_name", "retry_group")
+local TASK = names_with("request_id", "producer", "output_uri", "node", "task", "version", "attempt", "phase_version",
+                        "task_type", "reason")
+local ACTION = names_with("node", "attempt", "version")
 
 function gate.workflow(t)
   t = check_table("gate.workflow", t)
@@ -153,6 +157,20 @@ function gate.task(t)
                 plugin_identifier = "container"},
   }, t, phase, node)
   return made_request("task", t, event)
+end
+
+-- Of Flyte 2; `execution` is the run, `node` the action.
+function gate.action(t)
+  t = check_table("gate.action", t)
+  check_names("gate.action", t, ACTION)
+  local phase, execution = t.phase or "RUNNING", execution_of(t)
+  local failed = t.error_code or t.error_message or t.error_kind or FAILING[phase]
+  local event = {
+    id = {run = execution, name = t.node or "a0"}, attempt = t.attempt or 1, phase = "ACTION_PHASE_" .. phase,
+    version = t.version, updated_time = t.time or TIME, start_time = t.time or TIME,
+    error_info = failed and {code = t.error_code or "USER:ValueError", kind = "KIND_" .. (t.error_kind or "USER"),
+                             message = t.error_message or "ValueError: column 'user_id' not found"} or nil}
+  return made_request("action", t, event)
 end
 
 -- Any CloudEvent: attributes by name, and data (a table is JSON).
