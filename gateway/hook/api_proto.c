@@ -8,6 +8,7 @@
 #include "hook/api.h"
 #include "hook/explain.h"
 #include "hook/guard.h"
+#include "hook/lookups.h"
 #include "hook/request.h"
 #include "hook/sources.h"
 #include "hook/vm.h"
@@ -173,20 +174,20 @@ static int leads_out(const char *name)
     return 0;
 }
 
-/* Of a file beside the script or below. */
+/* Of a file beside the script or below, or of one that hook_limits.files names. */
 static const char *push_path(lua_State *L, const char *name)
 {
     const struct gw_script *s = gw_vm(L)->run->script;
-    const char *slash = s && s->path ? strrchr(s->path, '/') : NULL;
-    char shown[GW_SHOWN];
+    const char *slash = s && s->path && *name != '/' ? strrchr(s->path, '/') : NULL, *path;
+    struct gw_err err;
 
-    if (leads_out(name))
-        luaL_error(L, "moongate.proto.load reads files beside the script or below, not %s",
-                   gw_show(L, 1, shown));
-    lua_pushlstring(L, s && s->path ? s->path : "", slash ? (size_t)(slash - s->path) + 1 : 0);
+    lua_pushlstring(L, slash ? s->path : "", slash ? (size_t)(slash - s->path) + 1 : 0);
     lua_pushstring(L, name);
     lua_concat(L, 2);
-    return lua_tostring(L, -1);
+    path = lua_tostring(L, -1);
+    if (leads_out(name) && gw_lookup_file_allowed(path, &gw_vm(L)->conf->limits.files, &err))
+        luaL_error(L, "%s (beside the script and below, every file is allowed)", err.msg);
+    return path;
 }
 
 static int mg_load(lua_State *L)
