@@ -15,6 +15,7 @@ struct gw_nearest;
  * one of the set's too. Services, options and extensions are not read (extensions of a message are
  * unknown fields and kept). proto3, and proto2 without groups: what is `optional` there reads as
  * unset until it is set, whatever its default.
+ * (protobuf-c leaves out a -0.0 where zero means unset.)
  *
  * 1. Immutable once parsed: threads may share it.
  * 2. Whatever the bytes are, what comes out is a set or an error that names file and place; a set

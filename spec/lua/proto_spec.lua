@@ -134,6 +134,24 @@ describe("moongate.proto", function()
     assert.equal("application/protobuf", out[1].datacontenttype)
   end)
 
+  it("takes the request's messages where the set has the same ones", function()
+    local f = assert(io.open("spec/golden/flyteidl.desc", "rb"))
+    beside("flyteidl.desc", f:read("a"))
+    f:close()
+    local out = gate.run([[
+      local pb = m.proto.load("flyteidl.desc")
+      local v2 = pb:new("flyteidl.event.CloudEventWorkflowExecution", {raw_event = request.event, principal = "somebody"})
+      assert(v2.raw_event.execution_id.name == "f1" and v2.raw_event ~= request.event)
+      v2.raw_event.producer_id = "p"
+      assert(request.event.producer_id == "")
+      request.event = v2.raw_event
+      assert(request.event.producer_id == "p" and request.event.phase == "FAILED")
+      e.datacontenttype, e.data = "application/json", m.to_json(v2)]], gate.workflow {phase = "FAILED"})
+    assert.equal('{"rawEvent":{"executionId":{"project":"flytesnacks","domain":"development","name":"f1"},"producerId":"p",' ..
+      '"phase":"FAILED","occurredAt":"2026-01-02T03:04:05Z"},"principal":"somebody"}', out[1].data)
+    os.remove(folder .. "flyteidl.desc")
+  end)
+
   it("leaves the request as it came", function()
     local plain = gate.run("", gate.task {})[1].data
     local out = run([[
