@@ -414,6 +414,8 @@ TEST(test_pbset_decodes_within_a_bound_of_memory)
     CHECK(!gw_pb_decode_within(mem, gw_pbset_at(s, 0), text_of(&bytes), 0, MEMORY, &err));
     CHECK(err.kind == GW_ERR_TOO_LARGE && gw_arena_size(mem) < 3 * MEMORY);
     gw_buf_free(&bytes);
+    gw_buf_free(set);
+    free(set);
     gw_pbset_free(s);
     gw_arena_free(mem);
 }
