@@ -1,4 +1,5 @@
 """Hook scripts in the running gateway. What a hook can do in itself is tested in spec/lua."""
+import base64
 import json
 import os
 import sqlite3
@@ -6,6 +7,7 @@ import sqlite3
 import pytest
 
 import flyte
+from gateway import ROOT
 from wait import wait_until
 
 
@@ -264,3 +266,29 @@ def test_request_data_is_its_protobuf_bytes(gateway):
     send(g, [flyte.task()])
     g.settled(1)
     assert g.lines()[0]["size"] == len(flyte.task().SerializeToString())
+
+
+SEEN = """\
+return function(event, request, flyte)
+  event.seen = flyte.kind .. " " .. flyte.phase .. " " .. request.event.id.node_id
+end
+"""
+
+
+@pytest.mark.parametrize("style", ["flyteadmin", "flyteadmin-v2"])
+def test_flyteadmins_own_events_have_request_and_flyte(gateway, style):
+    """As its consumers get them: a CloudEvent as protobuf, or as JSON with the data in base64. Rules match on its facts."""
+    with open(os.path.join(ROOT, "spec/golden/flyteadmin/node-failed.json"), encoding="utf-8") as f:
+        vector = json.load(f)["styles"][style]
+    sent = vector["id_spacing"]["1"]
+    g = hooked(gateway, SEEN, "match: {kind: node, phase: [FAILED]}")
+    assert g.post("/v1/events", base64.b64decode(sent["sns"]["message"]), "application/cloudevents+protobuf")[0] == 202
+    assert g.post("/v1/events", sent["nats"]["data"], "application/cloudevents+json")[0] == 202
+    other = {"specversion": "1.0", "id": "1", "source": "/s", "type": sent["attributes"]["type"], "data": {"event": {"phase": "RUNNING"}}}
+    assert g.post("/v1/events", json.dumps(other), "application/cloudevents+json")[0] == 202
+    state = g.settled(3)["all"]
+    assert (state["published"], state["filtered"]) == (2, 1)
+    for event in g.lines():
+        assert event["seen"].startswith("node FAILED ")
+        assert (event["id"], event["type"], event["source"]) == tuple(sent["attributes"][n] for n in ("id", "type", "source"))
+        assert base64.b64decode(event["data_base64"]).decode() == vector["data"]
