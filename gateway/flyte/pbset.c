@@ -77,7 +77,7 @@ const ProtobufCMessageDescriptor *gw_pbset_message(const struct gw_pbset *s, str
 
     if (!name.len || !s->n)
         return NULL;
-    found = bsearch(&name, s->messages, s->n, sizeof(*s->messages), by_name);
+    found = bsearch(&name, s->messages, s->n, sizeof(ProtobufCMessageDescriptor *), by_name);
     return found ? *found : NULL;
 }
 

@@ -109,7 +109,7 @@ static int check_import(struct gw_pbraw *raw, struct gw_pbraw_file **files,
 {
     struct gw_pbraw_file key = {.name = import}, *one = &key, **found;
 
-    found = bsearch(&one, files, raw->n_files, sizeof(*files), by_file);
+    found = bsearch(&one, files, raw->n_files, sizeof(struct gw_pbraw_file *), by_file);
     if (!found)
         return gw_pbraw_fail(raw, f, (struct gw_str){0},
                              "imports %.*s, which is not in the set (protoc --include_imports)",
@@ -123,12 +123,13 @@ static int check_import(struct gw_pbraw *raw, struct gw_pbraw_file **files,
 
 static int check_files(struct gw_pbraw *raw)
 {
-    struct gw_pbraw_file **files = gw_arena_alloc(raw->mem, raw->n_files * sizeof(*files));
+    struct gw_pbraw_file **files =
+        gw_arena_alloc(raw->mem, raw->n_files * sizeof(struct gw_pbraw_file *));
     size_t n = 0;
 
     for (struct gw_pbraw_file *f = raw->files; f; f = f->next)
         files[n++] = f;
-    qsort(files, n, sizeof(*files), by_file);
+    qsort(files, n, sizeof(struct gw_pbraw_file *), by_file);
     for (size_t i = 1; i < n; i++)
         if (!by_file(&files[i - 1], &files[i]))
             return gw_pbraw_fail(raw, files[i], (struct gw_str){0}, "twice in the set");

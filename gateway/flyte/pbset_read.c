@@ -244,10 +244,12 @@ static struct gw_str json_name(const struct reader *r, struct gw_str name)
     int upper = 0;
 
     for (size_t i = 0; i < name.len; i++) {
-        char c = name.p[i];
+        const char c = name.p[i];
 
         if (c != '_')
-            p[n++] = upper && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+            p[n++] = c;
+        if (upper && c >= 'a' && c <= 'z')
+            p[n - 1] ^= 'a' ^ 'A';
         upper = c == '_';
     }
     p[n] = '\0';
