@@ -95,7 +95,7 @@ static int set_decode(lua_State *L)
     struct gw_str bytes = gw_check_str(L, 3);
     struct gw_arena *mem = gw_mem_check(L, "pb:decode");
     const char *missing;
-    struct gw_err err;
+    struct gw_err err = {.msg = ""};
     ProtobufCMessage *m;
 
     gw_guard_take(L, bytes.len + d->sizeof_message);

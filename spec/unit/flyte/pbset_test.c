@@ -419,3 +419,16 @@ TEST(test_pbset_decodes_within_a_bound_of_memory)
     gw_pbset_free(s);
     gw_arena_free(mem);
 }
+
+TEST(test_pbset_makes_the_json_name_that_a_set_leaves_out)
+{
+    struct gw_buf *set = one(field("a_snake_2x_Case", 1, INT32, OPTIONAL));
+    struct gw_err err;
+    struct gw_pbset *s = gw_pbset_parse(text_of(set), &err);
+
+    CHECK(s &&
+          same_name(gw_pb_json_name(gw_pbset_at(s, 0), gw_pbset_at(s, 0)->fields), "aSnake2xCase"));
+    gw_buf_free(set);
+    free(set);
+    gw_pbset_free(s);
+}
