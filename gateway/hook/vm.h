@@ -125,7 +125,7 @@ int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entr
 /* heap.c: the allocator of a Lua state. Close gives back everything, whatever state it is in. */
 void gw_heap_open(struct gw_hook_vm *vm);
 void gw_heap_close(struct gw_hook_vm *vm);
-void *gw_heap_alloc(void *vm, void *ptr, size_t osize, size_t nsize);
+void *gw_heap_alloc(void *ud, void *ptr, size_t osize, size_t nsize);
 size_t gw_heap_room(const struct gw_hook_vm *vm); /* bytes until the limit of memory */
 
 /* watch.c: as lua_resume and lua_resetthread of r->co, but a step that takes far too long is left:

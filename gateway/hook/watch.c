@@ -155,7 +155,7 @@ void gw_watch_arm(struct gw_hook_run *r)
 {
     struct gw_hook_vm *vm = r->vm;
     int64_t ms = r->deadline_ms - gw_hook_now_ms() + vm->conf->limits.timeout_ms / 4;
-    struct itimerspec when = {.it_interval = {0, AGAIN_MS * 1000000}};
+    struct itimerspec when = {.it_interval = {0, AGAIN_MS * 1000000L}};
 
     if (vm->watch->armed || watched != vm || make_timer(vm))
         return;
