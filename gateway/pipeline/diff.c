@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "event/route.h"
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
 #include "log/record.h"
@@ -109,6 +110,48 @@ static void compare_attributes(struct gw_diff *d, const struct gw_event *a,
     }
 }
 
+static void compare_text(struct gw_diff *d, struct gw_str name, struct gw_str a, struct gw_str b,
+                         struct gw_diff_ops *ops)
+{
+    if (!a.p == !b.p && gw_str_eq(a, b))
+        return;
+    (*(!a.p   ? &count_of(d, name)->added
+       : !b.p ? &count_of(d, name)->removed
+              : &count_of(d, name)->changed))++;
+    gw_diff_op(ops, GW_OP_ATTRIBUTE, name, a, b);
+}
+
+/* As one text; absent: there are none. */
+static struct gw_str headers_of(struct gw_arena *mem, const struct gw_route *r)
+{
+    struct gw_buf b;
+
+    if (!r->n_headers)
+        return (struct gw_str){0};
+    gw_buf_init(&b, SIZE_MAX / 2, mem);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        gw_buf_puts(&b, i ? ", " : "");
+        gw_buf_put_str(&b, r->headers[i].name);
+        gw_buf_puts(&b, ": ");
+        gw_buf_put_str(&b, r->headers[i].value);
+    }
+    return gw_buf_str(&b);
+}
+
+/* Where they go, told like attributes: no attribute has a dot in its name. */
+static void compare_routes(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
+                           struct gw_diff_ops *ops)
+{
+    static const struct gw_route none = {0};
+    const struct gw_route *x = a->route ? a->route : &none, *y = b->route ? b->route : &none;
+
+    if (x == y)
+        return;
+    compare_text(d, GW_STR("route.topic"), x->topic, y->topic, ops);
+    compare_text(d, GW_STR("route.key"), x->key, y->key, ops);
+    compare_text(d, GW_STR("route.headers"), headers_of(d->mem, x), headers_of(d->mem, y), ops);
+}
+
 /* Data as JSON, if it is that or a request of Flyte's; absent: neither. */
 static struct gw_str json_of(struct gw_arena *mem, const struct gw_event *ev, int kind)
 {
@@ -174,6 +217,7 @@ static int compare_events(struct gw_diff *d, const struct gw_event *a, const str
 
     gw_buf_clear(&d->ops);
     compare_attributes(d, a, b, &ops);
+    compare_routes(d, a, b, &ops);
     compare_data(d, a, b, rec->kind, &ops);
     gw_arena_reset(d->mem);
     if (!ops.n)

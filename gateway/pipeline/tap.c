@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "event/route.h"
 #include "pipeline/worker.h"
 
 #include <assert.h>
@@ -243,6 +244,29 @@ static void put_member(struct gw_buf *b, const char *name, struct gw_str value)
     gw_json_put_string(b, value);
 }
 
+/* What a hook said of where it goes. */
+static void put_route(struct gw_buf *b, const struct gw_route *r)
+{
+    gw_buf_puts(b, ",\"route\":{");
+    if (r->topic.p) {
+        gw_json_put_key(b, 1, GW_STR("topic"));
+        gw_json_put_string(b, r->topic);
+    }
+    if (r->key.p) {
+        gw_json_put_key(b, !r->topic.p, GW_STR("key"));
+        gw_json_put_string(b, r->key);
+    }
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (!i) {
+            gw_json_put_key(b, !r->topic.p && !r->key.p, GW_STR("headers"));
+            gw_buf_putc(b, '{');
+        }
+        gw_json_put_key(b, !i, r->headers[i].name);
+        gw_json_put_string(b, r->headers[i].value);
+    }
+    gw_buf_puts(b, r->n_headers ? "}}" : "}");
+}
+
 /* Large data is left out of the event; the line has its size and, of text, its start. */
 static void put_event(struct gw_buf *b, const struct gw_event *ev)
 {
@@ -285,6 +309,8 @@ void gw_tap_tell(struct gw_pipeline *p, const struct gw_tap_line *l)
     gw_buf_puts(&b, ",\"seq\":");
     gw_buf_put_u64(&b, l->at.offset);
     put_member(&b, "kind", gw_str_of(kind));
+    if (l->event && l->event->route)
+        put_route(&b, l->event->route);
     if (l->event)
         put_event(&b, l->event);
     gw_buf_puts(&b, "}\n");

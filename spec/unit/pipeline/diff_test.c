@@ -172,6 +172,26 @@ TEST(test_diff_counts_attributes_that_are_added_removed_and_changed)
     finish();
 }
 
+TEST(test_diff_tells_where_events_go_that_went_elsewhere)
+{
+    scripts("return function(e) moongate.route(e, {topic = 'a', headers = {x = '1'}}) end",
+            "return function(e) moongate.route(e, {topic = 'b', key = 'k'}) end");
+    add("1", NULL);
+    has(1, "{\"name\":\"route.topic\",\"before\":\"a\",\"after\":\"b\"}");
+    has(1, "{\"name\":\"route.key\",\"after\":\"k\"}");
+    has(1, "{\"name\":\"route.headers\",\"before\":\"x: 1\"}");
+    finish();
+}
+
+TEST(test_diff_of_equal_routes_is_nothing)
+{
+    scripts("return function(e) moongate.route(e, {topic = 'a'}) end",
+            "return function(e) moongate.route(e, {topic = 'a'}) end");
+    add("1", NULL);
+    has(1, "\"same\":1,");
+    finish();
+}
+
 TEST(test_diff_tells_what_is_filtered_and_fails_newly_and_no_longer)
 {
     static const char *const old[] = {"ok", "quiet", "bad", "both"};

@@ -81,6 +81,24 @@ TEST(test_tap_tells_of_each_event_how_it_ended)
     rig_end();
 }
 
+TEST(test_tap_tells_where_a_hook_sent_an_event)
+{
+    struct gw_tap *t;
+
+    rig_begin(GW_LOG_MEMORY);
+    rig_script("h.lua", "return function(e) moongate.route(e, e.id == 'a' and {topic = 't', key = "
+                        "'k', headers = {x = '1', y = '2'}} or {headers = {x = '1'}}) end");
+    rig_start(rig_conf(P "publisher: {type: 'null', routes: t}\nhooks: [h.lua]\n"));
+    t = watch();
+    rig_event("a", "key", 1, NULL);
+    EXPECT(line(t), "\"kind\":\"other\",\"route\":{\"topic\":\"t\",\"key\":\"k\",\"headers\":{"
+                    "\"x\":\"1\",\"y\":\"2\"}},\"event\":{");
+    rig_event("b", "key", 1, NULL);
+    EXPECT(line(t), "\"route\":{\"headers\":{\"x\":\"1\"}},\"event\":{");
+    gw_tap_close(t);
+    rig_end();
+}
+
 TEST(test_tap_tells_of_filters_by_type_without_reading_the_record)
 {
     struct gw_tap *t;
