@@ -273,11 +273,12 @@ static int push_failure(lua_State *L, const char *why)
 
 static int answered(lua_State *L, int status, lua_KContext ctx)
 {
-    struct gw_hook_ask *a = (struct gw_hook_ask *)ctx;
+    struct gw_hook_ask *a = (struct gw_hook_ask *)gw_vm(L)->run->wait;
     struct gw_str name, value;
     void *at = NULL;
 
     (void)status;
+    (void)ctx;
     if (a->why[0])
         return push_failure(L, a->why);
     lua_newtable(L);
@@ -315,7 +316,7 @@ static int ask_network(lua_State *L, const struct ask *a)
     ask = gw_hook_ask_start(gw_hooks_http(r->hooks), r->vm, &a->rq,
                             a->timeout_ms < left ? a->timeout_ms : 0, why);
     if (ask)
-        return gw_wait(L, &ask->wait, gw_hook_ask_end, answered, (lua_KContext)ask);
+        return gw_wait(L, &ask->wait, gw_hook_ask_end, answered, 0);
     if (!why[0])
         gw_guard_check(L, LUA_ERRMEM);
     return push_failure(L, why);

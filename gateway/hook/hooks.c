@@ -348,6 +348,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     } else if (!h->needs_vm) {
         pass_through(c);
     } else {
+        assert(h->vm);
         r = gw_arena_alloc(c->mem, sizeof(*r));
         *r = (struct gw_hook_run){
             .vm = h->vm, .hooks = h, .call = c, .mem = c->mem, .text = c->text};

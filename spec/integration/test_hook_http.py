@@ -232,7 +232,8 @@ def test_nothing_gets_where_it_is_not_allowed(gateway, server):
 
 
 def test_a_proxy_of_the_environment_is_not_used(gateway, server):
-    g = gateway(config(server.url), {"hook.lua": SCRIPT}, env={"http_proxy": "http://127.0.0.1:1", "no_proxy": "", "ALL_PROXY": "http://127.0.0.1:1"})
+    nowhere = "http://127.0.0.1:1"
+    g = gateway(config(server.url), {"hook.lua": SCRIPT}, env={"http_proxy": nowhere, "no_proxy": "", "ALL_PROXY": nowhere})
     post(g, [event("e", "k")])
     g.settled(1)
     assert g.lines()[0]["got"] == "200 2"
@@ -311,12 +312,14 @@ def test_dead_replay_and_log_diff_wait_too(gateway, server):
     assert sorted(by_id(g)) == ["e0", "e1", "e2", "e3"]
     assert g.stop() == 0
     g.write("other.lua", script.replace("event.got =", 'event.extra = "x"\n  event.got ='))
-    diff = run("log", "replay", "-c", g.config_file, "--pipeline", "all", "--script", "other.lua", "--diff", cwd=g.folder, check=0).stdout
+    diff = run("log", "replay", "-c", g.config_file, "--pipeline", "all", "--script", "other.lua", "--diff", cwd=g.folder,
+               check=0).stdout
     assert "extra" in diff, diff
 
 
 def test_check_tells_wrong_hosts(gateway):
-    g = gateway(config("http://x", more="").replace("['127.0.0.1']", "['10.0.0.0/8', 'http://a', '*', 'a:b', 'ok.example.com:443']"), {"hook.lua": SCRIPT}, started=False)
+    hosts = "['10.0.0.0/8', 'http://a', '*', 'a:b', 'ok.example.com:443']"
+    g = gateway(config("http://x").replace("['127.0.0.1']", hosts), {"hook.lua": SCRIPT}, started=False)
     out = run("check", "-c", g.config_file, check=1).stdout
     for bad in ("10.0.0.0/8", "http://a", '"*"', "a:b"):
         assert bad in out, out
