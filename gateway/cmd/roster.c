@@ -275,6 +275,7 @@ void gw_roster_files(const struct gw_roster *r, void (*fn)(void *ctx, const char
             gw_sources_each(m->sources, fn, ctx);
         if (m->refused)
             gw_sources_each(m->refused, fn, ctx);
+        gw_hook_shared_files(m->shared, fn, ctx);
     }
 }
 

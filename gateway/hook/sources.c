@@ -284,6 +284,14 @@ void gw_sources_carry(struct gw_sources *to, struct gw_sources *from)
     pthread_mutex_unlock(&from->lock);
 }
 
+void gw_sources_more(struct gw_sources *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->on_new)
+        s->on_new(s->ctx);
+    pthread_mutex_unlock(&s->lock);
+}
+
 void gw_sources_on_new(struct gw_sources *s, void (*fn)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&s->lock);

@@ -36,6 +36,8 @@ void gw_sources_carry(struct gw_sources *to, struct gw_sources *from);
 /* fn is called whenever a path is asked for that was not before, on any thread; it may not ask s
  * for anything. */
 void gw_sources_on_new(struct gw_sources *s, void (*fn)(void *ctx), void *ctx);
+/* The scripts read something else that is new, as a lookup: on_new is called for it too. */
+void gw_sources_more(struct gw_sources *s);
 /* Each path that was asked for, those without a file too. fn may not ask s for anything. */
 void gw_sources_each(struct gw_sources *s, void (*fn)(void *ctx, const char *path), void *ctx);
 

@@ -3,6 +3,7 @@
 #include "hook/caches.h"
 #include "hook/lookups.h"
 #include "hook/shared.h"
+#include "hook/sources.h"
 #include "hook/table.h"
 #include "hook/vm.h"
 
@@ -64,8 +65,10 @@ struct gw_lookup *gw_use_lookup(struct gw_hook_vm *vm, const struct gw_lookup_co
             gw_lookup_close(l);
             return l;
         }
-    if (l)
+    if (l) {
         u->lookups[u->n_lookups++] = l;
+        gw_sources_more(vm->sources);
+    }
     return l;
 }
 

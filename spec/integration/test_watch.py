@@ -235,6 +235,29 @@ def test_a_hundred_reloads_under_traffic(gateway):
     assert len(said(g, "script reloaded")) == 100 and not said(g, "a pipeline changes")
 
 
+def test_hooks_that_wait_end_in_the_version_they_began_in(gateway):
+    """Reloads while hooks wait for an answer: the old version gets it, and what comes then is the new one's."""
+    with contextlib.closing(Webhook()) as webhook:
+        def script(i):
+            return (f"local moongate = require 'moongate'\nreturn function(e, request, flyte)\n  e.a = {i}\n"
+                    f"  local r = moongate.http.get('{webhook.url}')\n  e.b = {i}; e.status = r and r.status or 0\nend\n")
+        held = threading.Event()
+        webhook.answer = lambda request: (held.wait(20), (200, {}, b""))[1]
+        g = gateway(ONE.replace("[a.lua]", "[a.lua], hook_limits: {timeout: 60s, allow_hosts: [127.0.0.1]}"), files={"a.lua": script(0)})
+        for i in range(3):
+            send(g, f"old{i}")
+        wait_until(lambda: g.pipeline("a")["lag"] == 3)
+        for i in range(1, 4):
+            g.write("a.lua", script(i))
+            wait_until(lambda i=i: reloads(g) == i, g.log)
+            send(g, f"new{i}")
+        held.set()
+        g.settled(6)
+        got = {e["id"].split(":")[2]: (e["a"], e["b"], e["status"]) for e in g.lines("a.jsonl")}
+        assert len(g.lines("a.jsonl")) == 6 and all(a == b and status == 200 for a, b, status in got.values())
+        assert [got[f"old{i}"][0] for i in range(3)] == [0, 0, 0] and got["new3"][0] == 3
+
+
 def test_saves_by_halves_never_reach_the_pipeline(gateway):
     """Each half is a script of its own that would load."""
     g = gateway(ONE, files={"a.lua": version(0)})
@@ -248,7 +271,27 @@ def test_saves_by_halves_never_reach_the_pipeline(gateway):
     assert all(e["v"] >= 0 for e in g.lines("a.jsonl")) and reloads(g, "failed") == 0
 
 
-# ---- other files that a configuration names
+# ---- other files that scripts and configurations name
+
+def test_a_lookup_that_is_saved_is_read_again_and_no_script_with_it(gateway):
+    """One that is looked up while loading, and one that a hook comes to later."""
+    hook = ("local moongate = require 'moongate'\nlocal n, teams = 0, moongate.lookup('map/teams.csv', 'k')\n"
+            "return function(e) n = n + 1; e.n = n; e.team = teams.x.team; e.late = moongate.lookup('late.csv', 'k').x.team end\n")
+    g = gateway(started=False, config=ONE.replace("[a.lua]", "[a.lua], hook_limits: {files: ['*.csv', map]}"), files={"a.lua": hook, "late.csv": "k,team\nx,l0\n"})
+    config_map(g, "map", {"teams.csv": "k,team\nx,t0\n"})
+    g.start()
+    send(g, "f0")
+    g.settled(1)
+    for i in range(1, 4):
+        config_map(g, "map", {"teams.csv": f"k,team\nx,t{i}\n"})
+        write_over(g, "late.csv", f"k,team\nx,l{i}\n")
+        wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == 2 * i, g.log)
+        send(g, f"f{i}")
+        g.settled(i + 1)
+    assert [(e["n"], e["team"], e["late"]) for e in g.lines("a.jsonl")] == [(i + 1, f"t{i}", f"l{i}") for i in range(4)]
+    assert reloads(g) == 0
+
+
 
 def test_a_secret_that_changes_restarts_its_own_pipeline(gateway):
     with contextlib.closing(Webhook()) as webhook:
