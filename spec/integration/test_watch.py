@@ -1,6 +1,7 @@
 """Scripts and other files that are saved: taken by themselves, whole or not at all, by their own pipeline only."""
 import contextlib
 import os
+import signal
 import threading
 
 import grpc
@@ -233,6 +234,46 @@ def test_a_hundred_reloads_under_traffic(gateway):
         assert [x for x in got if f":c{number}:" in x] == [y for x in mine for y in (x, x + ":1")]
     assert len({e["a"] for e in lines}) > 20 and reloads(g, "failed") == 0
     assert len(said(g, "script reloaded")) == 100 and not said(g, "a pipeline changes")
+
+
+def test_killed_in_the_middle_of_reloads_nothing_is_lost(gateway):
+    """kill -9 at any instant of a swap: what was acknowledged is delivered (again, perhaps), each time whole by one version."""
+    def files(i):
+        return {f"{name}.lua": f"return function(e) e.{name} = {i} end\n" for name in "ab"}
+    g = gateway(started=False, config=ONE.replace("[a.lua]", "[map/a.lua, map/b.lua], workers: 2"))
+    config_map(g, "map", files(0))
+    sent, i = [], 0
+    for _ in range(3):
+        g.start()
+        stop = threading.Event()
+
+        def client(g=g, stop=stop):
+            with contextlib.suppress(grpc.RpcError), g.channel() as channel:
+                while not stop.is_set():
+                    r = flyte.task(name=f"c{len(sent) % 5}", node_id=f"n{len(sent)}")
+                    flyte.send(channel, r)
+                    sent.append(flyte.id_of(r))
+        sender = threading.Thread(target=client)
+        sender.start()
+        before = len(sent)
+        wait_until(lambda before=before: len(sent) > before + 20, g.log)
+        for _ in range(10):
+            i += 1
+            config_map(g, "map", files(i))
+            if _ < 9:
+                assert counts(g)["failed"] == 0
+        g.signal(signal.SIGHUP)                     # one is under way
+        g.kill()
+        stop.set()
+        sender.join()
+    g.start()
+    g.settled()
+    lines = g.lines("a.jsonl")
+    assert all(e["a"] == e["b"] for e in lines) and {e["id"] for e in lines} >= set(sent)
+    first = list(dict.fromkeys(e["id"] for e in lines))
+    for key in range(5):
+        mine = [x for x in sent if f":c{key}:" in x]
+        assert [x for x in first if x in set(mine)] == mine
 
 
 def test_hooks_that_wait_end_in_the_version_they_began_in(gateway):
