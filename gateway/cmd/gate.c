@@ -70,7 +70,7 @@ static void load(struct gw_gate *g, const struct gw_pipeline_conf *conf)
     gw_hooks_unload(vm);
 }
 
-/* What was read while something was being saved is read again, as long as that goes on. */
+/* What was read while something was being saved is read again. */
 static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf,
                           struct gw_sources *before)
 {
@@ -84,6 +84,8 @@ static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf
         if (!gw_sources_changed(g->sources))
             return;
     }
+    (void)snprintf(g->why, sizeof(g->why), "%s:1: files are being saved all the time",
+                   conf->hooks.n ? conf->hooks.items[0] : conf->lua_path);
 }
 
 static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf)

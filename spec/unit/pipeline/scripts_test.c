@@ -163,11 +163,11 @@ TEST(test_pipeline_stopped_by_five_stops_goes_on_from_there_with_a_newer_script)
     UNTIL(!rig_up());
     UNTIL(rig_stats().dead_lettered == 4);
     CHECK(rig_stats().lag == 4);
-    rig_script("h.lua", "return function(e) if e.id == '000005' then while true do end end end");
+    rig_script("h.lua", "return function(e) if e.id == '000004' then while true do end end end");
     CHECK(!load_from_disk());
     UNTIL(rig_stats().lag == 0);
     CHECK(rig_up() && rig_stats().dead_lettered == 5 && rig_stats().published == 3);
-    CHECK(rig_ids("out", ids, 9) == 3 && ids[0] == 4 && ids[1] == 6 && ids[2] == 7);
+    CHECK(rig_ids("out", ids, 9) == 3 && ids[0] == 5 && ids[1] == 6 && ids[2] == 7);
     rig_end();
 }
 
