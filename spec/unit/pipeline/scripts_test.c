@@ -17,6 +17,11 @@ static int load_from_disk(void)
     return rc;
 }
 
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 TEST(test_pipeline_takes_newer_scripts_between_two_records)
 {
     enum { N = 60, KEYS = 7 };
@@ -48,10 +53,10 @@ TEST(test_pipeline_takes_newer_scripts_between_two_records)
         int version;
 
         CHECK(id && a && b && strchr(at, '\n'));
-        version = atoi(a + 4);
-        CHECK(version == atoi(b + 4) && strtol(a + 4, NULL, 10) < N);
-        CHECK(version >= last[atoi(id + 6) % KEYS]);
-        last[atoi(id + 6) % KEYS] = version;
+        version = number(a + 4);
+        CHECK(version == number(b + 4) && version < N);
+        CHECK(version >= last[number(id + 6) % KEYS]);
+        last[number(id + 6) % KEYS] = version;
         at = strchr(at, '\n') + 1;
     }
     CHECK(strstr(rig_text("out"), "\"id\":\"last\"") && strstr(rig_text("out"), "\"a\":59"));
