@@ -285,16 +285,20 @@ def test_hooks_that_wait_end_in_the_version_they_began_in(gateway):
         g = gateway(ONE.replace("[a.lua]", "[a.lua], hook_limits: {timeout: 60s, allow_hosts: [127.0.0.1]}"), files={"a.lua": script(0)})
         for i in range(3):
             send(g, f"old{i}")
-        wait_until(lambda: g.pipeline("a")["lag"] == 3)
-        for i in range(1, 4):
+        for i in range(1, 6):
+            wait_until(lambda i=i: len(webhook.server.open) == 2 + i, g.log)    # they wait
             g.write("a.lua", script(i))
             wait_until(lambda i=i: reloads(g) == i, g.log)
             send(g, f"new{i}")
+        wait_until(lambda: len(webhook.server.open) == 8, g.log)
         held.set()
-        g.settled(6)
+        g.settled(8)
+        send(g, "last")
+        g.settled(9)
         got = {e["id"].split(":")[2]: (e["a"], e["b"], e["status"]) for e in g.lines("a.jsonl")}
-        assert len(g.lines("a.jsonl")) == 6 and all(a == b and status == 200 for a, b, status in got.values())
-        assert [got[f"old{i}"][0] for i in range(3)] == [0, 0, 0] and got["new3"][0] == 3
+        assert len(g.lines("a.jsonl")) == 9 and all(a == b and status == 200 for a, b, status in got.values())
+        # Four versions at once: then the newest waits until hooks of an older one have ended.
+        assert [got[x][0] for x in ("old0", "old1", "old2", "new1", "new2", "new3", "new4", "new5", "last")] == [0, 0, 0, 1, 2, 3, 3, 3, 5]
 
 
 def test_saves_by_halves_never_reach_the_pipeline(gateway):
@@ -322,8 +326,9 @@ def test_a_lookup_that_is_saved_is_read_again_and_no_script_with_it(gateway):
     send(g, "f0")
     g.settled(1)
     for i in range(1, 4):
-        config_map(g, "map", {"teams.csv": f"k,team\nx,t{i}\n"})
         write_over(g, "late.csv", f"k,team\nx,l{i}\n")
+        wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == 2 * i - 1, g.log)
+        config_map(g, "map", {"teams.csv": f"k,team\nx,t{i}\n"})
         wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == 2 * i, g.log)
         send(g, f"f{i}")
         g.settled(i + 1)
