@@ -53,7 +53,7 @@ static struct gw_str check_name(lua_State *L)
 
 static struct gw_str check_label(lua_State *L, int idx)
 {
-    struct gw_str s = {0};
+    struct gw_str s = {"", 0};
     char shown[GW_SHOWN];
 
     if (lua_type(L, idx) == LUA_TSTRING)
@@ -73,7 +73,7 @@ static struct gw_str clean(struct gw_arena *mem, struct gw_str s)
     struct gw_buf b;
     size_t n, len;
 
-    gw_buf_init(&b, 2 * VALUE, mem);
+    gw_buf_init(&b, (size_t)2 * VALUE, mem);
     for (size_t at = 0; at < s.len; at += n) {
         len = gw_utf8_step(s.p + at, s.len - at);
         n = len ? len : 1;

@@ -171,12 +171,12 @@ static struct series *make(struct gw_counters *c, struct gw_str name, const stru
         put_key(b, name, labels, n, 1);
     }
     slot = slot_of(c, gw_buf_str(b));
-    if (*slot)
-        return *slot;
-    add(c, slot, gw_buf_str(b));
-    if (is_new && c->n_names < GW_COUNTER_NAMES)
-        c->names[c->n_names++] = (*slot)->key;
-    c->n_series += c->n_series < GW_COUNTER_SERIES;
+    if (!*slot) {
+        add(c, slot, gw_buf_str(b));
+        if (is_new && c->n_names < GW_COUNTER_NAMES)
+            c->names[c->n_names++] = (*slot)->key;
+        c->n_series += c->n_series < GW_COUNTER_SERIES;
+    }
     return *slot;
 }
 

@@ -40,7 +40,7 @@ static const char *shown(struct gw_str s, char out[SHOWN + 8])
 {
     size_t n = s.len < SHOWN ? s.len : SHOWN;
 
-    while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+    while (s.p && n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
         n--;
     snprintf(out, SHOWN + 8, "\"%.*s%s\"", (int)n, s.p, n < s.len ? "…" : "");
     return out;
