@@ -64,6 +64,8 @@ void gw_config_join(struct gw_load *l);
 void gw_config_check_each(struct gw_load *l);
 /* After every other check: what files do to each other, and who is down because of it. */
 void gw_config_check_together(struct gw_load *l);
+/* Of an included file the first problems are told, and how many more there are. */
+void gw_config_shorten(struct gw_load *l);
 /* Leaves out what is down and cannot be told by its name. */
 void gw_config_prune(struct gw_load *l);
 

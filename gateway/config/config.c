@@ -283,6 +283,7 @@ static int load(const char *path, struct gw_problems *p, int all, struct gw_conf
     l.failed = !l.root || l.root->type != GW_YAML_MAP;
     if (!l.failed) {
         assemble(&l, f);
+        gw_config_shorten(&l);
         if (!all)
             gw_config_prune(&l);
         note_files(&f->conf, l.root);

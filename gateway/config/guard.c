@@ -16,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DAY = 86400000 };
+enum { DAY = 86400000, MAX_PROPERTIES = 100 };
 
 #define AT(member) offsetof(struct gw_config_guard, member)
 
@@ -256,6 +256,12 @@ static void hold_properties(const struct check *c)
 {
     const struct gw_yaml *map = get(get(c->conf->yaml, "publisher"), "properties");
 
+    if (map && map->type == GW_YAML_MAP && map->n > MAX_PROPERTIES) {
+        PROBLEM(c, map, "publisher.properties: %zu of them; an included file sets %d at most",
+                map->n, MAX_PROPERTIES);
+        c->conf->publisher.type = NULL;
+        return;
+    }
     for (size_t i = 0; map && map->type == GW_YAML_MAP && i < map->n; i++) {
         const struct gw_yaml *key = &map->keys[i], *y = &map->values[i];
 

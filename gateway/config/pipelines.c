@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PATH = 4096 };
+enum { MAX_PATH = 4096, MAX_TOLD = 100 };
 
 static const char built_in[] = "[{name: default, publisher: {type: file, path: '-'}}]\n";
 
@@ -162,19 +162,30 @@ const char *gw_config_lua_path(struct gw_arena *mem)
     return GW_DATADIR "/lua";
 }
 
+/* A file with so many problems is broken, and what more is wrong with it may take long to find. */
+static int is_hopeless(const struct gw_load *l, const struct gw_included *f, const size_t *errors)
+{
+    return f && errors[f - l->included] > MAX_TOLD;
+}
+
 void gw_config_check_each(struct gw_load *l)
 {
     struct gw_pipeline_conf *all = l->config->pipelines.items;
+    size_t *errors = gw_arena_zalloc(l->p->mem, (l->n_included + 1) * sizeof(*errors));
     const char *lua = gw_config_lua_path(l->p->mem);
 
     for (size_t i = 0; i < l->config->pipelines.n; i++) {
+        const size_t before = l->p->errors;
+
         all[i].source = l->config->source;
         all[i].lua_path = lua;
-        if (all[i].guessed)
+        if (all[i].guessed || is_hopeless(l, l->from[i], errors))
             continue;
         if (l->from[i])
             gw_config_guard_check(l, &all[i]);
         gw_pipeline_check(&all[i], l->p);
+        if (l->from[i])
+            errors[l->from[i] - l->included] += l->p->errors - before;
     }
 }
 
@@ -440,6 +451,27 @@ void gw_config_check_together(struct gw_load *l)
         check_destination(all, i, l->p);
     }
     mark_down(l);
+}
+
+void gw_config_shorten(struct gw_load *l)
+{
+    size_t *told = gw_arena_zalloc(l->p->mem, (l->n_included + 1) * sizeof(*told)), kept = 0;
+    const size_t n = l->p->n;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_problem q = l->p->items[i];
+        const struct gw_included *f = included_of(l, q.file);
+
+        if (f && ++told[f - l->included] > MAX_TOLD)
+            l->p->errors -= !q.warning;
+        else
+            l->p->items[kept++] = q;
+    }
+    l->p->n = kept;
+    for (size_t i = 0; i < l->n_included; i++)
+        if (told[i] > MAX_TOLD)
+            gw_problems_add(l->p, 0, l->included[i].path, 1, 1,
+                            "%zu more problems of this file are not told", told[i] - MAX_TOLD);
 }
 
 static int has_name(const struct gw_pipeline_conf *c)

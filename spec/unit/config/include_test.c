@@ -243,6 +243,38 @@ TEST(test_include_of_a_bomb_is_a_problem_of_its_file)
     gw_config_free(c);
 }
 
+/* Of each librdkafka knows nothing, and takes its time to say so. */
+TEST(test_include_of_very_many_problems_tells_the_first)
+{
+    static char text[1 << 20];
+    size_t len = (size_t)sprintf(text, "pipelines:\n"), told = 0;
+    struct gw_config *c;
+
+    team("ok.yaml", ONE("ok"));
+    for (size_t i = 0; i < 300; i++)
+        len +=
+            (size_t)sprintf(text + len, "- {name: a%zu, wrong: 1, publisher: {type: 'null'}}\n", i);
+    put("d/t/a.yaml", text, len);
+    c = load(TEAMS);
+    for (size_t i = 0; i < p.n; i++)
+        told += !strcmp(p.items[i].file, "d/t/a.yaml");
+    CHECK(c && runs(c, "ok ") && told == 101 && p.errors == 101);
+    CHECK(has("d/t/a.yaml", 1, 1, "200 more problems of this file are not told"));
+    gw_config_free(c);
+    len =
+        (size_t)sprintf(text, "pipelines:\n- name: a\n  publisher:\n    type: kafka\n    brokers: "
+                              "b\n    topic: t\n    properties:\n");
+    for (size_t i = 0; i < 40000; i++)
+        len += (size_t)sprintf(text + len, "      k%zu: 1\n", i);
+    put("d/t/a.yaml", text, len);
+    c = load(TEAMS);
+    CHECK(c && p.n == 1 && runs(c, "ok "));
+    CHECK(has("d/t/a.yaml", 8, 7,
+              "pipelines.a.publisher.properties: 40000 of them; an included file sets 100 at "
+              "most"));
+    gw_config_free(c);
+}
+
 TEST(test_include_two_of_one_name_are_told_with_both_places)
 {
     struct gw_config *c;
