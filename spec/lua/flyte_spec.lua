@@ -46,7 +46,8 @@ describe("flyte", function()
   it("knows of every phase whether it failed and whether it ended", function()
     for kind, all in pairs(phases) do
       for phase, want in pairs(all) do
-        local out = gate.run("e.got = flyte.phase .. ' ' .. (flyte.failed and 'f' or '') .. (flyte.terminal and 't' or '')", gate[kind] {phase = phase})
+        local out = gate.run("e.got = flyte.phase .. ' ' .. (flyte.failed and 'f' or '') .. (flyte.terminal and 't' or '')",
+          gate[kind] {phase = phase})
         assert.equal(phase .. " " .. want, out[1].got)
       end
     end
