@@ -16,7 +16,8 @@ end
 
 -- Looks a value up in a table and stamps the result: enrich.lookup(event, "team", teams, flyte.project, "nobody").
 function enrich.lookup(event, attribute, map, key, default)
-  local value = key ~= nil and map[key] or nil
+  local value
+  if key ~= nil then value = map[key] end
   if value == nil then value = default end
   if value ~= nil then event[attribute] = value end
 end

@@ -18,7 +18,7 @@ def blocks(name, language):
         return [text for kind, text in BLOCK.findall(f.read()) if kind == language]
 
 
-CONFIGURATIONS = [(name, i, text) for name in ("README.md", "scripts/README.md") for i, text in enumerate(blocks(name, "yaml"))]
+CONFIGURATIONS = [(name, i, text) for name in ("README.md", "scripts/README.md", "lua/README.md") for i, text in enumerate(blocks(name, "yaml"))]
 
 
 @pytest.mark.parametrize("name,i,text", CONFIGURATIONS, ids=[f"{n} {i}" for n, i, _ in CONFIGURATIONS])
@@ -27,8 +27,24 @@ def test_every_configuration_shown_is_good(tmp_path, name, i, text):
     (tmp_path / "hook.lua").write_text(blocks("README.md", "lua")[0])
     shutil.copytree(os.path.join(ROOT, "scripts"), tmp_path / "scripts")
     (tmp_path / "moongate.yaml").write_text(re.sub(r"/etc/ssl/certs/[a-z]+-ca.pem", "some-ca.pem", text))
-    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x", "CLIENT_SECRET": "x", "WEBHOOK_SECRET": "whsec_" + "MfKQ" * 8})
+    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x", "CLIENT_SECRET": "x", "WEBHOOK_SECRET": "whsec_" + "MfKQ" * 8,
+                                                                   "SLACK_WEBHOOK": "https://hooks.slack.com/services/x"})
     assert done.returncode == 0, done.stdout
+
+
+def test_every_recipe_is_in_its_table_and_in_a_configuration():
+    with open(os.path.join(ROOT, "scripts/README.md"), encoding="utf-8") as f:
+        text = f.read()
+    rows = dict(re.findall(r"^\| \[(\w+)\.lua\]\(\1\.lua\) \| .* \| (.*) \|$", text, re.M))
+    names = {n[:-4] for n in os.listdir(os.path.join(ROOT, "scripts")) if n.endswith(".lua") and not n.endswith("_spec.lua")}
+    assert set(rows) == names
+    used = " ".join(blocks("scripts/README.md", "yaml"))
+    for name in names:
+        with open(os.path.join(ROOT, "scripts", name + ".lua"), encoding="utf-8") as f:
+            read = set(re.findall(r"\bparams\.(\w+)", re.sub(r"^--.*$|\"[^\"]*\"", "", f.read(), flags=re.M)))
+        assert read == set(re.findall(r"`(\w+)`", rows[name])), name
+        assert f"scripts/{name}.lua" in used, name
+        assert os.path.exists(os.path.join(ROOT, "scripts", name + "_spec.lua")), name
 
 
 def test_the_script_shown_does_what_it_says(gateway):

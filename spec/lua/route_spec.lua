@@ -117,4 +117,19 @@ describe("moongate.route", function()
     local out = gate.hook("local m = require 'moongate'\nreturn function(e)\n  m.route(e, {topic = 'x'})\nend\n", kafka)({})
     assert.equal(":3: ", out.text:match("_hook%.lua(:%d+: )"))
   end)
+
+  it("is chosen by a fact with the module", function()
+    local hook = gate.hook([[
+      local by = require("moongate.route").by("project", {ml = {topic = "ml-{phase}", key = "{execution}"}}, {topic = "rest"})
+      return function(event, _, flyte) by(event, flyte) end
+    ]], {publisher = "kafka", routes = {"*"}})
+    local function chosen(t)
+      local route = gate.route(hook(gate.task(t))[1])
+      return route.topic, route.key
+    end
+    local topic, key = chosen {project = "ml", name = "f1"}
+    assert.equal("ml-RUNNING", topic)
+    assert.equal("f1", key)
+    assert.equal("rest", (chosen {project = "ads"}))
+  end)
 end)
