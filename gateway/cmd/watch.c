@@ -252,24 +252,29 @@ static uint64_t look(struct gw_watcher *w)
     return print;
 }
 
-/* What was the same twice is no longer being written. */
+int gw_watcher_is_settled(struct gw_watcher_looks *l, uint64_t print)
+{
+    const int is_still = print == l->before;
+
+    l->before = print;
+    if (!is_still || print == l->told)
+        return 0;
+    l->told = print;
+    return 1;
+}
+
 static void *looker_main(void *arg)
 {
     struct gw_watcher *w = arg;
-    uint64_t before = 0, told = 0;
+    struct gw_watcher_looks looks;
 
     pthread_mutex_lock(&w->lock);
-    before = told = look(w);
-    while (!wait_a_while(w)) {
-        const uint64_t now = look(w);
-
-        if (now == before && now != told && !w->told) {
-            told = now;
+    looks.before = looks.told = look(w);
+    while (!wait_a_while(w))
+        if (gw_watcher_is_settled(&looks, look(w)) && !w->told) {
             w->told = 1;
             gw_loop_post_mail(w->loop, &w->seen);
         }
-        before = now;
-    }
     pthread_mutex_unlock(&w->lock);
     return NULL;
 }

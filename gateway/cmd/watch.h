@@ -27,6 +27,13 @@ void gw_watcher_free(struct gw_watcher *w);
  * watched, so that is told like a change. */
 void gw_watcher_set(struct gw_watcher *w, struct gw_paths **paths);
 
+/* What was seen at each look: a print of all files. 1: they are others than what was told, and the
+ * same as at the look before, so nobody is writing any more. */
+struct gw_watcher_looks {
+    uint64_t before, told;
+};
+int gw_watcher_is_settled(struct gw_watcher_looks *l, uint64_t print);
+
 /* For tests: inotify_init1 and inotify_add_watch may fail. */
 extern int (*gw_watcher_inotify)(int flags);
 extern int (*gw_watcher_add)(int fd, const char *path, uint32_t mask);

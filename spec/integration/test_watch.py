@@ -109,20 +109,43 @@ def test_a_link_to_a_release_that_is_turned_is_seen(gateway):
 
 
 def test_what_a_script_needs_is_watched_too(gateway):
-    """A module, one that is required by a name made in a hook, one that comes to stand before a shipped one, a spec."""
-    g = gateway(ONE, files={"a.lua": "local m = require 'm'\nlocal r = require 'moongate.filters'\n"
-                                     "return function(e) e.v = m .. require('l' .. 'ate') .. tostring(r) end\n", "m.lua": "return 'm1'\n", "late.lua": "return 'l1'\n"})
+    """A module, one that comes to stand before a shipped one, a spec."""
+    g = gateway(ONE, files={"a.lua": "local m = require 'm'\nlocal r = require 'moongate.filters'\nreturn function(e) e.v = m .. tostring(r) end\n",
+                            "m.lua": "return 'm1'\n"})
     os.mkdir(g.path("moongate"))
-    changes = [("late.lua", "return 'l2'\n"), ("m.lua", "return 'm2'\n"), ("moongate/filters.lua", "return 'mine'\n"),
-               ("a_spec.lua", "it('is well', function() end)\n"), ("late.lua", "return 'l3'\n")]
-    for i, (name, text) in enumerate(changes):
-        send(g, f"f{i}")                                                # each version comes to `late` anew
-        g.settled(i + 1)
+    for i, (name, text) in enumerate((("m.lua", "return 'm2'\n"), ("moongate/filters.lua", "return 'mine'\n"), ("a_spec.lua", "it('is well', function() end)\n"))):
         g.write(name, text)
         wait_until(lambda i=i: reloads(g) == i + 1, g.log)
-    send(g, "last")
-    g.settled()
-    assert g.lines("a.jsonl")[-1]["v"] == "m2l3mine" and reloads(g, "failed") == 0
+    send(g, "f1")
+    g.settled(1)
+    assert g.lines("a.jsonl")[-1]["v"] == "m2mine" and reloads(g, "failed") == 0
+
+
+def test_what_a_hook_needs_late_is_watched_from_then_on(gateway):
+    """A module by a name that is made in the hook, and a lookup: long after the files were listed."""
+    hook = ("local moongate = require 'moongate'\nreturn function(e, request, flyte)\n  local name = flyte.execution\n"
+            "  if name:find('^m') then e.v = require(name) end\n  if name:find('^l') then e.v = moongate.lookup(name .. '.csv', 'k').x.v end\nend\n")
+    files = {"a.lua": hook} | {f"m{i}.lua": "return 'old'\n" for i in range(3)} | {f"l{i}.csv": "k,v\nx,old\n" for i in range(3)}
+    g = gateway(ONE.replace("[a.lua]", "[a.lua], hook_limits: {files: ['*.csv']}"), files=files)
+    n = 0
+
+    def seen(name):
+        nonlocal n
+        n += 1
+        send(g, name)
+        g.settled(n)
+        return g.lines("a.jsonl")[-1].get("v")
+    for i in range(3):
+        g.write("a.lua", hook + "-- again\n" * (i + 1))
+        wait_until(lambda i=i: reloads(g) == 2 * i + 1, g.log)
+        for _ in range(5):
+            seen("other")
+        assert seen(f"m{i}") == seen(f"l{i}") == "old"
+        g.write(f"l{i}.csv", "k,v\nx,new\n")
+        wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == i + 1, g.log)
+        g.write(f"m{i}.lua", "return 'new'\n")
+        wait_until(lambda i=i: reloads(g) == 2 * i + 2, g.log)
+        assert seen(f"m{i}") == seen(f"l{i}") == "new"
 
 
 def test_only_the_pipeline_of_a_script_is_touched(gateway):

@@ -282,6 +282,17 @@ static void check_looks(void)
     end(&w);
 }
 
+TEST(test_watch_that_looks_waits_until_two_looks_are_the_same)
+{
+    struct gw_watcher_looks l = {1, 1};
+
+    CHECK(!gw_watcher_is_settled(&l, 1));
+    CHECK(!gw_watcher_is_settled(&l, 2) && !gw_watcher_is_settled(&l, 3)); /* being written */
+    CHECK(gw_watcher_is_settled(&l, 3) && !gw_watcher_is_settled(&l, 3));
+    CHECK(!gw_watcher_is_settled(&l, 4) && !gw_watcher_is_settled(&l, 3)); /* as it was told */
+    CHECK(!gw_watcher_is_settled(&l, 3));
+}
+
 TEST(test_watch_looks_where_there_is_no_inotify)
 {
     gw_watcher_inotify = no_inotify;
