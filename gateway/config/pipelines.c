@@ -33,11 +33,12 @@ static struct gw_pipeline_conf *append(struct gw_load *l, const struct gw_yaml *
     if (!(list->n & (list->n - 1))) {
         const size_t cap = list->n ? 2 * list->n : 1;
         struct gw_pipeline_conf *to = gw_arena_zalloc(l->p->mem, cap * sizeof(*to));
-        struct gw_included **owners = gw_arena_zalloc(l->p->mem, cap * sizeof(*owners));
+        struct gw_included **owners =
+            gw_arena_zalloc(l->p->mem, cap * sizeof(struct gw_included *));
 
         if (list->n) {
             memcpy(to, all, list->n * sizeof(*to));
-            memcpy(owners, l->from, list->n * sizeof(*owners));
+            memcpy(owners, l->from, list->n * sizeof(struct gw_included *));
         }
         list->items = all = to;
         l->from = owners;
@@ -52,7 +53,7 @@ static void append_all(struct gw_load *l, const struct gw_list *list, const stru
 {
     const struct gw_pipeline_conf *all = list->items;
 
-    for (size_t i = 0; i < list->n; i++) {
+    for (size_t i = 0; in && i < list->n; i++) {
         struct gw_pipeline_conf *c = append(l, &in->values[i], from);
 
         *c = all[i];

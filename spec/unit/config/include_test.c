@@ -214,23 +214,26 @@ TEST(test_include_of_what_is_no_file_waits_for_nobody)
     gw_arena_free(p.mem);
 }
 
-static size_t bomb(char *out, const char *head, const char *piece, size_t n)
+/* head and n pieces, as a file of the teams' folder. */
+static void bomb(const char *path, const char *head, const char *piece, size_t n)
 {
-    size_t len = (size_t)sprintf(out, "%s", head);
+    struct gw_buf b;
 
+    gw_buf_init(&b, 2 << 20, NULL);
+    gw_buf_puts(&b, head);
     for (size_t i = 0; i < n; i++)
-        len += (size_t)sprintf(out + len, "%s", piece);
-    return len;
+        gw_buf_puts(&b, piece);
+    put(path, b.p, b.len);
+    gw_buf_free(&b);
 }
 
 TEST(test_include_of_a_bomb_is_a_problem_of_its_file)
 {
-    static char text[1 << 20];
     struct gw_config *c;
 
     team("ok.yaml", ONE("ok"));
-    put("d/t/deep.yaml", text, bomb(text, "pipelines: ", "[", 900000));
-    put("d/t/many.yaml", text, bomb(text, "pipelines:\n", "- {name: a}\n", 1001));
+    bomb("d/t/deep.yaml", "pipelines: ", "[", 900000);
+    bomb("d/t/many.yaml", "pipelines:\n", "- {name: a}\n", 1001);
     team("alias.yaml", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
                        "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
                        "e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\npipelines: [*e,*e,*e,*e,*e,*e]\n");
@@ -246,33 +249,35 @@ TEST(test_include_of_a_bomb_is_a_problem_of_its_file)
 /* Of each librdkafka knows nothing, and takes its time to say so. */
 TEST(test_include_of_very_many_problems_tells_the_first)
 {
-    static char text[1 << 20];
-    size_t len = (size_t)sprintf(text, "pipelines:\n"), told = 0;
     struct gw_config *c;
+    struct gw_buf b;
+    size_t told = 0;
 
     team("ok.yaml", ONE("ok"));
+    gw_buf_init(&b, 1 << 20, NULL);
+    gw_buf_puts(&b, "pipelines:\n");
     for (size_t i = 0; i < 300; i++)
-        len +=
-            (size_t)sprintf(text + len, "- {name: a%zu, wrong: 1, publisher: {type: 'null'}}\n", i);
-    put("d/t/a.yaml", text, len);
+        gw_buf_printf(&b, "- {name: a%zu, wrong: 1, publisher: {type: 'null'}}\n", i);
+    put("d/t/a.yaml", b.p, b.len);
     c = load(TEAMS);
     for (size_t i = 0; i < p.n; i++)
         told += !strcmp(p.items[i].file, "d/t/a.yaml");
     CHECK(c && runs(c, "ok ") && told == 101 && p.errors == 101);
     CHECK(has("d/t/a.yaml", 1, 1, "200 more problems of this file are not told"));
     gw_config_free(c);
-    len =
-        (size_t)sprintf(text, "pipelines:\n- name: a\n  publisher:\n    type: kafka\n    brokers: "
-                              "b\n    topic: t\n    properties:\n");
+    gw_buf_clear(&b);
+    gw_buf_puts(&b, "pipelines:\n- name: a\n  publisher:\n    type: kafka\n    brokers: b\n"
+                    "    topic: t\n    properties:\n");
     for (size_t i = 0; i < 40000; i++)
-        len += (size_t)sprintf(text + len, "      k%zu: 1\n", i);
-    put("d/t/a.yaml", text, len);
+        gw_buf_printf(&b, "      k%zu: 1\n", i);
+    put("d/t/a.yaml", b.p, b.len);
     c = load(TEAMS);
     CHECK(c && p.n == 1 && runs(c, "ok "));
     CHECK(has("d/t/a.yaml", 8, 7,
               "pipelines.a.publisher.properties: 40000 of them; an included file sets 100 at "
               "most"));
     gw_config_free(c);
+    gw_buf_free(&b);
 }
 
 TEST(test_include_two_of_one_name_are_told_with_both_places)
