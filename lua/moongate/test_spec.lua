@@ -86,3 +86,16 @@ describe("finally and pending", function()
   end)
   it("were run", function() assert.same({"finally", "body"}, seen) end)
 end)
+
+context("names of busted's", function()
+  local order = {}
+  lazy_setup(function() order[#order + 1] = "lazy" end)
+  strict_setup(function() order[#order + 1] = "strict" end)
+  lazy_teardown(function() order[#order + 1] = "lazy down" end)
+  strict_teardown(function() order[#order + 1] = "strict down" end)
+
+  context("are others for the same", function()
+    spec("of setup", function() assert.same({"lazy", "strict"}, order) end)
+    test("of it", function() assert.equal(2, #order) end)
+  end)
+end)

@@ -124,8 +124,8 @@ describe("moongate.route", function()
       return function(event, _, flyte) by(event, flyte) end
     ]], {publisher = "kafka", routes = {"*"}})
     local function chosen(t)
-      local route = gate.route(hook(gate.task(t))[1])
-      return route.topic, route.key
+      local to = gate.route(hook(gate.task(t))[1])
+      return to.topic, to.key
     end
     local topic, key = chosen {project = "ml", name = "f1"}
     assert.equal("ml-RUNNING", topic)
