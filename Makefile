@@ -45,7 +45,7 @@ FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
 HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
-.PHONY: help lib hostile deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
+.PHONY: help lib meta test-judges hostile deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -65,7 +65,7 @@ $B/libmoongate.a: $(OBJ)
 # The .proto files are the schema as it is. proto/gen.lua writes them anew for protobuf-c (strings
 # as bytes, maps as repeated entries: the same on the wire) and makes flyte's tables of what was
 # a string or a map, of JSON names, and of the file descriptors for server reflection.
-$(GEN)/stamp: $(PROTO) proto/gen.lua | $(NEEDS)
+$(GEN)/stamp: $(PROTO) proto/gen.lua proto/meta.lua | $(NEEDS)
 	@mkdir -p $(GEN)
 	lua5.4 proto/gen.lua proto $(GEN) $(PROTO)
 	@touch $@
@@ -76,6 +76,9 @@ $O/gen/%.o: $(GEN)/%.c
 $O/%.o: %.c $(GEN)/stamp
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+meta: $(GEN)/stamp             ## what editors know of Flyte's messages, anew from proto/
+	cp $(GEN)/meta_flyte.lua lua/moongate/meta_flyte.lua
 
 # make unit T=arena runs the tests whose names hold "arena".
 unit: $B/unit
@@ -119,6 +122,8 @@ test: test-deps               ## every test; the last line has the counts
 	$(AGAIN) test-run
 test-run:
 	@JOBS=$(JOBS) TOOLS=$(TOOLS) spec/run $(SUITES)
+test-judges: $B/moongate      ## what others' tools say of our scripts and reference, where those tools are
+	@spec/judges $(TOOLS)
 SHIMS := slowsync badisk powercut
 shims: $(SHIMS:%=$B/%.so)
 fault: fault-build            ## kill -9 at random instants: make fault KILLS=500 SEED=7

@@ -1,7 +1,7 @@
 -- lua5.4 proto/gen.lua PROTO_DIR OUT_DIR FILES...
 --
--- Makes OUT_DIR/X.pb-c.{c,h} of each PROTO_DIR/X.proto, and OUT_DIR/schema_tables.c (the tables of
--- gateway/flyte/schema.h). protobuf-c keeps strings as C strings, which a NUL cuts, and knows no
+-- Makes OUT_DIR/X.pb-c.{c,h} of each PROTO_DIR/X.proto, OUT_DIR/schema_tables.c (the tables of
+-- gateway/flyte/schema.h) and OUT_DIR/meta_flyte.lua (meta.lua). protobuf-c keeps strings as C strings, which a NUL cuts, and knows no
 -- maps; so protoc-c gets the schema anew, with strings as bytes and maps as repeated entries (the
 -- same on the wire), and the tables say what was what. They hang on `reserved1` of protobuf-c's
 -- message descriptors, so that finding them costs a load.
@@ -323,3 +323,5 @@ for _, file in ipairs(all) do
 end
 put_reflection(all)
 write_file(out_dir .. "/schema_tables.c", table.concat(tables, "\n") .. "\n")
+
+dofile(proto_dir .. "/meta.lua")(all, function(text) write_file(out_dir .. "/meta_flyte.lua", text) end)

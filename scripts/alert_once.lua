@@ -1,7 +1,8 @@
--- One alert for an execution, however much of it fails: the first failure goes through, what fails after it within `ttl` seconds is
--- dropped. Put it behind what keeps the failures. The pipeline's workers share the memory and it stays over reloads; a restart of
--- the gateway forgets, so an alert may come twice and is never lost.
--- params: ttl (seconds, 3600 if absent), by (list of facts: what counts as the same; project, domain, execution if absent).
+-- One alert for an execution, however much of it fails: the first failure goes through, what fails after it within
+-- `ttl` seconds is dropped. Put it behind what keeps the failures. The pipeline's workers share the memory and it stays
+-- over reloads; a restart of the gateway forgets, so an alert may come twice and is never lost.
+-- params: ttl (seconds, 3600 if absent), by (list of facts: what counts as the same; project, domain, execution if
+-- absent).
 local moongate = require "moongate"
 
 local params = moongate.params

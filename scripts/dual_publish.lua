@@ -1,7 +1,9 @@
--- Publishes each event twice: as it is, and in a format of tomorrow, so that consumers can try that one beside the one they
--- have. The format is scripts/v2/report.proto as a descriptor set: no rebuild of the gateway, and this file decides what goes
--- into it. The second event has an id of its own (`<id>:1`, the same again after a crash), and its own type and schema.
--- params: type, schema (of the new event), topic (where it goes; needs the publisher's `routes`; absent: the same place).
+-- Publishes each event twice: as it is, and in a format of tomorrow, so that consumers can try that one beside the one
+-- they have. The format is scripts/v2/report.proto as a descriptor set: no rebuild of the gateway, and this file
+-- decides what goes into it. The second event has an id of its own (`<id>:1`, the same again after a crash), and its
+-- own type and schema.
+-- params: type, schema (of the new event), topic (where it goes; needs the publisher's `routes`; absent: the same
+-- place).
 local moongate = require "moongate"
 
 local pb = moongate.proto.load("v2/report.desc")

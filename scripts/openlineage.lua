@@ -1,9 +1,10 @@
--- Turns workflow and task events into OpenLineage run events, for Marquez, DataHub or whatever speaks OpenLineage over HTTP:
--- publisher {type: http, url: …/api/v1/lineage} with `format: {mode: binary}`, so that the body is the run event alone.
--- A run's id is a UUID made of the execution's (and the task's attempt's) name: every event of it has the same one, also
--- after a crash, and a task names its workflow's run as its parent. What is no start and no end of a run is dropped.
--- params: namespace (of jobs), producer (a URI), ask (true: ask FlyteAdmin for the workflow's name; else every workflow of
--- a project and domain is one job).
+-- Turns workflow and task events into OpenLineage run events, for Marquez, DataHub or whatever speaks OpenLineage over
+-- HTTP: publisher {type: http, url: …/api/v1/lineage} with `format: {mode: binary}`, so that the body is the run event
+-- alone. A run's id is a UUID made of the execution's (and the task's attempt's) name: every event of it has the same
+-- one, also after a crash, and a task names its workflow's run as its parent. What is no start and no end of a run is
+-- dropped.
+-- params: namespace (of jobs), producer (a URI), ask (true: ask FlyteAdmin for the workflow's name; else every workflow
+-- of a project and domain is one job).
 local moongate = require "moongate"
 
 local params = moongate.params
@@ -11,13 +12,14 @@ local PRODUCER = params.producer or "https://github.com/flyteorg/flyte"
 local SPEC = "https://openlineage.io/spec/"
 
 local STATES = {
-  RUNNING = "START", SUCCEEDED = "COMPLETE", FAILED = "FAIL", RETRYABLE_FAILED = "FAIL", TIMED_OUT = "FAIL", ABORTED = "ABORT",
+  RUNNING = "START", SUCCEEDED = "COMPLETE", FAILED = "FAIL", RETRYABLE_FAILED = "FAIL", TIMED_OUT = "FAIL",
+  ABORTED = "ABORT",
 }
 
 -- A UUID (version 8: made by rules of our own) of a name.
 local function run_id(...)
   local h = moongate.hex(moongate.sha256(table.concat({...}, ":")))
-  return ("%s-%s-8%s-%x%s-%s"):format(h:sub(1, 8), h:sub(9, 12), h:sub(14, 16), 8 + tonumber(h:sub(17, 17), 16) % 4,
+  return ("%s-%s-8%s-%x%s-%s"):format(h:sub(1, 8), h:sub(9, 12), h:sub(14, 16), 8 + h:byte(17) % 4,
                                       h:sub(18, 20), h:sub(21, 32))
 end
 

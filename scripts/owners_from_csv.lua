@@ -1,7 +1,8 @@
--- Stamps what a table knows of a project: team, on-call address, cost centre. The table is a CSV file that its owners edit; it is
--- read again when it changes, and a broken version leaves the last good one in place. `hook_limits.files` has to list it.
--- params: file (beside this script or absolute; owners.csv if absent), key (its column of projects), attributes (column:
--- attribute, if the names differ), default (of the attribute `team`, for projects that are not in the table).
+-- Stamps what a table knows of a project: team, on-call address, cost centre. The table is a CSV file that its owners
+-- edit; it is read again when it changes, and a broken version leaves the last good one in place. `hook_limits.files`
+-- has to list it.
+-- params: file (beside this script or absolute; owners.csv if absent), key (its column of projects), attributes
+-- (column: attribute, if the names differ), default (of the attribute `team`, for projects that are not in the table).
 local moongate = require "moongate"
 
 local params = moongate.params

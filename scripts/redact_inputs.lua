@@ -1,5 +1,6 @@
--- Hides values before events leave the platform: inputs and outputs that travel inside requests, what error messages quote,
--- and members of JSON data. The name of an input stays, so that a reader sees what a task got and not what was in it.
+-- Hides values before events leave the platform: inputs and outputs that travel inside requests, what error messages
+-- quote, and members of JSON data. The name of an input stays, so that a reader sees what a task got and not what was
+-- in it.
 -- params: keep (inputs and outputs that may be seen), members (globs of names in JSON data).
 local moongate = require "moongate"
 local redact = require "moongate.redact"

@@ -1,6 +1,8 @@
--- Sends failures, a team's projects and everything else to topics of their own, by rules in order: the first that holds decides.
--- The publisher's `routes` has to list the topics (patterns), or the script's mistake could send anything anywhere.
--- params: failures, rest (topics; absent: the publisher's own), teams (project glob: topic; {names} are facts or attributes).
+-- Sends failures, a team's projects and everything else to topics of their own, by rules in order: the first that holds
+-- decides. The publisher's `routes` has to list the topics (patterns), or the script's mistake could send anything
+-- anywhere.
+-- params: failures, rest (topics; absent: the publisher's own), teams (project glob: topic; {names} are facts or
+-- attributes).
 local moongate = require "moongate"
 local filters = require "moongate.filters"
 local route = require "moongate.route"

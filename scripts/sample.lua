@@ -1,5 +1,6 @@
--- Lets a share of the executions through, whole: all events of one execution or none, the same ones again after a restart and
--- on every gateway. What failed is always let through when `failures` says so (then a failed execution may be there in part).
+-- Lets a share of the executions through, whole: all events of one execution or none, the same ones again after a
+-- restart and on every gateway. What failed is always let through when `failures` says so (then a failed execution may
+-- be there in part).
 -- params: percent (0 to 100, fractions allowed), failures (true: keep all failures).
 local moongate = require "moongate"
 

@@ -24,7 +24,8 @@ describe("sample.lua", function()
     end
   end)
   it("keeps failures when it is told to", function()
-    assert.equal(1, share({percent = 0, failures = true}, function(i) return gate.task {execution = "f" .. i, phase = "FAILED"} end))
+    local function failed(i) return gate.task {execution = "f" .. i, phase = "FAILED"} end
+    assert.equal(1, share({percent = 0, failures = true}, failed))
   end)
   it("says what is wrong with its share", function()
     assert.has_error(function() gate.hook("sample.lua", {params = {percent = 120}}) end)

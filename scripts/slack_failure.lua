@@ -37,11 +37,12 @@ return {
   on_event = function(event, _, flyte)
     if not flyte.failed then return false, "not a failure" end
     local message = flyte.error_message or "no message"
+    local head = ("*%s* %s\n%s"):format(flyte.phase, title(flyte), what(flyte))
     event.data = {
       channel = params.channel,
       text = ("*%s* %s (%s)"):format(flyte.phase, title(flyte), what(flyte)),
       blocks = {
-        {type = "section", text = {type = "mrkdwn", text = ("*%s* %s\n%s"):format(flyte.phase, title(flyte), what(flyte))}},
+        {type = "section", text = {type = "mrkdwn", text = head}},
         {type = "section", text = {type = "mrkdwn", text = "```" .. cut(escaped(message), 2500) .. "```"}},
       },
     }

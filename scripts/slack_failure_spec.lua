@@ -8,10 +8,11 @@ describe("slack_failure.lua", function()
   end
 
   it("names the execution, with a link, and quotes the error", function()
-    local out = hook(gate.task {phase = "FAILED", execution = "f1", task = "wf.train", attempt = 1, error_message = "a < b & c"})[1]
+    local out = hook(gate.task {phase = "FAILED", execution = "f1", task = "wf.train", attempt = 1,
+                                error_message = "a < b & c"})[1]
     assert.equal("application/json", out.datacontenttype)
-    assert.equal("*FAILED* <https://flyte.example.com/console/projects/flytesnacks/domains/development/executions/f1|" ..
-                 "flytesnacks/development/f1> (task `wf.train`, attempt 2)", out.data.text)
+    local link = "https://flyte.example.com/console/projects/flytesnacks/domains/development/executions/f1"
+    assert.equal("*FAILED* <" .. link .. "|flytesnacks/development/f1> (task `wf.train`, attempt 2)", out.data.text)
     assert.equal("```a &lt; b &amp; c```", out.data.blocks[2].text.text)
   end)
   it("cuts a long message between characters", function()

@@ -1,5 +1,5 @@
--- Keeps what concerns one team: its projects, in its domains, in the phases it asks for; the rest never leaves the gateway.
--- A team owns this pipeline's file and these lines: nobody else's events change with them.
+-- Keeps what concerns one team: its projects, in its domains, in the phases it asks for; the rest never leaves the
+-- gateway. A team owns this pipeline's file and these lines: nobody else's events change with them.
 -- params: team, projects, domains, phases (lists of globs; a list that is absent lets everything through).
 local moongate = require "moongate"
 local filters = require "moongate.filters"

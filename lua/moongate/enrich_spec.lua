@@ -3,8 +3,8 @@ local enrich = require "moongate.enrich"
 describe("moongate.enrich", function()
   it("makes attributes of facts", function()
     local event = {}
-    enrich.facts(event, {project = "ml", attempt = 2, failed = true, error_code = "a\nb", error_message = ("x"):rep(500)},
-                 {"project", "attempt", "failed", "error_code", "error_message", "node"})
+    local flyte = {project = "ml", attempt = 2, failed = true, error_code = "a\nb", error_message = ("x"):rep(500)}
+    enrich.facts(event, flyte, {"project", "attempt", "failed", "error_code", "error_message", "node"})
     assert.same({project = "ml", attempt = 2, failed = true, errorcode = "a b", errormessage = ("x"):rep(400)}, event)
   end)
   it("leaves an event alone that is not Flyte's", function()

@@ -13,7 +13,9 @@
 ---@field data? string|moongate.View|table|moongate.Message a view (JSON) or bytes; a table becomes JSON
 ---@field [string] string|boolean|integer|nil extension attributes: 1 to 20 of a-z and 0-9
 
----@class moongate.Message A protobuf message: fields by their proto names; assigning changes the request and the data.
+---@class moongate.Message A protobuf message: fields by their proto names; meta_flyte.lua has those of Flyte's.
+
+---@class moongate.AnyMessage: moongate.Message A message of a descriptor set.
 ---@field [string] any
 
 ---@class moongate.View A part of JSON data: read, assign, `#`, `pairs`, `ipairs`; the rest stays byte for byte.
@@ -34,9 +36,12 @@
 ---@field error_code? string
 ---@field error_message? string
 
----@alias moongate.Result nil|boolean|moongate.Event|moongate.Event[]|moongate.Retry
----@alias moongate.Request moongate.Message|nil
----@alias moongate.Hook fun(e: moongate.Event, r: moongate.Request, f: moongate.Flyte|nil): moongate.Result, string?
+---@alias moongate.WorkflowRequest moongate.flyteidl.admin.WorkflowExecutionEventRequest
+---@alias moongate.NodeRequest moongate.flyteidl.admin.NodeExecutionEventRequest
+---@alias moongate.TaskRequest moongate.flyteidl.admin.TaskExecutionEventRequest
+---@alias moongate.ActionEvent moongate.flyteidl2.workflow.ActionEvent
+---@alias moongate.Request moongate.WorkflowRequest|moongate.NodeRequest|moongate.TaskRequest|moongate.ActionEvent
+---@alias moongate.Hook fun(event: moongate.Event, request: moongate.Request, flyte: moongate.Flyte): ...any
 
 ---@class moongate.Script What a script may return instead of a function.
 ---@field on_event moongate.Hook
@@ -226,7 +231,7 @@ local ProtoSet = {}
 ---A message of the set, as `request` is; valid until the hook returns.
 ---@param type string full name, "team.v2.Run"
 ---@param fields? table<string, any>|moongate.Message
----@return moongate.Message
+---@return moongate.AnyMessage
 function ProtoSet:new(type, fields) end
 
 ---@param type string
@@ -237,7 +242,7 @@ function ProtoSet:encode(type, fields) end
 ---Raises on bytes that are no such message.
 ---@param type string
 ---@param bytes string
----@return moongate.Message
+---@return moongate.AnyMessage
 function ProtoSet:decode(type, bytes) end
 
 ---@class moongate.proto

@@ -61,9 +61,9 @@
 ---@field log moongate.test.Line[]
 ---@field counters table<string, number> since the test began: seen, by{kind="x"}
 
----@class moongate.test.Hook
+---@class moongate.test.Hook Gives the events that come out (nil, which tests do not check for, is moongate.retry).
 ---@field last moongate.test.Result of the last call
----@overload fun(event: moongate.test.Event): moongate.test.Out[]?, moongate.test.Result
+---@overload fun(event: moongate.test.Event): moongate.test.Out[], moongate.test.Result
 
 ---@class moongate.test.HookConf A pipeline's keys.
 ---@field params? table
@@ -183,5 +183,121 @@ function strict_teardown(f) end
 
 ---@param f fun()
 function finally(f) end
+
+---What assertions there are, each also with is_, are_, has_ or was_ before it and `not`: assert.is_not_nil(v).
+---@class moongate.test.Checks
+---@field equal fun(want: any, got: any, message?: any): ...any
+---@field not_equal fun(want: any, got: any, message?: any): ...any
+---@field are_equal fun(want: any, got: any, message?: any): ...any
+---@field are_not_equal fun(want: any, got: any, message?: any): ...any
+---@field is_not_equal fun(want: any, got: any, message?: any): ...any
+---@field equals fun(want: any, got: any, message?: any): ...any
+---@field not_equals fun(want: any, got: any, message?: any): ...any
+---@field are_equals fun(want: any, got: any, message?: any): ...any
+---@field are_not_equals fun(want: any, got: any, message?: any): ...any
+---@field is_not_equals fun(want: any, got: any, message?: any): ...any
+---@field same fun(want: any, got: any, message?: any): ...any
+---@field not_same fun(want: any, got: any, message?: any): ...any
+---@field are_same fun(want: any, got: any, message?: any): ...any
+---@field are_not_same fun(want: any, got: any, message?: any): ...any
+---@field is_not_same fun(want: any, got: any, message?: any): ...any
+---@field truthy fun(value: any, message?: any): ...any
+---@field is_truthy fun(value: any, message?: any): ...any
+---@field is_not_truthy fun(value: any, message?: any): ...any
+---@field not_truthy fun(value: any, message?: any): ...any
+---@field falsy fun(value: any, message?: any): ...any
+---@field is_falsy fun(value: any, message?: any): ...any
+---@field is_not_falsy fun(value: any, message?: any): ...any
+---@field not_falsy fun(value: any, message?: any): ...any
+---@field is_true fun(value: any, message?: any): ...any
+---@field is_not_true fun(value: any, message?: any): ...any
+---@field not_true fun(value: any, message?: any): ...any
+---@field is_false fun(value: any, message?: any): ...any
+---@field is_not_false fun(value: any, message?: any): ...any
+---@field not_false fun(value: any, message?: any): ...any
+---@field is_nil fun(value: any, message?: any): ...any
+---@field is_not_nil fun(value: any, message?: any): ...any
+---@field not_nil fun(value: any, message?: any): ...any
+---@field boolean fun(value: any, message?: any): ...any
+---@field is_boolean fun(value: any, message?: any): ...any
+---@field is_not_boolean fun(value: any, message?: any): ...any
+---@field not_boolean fun(value: any, message?: any): ...any
+---@field number fun(value: any, message?: any): ...any
+---@field is_number fun(value: any, message?: any): ...any
+---@field is_not_number fun(value: any, message?: any): ...any
+---@field not_number fun(value: any, message?: any): ...any
+---@field string fun(value: any, message?: any): ...any
+---@field is_string fun(value: any, message?: any): ...any
+---@field is_not_string fun(value: any, message?: any): ...any
+---@field not_string fun(value: any, message?: any): ...any
+---@field table fun(value: any, message?: any): ...any
+---@field is_table fun(value: any, message?: any): ...any
+---@field is_not_table fun(value: any, message?: any): ...any
+---@field not_table fun(value: any, message?: any): ...any
+---@field is_function fun(value: any, message?: any): ...any
+---@field is_not_function fun(value: any, message?: any): ...any
+---@field not_function fun(value: any, message?: any): ...any
+---@field thread fun(value: any, message?: any): ...any
+---@field is_thread fun(value: any, message?: any): ...any
+---@field is_not_thread fun(value: any, message?: any): ...any
+---@field not_thread fun(value: any, message?: any): ...any
+---@field userdata fun(value: any, message?: any): ...any
+---@field is_userdata fun(value: any, message?: any): ...any
+---@field is_not_userdata fun(value: any, message?: any): ...any
+---@field not_userdata fun(value: any, message?: any): ...any
+---@field ["true"] fun(value: any, message?: any): ...any
+---@field ["false"] fun(value: any, message?: any): ...any
+---@field ["nil"] fun(value: any, message?: any): ...any
+---@field ["function"] fun(value: any, message?: any): ...any
+---@field matches fun(pattern: string, text: any, ...): ...any
+---@field not_matches fun(pattern: string, text: any, ...): ...any
+---@field has_matches fun(pattern: string, text: any, ...): ...any
+---@field has_no_matches fun(pattern: string, text: any, ...): ...any
+---@field does_not_matches fun(pattern: string, text: any, ...): ...any
+---@field match fun(pattern: string, text: any, ...): ...any
+---@field not_match fun(pattern: string, text: any, ...): ...any
+---@field has_match fun(pattern: string, text: any, ...): ...any
+---@field has_no_match fun(pattern: string, text: any, ...): ...any
+---@field does_not_match fun(pattern: string, text: any, ...): ...any
+---@field near fun(want: number, got: number, tolerance: number, message?: any): ...any
+---@field is_near fun(want: number, got: number, tolerance: number, message?: any): ...any
+---@field not_near fun(want: number, got: number, tolerance: number, message?: any): ...any
+---@field is_not_near fun(want: number, got: number, tolerance: number, message?: any): ...any
+---@field unique fun(list: table, deep?: boolean|string, message?: any): ...any
+---@field is_unique fun(list: table, deep?: boolean|string, message?: any): ...any
+---@field not_unique fun(list: table, deep?: boolean|string, message?: any): ...any
+---@field are_unique fun(list: table, deep?: boolean|string, message?: any): ...any
+---@field error fun(f: function, want?: any, message?: any): ...any
+---@field has_error fun(f: function, want?: any, message?: any): ...any
+---@field has_no_error fun(f: function, want?: any, message?: any): ...any
+---@field no_error fun(f: function, want?: any, message?: any): ...any
+---@field not_error fun(f: function, want?: any, message?: any): ...any
+---@field errors fun(f: function, want?: any, message?: any): ...any
+---@field has_errors fun(f: function, want?: any, message?: any): ...any
+---@field has_no_errors fun(f: function, want?: any, message?: any): ...any
+---@field no_errors fun(f: function, want?: any, message?: any): ...any
+---@field not_errors fun(f: function, want?: any, message?: any): ...any
+---@field error_matches fun(f: function, pattern: string, ...): ...any
+---@field has_error_matches fun(f: function, pattern: string, ...): ...any
+---@field has_no_error_matches fun(f: function, pattern: string, ...): ...any
+---@field not_error_matches fun(f: function, pattern: string, ...): ...any
+---@field error_match fun(f: function, pattern: string, ...): ...any
+---@field has_error_match fun(f: function, pattern: string, ...): ...any
+---@field has_no_error_match fun(f: function, pattern: string, ...): ...any
+---@field not_error_match fun(f: function, pattern: string, ...): ...any
+
+---`assert(v, why)` is Lua's own.
+---@class moongate.test.Assert: moongate.test.Checks
+---@field is moongate.test.Assert
+---@field are moongate.test.Assert
+---@field was moongate.test.Assert
+---@field has moongate.test.Assert
+---@field does moongate.test.Assert
+---@field have moongate.test.Assert
+---@field no moongate.test.Assert
+---@field ["not"] moongate.test.Assert
+---@field message fun(text: any): moongate.test.Assert
+---@overload fun(v: any, message?: any, ...): ...any
+assert = {}
 
 return gate

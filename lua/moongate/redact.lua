@@ -12,8 +12,8 @@ local redact = {}
 
 redact.hidden = "[redacted]"
 
--- A value that can be compared and not read: redact.digest(event.user, key). Without a key a short list of candidates is
--- quickly tried, so give one for names, numbers and addresses.
+-- A value that can be compared and not read: redact.digest(event.user, key). Without a key a short list of candidates
+-- is quickly tried, so give one for names, numbers and addresses.
 function redact.digest(value, key)
   local text = tostring(value)
   local sum = key and moongate.hmac_sha256(key, text) or moongate.sha256(text)
@@ -38,8 +38,8 @@ local function is_card(text)
   local digits, sum = text:gsub("%D", ""), 0
   if #digits < 13 or #digits > 19 then return false end
   for i = 1, #digits do
-    local d = tonumber(digits:sub(-i, -i))
-    if i % 2 == 0 then d = d * 2 > 9 and d * 2 - 9 or d * 2 end
+    local d = math.tointeger(digits:sub(-i, -i)) or 0
+    if i % 2 == 0 then d = d * 2 // 10 + d * 2 % 10 end
     sum = sum + d
   end
   return sum % 10 == 0
@@ -62,7 +62,9 @@ end
 local MAX_DEPTH = 50
 
 -- A view of JSON, or a plain table. JSON's null is neither.
-local function is_part(value) return type(value) == "table" or type(value) == "userdata" and value ~= moongate.json.null end
+local function is_part(value)
+  return type(value) == "table" or type(value) == "userdata" and value ~= moongate.json.null
+end
 
 local function walk(part, matches, how, depth)
   if depth > MAX_DEPTH then error("redact.data: nested more than " .. MAX_DEPTH .. " deep") end

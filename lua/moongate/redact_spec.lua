@@ -35,7 +35,8 @@ describe("moongate.redact", function()
   it("hides members of data at any depth and leaves the rest", function()
     local event = {data = {user = {name = "jane", password = {a = 1}}, list = {{api_token = 5, n = 1}}}}
     redact.data(event, {"password", "*_token"})
-    assert.same({user = {name = "jane", password = redact.hidden}, list = {{api_token = redact.hidden, n = 1}}}, event.data)
+    assert.same({user = {name = "jane", password = redact.hidden}, list = {{api_token = redact.hidden, n = 1}}},
+                event.data)
     redact.data(event, {"name"}, function(name) return name:upper() end)
     assert.equal("JANE", event.data.user.name)
   end)

@@ -32,8 +32,8 @@ local function target(rule, event, flyte)
     headers = headers or {}
     headers[name] = route.fill(value, event, flyte)
   end
-  return {topic = rule.topic and route.fill(rule.topic, event, flyte), key = rule.key and route.fill(rule.key, event, flyte),
-          headers = headers}
+  return {topic = rule.topic and route.fill(rule.topic, event, flyte),
+          key = rule.key and route.fill(rule.key, event, flyte), headers = headers}
 end
 
 -- The first rule whose condition holds decides; gives the rule, or nil when none does and the event goes where the
@@ -41,8 +41,8 @@ end
 function route.first(rules)
   for i, rule in ipairs(rules) do
     if rule[1] ~= nil and type(rule[1]) ~= "function" then
-      error(("route.first: rule %d begins with its condition, a function of (event, flyte), or has none; got %s"):format(
-        i, tostring(rule[1])), 2)
+      error(("route.first: rule %d begins with its condition, a function of (event, flyte), or has none; got %s")
+        :format(i, tostring(rule[1])), 2)
     end
   end
   return function(event, flyte)

@@ -15,7 +15,8 @@ describe("moongate.route", function()
     assert.equal(249, #route.topic(("x"):rep(300)))
   end)
   it("says what is no condition", function()
-    assert.error_matches(function() route.first {{topic = "a"}, {"failed", topic = "b"}} end, "rule 2 begins with its condition")
+    assert.error_matches(function() route.first {{topic = "a"}, {"failed", topic = "b"}} end,
+                         "rule 2 begins with its condition")
   end)
   it("lets the first rule that holds choose", function()
     local hook = gate.hook("../../scripts/route_by_phase.lua", {

@@ -25,8 +25,8 @@ describe("moongate.rules", function()
     assert.same({a = 4, c = 3}, event)
   end)
   it("is what a pipeline's keys do, renaming first", function()
-    local hook = gate.hook("../../scripts/drop_queued.lua", {match = {project = "ml"}, rename = {jsonschemaurl = "dataschema"}, set = {team = "ml"},
-                                remove = {"subject"}})
+    local hook = gate.hook("../../scripts/drop_queued.lua", {
+      match = {project = "ml"}, rename = {jsonschemaurl = "dataschema"}, set = {team = "ml"}, remove = {"subject"}})
     local out = hook(gate.task {project = "ml"})[1]
     assert.equal("ml", out.team)
     assert.is_nil(out.subject)

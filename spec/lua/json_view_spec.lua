@@ -272,7 +272,8 @@ describe("a view's price", function()
   end)
 
   it("counts as memory", function()
-    fails("not enough memory", "local s = ('x'):rep(100000) for i = 1, 1e9 do d['k' .. i] = s end", "{}", {instructions = 100000000, memory = 4 << 20})
+    fails("not enough memory", "local s = ('x'):rep(100000) for i = 1, 1e9 do d['k' .. i] = s end", "{}",
+      {instructions = 100000000, memory = 4 << 20})
     fails("not enough memory", "for i = 1, 1e9 do local c = m.copy(e) c.data.last = i end", text, {instructions = 100000000, memory = 4 << 20})
     fails("not enough memory", "for i = 1, 90 do d['a' .. i] = d end", "{}", {instructions = 100000000, memory = 4 << 20})
   end)

@@ -73,6 +73,52 @@ describe("lua/README.md", function()
   end)
 end)
 
+describe("meta_flyte.lua", function()
+  it("is what make meta writes", function()
+    assert(read("build/gen/meta_flyte.lua") == read("lua/moongate/meta_flyte.lua"), "proto/ has changed: make meta")
+  end)
+  it("has the fields that requests have", function()
+    local meta = read("lua/moongate/meta_flyte.lua")
+    for class, input in pairs {
+      ["flyteidl.event.WorkflowExecutionEvent"] = gate.workflow {}, ["flyteidl.event.NodeExecutionEvent"] = gate.node {},
+      ["flyteidl.event.TaskExecutionEvent"] = gate.task {}, ["flyteidl2.workflow.ActionEvent"] = gate.action {},
+    } do
+      local fields = meta:match("class moongate%." .. class:gsub("%.", "%%.") .. ": moongate%.Message\n(.-)\n\n")
+      local names = {}
+      for name in fields:gmatch("@field ([%w_]+)") do names[#names + 1] = name end
+      assert(#names > 5)
+      gate.run(([[
+        local message = flyte.kind == "action" and request or request.event
+        for name in ("%s"):gmatch("%%S+") do local _ = message[name] end
+        local ok, why = pcall(function() return message.not_there end)
+        assert(not ok and why:find("has no field"))
+      ]]):format(table.concat(names, " ")), input)
+    end
+  end)
+end)
+
+describe("assert", function()
+  it("is to editors what test/assert.lua takes", function()
+    local meta, code = read("lua/moongate/meta_test.lua"), read("lua/moongate/test/assert.lua")
+    local told = meta:match("class moongate%.test%.Checks\n(.-)\n\n")
+    local there = {}
+    for name in code:gmatch("\nchecks%.([%l_]+) =") do there[name] = true end
+    for name in (code:match("\nchecks%.equals[^\n]+=") or ""):gmatch("checks%.([%l_]+)") do there[name] = true end
+    for names in code:gmatch("\nfor _, [%l_]+ in ipairs (%b{}) do\n  checks%[") do
+      for name in names:gmatch("[%l_]+") do there[name] = true end
+    end
+    local words = set {"is", "are", "was", "has", "does", "have", "not", "no"}
+    local seen = {}
+    for name in told:gmatch('@field [%["]*([%l_]+)') do
+      local rest = name
+      while words[rest:match("^(%l+)_")] do rest = rest:match("^%l+_(.*)$") end
+      assert(there[rest], name)
+      seen[rest] = true
+    end
+    assert.same(there, seen)
+  end)
+end)
+
 -- What specs see: as test.lua has it, as meta_test.lua says it to editors, as the reference tells it.
 describe("the names of specs", function()
   local code = read("lua/moongate/test.lua") .. read("lua/moongate/test/events.lua")

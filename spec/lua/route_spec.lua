@@ -13,7 +13,8 @@ end
 
 describe("moongate.route", function()
   it("says where an event goes", function()
-    assert.same({topic = "team-ml", key = "k", headers = {"a=1", "b=2"}}, route("{topic = 'team-ml', key = 'k', headers = {b = '2', a = '1'}}", kafka))
+    assert.same({topic = "team-ml", key = "k", headers = {"a=1", "b=2"}},
+      route("{topic = 'team-ml', key = 'k', headers = {b = '2', a = '1'}}", kafka))
     assert.same({topic = "audit", headers = {}}, route("{topic = 'audit'}", kafka))
     assert.same({key = "", headers = {}}, route("{key = ''}", kafka))
     assert.same({headers = {}}, route("{}", kafka))
@@ -27,7 +28,8 @@ describe("moongate.route", function()
 
   it("goes along with a copy, and with the event to the next hook", function()
     local hook = gate.hook({
-      "local m = require 'moongate'\nreturn function(e) m.route(e, {topic = 'audit'}) local c = m.copy(e) m.route(e, {key = 'k'}) return {e, c, m.new{id = 'n', source = 's', type = 't'}} end\n",
+      "local m = require 'moongate'\nreturn function(e) m.route(e, {topic = 'audit'}) local c = m.copy(e) " ..
+        "m.route(e, {key = 'k'}) return {e, c, m.new{id = 'n', source = 's', type = 't'}} end\n",
       "return function(e) e.seen = true end\n"}, kafka)
     local out = hook {}
     assert.same({key = "k", headers = {}}, gate.route(out[1]))
@@ -38,7 +40,8 @@ describe("moongate.route", function()
   it("keeps to the publisher's routes", function()
     fails('topic "x" is none of what publisher.routes allows: team-*, audit', "{topic = 'x'}", kafka)
     fails('topic "audit2" is none of', "{topic = 'audit2'}", kafka)
-    fails('topic "x": a hook chooses the topic only from those that publisher.routes allows; there is no such key', "{topic = 'x'}", {publisher = "kafka"})
+    fails('topic "x": a hook chooses the topic only from those that publisher.routes allows; there is no such key',
+      "{topic = 'x'}", {publisher = "kafka"})
     fails("a hook chooses the URL only from", "{topic = 'https://a.example.org/'}", {publisher = "http"})
     fails('topic "x": publisher file has one destination', "{topic = 'x'}", {publisher = "file"})
     assert.equal("x", route("{topic = 'x'}", {publisher = "null"}).topic)
@@ -109,7 +112,8 @@ describe("moongate.route", function()
     fails("headers are strings by name, not 1", "{headers = {'a'}}")
     fails("a table expected, got nil", "nil")
     fails("more than 64 headers", "(function() local h = {} for i = 1, 65 do h['h' .. i] = 'x' end return {headers = h} end)()")
-    fails("not enough memory", "(function() for i = 1, 1e6 do m.route(e, {key = ('k'):rep(1000)}) end end)()", {instructions = 100000000, memory = 2 << 20})
+    fails("not enough memory", "(function() for i = 1, 1e6 do m.route(e, {key = ('k'):rep(1000)}) end end)()",
+      {instructions = 100000000, memory = 2 << 20})
     assert.error(function() gate.run("m.route({}, {})") end, "an event expected, got a table")
   end)
 

@@ -24,7 +24,8 @@ local function code_of(path)
 end
 
 local specs, all = {}, {}
-for _, path in ipairs(lines_of("ls spec/lua/*_spec.lua lua/moongate/*_spec.lua scripts/*_spec.lua spec/integration/test_cmd_test.py spec/unit/hook/http_test.c")) do
+local lua, others = "spec/lua/*_spec.lua lua/moongate/*_spec.lua scripts/*_spec.lua", "spec/integration/test_cmd_test.py spec/unit/hook/http_test.c"
+for _, path in ipairs(lines_of("ls " .. lua .. " " .. others)) do
   if not path:find("walk_spec") and not path:find("readme_spec") then
     specs[path] = code_of(path)
     all[#all + 1] = specs[path]
