@@ -1,4 +1,4 @@
-"""The schemas in proto/ are flyteidl's: every message and enum that both have is the same, field by field."""
+"""The schemas in proto/ are flyteidl's: every message and enum that ours have is the same there, field by field."""
 import pathlib
 import subprocess
 
@@ -40,10 +40,12 @@ def test_schemas_are_flyteidls(tmp_path):
     for name in shared:
         got, want = ours[name], theirs[name]
         assert got.package == want.package
-        assert {n: fields(m) for n, m in messages(got.package, got.message_type)} == \
-            {n: fields(m) for n, m in messages(want.package, want.message_type)}, name
-        assert {n: [(v.name, v.number) for v in e.value] for n, e in enums(got)} == \
-            {n: [(v.name, v.number) for v in e.value] for n, e in enums(want)}, name
+        theirs_of = dict(messages(want.package, want.message_type))
+        for n, m in messages(got.package, got.message_type):
+            assert fields(m) == fields(theirs_of[n]), n
+        values_of = dict(enums(want))
+        for n, e in enums(got):
+            assert [(v.name, v.number) for v in e.value] == [(v.name, v.number) for v in values_of[n].value], n
 
 
 def test_schemas_are_flyteidl2s(tmp_path):
