@@ -17,7 +17,7 @@
 enum {
     BUFFER = 16384,
     CONNECT_MS = 10000,
-    ANSWER_READ = 1 << 20, /* of a body; behind it the connection is closed */
+    ANSWER_READ = 1 << 20, /* of a body, where the configuration says nothing */
     ANSWER_HEAD = 1 << 16, /* of all its heads and trailers */
     HEAD_MAX = 1 << 30,
 };
@@ -181,6 +181,13 @@ static size_t on_head(char *line, size_t size, size_t n, void *ctx)
     return len;
 }
 
+static size_t most(const struct gw_fetch *f)
+{
+    const int64_t bytes = f->fetcher->conf->answer_bytes;
+
+    return bytes ? (size_t)bytes : ANSWER_READ;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
     struct gw_fetch *f = ctx;
@@ -190,7 +197,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
         return 0;
     gw_buf_put(&f->answer, p, len < room ? len : room);
     f->received += len;
-    return f->received <= ANSWER_READ ? len : 0;
+    return f->received <= most(f) ? len : 0;
 }
 
 /* ---- where to ---- */
@@ -372,13 +379,15 @@ static struct impl *impl_of(struct gw_fetch *f)
 
 /* Only TLS tells at once whether a connection takes many requests. Without it, waiting for that
  * would be waiting for the first answer. */
-static void set_protocol(CURL *easy, const char *url)
+static void set_protocol(CURL *easy, const struct gw_fetch *f)
 {
-    const int tls = !strncasecmp(url, "https:", 6);
+    const int tls = !strncasecmp(f->url, "https:", 6), http2 = f->fetcher->conf->http2;
 
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                     (long)(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)tls);
+                     (long)(tls     ? CURL_HTTP_VERSION_2TLS
+                            : http2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                    : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(tls || http2));
 }
 
 void gw_fetch_start(struct gw_fetch *f)
@@ -392,7 +401,7 @@ void gw_fetch_start(struct gw_fetch *f)
     f->received = f->received_head = 0;
     f->why[0] = im->error[0] = im->refused[0] = 0;
     list_lines(f, im);
-    set_protocol(easy, f->url);
+    set_protocol(easy, f);
     curl_easy_setopt(easy, CURLOPT_URL, f->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, im->lines);
     curl_easy_setopt(easy, CURLOPT_NOBODY, 0L);
@@ -424,6 +433,16 @@ struct gw_str gw_fetch_answer_header(const struct gw_fetch *f, const char *name)
     struct curl_header *h;
 
     if (!f->impl || curl_easy_header(((struct impl *)f->impl)->easy, name, 0, CURLH_HEADER, -1, &h))
+        return (struct gw_str){0};
+    return gw_str_of(h->value);
+}
+
+struct gw_str gw_fetch_answer_trailer(const struct gw_fetch *f, const char *name)
+{
+    struct curl_header *h;
+
+    if (!f->impl || curl_easy_header(((struct impl *)f->impl)->easy, name, 0,
+                                     CURLH_TRAILER | CURLH_HEADER, -1, &h))
         return (struct gw_str){0};
     return gw_str_of(h->value);
 }

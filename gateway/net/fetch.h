@@ -24,8 +24,10 @@ struct gw_fetch_conf {           /* borrowed as long as the fetcher */
     int64_t timeout_ms;          /* of a whole request */
     const char *ca, *cert, *key; /* PEM files; NULL: the system's authorities, no certificate */
     int verify;
-    int connections; /* kept open when idle */
-    int direct;      /* never through a proxy */
+    int connections;      /* kept open when idle */
+    int direct;           /* never through a proxy */
+    int http2;            /* HTTP/2 alone, also without TLS (prior knowledge): gRPC */
+    int64_t answer_bytes; /* of a body, at most; behind it the connection is closed. 0: 1 MiB */
 };
 
 struct gw_fetcher *gw_fetcher_new(struct gw_loop *loop, const struct gw_fetch_conf *conf);
@@ -64,6 +66,9 @@ void gw_fetch_start(struct gw_fetch *f);
 void gw_fetch_cancel(struct gw_fetch *f);
 /* A header of the answer; p NULL: it has none. Valid until the fetch is started again. */
 struct gw_str gw_fetch_answer_header(const struct gw_fetch *f, const char *name);
+
+/* The same of what came behind the body, or in the head of an answer without one: gRPC's status. */
+struct gw_str gw_fetch_answer_trailer(const struct gw_fetch *f, const char *name);
 
 /* The next header of the answer after *at, NULL for the first; 0: there are no more. */
 int gw_fetch_answer_next(const struct gw_fetch *f, void **at, struct gw_str *name,

@@ -119,13 +119,6 @@ void gw_http_oauth_close(struct gw_http *h);
 int64_t gw_http_oauth_wait(struct gw_http *h);
 /* The destination answered 401 to token `number`. */
 void gw_http_oauth_refused(struct gw_http *h, uint64_t number);
-struct gw_http_token {
-    struct gw_str access_token;
-    int64_t lives_s; /* 0: not said */
-};
-/* A token endpoint's answer (RFC 6749, 5.1); the token is on mem. */
-int gw_http_token_read(struct gw_str json, struct gw_arena *mem, struct gw_http_token *out,
-                       struct gw_err *err);
 
 void gw_http_handshake_open(struct gw_http *h);
 void gw_http_handshake_close(struct gw_http *h);

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "net/oauth.h"
 #include "publish/publish_http.h"
 
 #include <stdlib.h>
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     const struct gw_str s = {(const char *)data, size};
     struct gw_arena *mem = gw_arena_new();
-    struct gw_http_token t;
+    struct gw_oauth_token t;
     struct gw_err err;
     int64_t every, ms = gw_http_retry_after_ms(s, 1000000000);
 
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         abort();
     if (!gw_http_allowed(GW_STR("us"), GW_STR("*"), s, &every) && (every < 0 || every > 60000000))
         abort();
-    if (!gw_http_token_read(s, mem, &t, &err))
+    if (!gw_oauth_token_read(s, mem, &t, &err))
         for (size_t i = 0; i < t.access_token.len; i++)
             if (t.access_token.p[i] <= ' ' || t.access_token.p[i] > '~' || t.lives_s < 0)
                 abort();

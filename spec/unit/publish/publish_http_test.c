@@ -1,3 +1,4 @@
+#include "net/oauth.h"
 #include "publish/publish_http.h"
 
 #include "base/arena.h"
@@ -124,10 +125,10 @@ TEST(test_publish_http_why_is_one_line_of_clean_text)
 
 static int64_t life_of(const char *json, const char *token)
 {
-    struct gw_http_token t;
+    struct gw_oauth_token t;
     struct gw_err err;
 
-    if (gw_http_token_read(gw_str_of(json), test_arena(), &t, &err))
+    if (gw_oauth_token_read(gw_str_of(json), test_arena(), &t, &err))
         return -1;
     CHECK(gw_str_is(t.access_token, token));
     return t.lives_s;
