@@ -54,6 +54,7 @@ void gw_api_open(lua_State *L)
     gw_api_log_open(L);
     gw_api_counter_open(L);
     gw_api_http_open(L);
+    gw_api_flyte_client_open(L);
     gw_api_cache_open(L);
     gw_api_lookup_open(L);
     push_params(L, conf->params);

@@ -64,6 +64,7 @@ void gw_api_text_open(lua_State *L);
 void gw_api_log_open(lua_State *L);
 void gw_api_counter_open(lua_State *L);
 void gw_api_http_open(lua_State *L);
+void gw_api_flyte_client_open(lua_State *L);
 void gw_api_cache_open(lua_State *L);
 void gw_api_lookup_open(lua_State *L);
 void gw_api_print(lua_State *L);                              /* pushes print */

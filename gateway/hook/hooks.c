@@ -8,6 +8,7 @@
 #include "base/field.h"
 #include "base/metrics.h"
 #include "hook/chain.h"
+#include "hook/flyte_ask.h"
 #include "hook/hooks.h"
 #include "hook/http.h"
 #include "hook/shared.h"
@@ -35,7 +36,8 @@ struct gw_hooks {
     struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
     struct gw_hook_vm *states;  /* it and older ones in which hooks wait */
     int needs_vm;
-    struct gw_hook_http *http; /* NULL until a script asks */
+    struct gw_hook_http *http;    /* NULL until a script asks */
+    struct gw_flyte_asker *flyte; /* likewise */
     struct gw_waits waits;
     struct gw_timer timer; /* of the first deadline; its loop is NULL until something waits */
     int64_t timer_ms;      /* what it is set to; 0: it is not */
@@ -253,6 +255,7 @@ void gw_hooks_close(struct gw_hooks *h)
     if (h->timer.loop)
         gw_timer_fini(&h->timer);
     gw_hook_http_free(h->http);
+    gw_flyte_asker_free(h->flyte);
     free(h->counts);
     free(h);
 }
@@ -386,6 +389,18 @@ struct gw_hook_http *gw_hooks_http(struct gw_hooks *h)
         h->http = gw_hook_http_new(
             &(struct gw_hook_http_conf){.loop = h->conf.loop, .limits = &h->conf.limits});
     return h->http;
+}
+
+struct gw_flyte_client *gw_hooks_flyte_client(const struct gw_hooks *h)
+{
+    return h->conf.flyteadmin;
+}
+
+struct gw_flyte_asker *gw_hooks_flyte(struct gw_hooks *h)
+{
+    if (!h->flyte)
+        h->flyte = gw_flyte_asker_new(h->conf.flyteadmin, h->conf.loop);
+    return h->flyte;
 }
 
 const struct gw_hook_outside *gw_hooks_outside(const struct gw_hooks *h)
