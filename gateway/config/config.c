@@ -62,6 +62,9 @@ static const struct gw_field fields[] = {
     {"log", GW_F_TABLE, offsetof(struct file, conf.log),
      .help = "Keeps events until every pipeline is done with them.", .fields = gw_log_fields,
      .size = sizeof(struct gw_log_conf)},
+    {"flyteadmin", GW_F_TABLE, offsetof(struct file, conf.flyteadmin),
+     .help = "The FlyteAdmin that moongate.flyte asks.", .fields = gw_flyte_client_fields,
+     .size = sizeof(struct gw_flyte_client_conf), .pointer = 1},
     {"include", GW_F_STRS, offsetof(struct file, include),
      .help =
          "Files that add pipelines and hold nothing else, paths or globs as pipelines.d/*.yaml. "
@@ -260,6 +263,7 @@ static void assemble(struct gw_load *l, struct file *f)
     gw_config_check_each(l);
     gw_config_check_harm(l);
     check_addresses(&f->conf, l->root, l->p);
+    gw_flyte_client_check(f->conf.flyteadmin, l->p, value(l->root, "flyteadmin"));
     check_sections(&f->conf, &f->sections, l->root, l->p);
     if (f->cloud_yaml)
         read_sections_file(&f->conf, f->cloud_yaml, l->p);

@@ -2,6 +2,7 @@
 #define GW_CONFIG_CONFIG_H
 
 #include "admin/admin.h"
+#include "hook/flyte_client.h"
 #include "ingest/ingest.h"
 #include "log/log.h"
 #include "pipeline/pipeline.h"
@@ -23,6 +24,7 @@ struct gw_config {
     struct gw_ingest_conf *ingest; /* never NULL after load: defaults when the key is absent */
     struct gw_admin_conf admin;
     struct gw_log_conf log;
+    struct gw_flyte_client_conf *flyteadmin; /* NULL: none */
     /* of struct gw_pipeline_conf; at least one, but for what broken files may hold. Those of a
      * broken file have `down` set, and no more than a name can be relied on. */
     struct gw_list pipelines;

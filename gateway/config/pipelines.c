@@ -180,6 +180,7 @@ void gw_config_check_each(struct gw_load *l)
 
         all[i].source = l->config->source;
         all[i].lua_path = lua;
+        all[i].flyteadmin = l->config->flyteadmin;
         if (all[i].guessed || is_hopeless(l, l->from[i], errors))
             continue;
         if (l->from[i])

@@ -87,7 +87,7 @@ static const ProtobufCMessage *check_id(lua_State *L, const struct subject *s)
         split_text(L, s);
     gw_thaw(L, 1);
     if (h && strcmp(((const ProtobufCMessage *)h->p)->descriptor->name, s->id->name) != 0)
-        luaL_error(L, "%s: the id is a %s, not a %s", s->name, s->id->short_name,
+        luaL_error(L, "%s: the id is a message %s, not %s", s->name, s->id->short_name,
                    ((const ProtobufCMessage *)h->p)->descriptor->short_name);
     if (!h && !lua_istable(L, 1))
         luaL_error(L, "%s: the id is a table, a message or \"%s\", not %s", s->name, s->parts,

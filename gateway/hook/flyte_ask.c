@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS = 2, IDLE_BODY = 65536 };
+enum { CONNECTIONS = 8, IDLE_BODY = 65536 };
 
 struct gw_flyte_question {
     struct gw_flyte_call call;

@@ -28,8 +28,11 @@ enum {
 #define NEVER_MS INT64_MAX
 
 struct gw_flyte_client {
-    const struct gw_flyte_client_conf *conf;
-    char *url;
+    struct gw_flyte_client *next; /* in the process's list; refs too is under its lock */
+    size_t refs;
+    struct gw_arena *mem;
+    struct gw_flyte_client_conf conf;
+    const char *url;
     struct gw_caches *caches;
     struct gw_cache *there[GW_ASKS], *none[GW_ASKS];
     pthread_mutex_t lock; /* of what follows */
@@ -117,16 +120,26 @@ static struct gw_cache *open_cache(struct gw_caches *all, enum gw_flyte_what wha
                           &(struct gw_cache_conf){.max = KEPT, .ttl_ns = s * 1000000000});
 }
 
-struct gw_flyte_client *gw_flyte_client_new(const struct gw_flyte_client_conf *conf)
+static const char *copy(struct gw_arena *mem, const char *text)
+{
+    return text ? gw_arena_strndup(mem, text, strlen(text)) : NULL;
+}
+
+static struct gw_flyte_client *client_new(const struct gw_flyte_client_conf *conf)
 {
     struct gw_flyte_client *c = calloc(1, sizeof(*c));
-    const char *address = bare(conf->address);
-    const size_t size = strlen(address) + sizeof("https://");
 
-    if (!c || !(c->url = malloc(size)))
+    if (!c)
         abort();
-    c->conf = conf;
-    (void)snprintf(c->url, size, "http%s://%s", conf->tls ? "s" : "", address);
+    c->mem = gw_arena_new();
+    c->conf = (struct gw_flyte_client_conf){.address = copy(c->mem, conf->address),
+                                            .client_id = copy(c->mem, conf->client_id),
+                                            .client_secret = copy(c->mem, conf->client_secret)};
+    if (conf->tls) {
+        c->conf.tls = gw_arena_zalloc(c->mem, sizeof(*c->conf.tls));
+        c->conf.tls->ca = copy(c->mem, conf->tls->ca);
+    }
+    c->url = gw_arena_printf(c->mem, "http%s://%s", conf->tls ? "s" : "", bare(conf->address)).p;
     c->caches = gw_caches_new();
     gw_caches_bound(c->caches, KEPT_BYTES);
     for (int i = 0; i < GW_ASKS; i++) {
@@ -139,10 +152,8 @@ struct gw_flyte_client *gw_flyte_client_new(const struct gw_flyte_client_conf *c
     return c;
 }
 
-void gw_flyte_client_free(struct gw_flyte_client *c)
+static void client_free(struct gw_flyte_client *c)
 {
-    if (!c)
-        return;
     for (int i = 0; i < GW_ASKS; i++) {
         gw_cache_close(c->there[i]);
         gw_cache_close(c->none[i]);
@@ -151,13 +162,51 @@ void gw_flyte_client_free(struct gw_flyte_client *c)
     pthread_mutex_destroy(&c->lock);
     gw_buf_free(&c->header);
     gw_buf_free(&c->token);
-    free(c->url);
+    gw_arena_free(c->mem);
     free(c);
+}
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct gw_flyte_client *all;
+
+struct gw_flyte_client *gw_flyte_client_hold(const struct gw_flyte_client_conf *conf)
+{
+    struct gw_flyte_client *c;
+
+    pthread_mutex_lock(&all_lock);
+    for (c = all; c && !gw_fields_same(gw_flyte_client_fields, &c->conf, conf);)
+        c = c->next;
+    if (!c) {
+        c = client_new(conf);
+        c->next = all;
+        all = c;
+    }
+    c->refs++;
+    pthread_mutex_unlock(&all_lock);
+    return c;
+}
+
+void gw_flyte_client_drop(struct gw_flyte_client *c)
+{
+    struct gw_flyte_client **at = &all;
+    size_t refs;
+
+    if (!c)
+        return;
+    pthread_mutex_lock(&all_lock);
+    refs = --c->refs;
+    while (!refs && *at != c)
+        at = &(*at)->next;
+    if (!refs)
+        *at = c->next;
+    pthread_mutex_unlock(&all_lock);
+    if (!refs)
+        client_free(c);
 }
 
 const struct gw_flyte_client_conf *gw_flyte_client_conf(const struct gw_flyte_client *c)
 {
-    return c->conf;
+    return &c->conf;
 }
 
 const char *gw_flyte_client_url(const struct gw_flyte_client *c)

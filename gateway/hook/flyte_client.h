@@ -30,9 +30,10 @@ extern const struct gw_field gw_flyte_client_fields[];
 void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_problems *p,
                            const struct gw_yaml *at);
 
-/* conf is borrowed for life. */
-struct gw_flyte_client *gw_flyte_client_new(const struct gw_flyte_client_conf *conf);
-void gw_flyte_client_free(struct gw_flyte_client *c); /* NULL is fine; nobody uses it any more */
+/* The process has one for each configuration that means another; conf is copied. It goes with its
+ * last holder. */
+struct gw_flyte_client *gw_flyte_client_hold(const struct gw_flyte_client_conf *conf);
+void gw_flyte_client_drop(struct gw_flyte_client *c); /* NULL is fine */
 const struct gw_flyte_client_conf *gw_flyte_client_conf(const struct gw_flyte_client *c);
 /* "http://host:port" */
 const char *gw_flyte_client_url(const struct gw_flyte_client *c);

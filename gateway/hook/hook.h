@@ -12,7 +12,7 @@ struct gw_arena;
 struct gw_err;
 struct gw_event;
 struct gw_flyte;
-struct gw_flyte_client;
+struct gw_flyte_client_conf;
 struct gw_flyte_request;
 struct gw_hook_shared;
 struct gw_hook_vm; /* a Lua state with the scripts in it; a stop or a reload makes a new one */
@@ -86,12 +86,12 @@ struct gw_hooks_conf {
     const struct gw_yaml *match, *rename, *set, *remove; /* rules; NULL: none */
     const struct gw_yaml *params;                        /* moongate.params; NULL: empty */
     struct gw_hook_limits limits;
-    const struct gw_style_conf *style;  /* to make `data` anew when request was changed */
-    const char *lua_path;               /* folder that holds moongate/ (lua/ in the source tree) */
-    struct gw_metrics *metrics;         /* may be NULL */
-    struct gw_sources *sources;         /* what scripts are loaded from; NULL: the disk */
-    struct gw_hook_shared *shared;      /* of the pipeline; NULL: opening makes one */
-    struct gw_flyte_client *flyteadmin; /* of moongate.flyte; NULL: none is configured */
+    const struct gw_style_conf *style; /* to make `data` anew when request was changed */
+    const char *lua_path;              /* folder that holds moongate/ (lua/ in the source tree) */
+    struct gw_metrics *metrics;        /* may be NULL */
+    struct gw_sources *sources;        /* what scripts are loaded from; NULL: the disk */
+    struct gw_hook_shared *shared;     /* of the pipeline; NULL: opening makes one */
+    const struct gw_flyte_client_conf *flyteadmin; /* NULL: there is none to ask */
     struct gw_loop *loop; /* where hooks wait; NULL: none can, and there is no network */
     const struct gw_hook_outside *outside; /* NULL: the network */
     const struct gw_hook_lines *lines;     /* NULL: the log */

@@ -36,8 +36,9 @@ struct gw_hooks {
     struct gw_hook_vm *vm;      /* NULL after a stop: the next start loads the scripts afresh */
     struct gw_hook_vm *states;  /* it and older ones in which hooks wait */
     int needs_vm;
-    struct gw_hook_http *http;    /* NULL until a script asks */
-    struct gw_flyte_asker *flyte; /* likewise */
+    struct gw_hook_http *http;            /* NULL until a script asks */
+    struct gw_flyte_client *flyte_client; /* held; NULL until a script asks, as the next */
+    struct gw_flyte_asker *flyte;
     struct gw_waits waits;
     struct gw_timer timer; /* of the first deadline; its loop is NULL until something waits */
     int64_t timer_ms;      /* what it is set to; 0: it is not */
@@ -256,6 +257,7 @@ void gw_hooks_close(struct gw_hooks *h)
         gw_timer_fini(&h->timer);
     gw_hook_http_free(h->http);
     gw_flyte_asker_free(h->flyte);
+    gw_flyte_client_drop(h->flyte_client);
     free(h->counts);
     free(h);
 }
@@ -391,15 +393,17 @@ struct gw_hook_http *gw_hooks_http(struct gw_hooks *h)
     return h->http;
 }
 
-struct gw_flyte_client *gw_hooks_flyte_client(const struct gw_hooks *h)
+struct gw_flyte_client *gw_hooks_flyte_client(struct gw_hooks *h)
 {
-    return h->conf.flyteadmin;
+    if (!h->flyte_client && h->conf.flyteadmin && h->conf.flyteadmin->address)
+        h->flyte_client = gw_flyte_client_hold(h->conf.flyteadmin);
+    return h->flyte_client;
 }
 
 struct gw_flyte_asker *gw_hooks_flyte(struct gw_hooks *h)
 {
     if (!h->flyte)
-        h->flyte = gw_flyte_asker_new(h->conf.flyteadmin, h->conf.loop);
+        h->flyte = gw_flyte_asker_new(h->flyte_client, h->conf.loop);
     return h->flyte;
 }
 

@@ -19,8 +19,8 @@ void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_fa
 struct gw_loop *gw_hooks_loop(const struct gw_hooks *h); /* NULL: nothing can wait */
 struct gw_waits *gw_hooks_waits(struct gw_hooks *h);
 struct gw_hook_http *gw_hooks_http(struct gw_hooks *h); /* made when the first script asks */
-struct gw_flyte_client *gw_hooks_flyte_client(const struct gw_hooks *h); /* NULL: there is none */
-struct gw_flyte_asker *gw_hooks_flyte(struct gw_hooks *h); /* its asker, made likewise */
+struct gw_flyte_client *gw_hooks_flyte_client(struct gw_hooks *h); /* NULL: there is none */
+struct gw_flyte_asker *gw_hooks_flyte(struct gw_hooks *h);         /* its asker, made likewise */
 const struct gw_hook_outside *gw_hooks_outside(const struct gw_hooks *h); /* NULL: the network */
 void gw_hooks_set_timer(struct gw_hooks *h);                              /* a run waits */
 void gw_hooks_go_on(struct gw_hook_run *r);                               /* its answer is there */

@@ -238,7 +238,10 @@ struct gw_fetcher *gw_fetcher_new(struct gw_loop *loop, const struct gw_fetch_co
     curl_multi_setopt(fr->multi, CURLMOPT_SOCKETDATA, fr);
     curl_multi_setopt(fr->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
     curl_multi_setopt(fr->multi, CURLMOPT_TIMERDATA, fr);
-    curl_multi_setopt(fr->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(fr->multi, CURLMOPT_PIPELINING,
+                      conf->http2 ? CURLPIPE_NOTHING : CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(fr->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      conf->http2 ? (long)conf->connections : 0L);
     curl_multi_setopt(fr->multi, CURLMOPT_MAXCONNECTS, (long)conf->connections);
     return fr;
 }
@@ -295,6 +298,10 @@ static void set_up(struct gw_fetch *f, struct impl *im)
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, f);
     }
+    /* libcurl 7.88 sends nothing more over a connection on which an answer was a head alone, which
+     * is how gRPC refuses: the next request would fail. */
+    if (f->fetcher->conf->http2)
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     if (f->fetcher->conf->direct)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     set_tls(easy, f);
@@ -387,7 +394,7 @@ static void set_protocol(CURL *easy, const struct gw_fetch *f)
                      (long)(tls     ? CURL_HTTP_VERSION_2TLS
                             : http2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                                     : CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(tls || http2));
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)(tls && !http2));
 }
 
 void gw_fetch_start(struct gw_fetch *f)

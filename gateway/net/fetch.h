@@ -24,7 +24,7 @@ struct gw_fetch_conf {           /* borrowed as long as the fetcher */
     int64_t timeout_ms;          /* of a whole request */
     const char *ca, *cert, *key; /* PEM files; NULL: the system's authorities, no certificate */
     int verify;
-    int connections;      /* kept open when idle */
+    int connections;      /* kept open when idle; with http2 the most there are, a request each */
     int direct;           /* never through a proxy */
     int http2;            /* HTTP/2 alone, also without TLS (prior knowledge): gRPC */
     int64_t answer_bytes; /* of a body, at most; behind it the connection is closed. 0: 1 MiB */

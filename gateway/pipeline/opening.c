@@ -72,7 +72,8 @@ struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                   .style = style,
                                   .routing = ops ? ops->routing : NULL,
                                   .routes = common ? &common->routes : NULL,
-                                  .lua_path = c->lua_path};
+                                  .lua_path = c->lua_path,
+                                  .flyteadmin = c->flyteadmin};
 }
 
 void gw_worker_configure_hooks(struct gw_worker *w)

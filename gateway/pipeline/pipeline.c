@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/metrics.h"
+#include "hook/flyte_client.h"
 #include "hook/shared.h"
 #include "hook/sources.h"
 #include "pipeline/tap.h"
@@ -202,11 +203,18 @@ void gw_pipeline_pause(struct gw_pipeline *p, int paused)
         gw_worker_resume(&p->workers[i]);
 }
 
+static int same_flyteadmin(const struct gw_flyte_client_conf *a,
+                           const struct gw_flyte_client_conf *b)
+{
+    return a == b || (a && b && gw_fields_same(gw_flyte_client_fields, a, b));
+}
+
 /* What the table has read, and what the configuration has added. */
 int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_conf *b)
 {
     return gw_fields_same(gw_pipeline_fields, a, b) && !strcmp(a->source, b->source) &&
-           !strcmp(a->lua_path, b->lua_path);
+           !strcmp(a->lua_path, b->lua_path) &&
+           (!a->hooks.n || same_flyteadmin(a->flyteadmin, b->flyteadmin));
 }
 
 /* A newer version that is not taken is told when there is nothing else, or it is the trouble. */

@@ -47,6 +47,7 @@ struct gw_pipeline_conf {
     unsigned event_type_mask; /* 1 << enum gw_kind */
     const char *source;       /* the configuration's */
     const char *lua_path;
+    const struct gw_flyte_client_conf *flyteadmin; /* the configuration's; NULL: none */
     struct gw_hook_shared *shared; /* by the roster, as long as it runs; NULL: one is made */
     const struct gw_yaml *yaml;    /* where it stands, for problems */
     const char *down;              /* why it cannot run: its file is broken; NULL: it can */
@@ -104,7 +105,7 @@ int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_
 struct gw_pipeline_status {
     const char *name;
     int up, paused;
-    int loaded; /* its scripts run, in every worker */
+    int loaded;               /* its scripts run, in every worker */
     char last_error[240];     /* "" if none */
     struct gw_cursor *cursor; /* gw_cursor_stats has the counts */
 };

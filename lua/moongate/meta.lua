@@ -302,4 +302,24 @@ function moongate.http.post(url, opts) end
 ---@return moongate.HttpAnswer?, string?
 function moongate.http.request(url, opts) end
 
+---FlyteAdmin's records (`flyteadmin:` of the configuration). The hook waits; answers are kept: executions for 10 s, workflows
+---and tasks for an hour.
+---@class moongate.flyte
+moongate.flyte = {}
+
+---@param id string|table|moongate.Message "project:domain:name", {project=, domain=, name=}, or a message
+---@return moongate.Message? execution flyteidl.admin.Execution
+---@return string? why there is none
+function moongate.flyte.execution(id) end
+
+---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
+---@return moongate.Message? workflow flyteidl.admin.Workflow
+---@return string? why there is none
+function moongate.flyte.workflow(id) end
+
+---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
+---@return moongate.Message? task flyteidl.admin.Task
+---@return string? why there is none
+function moongate.flyte.task(id) end
+
 return moongate

@@ -129,6 +129,12 @@ function gate.event(t) end
 ---@return moongate.test.Request[] calls what it answered
 function gate.http(url, response) end
 
+---Answers moongate.flyte. Ids are "project:domain:name", of workflows and tasks "project:domain:name:version"; a record is
+---a table by proto names, or a text: why there is none.
+---@param records {execution: table<string, table|string>?, workflow: table<string, table|string>?, task: table<string, table|string>?}
+---@return string[] asked "execution project:domain:name"
+function gate.flyteadmin(records) end
+
 ---What moongate.now and moongate.received say; nil: the clock.
 ---@param t? number|string
 function gate.time(t) end
