@@ -3,13 +3,158 @@
 -- Of a oneof one member is there. Another message that was not set is nil, too; editors are not told so,
 -- or they would ask for a check of each part of request.event.execution_id.project.
 
+---@class moongate.flyteidl.admin.AbortMetadata: moongate.Message
+---@field cause string
+---@field principal string
+
+---@class moongate.flyteidl.admin.Annotations: moongate.Message
+---@field values table<string, string>
+
+---@class moongate.flyteidl.admin.AuthRole: moongate.Message
+---@field assumable_iam_role string
+---@field kubernetes_service_account string
+
+---@class moongate.flyteidl.admin.ClusterAssignment: moongate.Message
+---@field cluster_pool_name string
+
+---@class moongate.flyteidl.admin.EmailNotification: moongate.Message
+---@field recipients_email string[]
+---@field template string
+
+---@class moongate.flyteidl.admin.Envs: moongate.Message
+---@field values moongate.flyteidl.core.KeyValuePair[]
+
+---@class moongate.flyteidl.admin.Execution: moongate.Message
+---@field id moongate.flyteidl.core.WorkflowExecutionIdentifier
+---@field spec moongate.flyteidl.admin.ExecutionSpec
+---@field closure moongate.flyteidl.admin.ExecutionClosure
+
+---@class moongate.flyteidl.admin.ExecutionClosure: moongate.Message
+---@field outputs? moongate.flyteidl.admin.LiteralMapBlob
+---@field error? moongate.flyteidl.core.ExecutionError
+---@field abort_cause? string
+---@field abort_metadata? moongate.flyteidl.admin.AbortMetadata
+---@field output_data? moongate.flyteidl.core.LiteralMap
+---@field computed_inputs moongate.flyteidl.core.LiteralMap
+---@field phase moongate.flyteidl.core.WorkflowExecution.Phase
+---@field started_at moongate.google.protobuf.Timestamp
+---@field duration moongate.google.protobuf.Duration
+---@field created_at moongate.google.protobuf.Timestamp
+---@field updated_at moongate.google.protobuf.Timestamp
+---@field notifications moongate.flyteidl.admin.Notification[]
+---@field workflow_id moongate.flyteidl.core.Identifier
+---@field state_change_details moongate.flyteidl.admin.ExecutionStateChangeDetails
+
+---@class moongate.flyteidl.admin.ExecutionClusterLabel: moongate.Message
+---@field value string
+
+---@class moongate.flyteidl.admin.ExecutionMetadata: moongate.Message
+---@field mode moongate.flyteidl.admin.ExecutionMetadata.ExecutionMode
+---@field principal string
+---@field nesting integer
+---@field scheduled_at moongate.google.protobuf.Timestamp
+---@field parent_node_execution moongate.flyteidl.core.NodeExecutionIdentifier
+---@field reference_execution moongate.flyteidl.core.WorkflowExecutionIdentifier
+---@field system_metadata moongate.flyteidl.admin.SystemMetadata
+---@field artifact_ids moongate.flyteidl.core.ArtifactID[]
+
+---@alias moongate.flyteidl.admin.ExecutionMetadata.ExecutionMode
+---| "MANUAL"
+---| "SCHEDULED"
+---| "SYSTEM"
+---| "RELAUNCH"
+---| "CHILD_WORKFLOW"
+---| "RECOVERED"
+---| "TRIGGER"
+---| integer
+
+---@class moongate.flyteidl.admin.ExecutionSpec: moongate.Message
+---@field launch_plan moongate.flyteidl.core.Identifier
+---@field inputs moongate.flyteidl.core.LiteralMap
+---@field metadata moongate.flyteidl.admin.ExecutionMetadata
+---@field notifications? moongate.flyteidl.admin.NotificationList
+---@field disable_all? boolean
+---@field labels moongate.flyteidl.admin.Labels
+---@field annotations moongate.flyteidl.admin.Annotations
+---@field security_context moongate.flyteidl.core.SecurityContext
+---@field auth_role moongate.flyteidl.admin.AuthRole
+---@field quality_of_service moongate.flyteidl.core.QualityOfService
+---@field max_parallelism integer
+---@field raw_output_data_config moongate.flyteidl.admin.RawOutputDataConfig
+---@field cluster_assignment moongate.flyteidl.admin.ClusterAssignment
+---@field interruptible moongate.google.protobuf.BoolValue
+---@field overwrite_cache boolean
+---@field envs moongate.flyteidl.admin.Envs
+---@field tags string[]
+---@field execution_cluster_label moongate.flyteidl.admin.ExecutionClusterLabel
+---@field execution_env_assignments moongate.flyteidl.core.ExecutionEnvAssignment[]
+
+---@alias moongate.flyteidl.admin.ExecutionState
+---| "EXECUTION_ACTIVE"
+---| "EXECUTION_ARCHIVED"
+---| integer
+
+---@class moongate.flyteidl.admin.ExecutionStateChangeDetails: moongate.Message
+---@field state moongate.flyteidl.admin.ExecutionState
+---@field occurred_at moongate.google.protobuf.Timestamp
+---@field principal string
+
+---@class moongate.flyteidl.admin.Labels: moongate.Message
+---@field values table<string, string>
+
+---@class moongate.flyteidl.admin.LiteralMapBlob: moongate.Message
+---@field values? moongate.flyteidl.core.LiteralMap
+---@field uri? string
+
 ---@class moongate.flyteidl.admin.NodeExecutionEventRequest: moongate.Message
 ---@field request_id string
 ---@field event moongate.flyteidl.event.NodeExecutionEvent
 
+---@class moongate.flyteidl.admin.Notification: moongate.Message
+---@field phases moongate.flyteidl.core.WorkflowExecution.Phase[]
+---@field email? moongate.flyteidl.admin.EmailNotification
+---@field pager_duty? moongate.flyteidl.admin.PagerDutyNotification
+---@field slack? moongate.flyteidl.admin.SlackNotification
+
+---@class moongate.flyteidl.admin.NotificationList: moongate.Message
+---@field notifications moongate.flyteidl.admin.Notification[]
+
+---@class moongate.flyteidl.admin.PagerDutyNotification: moongate.Message
+---@field recipients_email string[]
+---@field template string
+
+---@class moongate.flyteidl.admin.RawOutputDataConfig: moongate.Message
+---@field output_location_prefix string
+
+---@class moongate.flyteidl.admin.SlackNotification: moongate.Message
+---@field recipients_email string[]
+---@field template string
+
+---@class moongate.flyteidl.admin.SystemMetadata: moongate.Message
+---@field execution_cluster string
+---@field namespace string
+
+---@class moongate.flyteidl.admin.Task: moongate.Message
+---@field id moongate.flyteidl.core.Identifier
+---@field closure moongate.flyteidl.admin.TaskClosure
+---@field short_description string
+
+---@class moongate.flyteidl.admin.TaskClosure: moongate.Message
+---@field compiled_task moongate.flyteidl.core.CompiledTask
+---@field created_at moongate.google.protobuf.Timestamp
+
 ---@class moongate.flyteidl.admin.TaskExecutionEventRequest: moongate.Message
 ---@field request_id string
 ---@field event moongate.flyteidl.event.TaskExecutionEvent
+
+---@class moongate.flyteidl.admin.Workflow: moongate.Message
+---@field id moongate.flyteidl.core.Identifier
+---@field closure moongate.flyteidl.admin.WorkflowClosure
+---@field short_description string
+
+---@class moongate.flyteidl.admin.WorkflowClosure: moongate.Message
+---@field compiled_workflow moongate.flyteidl.core.CompiledWorkflowClosure
+---@field created_at moongate.google.protobuf.Timestamp
 
 ---@class moongate.flyteidl.admin.WorkflowExecutionEventRequest: moongate.Message
 ---@field request_id string
@@ -234,6 +379,18 @@
 ---@class moongate.flyteidl.core.Error: moongate.Message
 ---@field failed_node_id string
 ---@field message string
+
+---@class moongate.flyteidl.core.ExecutionEnv: moongate.Message
+---@field name string
+---@field type string
+---@field extant? table
+---@field spec? table
+---@field version string
+
+---@class moongate.flyteidl.core.ExecutionEnvAssignment: moongate.Message
+---@field node_ids string[]
+---@field task_type string
+---@field execution_env moongate.flyteidl.core.ExecutionEnv
 
 ---@class moongate.flyteidl.core.ExecutionError: moongate.Message
 ---@field code string

@@ -78,6 +78,14 @@ describe("gate", function()
   end)
 end)
 
+describe("gate.flyteadmin", function()
+  it("says what is wrong with its records", function()
+    assert.matches("it has execution, workflow, task", why(function() gate.flyteadmin {tasks = {}} end))
+    assert.matches("a table of records by id", why(function() gate.flyteadmin {task = "x"} end))
+    assert.same({}, gate.flyteadmin {task = {}})
+  end)
+end)
+
 describe("finally and pending", function()
   local seen = {}
   it("run", function()
