@@ -162,7 +162,9 @@ def test_a_cache_is_shared_by_workers_and_kept_over_reloads_and_restarts(gateway
 
 def test_caches_of_pipelines_are_their_own(gateway):
     g = gateway(config(pipeline("a"), pipeline("b")), files={"hook.lua": FIRST})
-    send(g, [event(1, thing="t"), event(2, thing="t")])
+    send(g, [event(1, thing="t")])                  # one after the other: two workers may both find nothing
+    g.settled(1)
+    send(g, [event(2, thing="t")])
     every = g.settled(2)
     assert [every[p]["published"] for p in "ab"] == [1, 1]
 
