@@ -31,14 +31,33 @@ describe("lua/README.md", function()
       e.data = table.concat(names, " ")]])
     local there, told = {}, {}
     for name in out[1].data:gmatch("%S+") do there[#there + 1] = name end
-    for name in readme:match("\n## moongate\n(.-)\n## "):gmatch("`moongate%.([%w_.]+)") do told[#told + 1] = name end
-    for _, module in ipairs {"filters", "enrich", "rules"} do
-      assert(set(told)[module], module)
-      gate.run(("assert(require 'moongate.%s')"):format(module))
-      there[#there + 1] = module
-    end
+    for name in readme:match("\n## moongate\n(.-)\n### "):gmatch("`moongate%.([%w_.]+)") do told[#told + 1] = name end
     assert.same(set(there), set(told))
     assert.equal(#there, #told)
+  end)
+
+  it("names what the shipped modules have, and nothing else", function()
+    local there, told = {}, {}
+    for _, module in ipairs {"filters", "enrich", "redact", "route", "rules"} do
+      local out = gate.run(([[
+        local module, names = require "moongate.%s", {}
+        if type(module) == "function" then module = {[""] = module} end
+        for k in pairs(module) do names[#names + 1] = k end
+        e.datacontenttype = "text/plain"
+        e.data = table.concat(names, ",") .. ","]]):format(module))
+      local code = read("lua/moongate/" .. module .. ".lua")
+      for name in out[1].data:gmatch("(.-),") do
+        local args = code:match("\nfunction " .. module .. "%." .. name .. "(%b())") or name == "" and "(conf)" or ""
+        there[#there + 1] = (name == "" and module or module .. "." .. name) .. args
+      end
+    end
+    local section = readme:match("\n### Shipped modules\n.-\n(|.-)\n\n")
+    for line in section:gmatch("[^\n]+") do
+      for name in line:gmatch("`([%l]+%.?[%l_]*[^`]*)`") do
+        if name:find("^[%l_]+%.[%l_]+%b()$") or name:find("^rules%(") or name:find("^redact%.[%l_]+$") then told[#told + 1] = name end
+      end
+    end
+    assert.same(set(there), set(told))
   end)
 
   it("calls functions with meta.lua's arguments", function()
@@ -46,6 +65,15 @@ describe("lua/README.md", function()
     for name, args in meta:gmatch("\nfunction (moongate%.[%w_.]+)(%b())") do
       assert.has("`" .. name .. args .. "`", readme)
     end
+  end)
+
+  it("shows Lua that compiles", function()
+    local n = 0
+    for block in readme:gmatch("```lua\n(.-)```") do
+      n = n + 1
+      assert(load(block, "=block " .. n))
+    end
+    assert(n > 5)
   end)
 
   it("names flyte's fields", function()
