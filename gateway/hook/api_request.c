@@ -14,6 +14,7 @@
 #include "hook/request.h"
 #include "hook/vm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *short_name(const ProtobufCMessageDescriptor *d)
@@ -28,24 +29,60 @@ static ProtobufCMessage *check_message(lua_State *L, int idx)
     return gw_handle_check(L, idx, GW_H_MESSAGE)->p;
 }
 
+/* A name that d's own fields do not come near may be one of a message in it, as `project` of a
+ * workflow event is its execution_id's: that one, with `near` at its name. */
+static const ProtobufCFieldDescriptor *nearest_inside(const ProtobufCMessageDescriptor *d,
+                                                      struct gw_nearest *near)
+{
+    const ProtobufCFieldDescriptor *found = NULL;
+
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        const ProtobufCMessageDescriptor *inner = f->descriptor;
+        struct gw_str before = near->best;
+
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED)
+            continue;
+        for (unsigned n = 0; n < inner->n_fields; n++)
+            gw_nearest_offer(near, gw_str_of(inner->fields[n].name));
+        if (near->best.p != before.p)
+            found = f;
+    }
+    return found;
+}
+
+static void no_such_field(lua_State *L, const ProtobufCMessageDescriptor *d, int idx)
+{
+    const ProtobufCFieldDescriptor *in = NULL;
+    struct gw_nearest near = {0};
+    char hint[80], where[200] = "", shown[GW_SHOWN];
+
+    if (lua_type(L, idx) != LUA_TSTRING)
+        luaL_error(L, "%s has no field %s", short_name(d), gw_show(L, idx, shown));
+    near.wanted.p = lua_tolstring(L, idx, &near.wanted.len);
+    for (unsigned i = 0; i < d->n_fields; i++)
+        gw_nearest_offer(&near, gw_str_of(d->fields[i].name));
+    if (!near.best.p)
+        in = nearest_inside(d, &near);
+    if (in)
+        snprintf(where, sizeof(where), ", which is in %s", in->name);
+    luaL_error(L, "%s has no field %s%s%s", short_name(d), gw_show(L, idx, shown),
+               gw_nearest_hint(&near, hint, sizeof(hint)), where);
+}
+
 const ProtobufCFieldDescriptor *gw_request_field(lua_State *L, const ProtobufCMessageDescriptor *d,
                                                  int idx)
 {
-    const ProtobufCFieldDescriptor *f;
-    struct gw_nearest near = {0};
-    char hint[80], shown[GW_SHOWN];
+    const ProtobufCFieldDescriptor *f = NULL;
+    struct gw_str name;
 
     if (lua_type(L, idx) == LUA_TSTRING) {
-        near.wanted.p = lua_tolstring(L, idx, &near.wanted.len);
-        f = gw_pb_field(d, near.wanted);
-        if (f)
-            return f;
-        for (unsigned i = 0; i < d->n_fields; i++)
-            gw_nearest_offer(&near, gw_str_of(d->fields[i].name));
+        name.p = lua_tolstring(L, idx, &name.len);
+        f = gw_pb_field(d, name);
     }
-    luaL_error(L, "%s has no field %s%s", short_name(d), gw_show(L, idx, shown),
-               near.wanted.p ? gw_nearest_hint(&near, hint, sizeof(hint)) : "");
-    return NULL;
+    if (!f)
+        no_such_field(L, d, idx);
+    return f;
 }
 
 /* ---- values -------------------------------------------------------------------------- */

@@ -348,7 +348,7 @@ static ProtobufCMessage *make_message(const struct target *t, int idx)
     if (t->depth > GW_REQUEST_DEPTH)
         luaL_error(L, "%s: messages nest more than %d deep", t->f->name, GW_REQUEST_DEPTH);
     luaL_checkstack(L, 8, "message");
-    if (lua_type(L, idx) == LUA_TUSERDATA)
+    if (gw_handle_test(L, idx, GW_H_MESSAGE))
         return copy_message(t, idx);
     m = new_message(t);
     if (known == GW_KNOWN_VALUE) {

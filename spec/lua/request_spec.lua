@@ -25,9 +25,16 @@ describe("request", function()
   it("names the nearest field", function()
     assert.error(function() gate.run("local x = request.event.execution_id.projct", gate.workflow {}) end,
       'WorkflowExecutionIdentifier has no field "projct" (did you mean "project"?)')
+    assert.error(function() gate.run("local x = request.event.projct", gate.workflow {}) end,
+      'WorkflowExecutionEvent has no field "projct" (did you mean "project"?), which is in execution_id')
     assert.error(function() gate.run("request.evnt = nil", failed) end, '(did you mean "event"?)')
     assert.error(function() gate.run("request.event.phase = 'FAILD'", failed) end, '(did you mean "FAILED"?)')
     assert.error(function() gate.run("m.which(request.event, 'output_reslt')", failed) end, '(did you mean "output_result"?)')
+  end)
+
+  it("says what it was given in place of a message", function()
+    assert.error(function() gate.run("request.event = e", failed) end, "event is a table or a message, not an event")
+    assert.error(function() gate.run("request.event.error = flyte", failed) end, "error is a table or a message, not flyte")
   end)
 
   it("assigns, and data follows", function()
