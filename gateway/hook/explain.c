@@ -78,9 +78,9 @@ static void add_what(struct text *t, const char *what)
     make_plain(t->p + start, t->len - start);
 }
 
-/* Starts with a place, as error() and luaL_error put it: "team.lua:7: ", "[string "x"]:1: ". Not
- * "kafka-1:9092: refused". */
-static int positioned(const struct gw_hook_run *r, const char *what)
+/* Starts with a place, as error() and luaL_error put it: "team.lua:7: ", "[string "x"]:1: ", or
+ * `chunk`, whatever load was told that its name is. Not "kafka-1:9092: refused". */
+static int positioned(const struct gw_hook_run *r, const char *chunk, const char *what)
 {
     const char *name = r->script ? r->script->name : "", *colon;
     size_t len;
@@ -93,7 +93,8 @@ static int positioned(const struct gw_hook_run *r, const char *what)
         len = (size_t)(colon - what);
         return (len > 4 && !memcmp(colon - 4, ".lua", 4)) ||
                (len > 2 && !memcmp(colon - 2, "\"]", 2)) ||
-               (len && len == strlen(name) && !memcmp(what, name, len));
+               (len && len == strlen(name) && !memcmp(what, name, len)) ||
+               (len && len == strlen(chunk) && !memcmp(what, chunk, len));
     }
     return 0;
 }
@@ -109,7 +110,7 @@ void gw_explain(struct gw_hook_run *r, lua_State *L, const char *what)
         if (ar.currentline < 0)
             continue; /* a C function */
         if (n++ == 0) {
-            if (!positioned(r, what))
+            if (!positioned(r, ar.short_src, what))
                 add(&t, "%s:%d: ", ar.short_src, ar.currentline);
             add_what(&t, what);
             add_event(&t, r);
@@ -125,7 +126,7 @@ void gw_explain_result(struct gw_hook_run *r, const char *what)
     struct text t = {r->text, 0};
 
     r->text[0] = '\0';
-    if (r->script && !positioned(r, what))
+    if (r->script && !positioned(r, "", what))
         add(&t, "%s:%d: ", r->script->name, r->script->line);
     add_what(&t, what);
     add_event(&t, r);

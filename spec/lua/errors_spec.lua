@@ -20,6 +20,8 @@ describe("an error's text", function()
     end
     assert.has("_hook.lua:2: two events with the same source and id", text("return {e, e}", task))
     assert.is_nil(text("error('boom')"):find("_hook.lua:3: .*_hook.lua:3: boom"))
+    assert.is_nil(text("load('error(\"boom\")', '=rule')()"):find("rule:1: rule:1:"))
+    assert.has("rule:1: boom", text("load('error(\"boom\")', '=rule')()"))
     assert.has('[string "x"]:1: boom', text("load('error(\"boom\")', 'x')()"))
   end)
 
