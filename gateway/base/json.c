@@ -176,6 +176,8 @@ static enum gw_json_token value(struct gw_json *j)
     case 'n':
         return word(j, "null", GW_JSON_NULL);
     default:
+        if (*j->at != '-' && (*j->at < '0' || *j->at > '9'))
+            return fail(j, "not a JSON value");
         return scan_number(j);
     }
 }

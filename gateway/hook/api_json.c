@@ -352,6 +352,27 @@ static int json_decode(lua_State *L)
     return 1;
 }
 
+static int show_light(lua_State *L)
+{
+    int null = lua_touserdata(L, 1) == &gw_null_key;
+
+    lua_pushstring(L, null ? "null" : "moongate.retry");
+    return 1;
+}
+
+/* tostring of moongate.json.null and moongate.retry: the only light userdata that scripts see. */
+static void name_light(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&gw_null_key);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, show_light);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
 void gw_api_json_open(lua_State *L)
 {
     static const luaL_Reg fns[] = {{"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};
@@ -362,6 +383,7 @@ void gw_api_json_open(lua_State *L)
     lua_pushboolean(L, 0); /* scripts share it */
     lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &empty_list_key);
+    name_light(L);
     lua_createtable(L, 0, 3);
     luaL_setfuncs(L, fns, 0);
     lua_pushlightuserdata(L, (void *)&gw_null_key);

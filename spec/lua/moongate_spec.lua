@@ -32,7 +32,8 @@ describe("moongate.json", function()
       assert(m.json.decode("9223372036854775807") == math.maxinteger)
       assert(m.json.decode("-9223372036854775808") == math.mininteger)
       assert(m.json.decode("9223372036854775808") == "9223372036854775808" and m.json.decode('"x"') == "x")]])
-    for text, why in pairs {['{"a":}'] = "line 1, column 6", [""] = "JSON", ["[1] 2"] = "JSON", ["{'a':1}"] = "JSON"} do
+    for text, why in pairs {['{"a":}'] = "line 1, column 6", [""] = "JSON", ["[1] 2"] = "JSON", ["{'a':1}"] = "JSON",
+      ["[1,]"] = "line 1, column 4: not a JSON value", NaN = "column 1: not a JSON value"} do
       assert.error(function() gate.run(("m.json.decode(%q)"):format(text)) end, why)
     end
     assert.error(function() gate.run("m.json.decode(('['):rep(200))") end, "JSON")
@@ -112,6 +113,12 @@ describe("moongate", function()
     assert(out.log:find("hello\\t1\\tnil", 1, true) or out.log:find("hello\t1\tnil", 1, true))
     assert.is_nil(out.log:find("not shown", 1, true))
     assert.error(function() gate.run("m.log.info('x', {['a b'] = 1})") end, "no name of a field")
+  end)
+
+  it("shows null and retry by name", function()
+    gate.run([[
+      assert(tostring(m.json.null) == "null" and tostring(m.retry) == "moongate.retry")
+      assert(tostring(m.json.decode("[null]")[1]) == "null" and getmetatable(m.json.null) == false)]])
   end)
 
   it("retries", function()
