@@ -53,7 +53,8 @@ static void tell(struct running *g, enum gw_spec_kind kind, int line, const char
     ++*counts[kind];
     if ((kind == GW_SPEC_FAILURE || kind == GW_SPEC_ERROR) && !r->first[0]) {
         snprintf(r->first, sizeof(r->first), "%s", text);
-        r->first[strcspn(r->first, "\n")] = '\0';
+        for (char *p = r->first + strcspn(r->first, "\n"); *p; p += strcspn(p, "\n"))
+            *p = kind == GW_SPEC_FAILURE ? ' ' : '\0'; /* both values, but no traceback */
     }
     if (g->spec.conf->each)
         g->spec.conf->each(g->spec.conf->ctx, &result);

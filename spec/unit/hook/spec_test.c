@@ -36,7 +36,8 @@ static const char spec[] = "local gate = require 'moongate.test'\n"
 static void check_report(const struct gw_spec_report *r)
 {
     CHECK(r->successes == 1 && r->failures == 1 && r->errors == 1 && r->pending == 1);
-    CHECK(!strcmp(r->first, "a_spec.lua:5: These should be equal."));
+    CHECK(!strcmp(r->first, "a_spec.lua:5: These should be equal. "
+                            "Passed in: (number) 1 Expected: (number) 2"));
 }
 
 struct told {
