@@ -56,6 +56,12 @@ end
 
 Event.__index = Event
 
+-- As the gateway reads datacontenttype.
+local function is_json(media_type)
+  local name = tostring(media_type or ""):match("^[^;]*"):match("^(.-)[ \t]*$"):lower()
+  return name:find("^[^/]*/json$") or name:find("/.*%+json$")
+end
+
 -- The proto3 JSON of a request, the structured JSON of a CloudEvent.
 function Event:json()
   if self.request then return moongate.json.encode(self.request) end
@@ -66,7 +72,9 @@ function Event:json()
   if type(data) == "table" then
     members.datacontenttype = type_of_data or "application/json"
     members.data = data
-  elseif data ~= nil and type_of_data and type_of_data:find("json") then
+  elseif data ~= nil and is_json(type_of_data) then
+    local ok, why = pcall(moongate.json.decode, tostring(data))
+    if not ok then wrong("gate.event: data: " .. why) end
     return moongate.json.encode(members):sub(1, -2) .. ',"data":' .. tostring(data) .. "}"
   elseif data ~= nil then
     members.data_base64 = moongate.base64.encode(tostring(data))
