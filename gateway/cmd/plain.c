@@ -17,7 +17,7 @@ void gw_print_plain(struct gw_str s, int lines)
     for (size_t i = 0; i < s.len; i++) {
         const size_t n = lines && (s.p[i] == '\n' || s.p[i] == '\t') ? 0 : control_at(s, i);
 
-        putchar(n ? '?' : (unsigned char)s.p[i]);
+        putchar(s.p[i] == '\t' && !lines ? ' ' : n ? '?' : (unsigned char)s.p[i]);
         i += n > 1;
     }
 }

@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 /* Text that is not ours, on standard output: control characters become ?, so that none reaches the
- * terminal. lines: but line feeds and tabs. */
+ * terminal, and tabs a space. lines: but line feeds and tabs. */
 void gw_print_plain(struct gw_str s, int lines);
 
 #endif

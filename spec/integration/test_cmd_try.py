@@ -123,8 +123,8 @@ def test_protobuf_bytes(tried, tmp_path):
 
 # ---- what it did besides
 def test_log_lines(tried):
-    out = tried(hook('m.log.warn("careful", {k = 1, s = "x"}) m.log.debug("deep") print("p")'), event=EVENT)
-    assert "log:\n  warn  hook.lua:3 careful k=1 s=x\n  debug hook.lua:3 deep\n  info  hook.lua:3 p\n" in out
+    out = tried(hook('m.log.warn("careful", {k = 1, s = "x"}) m.log.debug("deep") print("p", 1, nil)'), event=EVENT)
+    assert "log:\n  warn  hook.lua:3 careful k=1 s=x\n  debug hook.lua:3 deep\n  info  hook.lua:3 p 1 nil\n" in out
 
 
 def test_counters(tried):
