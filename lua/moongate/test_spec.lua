@@ -68,7 +68,7 @@ describe("gate", function()
     assert.is_nil(event.metadata)
   end)
   it("takes text for JSON as the gateway does", function()
-    local function data(media_type) return gate.event{datacontenttype = media_type, data = '{"a":1}'}:json():match('"data[_a-z0-9]*":.') end
+    local function data(media_type) return gate.event{datacontenttype = media_type, data = '{"a":1}'}:json():match('"data_?[base64]*":.') end
     for _, name in ipairs {"application/json", "Text/JSON ; charset=utf-8", "application/x+JSON"} do assert.equal('"data":{', data(name)) end
     for _, name in ipairs {"json", "application/jsonx", "text/plain"} do assert.equal('"data_base64":"', data(name)) end
   end)
