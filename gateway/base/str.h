@@ -21,7 +21,7 @@ static inline struct gw_str gw_str_of(const char *s)
 
 static inline int gw_str_eq(struct gw_str a, struct gw_str b)
 {
-    return a.len == b.len && (a.len == 0 || !memcmp(a.p, b.p, a.len));
+    return a.len == b.len && (a.len == 0 || (*a.p == *b.p && !memcmp(a.p, b.p, a.len)));
 }
 
 static inline int gw_str_is(struct gw_str a, const char *s)

@@ -16,8 +16,36 @@ int gw_attr_name_ok(struct gw_str name)
     return name.len > 0 && !gw_str_is(name, "data");
 }
 
+/* Eight bytes from 0x20 to 0x7e. What a byte carries into its neighbour only matters where the
+ * answer is no anyway. */
+static int is_plain8(const char *p)
+{
+    const uint64_t each = 0x0101010101010101;
+    uint64_t x;
+
+    memcpy(&x, p, sizeof(x));
+    return !((x | (x + each) | (x - 0x20 * each)) & 0x80 * each);
+}
+
+/* Nearly every value is, and each that a hook sets is looked at. */
+static int is_plain(struct gw_str s)
+{
+    size_t at = 0;
+
+    for (; s.len - at >= 8; at += 8)
+        if (!is_plain8(s.p + at))
+            return 0;
+    if (at)
+        return at == s.len || is_plain8(s.p + s.len - 8);
+    while (at < s.len && s.p[at] >= 0x20 && s.p[at] < 0x7f)
+        at++;
+    return at == s.len;
+}
+
 const char *gw_attr_text_problem(struct gw_str s)
 {
+    if (is_plain(s))
+        return NULL;
     for (size_t at = 0, n; at < s.len; at += n) {
         unsigned char c = (unsigned char)s.p[at];
         uint32_t code;

@@ -101,15 +101,19 @@ void gw_event_remove(struct gw_event *ev, struct gw_str name)
 struct gw_event *gw_event_copy(const struct gw_event *ev, struct gw_arena *mem)
 {
     struct gw_event *copy = gw_arena_alloc(mem, sizeof(*copy));
-    struct gw_attr **end = &copy->attrs;
+    struct gw_attr **end = &copy->attrs, *to;
+    size_t n = 0;
 
     *copy = *ev;
     copy->mem = mem;
-    *end = NULL;
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
+        n++;
+    to = gw_arena_alloc(mem, n * sizeof(*to));
     for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
-        *end = gw_arena_alloc(mem, sizeof(**end));
-        **end = *a;
-        end = &(*end)->next;
+        *to = *a;
+        *end = to;
+        end = &to++->next;
     }
+    *end = NULL;
     return copy;
 }

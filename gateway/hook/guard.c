@@ -142,7 +142,7 @@ static _Noreturn void out_of_memory(lua_State *L)
 void gw_guard_take(lua_State *L, size_t bytes)
 {
     gw_guard_charge(L, 10 + bytes / 16);
-    if (bytes > gw_heap_room(gw_vm(L)))
+    if (!gw_heap_has_room(gw_vm(L), bytes))
         out_of_memory(L);
 }
 
@@ -160,7 +160,7 @@ void gw_guard_hold(lua_State *L, size_t bytes)
 {
     struct gw_hook_vm *vm = gw_vm(L);
 
-    if (bytes > gw_heap_room(vm))
+    if (!gw_heap_has_room(vm, bytes))
         out_of_memory(L);
     vm->memory += bytes;
 }

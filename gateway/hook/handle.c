@@ -18,7 +18,13 @@ static const char *const nouns[GW_HANDLES] = {
     NOUN(LOOKUP) = "a lookup",
     NOUN(ROW) = "a row of a lookup",
 };
-static const char meta_keys[GW_HANDLES];
+
+/* Metatables are looked up for each handle: in the registry they have small numbers, which it
+ * finds without hashing. Those before are Lua's own and luaL_ref's. */
+static lua_Integer meta_key(enum gw_handle_type type)
+{
+    return (lua_Integer)type - GW_H_EVENT + LUA_RIDX_LAST + 2;
+}
 
 static const char *a_noun(enum gw_handle_type type)
 {
@@ -27,7 +33,7 @@ static const char *a_noun(enum gw_handle_type type)
 
 void gw_handle_push_meta(lua_State *L, enum gw_handle_type type)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, meta_key(type));
 }
 
 struct gw_handle *gw_handle_new(lua_State *L, enum gw_handle_type type, size_t size, int values)
@@ -90,12 +96,12 @@ void gw_handle_meta(lua_State *L, enum gw_handle_type type, const char *name, co
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+    lua_rawseti(L, LUA_REGISTRYINDEX, meta_key(type));
 }
 
 void gw_handle_methods(lua_State *L, enum gw_handle_type type, const luaL_Reg *methods)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_keys[type - GW_H_EVENT]);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, meta_key(type));
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");

@@ -1,6 +1,10 @@
 /* The memory of a Lua state: a limit, and a list of its blocks, so that a state that was left in
  * the middle of something can be given back without asking Lua. Costs are those of the C library's
- * blocks, so that the limit holds for the process and not only for Lua's own sums. */
+ * blocks, so that the limit holds for the process and not only for Lua's own sums.
+ *
+ * Every call makes a few small objects, and a collection gives back many at once, more than malloc
+ * has at hand again quickly. So some small blocks are spared for the next object of their size:
+ * they stay in the list and count as memory, and are given up before anything is refused. */
 #include "base/arena.h"
 #include "hook/guard.h"
 #include "hook/vm.h"
@@ -13,11 +17,23 @@ struct gw_heap_block {
 
 /* Bytes asked for cost instructions, or one that joins two long strings would be cheap. */
 enum { HEAD = sizeof(struct gw_heap_block), PER_INSTRUCTION = 256 };
+enum { OWN = 8, UNIT = GW_HEAP_UNIT }; /* of glibc's malloc */
 
+/* Under ASan nothing is spared, so use after free is reported. */
+#ifdef __has_feature
+#define HAS_ASAN __has_feature(address_sanitizer)
+#else
+#define HAS_ASAN 0
+#endif
+#if HAS_ASAN || defined(__SANITIZE_ADDRESS__)
+enum { SPARED = 0 };
+#else
+enum { SPARED = 32 << 10 }; /* bytes at most */
+#endif
+
+/* A multiple of UNIT. Blocks of equal cost have room for the same. */
 static size_t cost(size_t size)
 {
-    enum { OWN = 8, UNIT = 16 }; /* of glibc's malloc */
-
     return size ? (size + HEAD + OWN + UNIT - 1) & ~(size_t)(UNIT - 1) : 0;
 }
 
@@ -49,14 +65,55 @@ static void unlink_block(struct gw_heap_block *b)
     b->prev->next = b->next;
 }
 
-static void *give_back(struct gw_hook_vm *vm, void *ptr, size_t osize)
+static void give_up(struct gw_hook_vm *vm, void *ptr, size_t paid)
 {
-    if (!ptr)
-        return NULL;
-    vm->memory -= cost(osize);
+    vm->memory -= paid;
     unlink_block(block_of(ptr));
     free(block_of(ptr));
+}
+
+/* The spared of one size are a list: each begins with the address of the next. */
+static void *take_spared(struct gw_hook_vm *vm, size_t paid)
+{
+    void **first = vm->spared[paid / UNIT];
+
+    if (first) {
+        vm->spared[paid / UNIT] = *first;
+        vm->n_spared -= paid;
+    }
+    return first;
+}
+
+static void *give_back(struct gw_hook_vm *vm, void *ptr, size_t osize)
+{
+    const size_t paid = cost(osize);
+
+    if (!ptr)
+        return NULL;
+    if (paid <= GW_HEAP_SMALL && vm->n_spared + paid <= SPARED) {
+        *(void **)ptr = vm->spared[paid / UNIT];
+        vm->spared[paid / UNIT] = ptr;
+        vm->n_spared += paid;
+    } else {
+        give_up(vm, ptr, paid);
+    }
     return NULL;
+}
+
+static void give_up_spared(struct gw_hook_vm *vm)
+{
+    void *ptr;
+
+    for (size_t paid = UNIT; paid <= GW_HEAP_SMALL; paid += UNIT)
+        while ((ptr = take_spared(vm, paid)))
+            give_up(vm, ptr, paid);
+}
+
+int gw_heap_has_room(struct gw_hook_vm *vm, size_t more)
+{
+    if (more > gw_heap_room(vm) && vm->n_spared)
+        give_up_spared(vm);
+    return more <= gw_heap_room(vm);
 }
 
 /* A new block, or one that realloc may have moved, is where its neighbours find it. */
@@ -70,30 +127,49 @@ static void link_block(struct gw_hook_vm *vm, struct gw_heap_block *b, int is_ne
     b->prev->next = b;
 }
 
-void *gw_heap_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+/* Bytes of a block that grows, or of a new one. */
+static void charge(struct gw_hook_vm *vm, size_t nsize)
 {
-    struct gw_hook_vm *vm = ud;
-    size_t old = ptr ? cost(osize) : 0, now = cost(nsize);
+    vm->unpaid += nsize / PER_INSTRUCTION;
+    if (nsize > vm->biggest) {
+        vm->biggest = nsize;
+        gw_guard_grown(vm);
+    }
+}
+
+/* From malloc, with the room its cost is for. */
+static void *resize(struct gw_hook_vm *vm, void *ptr, size_t old, size_t now)
+{
     struct gw_heap_block *b;
 
-    if (nsize == 0)
-        return give_back(vm, ptr, osize);
-    if (nsize > PTRDIFF_MAX - 64 || (now > old && now - old > gw_heap_room(vm)))
+    if (now > old && !gw_heap_has_room(vm, now - old))
         return NULL;
-    b = realloc(ptr ? block_of(ptr) : NULL, HEAD + nsize);
+    b = realloc(ptr ? block_of(ptr) : NULL, now - OWN);
     if (!b)
         return NULL;
     link_block(vm, b, !ptr);
     vm->memory = vm->memory - old + now;
     if (vm->memory > vm->peak)
         vm->peak = vm->memory;
-    if (nsize > old)
-        vm->unpaid += nsize / PER_INSTRUCTION;
-    if (nsize > vm->biggest) {
-        vm->biggest = nsize;
-        gw_guard_grown(vm);
-    }
     return b + 1;
+}
+
+void *gw_heap_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+    struct gw_hook_vm *vm = ud;
+    size_t old = ptr ? cost(osize) : 0, now = cost(nsize);
+
+    if (nsize == 0)
+        return give_back(vm, ptr, osize);
+    if (nsize > PTRDIFF_MAX - 64)
+        return NULL;
+    if (ptr || now > GW_HEAP_SMALL || !vm->spared[now / UNIT])
+        ptr = resize(vm, ptr, old, now);
+    else
+        ptr = take_spared(vm, now);
+    if (ptr && nsize > old)
+        charge(vm, nsize);
+    return ptr;
 }
 
 void gw_heap_open(struct gw_hook_vm *vm)

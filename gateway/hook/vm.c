@@ -25,7 +25,7 @@
 
 int gw_vm_take(struct gw_hook_vm *vm, size_t bytes)
 {
-    if (bytes > gw_heap_room(vm))
+    if (!gw_heap_has_room(vm, bytes))
         return -1;
     vm->memory += bytes;
     return 0;

@@ -24,6 +24,8 @@ struct gw_script {
     int line;                /* where its function stands */
 };
 
+enum { GW_HEAP_UNIT = 16, GW_HEAP_SMALL = 256 };
+
 /* A Lua state. refs: the hooks' own and one for every run that is not done. `run` and `running` are
  * set while that run is on the C stack, so what waits never pays for another. */
 struct gw_hook_vm {
@@ -39,6 +41,9 @@ struct gw_hook_vm {
     size_t peak;            /* of memory, since gw_hooks_peak was asked */
     size_t memory, biggest; /* bytes in all; of the largest block there ever was */
     struct gw_heap_block *blocks;
+    void
+        *spared[GW_HEAP_SMALL / GW_HEAP_UNIT + 1]; /* heap.c: small blocks without a use, by size */
+    size_t n_spared;                               /* bytes; they are part of memory */
     struct gw_watch *watch;
     int broken;      /* a step of Lua was left half done: only gw_heap_close may follow */
     uint64_t serial; /* of calls of a script; a handle holds its own */
@@ -127,6 +132,8 @@ void gw_heap_open(struct gw_hook_vm *vm);
 void gw_heap_close(struct gw_hook_vm *vm);
 void *gw_heap_alloc(void *ud, void *ptr, size_t osize, size_t nsize);
 size_t gw_heap_room(const struct gw_hook_vm *vm); /* bytes until the limit of memory */
+/* 0: so many more are over it, also when nothing is spared any more. */
+int gw_heap_has_room(struct gw_hook_vm *vm, size_t more);
 
 /* watch.c: as lua_resume and lua_resetthread of r->co, but a step that takes far too long is left:
  * then vm->broken and r->stop are set. */

@@ -62,6 +62,20 @@ TEST(test_event_names_and_texts_follow_the_specification)
     CHECK(gw_attr_text_problem(GW_STR("\xc3")) && gw_attr_text_problem(GW_STR("\xed\xa0\x80")));
 }
 
+/* Text is looked at eight bytes at a time: each byte counts, wherever it stands. */
+TEST(test_attr_text_is_checked_to_the_last_byte)
+{
+    char text[20];
+
+    for (size_t len = 1; len <= sizeof(text); len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256; c++) {
+                memset(text, at % 2 ? ' ' : '~', len);
+                text[at] = (char)c;
+                CHECK(!gw_attr_text_problem((struct gw_str){text, len}) == (c >= 0x20 && c < 0x7f));
+            }
+}
+
 static int is_json(const char *type)
 {
     struct gw_event ev;
