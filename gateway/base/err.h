@@ -15,7 +15,7 @@ enum gw_err_kind {
 
 struct gw_err {
     enum gw_err_kind kind;
-    char msg[240];
+    char msg[400];
 };
 
 /* Fills *err and returns -1, so a function can end with `return gw_err_set(...)`. */

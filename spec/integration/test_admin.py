@@ -33,6 +33,7 @@ FAMILIES = {
     "moongate_end_to_end_seconds": ("histogram", {"pipeline"}),
     "moongate_hook_memory_bytes": ("gauge", {"pipeline"}),
     "moongate_hook_errors": ("counter", {"pipeline", "hook"}),
+    "moongate_script_reloads": ("counter", {"result"}),
     "moongate_build_info": ("gauge", {"version"}),
     "process_resident_memory_bytes": ("gauge", set()),
 }
