@@ -308,17 +308,17 @@ function moongate.http.request(url, opts) end
 moongate.flyte = {}
 
 ---@param id string|table|moongate.Message "project:domain:name", {project=, domain=, name=}, or a message
----@return moongate.Message? execution flyteidl.admin.Execution
+---@return moongate.flyteidl.admin.Execution? execution
 ---@return string? why there is none
 function moongate.flyte.execution(id) end
 
 ---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
----@return moongate.Message? workflow flyteidl.admin.Workflow
+---@return moongate.flyteidl.admin.Workflow? workflow
 ---@return string? why there is none
 function moongate.flyte.workflow(id) end
 
 ---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
----@return moongate.Message? task flyteidl.admin.Task
+---@return moongate.flyteidl.admin.Task? task
 ---@return string? why there is none
 function moongate.flyte.task(id) end
 

@@ -356,13 +356,18 @@ end
 
 local RECORDS = {execution = true, workflow = true, task = true}
 
--- Answers moongate.flyte: {execution = {["project:domain:name"] = record}, task = {["project:domain:name:version"] = …},
--- workflow = {…}}. A record is a table by proto names, or a text: why there is none. Gives the list of what was asked for.
+-- Answers moongate.flyte: {execution = {["project:domain:name"] = record}, workflow = {…},
+-- task = {["project:domain:name:version"] = …}}. A record is a table by proto names, or a text: why there is none.
+-- Gives the list of what was asked for.
 function gate.flyteadmin(records)
   if type(records) ~= "table" then error("gate.flyteadmin takes a table, got " .. show(records), 2) end
   for kind, by_id in pairs(records) do
-    if not RECORDS[kind] then error("gate.flyteadmin has no " .. show(kind) .. "; it has execution, workflow, task", 2) end
-    if type(by_id) ~= "table" then error("gate.flyteadmin: " .. kind .. " is a table of records by id, got " .. show(by_id), 2) end
+    if not RECORDS[kind] then
+      error("gate.flyteadmin has no " .. show(kind) .. "; it has execution, workflow, task", 2)
+    end
+    if type(by_id) ~= "table" then
+      error("gate.flyteadmin: " .. kind .. " is a table of records by id, got " .. show(by_id), 2)
+    end
   end
   local asked = {}
   table.insert(world.answers, {method = "ASK", pattern = "^flyteadmin%.", calls = {}, response = function(request)

@@ -26,6 +26,9 @@ local script = {
     if answer then event.status = answer.satus end -- wrong
     if answer then event.status = answer.status end
     moongate.http.get("https://x", {timout = 1}) -- wrong
+    local task = moongate.flyte.task(event.id)
+    if task then event.c = task.closure.compiled_task.templat end -- wrong
+    if task then event.c = task.closure.compiled_task.template.type end
     event.team = "ml"
     event.data = {a = 1}
   end,
