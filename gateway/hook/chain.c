@@ -107,6 +107,16 @@ static struct gw_hook_item *event_at(const struct gw_hook_run *r, lua_State *co,
     return h && h->type == GW_H_EVENT && h->serial == r->serial ? h->p : NULL;
 }
 
+/* What stands at idx in place of one. */
+static const char *show_other(lua_State *co, int idx, char shown[GW_SHOWN])
+{
+    const struct gw_handle *h = lua_type(co, idx) == LUA_TUSERDATA ? lua_touserdata(co, idx) : NULL;
+
+    if (h && h->type == GW_H_EVENT)
+        return "an event used after its hook returned";
+    return gw_show(co, idx, shown);
+}
+
 /* The table on top is a list of n: it has n members. */
 static int is_list(lua_State *co, size_t n)
 {
@@ -138,7 +148,7 @@ static enum next read_list(struct gw_hook_run *r)
         it = event_at(r, co, -1);
         if (!it) {
             snprintf(what, sizeof(what), "a hook returned a list whose item %zu is no event: %s", i,
-                     gw_show(co, -1, shown));
+                     show_other(co, -1, shown));
             return wrong(r, what);
         }
         lua_pop(co, 1);
@@ -238,7 +248,7 @@ static enum next read_other(struct gw_hook_run *r, int first)
     snprintf(what, sizeof(what),
              "a hook returned %s; it returns nothing, true, its event, false and a reason, "
              "moongate.retry or a list of events",
-             gw_show(r->co, first, shown));
+             show_other(r->co, first, shown));
     return wrong(r, what);
 }
 

@@ -257,6 +257,25 @@ TEST(test_hook_keeping_an_event_is_an_error_not_the_next_event)
     world_close(&w);
 }
 
+TEST(test_hook_returning_a_kept_event_is_told_so)
+{
+    static const char *const bodies[] = {"return kept", "return {kept}"};
+    char source[120];
+
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+
+        world_init(&w);
+        snprintf(source, sizeof(source),
+                 "local kept return function(e)\nif kept then %s end kept = e end", bodies[i]);
+        world_script(&w, "hook.lua", source);
+        world_open(&w);
+        CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+        CHECK(has(world_call(&w)->text, "an event used after its hook returned"));
+        world_close(&w);
+    }
+}
+
 TEST(test_hook_scripts_do_not_see_each_other)
 {
     struct world w;
