@@ -294,8 +294,8 @@ static enum next called(struct gw_hook_run *r, int status, int n)
     gw_vm_end(r, status);
     if (status != LUA_OK)
         failed(r);
-    gw_hooks_measure(r->hooks, r->index, r->begin_ns,
-                     next == STOP && r->call->verdict == GW_HOOK_FAILED);
+    r->begin_ns = gw_hooks_measure(r->hooks, r->index, r->begin_ns,
+                                   next == STOP && r->call->verdict == GW_HOOK_FAILED);
     return next;
 }
 
@@ -306,7 +306,8 @@ static enum next call(struct gw_hook_run *r)
 
     r->item = r->items[r->at];
     r->before = r->n_next;
-    r->begin_ns = gw_hooks_clock(r->hooks);
+    if (!r->begin_ns)
+        r->begin_ns = gw_hooks_clock(r->hooks);
     status = gw_vm_call(r, &n);
     return status == LUA_YIELD ? WAIT : called(r, status, n);
 }

@@ -94,13 +94,17 @@ int64_t gw_hooks_clock(const struct gw_hooks *h)
     return h->conf.metrics ? gw_clock_mono_ns() : 0;
 }
 
-void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure)
+int64_t gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure)
 {
+    int64_t now;
+
     if (!h->counts[index].seconds)
-        return;
-    gw_histogram_add(h->counts[index].seconds, gw_clock_mono_ns() - begin);
+        return 0;
+    now = gw_clock_mono_ns();
+    gw_histogram_add(h->counts[index].seconds, now - begin);
     if (is_failure)
         gw_count(h->counts[index].errors, 1);
+    return now;
 }
 
 static int needs_vm(const struct gw_hooks_conf *conf)

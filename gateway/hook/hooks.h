@@ -15,7 +15,8 @@ struct gw_waits;
 
 /* Inside the room: counts one call of script `index` of the pipeline, begun at gw_hooks_clock. */
 int64_t gw_hooks_clock(const struct gw_hooks *h); /* ns; 0 without metrics */
-void gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure);
+/* Gives the time it ended, at which the next one begins; 0: it was not looked at. */
+int64_t gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is_failure);
 struct gw_loop *gw_hooks_loop(const struct gw_hooks *h); /* NULL: nothing can wait */
 struct gw_waits *gw_hooks_waits(struct gw_hooks *h);
 struct gw_hook_http *gw_hooks_http(struct gw_hooks *h); /* made when the first script asks */

@@ -80,7 +80,7 @@ struct gw_hook_run {
     int64_t until_ms;       /* the same for waiting, which is given no grace; 0: it never waited */
     uint64_t unpaid;        /* the state's, while it waits */
     int requiring;          /* modules that are loading */
-    int64_t begin_ns;       /* of gw_hooks_clock */
+    int64_t begin_ns;       /* of gw_hooks_clock; 0: not looked at yet */
     int closing;            /* coroutines being closed, one inside another */
     const char *c_stack;    /* where the C stack was when Lua was entered */
     char *text;             /* GW_HOOK_TEXT bytes: why it failed */

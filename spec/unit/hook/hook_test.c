@@ -2,6 +2,7 @@
 #include "hook/hook.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "hook/world.h"
 
@@ -358,6 +359,33 @@ TEST(test_hook_metrics_count_calls_errors_and_memory)
     CHECK(gw_metrics_counter(m, GW_M_HOOK_MEMORY_BYTES, "orders", NULL)->value == 0);
     gw_metrics_free(m);
     gw_arena_free(w.mem);
+}
+
+/* One begins when the one before has ended, and no time is counted twice. */
+TEST(test_hook_seconds_of_scripts_add_up_to_no_more_than_they_took)
+{
+    static const char busy[] = "return function(e)\n"
+                               "  for i = 1, 100000 do local x = i end\n"
+                               "  return {e, require('moongate').copy(e)}\n"
+                               "end";
+    struct gw_metrics *m = gw_metrics_new();
+    uint64_t sum, first;
+    int64_t began, took;
+    struct world w;
+
+    world_init(&w);
+    w.conf.metrics = m;
+    world_script(&w, "a.lua", busy);
+    world_script(&w, "b.lua", "return function(e) end");
+    world_open(&w);
+    began = gw_clock_mono_ns();
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    took = gw_clock_mono_ns() - began;
+    first = gw_metrics_histogram(m, GW_M_HOOK_SECONDS, "orders", "a")->sum_ns;
+    sum = first + gw_metrics_histogram(m, GW_M_HOOK_SECONDS, "orders", "b")->sum_ns;
+    CHECK(first > 0 && sum > first && sum <= (uint64_t)took);
+    world_close(&w);
+    gw_metrics_free(m);
 }
 
 TEST(test_hook_json_style_data_follows_the_request)
