@@ -106,7 +106,8 @@ static int mg_time(lua_State *L)
         return gw_arg_error(L, 1, "a Timestamp, a Duration or an RFC 3339 string");
     s.p = lua_tolstring(L, 1, &s.len);
     if (gw_time_parse(s, &t))
-        return luaL_error(L, "%s is not an RFC 3339 time", gw_show_str(s, shown));
+        return luaL_error(L, "%s is not an RFC 3339 time, as 2026-01-02T03:04:05Z",
+                          gw_show_str(s, shown));
     lua_pushnumber(L, seconds_of(t));
     return 1;
 }

@@ -66,7 +66,8 @@ static void check_text(lua_State *L, struct gw_str name, struct gw_str text)
     if (!text.len && gw_attr_is_text_only(name))
         luaL_error(L, "event.%s must not be empty", name.p);
     if (gw_str_is(name, "time") && gw_time_parse(text, &t))
-        luaL_error(L, "event.time: %s is not an RFC 3339 time", gw_show_str(text, shown));
+        luaL_error(L, "event.time: %s is not an RFC 3339 time, as 2026-01-02T03:04:05Z",
+                   gw_show_str(text, shown));
 }
 
 static void set_integer(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)

@@ -85,7 +85,8 @@ static int set_global(lua_State *L)
     char shown[GW_SHOWN];
 
     if (gw_vm(L)->loaded)
-        return luaL_error(L, "global %s is read-only after load", gw_show(L, 2, shown));
+        return luaL_error(L, "global %s is read-only after load: keep what changes in a local",
+                          gw_show(L, 2, shown));
     lua_settop(L, 3);
     lua_rawset(L, lua_upvalueindex(1));
     return 0;

@@ -66,7 +66,9 @@ struct gw_handle *gw_handle_test(lua_State *L, int idx, enum gw_handle_type type
     if (!h || h->type != type)
         return NULL;
     if (h->serial && h->serial != gw_vm(L)->run->serial)
-        luaL_error(L, "%s used after its hook returned", a_noun(type));
+        luaL_error(L,
+                   "%s used after its hook returned: keep the strings and numbers you need of it",
+                   a_noun(type));
     return h;
 }
 
@@ -142,7 +144,7 @@ struct gw_arena *gw_mem_check(lua_State *L, const char *what)
     struct gw_arena *mem = gw_vm(L)->run->mem;
 
     if (!mem)
-        luaL_error(L, "%s: there is no event while a script loads", what);
+        luaL_error(L, "%s: there is no event while a script loads: call it in the hook", what);
     return mem;
 }
 
@@ -151,6 +153,6 @@ struct gw_hook_run *gw_run_check(lua_State *L, const char *what)
     struct gw_hook_run *r = gw_vm(L)->run;
 
     if (!r->call)
-        luaL_error(L, "%s: there is no event while a script loads", what);
+        luaL_error(L, "%s: there is no event while a script loads: call it in the hook", what);
     return r;
 }

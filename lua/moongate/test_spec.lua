@@ -68,8 +68,12 @@ describe("gate", function()
     assert.is_nil(event.metadata)
   end)
   it("takes text for JSON as the gateway does", function()
-    local function data(media_type) return gate.event{datacontenttype = media_type, data = '{"a":1}'}:json():match('"data_?[base64]*":.') end
-    for _, name in ipairs {"application/json", "Text/JSON ; charset=utf-8", "application/x+JSON"} do assert.equal('"data":{', data(name)) end
+    local function data(media_type)
+      return gate.event{datacontenttype = media_type, data = '{"a":1}'}:json():match('"data_?[base64]*":.')
+    end
+    for _, name in ipairs {"application/json", "Text/JSON ; charset=utf-8", "application/x+JSON"} do
+      assert.equal('"data":{', data(name))
+    end
     for _, name in ipairs {"json", "application/jsonx", "text/plain"} do assert.equal('"data_base64":"', data(name)) end
   end)
   it("does not change what it is given", function()
@@ -79,7 +83,9 @@ describe("gate", function()
   end)
   it("says at once what is wrong with an event", function()
     assert.matches("source", why(function() gate.event{source = ""} end))
-    assert.matches("data: JSON: line 1, column 6", why(function() gate.event{datacontenttype = "text/json", data = '{"a":}'} end))
+    assert.matches("data: JSON: line 1, column 6", why(function()
+      gate.event{datacontenttype = "text/json", data = '{"a":}'}
+    end))
     assert.matches('did you mean "attempt"', why(function() gate.task{atempt = 1} end))
   end)
 end)

@@ -112,3 +112,23 @@ describe("the iterator of a list", function()
       assert(not pcall(f, list, "x"))]], task)
   end)
 end)
+
+describe("an error", function()
+  local kept = [[
+    local moongate = require "moongate"
+    local old
+    return function(e)
+      if old then return old.id end
+      old = e
+    end]]
+  it("says what to do", function()
+    local hook = gate.hook(kept)
+    hook {}
+    assert.has("an event used after its hook returned: keep the strings and numbers you need of it", hook {}.text)
+    assert.error(function() gate.run("counter = 1") end, 'global "counter" is read-only after load: keep what changes in a local')
+    assert.error(function() gate.run("e.time = 'x'") end, '"x" is not an RFC 3339 time, as 2026-01-02T03:04:05Z')
+    assert.error(function() gate.run("m.time('x')") end, '"x" is not an RFC 3339 time, as 2026-01-02T03:04:05Z')
+    assert.error(function() gate.hook("require('moongate').new{id = '1', source = 's', type = 't'}\nreturn print\n") end,
+      "moongate.new: there is no event while a script loads: call it in the hook")
+  end)
+end)

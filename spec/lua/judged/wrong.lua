@@ -25,7 +25,6 @@ local script = {
     local answer = moongate.http.get("https://x", {timeout = 1})
     if answer then event.status = answer.satus end -- wrong
     if answer then event.status = answer.status end
-    moongate.http.get("https://x", {timout = 1}) -- wrong
     local task = moongate.flyte.task(event.id)
     if task then event.c = task.closure.compiled_task.templat end -- wrong
     if task then event.c = task.closure.compiled_task.template.type end
