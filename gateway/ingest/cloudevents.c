@@ -2,9 +2,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/pbwire.h"
 #include "event/event.h"
 #include "event/format.h"
-#include "base/pbwire.h"
 
 /* CloudEvents in, records out: each event in its protobuf form, a batch whole or not at all. */
 

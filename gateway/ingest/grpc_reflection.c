@@ -2,8 +2,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "flyte/reflect.h"
 #include "base/pbwire.h"
+#include "flyte/reflect.h"
 
 /* Server reflection. ServerReflectionRequest: 1 host, and one of 3 file_by_filename,
  * 4 file_containing_symbol, 5 file_containing_extension, 6 all_extension_numbers_of_type,

@@ -36,7 +36,7 @@ static struct gw_message message(struct gw_arena *mem, const char *yaml, const s
     struct gw_event ev;
     struct gw_err err;
 
-    gw_diag_sink = log_nowhere; /* nobody listens where these would go */
+    gw_diag_sink = log_nowhere;       /* nobody listens where these would go */
     for (size_t i = 0; i < y->n; i++) /* the union's own key */
         if (gw_str_is(y->keys[i].text, "type"))
             y->keys[i] = y->keys[y->n - 1], y->values[i] = y->values[--y->n];
