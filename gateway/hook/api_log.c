@@ -44,6 +44,22 @@ static struct gw_str value_text(lua_State *L, int idx, char out[VALUE])
     return gw_str_of(out);
 }
 
+/* A field of a line's own name would stand there twice, and readers of JSON take the last: then a
+ * script could pass for another pipeline, level or time. */
+static const char *own_key(const char *key)
+{
+    static const char *const lines[][2] = {
+        {"at", "fields.at"},       {"component", "fields.component"}, {"event", "fields.event"},
+        {"level", "fields.level"}, {"left_out", "fields.left_out"},   {"msg", "fields.msg"},
+        {"time", "fields.time"},   {"pipeline", "fields.pipeline"},
+    };
+
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (!strcmp(key, lines[i][0]))
+            return lines[i][1];
+    return key;
+}
+
 static int by_key(const void *a, const void *b)
 {
     return strcmp(((const struct gw_kv *)a)->key, ((const struct gw_kv *)b)->key);
@@ -63,6 +79,7 @@ static void add_fields(lua_State *L, struct line *l, int idx)
             luaL_error(L, "moongate.log: %s is no name of a field", gw_show(L, -2, shown));
         if (n == MAX_FIELDS)
             luaL_error(L, "moongate.log: more than %d fields", MAX_FIELDS);
+        key = own_key(key);
         if (lua_isinteger(L, -1))
             add(l, gw_kv_int(key, lua_tointeger(L, -1)));
         else

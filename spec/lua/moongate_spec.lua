@@ -115,6 +115,17 @@ describe("moongate", function()
     assert.error(function() gate.run("m.log.info('x', {['a b'] = 1})") end, "no name of a field")
   end)
 
+  it("keeps a line's own fields from a script's", function()
+    local own = {"at", "component", "event", "left_out", "level", "msg", "pipeline", "time"}
+    local fields, want = {}, {}
+    for i, name in ipairs(own) do fields[i], want[i] = name .. " = 'mine'", ("fields.%s=mine"):format(name) end
+    local out = gate.run("m.log.info('x', {" .. table.concat(fields, ", ") .. "})")
+    for i, name in ipairs(own) do
+      assert.has(want[i], (out.log:gsub('"', "")))
+      assert.is_nil(out.log:find(" " .. name .. "=\"?mine"))
+    end
+  end)
+
   it("shows null and retry by name", function()
     gate.run([[
       assert(tostring(m.json.null) == "null" and tostring(m.retry) == "moongate.retry")
