@@ -238,6 +238,17 @@ static void encode_task(void)
     bytes = request.bytes;
 }
 
+static void run(struct gw_arena *mem, long n, int rounds)
+{
+    for (int k = 0; k < rounds; k++)
+        for (size_t i = 0; i < ROWS; i++)
+            if (is_wanted(&rows[i]))
+                rows[i].us[k] = measure(rows[i].hooks, mem, n);
+    for (size_t i = 0; i < ROWS; i++)
+        if (is_wanted(&rows[i]))
+            report(&rows[i], rounds);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -264,13 +275,7 @@ int main(int argc, char **argv)
         if (is_wanted(&rows[i]))
             open_row(&rows[i]);
     leave();
-    for (int k = 0; k < rounds; k++)
-        for (size_t i = 0; i < ROWS; i++)
-            if (is_wanted(&rows[i]))
-                rows[i].us[k] = measure(rows[i].hooks, mem, n);
-    for (size_t i = 0; i < ROWS; i++)
-        if (is_wanted(&rows[i]))
-            report(&rows[i], rounds);
+    run(mem, n, rounds);
     for (size_t i = 0; i < ROWS; i++)
         gw_hooks_close(rows[i].hooks);
     gw_arena_free(mem);
