@@ -49,7 +49,7 @@ static void split_text(lua_State *L, const struct subject *s)
 
     lua_newtable(L);
     for (int i = 0; i < s->n_parts; i++) {
-        const char *colon = i + 1 < s->n_parts ? memchr(p, ':', (size_t)(end - p)) : end;
+        const char *colon = i + 1 < s->n_parts ? strchr(p, ':') : end;
 
         if (!colon)
             luaL_error(L, "%s: %s is no \"%s\"", s->name, gw_show(L, 1, shown), s->parts);
@@ -149,10 +149,11 @@ static int push_answer(lua_State *L, const struct subject *s, struct gw_str byte
 
 static int answered(lua_State *L, int status, lua_KContext ctx)
 {
-    const struct gw_flyte_caller *c = (const struct gw_flyte_caller *)ctx;
+    const struct gw_flyte_caller *c = (struct gw_flyte_caller *)gw_vm(L)->run->wait;
     const struct subject *s = lua_touserdata(L, 1);
 
     (void)status;
+    (void)ctx;
     return c->answer.p ? push_answer(L, s, c->answer) : push_failure(L, gw_str_of(c->why));
 }
 
@@ -215,7 +216,7 @@ static int ask(lua_State *L, enum gw_flyte_what what)
     lua_pushlightuserdata(L, (void *)s);
     lua_replace(L, 1);
     c = gw_flyte_ask(gw_hooks_flyte(hooks), what, request);
-    return gw_wait(L, &c->wait, gw_flyte_ask_end, answered, (lua_KContext)c);
+    return gw_wait(L, &c->wait, gw_flyte_ask_end, answered, 0);
 }
 
 static int mg_execution(lua_State *L)

@@ -259,9 +259,9 @@ int main(int argc, char **argv)
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (o == 'n')
-            n = atol(optarg);
+            n = strtol(optarg, NULL, 10);
         else if (o == 'r')
-            rounds = atoi(optarg);
+            rounds = (int)strtol(optarg, NULL, 10);
         else if (o == 'o')
             only = optarg;
         else

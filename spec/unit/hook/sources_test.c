@@ -14,8 +14,10 @@ static const char *text_of(struct gw_sources *s, const char *path)
     struct gw_err err;
     int rc = gw_sources_file(s, path, &text, &err);
 
-    if (rc < 0)
-        return strcpy(out, err.msg);
+    if (rc < 0) {
+        snprintf(out, sizeof(out), "%s", err.msg);
+        return out;
+    }
     CHECK(rc ? text.p != NULL : !text.p);
     snprintf(out, sizeof(out), "%.*s", rc ? (int)text.len : 1, rc ? text.p : "-");
     return out;
