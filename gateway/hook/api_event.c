@@ -30,7 +30,7 @@ struct gw_hook_item *gw_item_check(lua_State *L, int idx)
 
 static int is_stale(const struct gw_hook_run *r, const struct gw_hook_item *it)
 {
-    return it->follows && it->data_at < r->request_at;
+    return it->follows && it == r->request_of && it->data_at < r->request_at;
 }
 
 /* -1: err. */

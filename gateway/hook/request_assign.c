@@ -39,6 +39,7 @@ void gw_request_changed(lua_State *L, const struct gw_handle *h)
         return;
     r->call->request->changed = 1;
     r->request_at = ++r->stamp;
+    r->request_of = r->item;
 }
 
 static void wrong_type(const struct target *t, const char *wanted, int idx)

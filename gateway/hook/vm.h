@@ -85,7 +85,8 @@ struct gw_hook_run {
     const char *c_stack;    /* where the C stack was when Lua was entered */
     char *text;             /* GW_HOOK_TEXT bytes: why it failed */
     /* of the whole record */
-    uint64_t stamp, request_at; /* assignments are numbered: the last one wins */
+    uint64_t stamp, request_at;            /* assignments are numbered: the last one wins */
+    const struct gw_hook_item *request_of; /* whose hook changed the request last: its data only */
     unsigned copies, uuids;
     struct gw_arena *mem; /* the record's, or a spec's own; NULL while a script loads */
     size_t mem_before;    /* bytes in it when the hooks began */

@@ -22,6 +22,19 @@ describe("request", function()
       assert(math.type(m.time(v.occurred_at)) == "float" and v.occurred_at.seconds == 1767323045)]], failed)
   end)
 
+  it("changes the data of the event whose hook changed it, not of its copies", function()
+    local split = "local m = require 'moongate' return function(e, request) local c = m.copy(e) request.event.producer_id = 'first' return {e, c} end"
+    local out = gate.hook(split)(failed)
+    assert.has("first", out[1].data)
+    assert(not out[2].data:find("first", 1, true))
+    local late = "return function(e, request) if e.id:find(':1$') then request.event.producer_id = 'late' end end"
+    out = gate.hook {split, late}(failed)
+    assert(out[1].data:find("first", 1, true) and not out[1].data:find("late", 1, true))
+    assert.has("late", out[2].data)
+    out = gate.run("request.event.producer_id = 'first' return {e, m.copy(e)}", failed)
+    assert.has("first", out[2].data)
+  end)
+
   it("names the nearest field", function()
     assert.error(function() gate.run("local x = request.event.execution_id.projct", gate.workflow {}) end,
       'WorkflowExecutionIdentifier has no field "projct" (did you mean "project"?)')
