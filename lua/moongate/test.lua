@@ -315,7 +315,12 @@ function gate.time(t)
   if t ~= nil and type(t) ~= "number" and type(t) ~= "string" then
     error("gate.time takes seconds or an RFC 3339 time, got " .. show(t), 2)
   end
-  world.time = type(t) == "string" and moongate.time(t) or t
+  if type(t) == "string" then
+    local ok, seconds = pcall(moongate.time, t)
+    if not ok then error("gate.time: " .. seconds, 2) end
+    t = seconds
+  end
+  world.time = t
 end
 
 -- "METHOD URL" or a URL, with * for any run of characters, as a Lua pattern.

@@ -103,9 +103,9 @@ class Broker:
 
         def ready():
             assert self.process.poll() is None, text()[-3000:]
-            return "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
+            self.ports = [int(p) for p in re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1:]]
+            return self.ports and "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
         wait_until(ready, text, 120)
-        self.ports = [int(p) for p in re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1:]]
         self.port = self.ports[-1]
         wait_until(self._answers)
         return self

@@ -46,11 +46,30 @@ static const char *text_of(struct gw_sources *s, const char *path)
 
 static atomic_int over;
 
-/* All files of a version at one moment, as in a ConfigMap. */
+/* The two scripts of a version. */
+static void write_version(int i)
+{
+    char name[30], text[60];
+
+    snprintf(name, sizeof(name), "%d", i);
+    CHECK(!mkdir(name, 0700));
+    snprintf(text, sizeof(text), "return function() end -- %d", i);
+    snprintf(name, sizeof(name), "%d/a.lua", i);
+    write_file(name, text);
+    snprintf(name, sizeof(name), "%d/b.lua", i);
+    write_file(name, text);
+}
+
+/* All files of a version at one moment, as in a ConfigMap. None comes back: what was there before
+ * and is there again cannot be told from what never went. */
 static void *turn(void *arg)
 {
-    for (int i = 0; !atomic_load(&over); i++) {
-        CHECK(!symlink(i % 2 ? "1" : "0", "tmp") && !rename("tmp", "data"));
+    for (int i = 1; i < 5000 && !atomic_load(&over); i++) {
+        char name[20];
+
+        write_version(i);
+        snprintf(name, sizeof(name), "%d", i);
+        CHECK(!symlink(name, "tmp") && !rename("tmp", "data"));
         if (i % 50 == 0)
             usleep(2000); /* sometimes there is time to read */
     }
@@ -64,17 +83,7 @@ TEST(test_gate_reads_all_files_at_one_moment)
     pthread_t turner;
     int passed = 0;
 
-    for (int i = 0; i < 2; i++) {
-        char name[20], text[60];
-
-        snprintf(name, sizeof(name), "%d", i);
-        CHECK(!mkdir(name, 0700));
-        snprintf(text, sizeof(text), "return function() end -- %d", i);
-        snprintf(name, sizeof(name), "%d/a.lua", i);
-        write_file(name, text);
-        snprintf(name, sizeof(name), "%d/b.lua", i);
-        write_file(name, text);
-    }
+    write_version(0);
     CHECK(!symlink("0", "data") && !pthread_create(&turner, NULL, turn, NULL));
     for (int i = 0; i < 300; i++) {
         struct gw_gate g;
