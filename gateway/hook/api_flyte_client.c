@@ -49,10 +49,12 @@ static void split_text(lua_State *L, const struct subject *s)
 
     lua_newtable(L);
     for (int i = 0; i < s->n_parts; i++) {
-        const char *colon = i + 1 < s->n_parts ? strchr(p, ':') : end;
+        const char *colon = end;
 
-        if (!colon)
+        if (i + 1 < s->n_parts && !(colon = strchr(p, ':'))) {
             luaL_error(L, "%s: %s is no \"%s\"", s->name, gw_show(L, 1, shown), s->parts);
+            return;
+        }
         lua_pushlstring(L, p, (size_t)(colon - p));
         lua_setfield(L, -2, part_names[i]);
         p = colon + 1;
