@@ -193,17 +193,16 @@ class Raw:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            with connection:
-                try:
+            with connection, contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):
                     self.read(connection, self.early)
-                    connection.sendall(self.pieces[min(self.asked, len(self.pieces) - 1)])
-                    if self.early:
-                        connection.shutdown(socket.SHUT_WR)
-                        while connection.recv(65536):
-                            pass
-                except OSError:
-                    pass
-                self.asked += 1
+                piece = self.pieces[min(self.asked, len(self.pieces) - 1)]
+                self.asked += 1                           # before the answer: whoever has that may look
+                connection.sendall(piece)
+                if self.early:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
 
     @staticmethod
     def read(connection, head_only):
