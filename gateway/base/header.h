@@ -9,4 +9,10 @@ struct gw_http_header {
     struct gw_str name, value;
 };
 
+/* RFC 9110, 5.6.2 and 5.5: what a name is made of; a value without a byte that could end its line.
+ */
+int gw_token_byte(char c);
+int gw_header_name_ok(struct gw_str name);
+int gw_header_value_ok(struct gw_str value);
+
 #endif

@@ -1,6 +1,7 @@
 /* moongate.http: get, post, request. The hook waits, its worker goes on with other keys. */
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/header.h"
 #include "base/text.h"
 #include "hook/api.h"
 #include "hook/explain.h"
@@ -26,23 +27,6 @@ struct ask {
 };
 
 /* ---- options: the value is on top ----------------------------------------------------------- */
-
-static int is_token(struct gw_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("()<>@,;:\\\"/[]?={}", s.p[i]))
-            return 0;
-    return s.len > 0;
-}
-
-/* Nothing that could end the line. */
-static int is_value(struct gw_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
-            return 0;
-    return 1;
-}
 
 /* What frames a request or names its server is not a script's to say. */
 static int is_ours(const char *name)
@@ -71,10 +55,10 @@ static void add_header(lua_State *L, struct ask *a)
     h = &a->headers[a->rq.n_headers++];
     h->name.p = lua_tolstring(L, -2, &h->name.len);
     h->value.p = lua_tolstring(L, -1, &h->value.len);
-    if (!is_token(h->name) || is_ours(h->name.p))
+    if (!gw_header_name_ok(h->name) || is_ours(h->name.p))
         luaL_error(L, "%s: %s is no header for a script to set", a->what,
                    gw_show_str(h->name, shown));
-    if (!is_value(h->value))
+    if (!gw_header_value_ok(h->value))
         luaL_error(L, "%s: a control character in the header %s: %s", a->what, h->name.p,
                    gw_show_str(h->value, shown));
     a->has_type |= !strcasecmp(h->name.p, "content-type");

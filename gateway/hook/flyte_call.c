@@ -2,7 +2,7 @@
  * grpc-status and grpc-message behind it, or in the head of an answer without a body). */
 #include "hook/flyte_ask.h"
 
-#include "base/arena.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,14 +83,6 @@ static const char *const codes[] = {
 };
 enum { CODES = sizeof(codes) / sizeof(codes[0]) };
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* grpc-message is percent-encoded. What is no plain character becomes a space. */
 static void put_message(char *out, size_t room, struct gw_str s)
 {
@@ -99,8 +91,9 @@ static void put_message(char *out, size_t room, struct gw_str s)
     for (size_t i = 0; i < s.len && n + 1 < room; i++) {
         int c = (unsigned char)s.p[i];
 
-        if (c == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0) {
-            c = hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]);
+        if (c == '%' && i + 2 < s.len && gw_hex_digit(s.p[i + 1]) >= 0 &&
+            gw_hex_digit(s.p[i + 2]) >= 0) {
+            c = gw_hex_digit(s.p[i + 1]) << 4 | gw_hex_digit(s.p[i + 2]);
             i += 2;
         }
         out[n++] = (char)(c < ' ' || c == 0x7f ? ' ' : c);

@@ -6,6 +6,7 @@
  * has at hand again quickly. So some small blocks are spared for the next object of their size:
  * they stay in the list and count as memory, and are given up before anything is refused. */
 #include "base/arena.h"
+#include "base/asan.h"
 #include "hook/guard.h"
 #include "hook/vm.h"
 
@@ -19,17 +20,8 @@ struct gw_heap_block {
 enum { HEAD = sizeof(struct gw_heap_block), PER_INSTRUCTION = 256 };
 enum { OWN = 8, UNIT = GW_HEAP_UNIT }; /* of glibc's malloc */
 
-/* Under ASan nothing is spared, so use after free is reported. */
-#ifdef __has_feature
-#define HAS_ASAN __has_feature(address_sanitizer)
-#else
-#define HAS_ASAN 0
-#endif
-#if HAS_ASAN || defined(__SANITIZE_ADDRESS__)
-enum { SPARED = 0 };
-#else
-enum { SPARED = 32 << 10 }; /* bytes at most */
-#endif
+/* Bytes at most; under ASan nothing is spared. */
+enum { SPARED = GW_HAS_ASAN ? 0 : 32 << 10 };
 
 /* A multiple of UNIT. Blocks of equal cost have room for the same. */
 static size_t cost(size_t size)

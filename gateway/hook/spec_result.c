@@ -5,6 +5,7 @@
 #include "event/format.h"
 #include "event/route.h"
 #include "hook/api.h"
+#include "hook/attrs.h"
 #include "hook/counters.h"
 #include "hook/guard.h"
 #include "hook/shared.h"
@@ -125,12 +126,7 @@ static void push_attributes(lua_State *L, const struct gw_event *ev)
 {
     for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
         lua_pushlstring(L, a->name.p, a->name.len);
-        if (a->type == GW_ATTR_BOOL)
-            lua_pushboolean(L, a->number);
-        else if (a->type == GW_ATTR_INT)
-            lua_pushinteger(L, a->number);
-        else
-            lua_pushlstring(L, a->text.p, a->text.len);
+        gw_attr_push(L, a);
         lua_rawset(L, -3);
     }
 }

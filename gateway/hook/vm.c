@@ -399,20 +399,25 @@ struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_source
     return NULL;
 }
 
+/* Runs first(arg) as the first frame of a thread; NULL: there was no memory for one. */
+static int start(struct gw_hook_run *r, lua_State *co, lua_CFunction first, void *arg, int *n)
+{
+    r->co = co ? co : r->vm->L;
+    if (!co) {
+        gw_guard_stop(r, r->co, GW_STOP_MEMORY);
+        return LUA_ERRMEM;
+    }
+    lua_pushcfunction(co, first);
+    lua_pushlightuserdata(co, arg);
+    return resume(r, 1, n);
+}
+
 int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg)
 {
     int n;
 
     run_begin(r, vm);
-    r->co = thread_open(vm);
-    if (!r->co) {
-        r->co = vm->L;
-        gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
-        return LUA_ERRMEM;
-    }
-    lua_pushcfunction(r->co, entry);
-    lua_pushlightuserdata(r->co, arg);
-    return resume(r, 1, &n);
+    return start(r, thread_open(vm), entry, arg, &n);
 }
 
 /* ---- calling ------------------------------------------------------------------------------- */
@@ -449,15 +454,7 @@ int gw_vm_call(struct gw_hook_run *r, int *n)
     *n = 0;
     run_begin(r, vm);
     r->script = &vm->scripts[r->index];
-    r->co = vm->n_idle ? vm->idle[--vm->n_idle] : thread_open(vm);
-    if (!r->co) {
-        r->co = vm->L;
-        gw_guard_stop(r, vm->L, GW_STOP_MEMORY);
-        return LUA_ERRMEM;
-    }
-    lua_pushcfunction(r->co, entry);
-    lua_pushlightuserdata(r->co, r);
-    return resume(r, 1, n);
+    return start(r, vm->n_idle ? vm->idle[--vm->n_idle] : thread_open(vm), entry, r, n);
 }
 
 int gw_vm_go_on(struct gw_hook_run *r, int *n)

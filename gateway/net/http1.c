@@ -1,6 +1,7 @@
 /* HTTP/1.x, server role. One request at a time: while one is being answered, what comes behind it
  * waits in `in` (bounded: `held` tells the connection to stop reading). */
 #include "base/arena.h"
+#include "base/header.h"
 #include "base/json.h"
 #include "net/codec.h"
 #include "net/http1_chunks.h"
@@ -243,7 +244,7 @@ static int parse_head(struct http1 *h, struct gw_str *in)
         h->scanned = 0;
         return start_request(h, in, length);
     }
-    if (in->len > 0 && *in->p != '\r' && !gw_http1_token_byte(*in->p))
+    if (in->len > 0 && *in->p != '\r' && !gw_token_byte(*in->p))
         return refuse(h, 400, 3, "the request line is not METHOD TARGET VERSION");
     h->scanned = in->len;
     return 1; /* needs more */

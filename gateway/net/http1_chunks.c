@@ -1,5 +1,6 @@
 #include "net/http1_chunks.h"
 
+#include "base/header.h"
 #include "base/text.h"
 
 #include "net/http1_head.h"
@@ -58,7 +59,7 @@ static int name_byte(struct gw_http1_chunks *c, char byte)
         return -1;
     if (c->state == TRAILER_NAME && byte == ':')
         return TRAILER;
-    return gw_http1_token_byte(byte) ? TRAILER_NAME : -1;
+    return gw_token_byte(byte) ? TRAILER_NAME : -1;
 }
 
 /* The next state; -1: bad; -2: the end. */

@@ -1,6 +1,7 @@
 #include "net/http1_head.h"
 
 #include "base/arena.h"
+#include "base/header.h"
 #include "net/codec.h"
 
 #include <string.h>
@@ -18,24 +19,6 @@ size_t gw_http1_head_length(struct gw_str bytes, size_t from)
         p++;
     }
     return 0;
-}
-
-int gw_http1_token_byte(char c)
-{
-    static const unsigned char in[256] = {
-        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['#'] = 1, ['$'] = 1,
-        ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['*'] = 1, ['+'] = 1, ['-'] = 1,
-        ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1};
-
-    return in[(unsigned char)c];
-}
-
-static int is_token(struct gw_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!gw_http1_token_byte(s.p[i]))
-            return 0;
-    return s.len > 0;
 }
 
 /* One line without its CRLF; -1: it has no proper end. */
@@ -93,7 +76,7 @@ static const char *request_line(struct gw_str line, struct gw_stream *s, struct 
     struct gw_arena *mem = s->pub.mem;
     struct gw_str method = up_to(&line, ' '), target = up_to(&line, ' ');
 
-    if (!is_token(method) || !is_target(target))
+    if (!gw_header_name_ok(method) || !is_target(target))
         return "the request line is not METHOD TARGET VERSION";
     if (gw_str_is(line, "HTTP/1.1"))
         out->version = 11;
@@ -133,7 +116,7 @@ static const char *header_line(struct gw_str line, struct gw_stream *s)
 
     if (*name.p == ' ' || *name.p == '\t')
         return "a folded header, or white space before the first one";
-    if (name.p + name.len == line.p || !is_token(name))
+    if (name.p + name.len == line.p || !gw_header_name_ok(name))
         return "a header's name is not a token followed by a colon";
     if (has_control(value))
         return "a control character in a header's value";

@@ -18,8 +18,6 @@ struct gw_http1_head {
     int is_head;    /* HEAD: no body in the answer */
 };
 
-/* RFC 9110, 5.6.2: what names are made of. */
-int gw_http1_token_byte(char c);
 /* Length of the head at bytes, its empty line included; 0: not all there yet. */
 size_t gw_http1_head_length(struct gw_str bytes, size_t from);
 /* Reads a whole head into s (method, path, authority, headers; all on its arena). NULL, or why it

@@ -1,6 +1,7 @@
 /* The keys of an HTTP publisher and what the table cannot say of them. */
 #include "publish/publish_http.h"
 
+#include "base/header.h"
 #include "base/problems.h"
 #include "base/yaml.h"
 
@@ -61,27 +62,6 @@ struct place {
 
 /* ---- headers ---- */
 
-/* RFC 9110: a token. */
-static int name_ok(struct gw_str name)
-{
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-    for (size_t i = 0; i < name.len; i++)
-        if (!memchr(token, name.p[i], sizeof(token) - 1))
-            return 0;
-    return name.len > 0;
-}
-
-/* Nothing that ends a line. */
-static int value_ok(struct gw_str value)
-{
-    for (size_t i = 0; i < value.len; i++)
-        if ((unsigned char)value.p[i] < ' ' ? value.p[i] != '\t' : value.p[i] == 0x7f)
-            return 0;
-    return 1;
-}
-
 static int is_named(struct gw_str name, const char *as)
 {
     return name.len == strlen(as) && !strncasecmp(name.p, as, name.len);
@@ -115,9 +95,9 @@ const char *gw_http_header_problem(struct gw_str name, struct gw_str value)
     static const char *const never[] = {"host",    "cookie",  "te",
                                         "upgrade", "trailer", GW_HTTP_ORIGIN};
 
-    if (!name_ok(name))
+    if (!gw_header_name_ok(name))
         return "not the name of a header";
-    if (!value_ok(value))
+    if (!gw_header_value_ok(value))
         return "its value has a control character";
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         if (is_named(name, never[i]))
@@ -129,9 +109,9 @@ static const char *problem_of(const struct gw_publish_http_conf *c, const struct
 {
     const char *ours = why_ours(gw_str_of(h->key));
 
-    if (!name_ok(gw_str_of(h->key)))
+    if (!gw_header_name_ok(gw_str_of(h->key)))
         return "not the name of a header";
-    if (!value_ok(gw_str_of(h->value)))
+    if (!gw_header_value_ok(gw_str_of(h->value)))
         return "its value has a control character";
     if (!strcasecmp(h->key, "authorization") && (c->bearer_token || c->oauth))
         return c->oauth ? "said twice: there is oauth" : "said twice: there is bearer_token";
@@ -164,7 +144,7 @@ static void check_url(const struct place *w, const char *key, const char *url)
 
 static void check_token(const struct place *w, const char *key, const char *value)
 {
-    if (value && (!*value || !value_ok(gw_str_of(value))))
+    if (value && (!*value || !gw_header_value_ok(gw_str_of(value))))
         PROBLEM(w, gw_publish_value_of(w->at, key), "%s: empty, or with a control character", key);
 }
 

@@ -13,6 +13,7 @@
 #include "event/format.h"
 #include "event/route.h"
 #include "flyte/flyte.h"
+#include "hook/attrs.h"
 #include "hook/counters.h"
 #include "hook/hook.h"
 #include "hook/shared.h"
@@ -167,12 +168,7 @@ static void push_event(lua_State *L, const struct gw_event *ev)
     lua_newtable(L);
     for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
         lua_pushlstring(L, a->name.p, a->name.len);
-        if (a->type == GW_ATTR_BOOL)
-            lua_pushboolean(L, a->number);
-        else if (a->type == GW_ATTR_INT)
-            lua_pushinteger(L, a->number);
-        else
-            lua_pushlstring(L, a->text.p, a->text.len);
+        gw_attr_push(L, a);
         lua_rawset(L, -3);
     }
     if (ev->data_kind != GW_DATA_NONE) {
