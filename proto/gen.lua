@@ -324,4 +324,4 @@ end
 put_reflection(all)
 write_file(out_dir .. "/schema_tables.c", table.concat(tables, "\n") .. "\n")
 
-dofile(proto_dir .. "/meta.lua")(all, function(text) write_file(out_dir .. "/meta_flyte.lua", text) end)
+dofile(proto_dir .. "/meta.lua")(all, each_message, function(text) write_file(out_dir .. "/meta_flyte.lua", text) end)

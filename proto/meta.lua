@@ -16,14 +16,7 @@ local scalars = {
 local plain = {["google.protobuf.Struct"] = "table", ["google.protobuf.ListValue"] = "table",
                ["google.protobuf.Value"] = "any"}
 
-local function each_message(list, fn)
-  for _, m in ipairs(list) do
-    fn(m)
-    each_message(m.messages, fn)
-  end
-end
-
-return function(all, write)
+return function(all, each_message, write)
   local messages, enums, seen, out = {}, {}, {}, {}
   for _, file in ipairs(all) do
     for _, e in ipairs(file.enums) do enums[e.full] = e end

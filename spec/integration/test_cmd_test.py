@@ -1,13 +1,13 @@
 """`moongate test`: describe, it, assert as in busted; hooks and events of `require "moongate.test"`; what is printed; exit codes."""
 import os
-import pty
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from gateway import BINARY, run
+from gateway import run
+from terminal import on_terminal
 
 COUNTS = re.compile(r"^(\d+) success(?:es)? / (\d+) failures? / (\d+) errors? / (\d+) pending : \d+\.\d{6} seconds$", re.M)
 GATE = 'local gate = require "moongate.test"\n'
@@ -91,20 +91,8 @@ def test_control_characters_do_not_reach_the_terminal(specs):
 
 def test_colours_on_a_terminal_only(tmp_path):
     (tmp_path / "a_spec.lua").write_text('it("a", function() end) it("b", function() assert(false) end)')
-    master, slave = pty.openpty()
-    with subprocess.Popen([BINARY, "test"], cwd=tmp_path, stdout=slave, stderr=subprocess.PIPE) as child:
-        os.close(slave)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(master, 4096)
-            except OSError:
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(master)
-    assert child.returncode == 1
+    status, seen = on_terminal("test", cwd=tmp_path)
+    assert status == 1
     assert "\x1b[32m●\x1b[0m\x1b[31m●\x1b[0m".encode() in seen
     assert "\x1b" not in run("test", cwd=tmp_path).stdout
 

@@ -1,14 +1,13 @@
 """`moongate try`: hooks on one event; attributes and data before and after, how it ended, log lines, counters, budget; exit codes."""
 import json
 import os
-import pty
 import re
-import subprocess
 
 import pytest
 
 import flyte
-from gateway import BINARY, ROOT, run
+from gateway import ROOT, run
+from terminal import on_terminal
 from webhook import Webhook
 
 BUDGET = re.compile(r"^budget: (\d+) of (\d+) instructions(?: for each script)?, \d+ (?:bytes|KiB|MiB) of \d+ (?:KiB|MiB), \d+ (?:µs|ms) of (\d+) ms$", re.M)
@@ -225,19 +224,7 @@ def test_wrong_usage_is_exit_2(args, hint):
 def test_colours_on_a_terminal_only(tmp_path):
     (tmp_path / "hook.lua").write_text(hook('e.team = "b"'))
     (tmp_path / "event.json").write_text(json.dumps(EVENT))
-    master, slave = pty.openpty()
-    with subprocess.Popen([BINARY, "try", "hook.lua", "event.json"], cwd=tmp_path, stdout=slave, stderr=subprocess.PIPE) as child:
-        os.close(slave)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(master, 4096)
-            except OSError:
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(master)
-    assert child.returncode == 0
+    status, seen = on_terminal("try", "hook.lua", "event.json", cwd=tmp_path)
+    assert status == 0
     assert b'\x1b[31m- team: "a"\x1b[0m' in seen and b'\x1b[32m+ team: "b"\x1b[0m' in seen
     assert "\x1b" not in run("try", "hook.lua", "event.json", cwd=tmp_path, check=0).stdout

@@ -15,7 +15,7 @@ from flyteidl.service import admin_pb2_grpc, auth_pb2, auth_pb2_grpc
 
 import flyte
 from gateway import run
-from test_reload import counts
+from reloading import counts
 from wait import wait_until
 
 TASK = """\

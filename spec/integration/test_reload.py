@@ -6,12 +6,11 @@ import signal
 import socket
 import threading
 
-import grpc
 import pytest
 
 import flyte
 from gateway import request
-from reloading import ALL, COUNT, DOWN, FRESH, SOON, changed_or_not, counts, expect, hup, ids, reload, said, send, silence
+from reloading import ALL, COUNT, DOWN, FRESH, SOON, changed_or_not, clients, counts, expect, hup, ids, reload, said, send, silence
 from wait import wait_until
 
 
@@ -371,26 +370,13 @@ def test_reloads_under_traffic_lose_and_repeat_nothing(gateway):
         every += f"  - {{name: scripted, hooks: [version.lua], publisher: {{type: file, path: scripted.jsonl}}}}\n"
         return every + (FRESH if i % 2 else "")
     g = gateway(config(0), files={"count.lua": COUNT, "version.lua": "return function(e) e.version = 0 end\n"})
-    stop, sent = threading.Event(), [[], [], []]
-
-    def client(number):
-        with grpc.insecure_channel(g.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            while not stop.is_set():
-                r = flyte.task(name=f"c{number}", node_id=f"n{len(sent[number])}")
-                flyte.send(channel, r)
-                sent[number].append(flyte.id_of(r))
-    clients = [threading.Thread(target=client, args=(n,)) for n in range(len(sent))]
-    for t in clients:
-        t.start()
-    for i in range(1, 7):
-        n = sum(map(len, sent))
-        wait_until(lambda n=n: sum(map(len, sent)) > n + 30)
-        g.write("version.lua", f"return function(e) e.version = {i} end\n")
-        line = hup(g, config(i))
-        assert "failed=0" in line
-    stop.set()
-    for t in clients:
-        t.join()
+    with clients(g, 3) as sent:
+        for i in range(1, 7):
+            n = sum(map(len, sent))
+            wait_until(lambda n=n: sum(map(len, sent)) > n + 30)
+            g.write("version.lua", f"return function(e) e.version = {i} end\n")
+            line = hup(g, config(i))
+            assert "failed=0" in line
     g.settled()
     for name in ("all", "changing", "scripted"):
         got = g.ids(f"{name}.jsonl")

@@ -8,6 +8,7 @@ import pytest
 
 import flyte
 from gateway import request, run
+from reloading import ids, send
 from wait import wait_until
 from webhook import Webhook
 
@@ -107,16 +108,6 @@ def teams(gateway, hook):
     g = gateway(MAIN, started=False, env=ENV)
     write_teams(g, hook.url)
     return g
-
-
-def send(g, *names):
-    with g.channel() as channel:
-        for name in names:
-            flyte.send(channel, flyte.workflow(name=name))
-
-
-def ids(*names):
-    return [flyte.id_of(flyte.workflow(name=name)) for name in names]
 
 
 def up(g):

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import flyte
-from reloading import ALL, COUNT, counts, ids, said, send
+from reloading import ALL, COUNT, clients, counts, ids, said, send
 from wait import wait_until
 from webhook import Webhook
 
@@ -224,25 +224,12 @@ def test_a_hundred_reloads_under_traffic(gateway):
     g = gateway(started=False, config=ONE.replace("[a.lua]", "[map/a.lua, map/b.lua], workers: 3"))
     config_map(g, "map", files(0))
     g.start()
-    stop, sent = threading.Event(), [[] for _ in range(4)]
-
-    def client(number):
-        with grpc.insecure_channel(g.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            while not stop.is_set():
-                r = flyte.task(name=f"c{number}", node_id=f"n{len(sent[number])}")
-                flyte.send(channel, r)
-                sent[number].append(flyte.id_of(r))
-    clients = [threading.Thread(target=client, args=(n,)) for n in range(len(sent))]
-    for t in clients:
-        t.start()
-    for i in range(1, 101):
-        config_map(g, "map", files(i))
-        if i % 10:                                  # ten of them are taken by themselves
-            assert counts(g)["failed"] == 0
-        wait_until(lambda i=i: reloads(g) == i, g.log)
-    stop.set()
-    for t in clients:
-        t.join()
+    with clients(g, 4) as sent:
+        for i in range(1, 101):
+            config_map(g, "map", files(i))
+            if i % 10:                                  # ten of them are taken by themselves
+                assert counts(g)["failed"] == 0
+            wait_until(lambda i=i: reloads(g) == i, g.log)
     g.settled()
     lines = g.lines("a.jsonl")
     seen = {}

@@ -1,12 +1,7 @@
 local gate = require "gate"
 -- request and flyte of events that came in as CloudEvents: FlyteAdmin's own, and documented ones.
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("a")
-  f:close()
-  return text
-end
+local read = gate.read
 
 local plain = {n = "\n", r = "\r", t = "\t", b = "\b", f = "\f"}
 

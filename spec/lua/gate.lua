@@ -200,6 +200,13 @@ function gate.hook(scripts, conf)
   end
 end
 
+function gate.read(path)
+  local f = plain_assert(io.open(path))
+  local text = f:read("a")
+  f:close()
+  return text
+end
+
 -- The body of a hook that is called with e, request, flyte; m is moongate. Raises what the hook raised.
 function gate.run(body, input, conf)
   local hook = gate.hook("local m = require 'moongate'\nreturn function(e, request, flyte)\n" .. body .. "\nend\n", conf)

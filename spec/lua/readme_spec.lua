@@ -1,12 +1,7 @@
 local gate = require "gate"
 -- lua/README.md names what scripts can use: everything there is, and nothing else.
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("a")
-  f:close()
-  return text
-end
+local read = gate.read
 
 local readme = read("lua/README.md")
 

@@ -11,12 +11,7 @@ local function lines_of(command)
   return list
 end
 
-local function read(path)
-  local f = assert(io.open(path))
-  local text = f:read("a")
-  f:close()
-  return text
-end
+local read = gate.read
 
 -- Code alone: a name in a comment calls nothing. Scripts stand in strings, so \n is a line's end.
 local function code_of(path)

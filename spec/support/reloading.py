@@ -3,6 +3,9 @@ import contextlib
 import json
 import signal
 import socket
+import threading
+
+import grpc
 
 import flyte
 from gateway import request
@@ -23,6 +26,28 @@ def send(g, *names):
 
 def ids(*names):
     return [flyte.id_of(flyte.workflow(name=name)) for name in names]
+
+
+@contextlib.contextmanager
+def clients(g, n):
+    """n clients that send tasks until the block ends; gives a list of ids for each, as they are sent."""
+    stop, sent = threading.Event(), [[] for _ in range(n)]
+
+    def client(number):
+        with grpc.insecure_channel(g.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            while not stop.is_set():
+                r = flyte.task(name=f"c{number}", node_id=f"n{len(sent[number])}")
+                flyte.send(channel, r)
+                sent[number].append(flyte.id_of(r))
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(n)]
+    for t in threads:
+        t.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
 
 
 def reload(g, config=None):
