@@ -45,6 +45,8 @@ struct gw_load {
 /* The JSON Schema of a file that a table reads. */
 void gw_config_put_schema(const struct gw_field *table, const char *title, struct gw_buf *out);
 /* Index of a key in any case; map->n: it is not there. */
+/* The list of pipelines in a file; NULL: it has none. */
+const struct gw_yaml *gw_config_pipelines(const struct gw_yaml *root);
 size_t gw_config_find(const struct gw_yaml *map, const char *key);
 /* FILE:LINE:COLUMN: what, on the arena. */
 const char *gw_config_placed(struct gw_problems *p, const struct gw_yaml *at, const char *what);

@@ -35,15 +35,17 @@ struct kept {
 
 static void keep(struct kept *k, const char *path)
 {
-    struct stat *to = k->items;
+    struct stat *to = k->items, st;
 
+    if (stat(path, &st))
+        return;
     if (!(k->n & (k->n - 1))) {
         to = gw_arena_alloc(k->mem, (k->n ? 2 * k->n : 1) * sizeof(*to));
         if (k->n)
             memcpy(to, k->items, k->n * sizeof(*to));
         k->items = to;
     }
-    k->n += !stat(path, &to[k->n]);
+    to[k->n++] = st;
 }
 
 static void keep_input(void *ctx, const struct gw_field *f, const struct gw_yaml *at,
@@ -76,7 +78,9 @@ static int is_kept(const struct kept *k, const char *path)
 {
     struct stat st;
 
-    for (size_t i = 0; !stat(path, &st) && i < k->n; i++)
+    if (stat(path, &st))
+        return 0;
+    for (size_t i = 0; i < k->n; i++)
         if (k->items[i].st_dev == st.st_dev && k->items[i].st_ino == st.st_ino)
             return 1;
     return 0;

@@ -76,7 +76,7 @@ static void read_content(struct gw_load *l, struct gw_included *f)
     f->root = root;
     if (!root)
         return;
-    list = root->type == GW_YAML_MAP && root->n ? &root->values[0] : NULL;
+    list = root->type == GW_YAML_MAP ? gw_config_pipelines(root) : NULL;
     if (list && list->type == GW_YAML_SEQ && list->n > MAX_PIPELINES) {
         gw_problems_add(l->p, 0, list->file, list->line, list->column,
                         "pipelines: %zu of them; an included file holds %d at most", list->n,

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { MAX_PATH = 4096, MAX_TOLD = 100 };
@@ -48,12 +49,23 @@ static struct gw_pipeline_conf *append(struct gw_load *l, const struct gw_yaml *
     return &all[list->n++];
 }
 
+/* A key without a value is none, so of two spellings the one with a value is what was read. */
+const struct gw_yaml *gw_config_pipelines(const struct gw_yaml *root)
+{
+    const struct gw_yaml *found = NULL;
+
+    for (size_t i = 0; i < root->n && (!found || gw_yaml_is_null(found)); i++)
+        if (!strcasecmp(root->keys[i].text.p, "pipelines"))
+            found = &root->values[i];
+    return found;
+}
+
 static void append_all(struct gw_load *l, const struct gw_list *list, const struct gw_yaml *in,
                        struct gw_included *from)
 {
     const struct gw_pipeline_conf *all = list->items;
 
-    for (size_t i = 0; in && i < list->n; i++) {
+    for (size_t i = 0; in && i < list->n && i < in->n; i++) {
         struct gw_pipeline_conf *c = append(l, &in->values[i], from);
 
         *c = all[i];
@@ -117,8 +129,7 @@ static void append_default(struct gw_load *l)
 
 void gw_config_join(struct gw_load *l)
 {
-    const size_t key = gw_config_find(l->root, "pipelines");
-    const struct gw_yaml *y = key < l->root->n ? &l->root->values[key] : NULL;
+    const struct gw_yaml *y = gw_config_pipelines(l->root);
     const struct gw_list own = l->config->pipelines;
     int none = !y || gw_yaml_is_null(y) || (y->type == GW_YAML_SEQ && y->n == 0);
 
@@ -129,7 +140,7 @@ void gw_config_join(struct gw_load *l)
         struct guess g = {l, f};
 
         if (f->root && f->pipelines.n)
-            append_all(l, &f->pipelines, &f->root->values[0], f);
+            append_all(l, &f->pipelines, gw_config_pipelines(f->root), f);
         else if (!f->root)
             gw_config_guess_names(f->text, on_name, &g);
         none = none && f->root && !f->pipelines.n;

@@ -221,9 +221,7 @@ static struct gw_cache *add_cache(struct gw_caches *c, struct gw_str name)
     }
     cache = zeroed(sizeof(*cache));
     cache->all = c;
-    cache->name = (struct gw_str){strndup(name.p, name.len), name.len};
-    if (!cache->name.p)
-        abort();
+    cache->name = (struct gw_str){memcpy(zeroed(name.len + 1), name.p, name.len), name.len};
     cache->conf = (struct gw_cache_conf){.max = 10000, .ttl_ns = 300 * (int64_t)1000000000};
     resize(cache, SLOTS_MIN);
     cache->next = c->first;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS = 8, IDLE_BODY = 65536 };
+enum { CONNECTIONS = 8, IDLE_BODY = 65536, IDLE = 32 };
 
 struct gw_flyte_question {
     struct gw_flyte_call call;
@@ -28,6 +28,7 @@ struct gw_flyte_asker {
     struct gw_fetch_conf conf, plain_conf;
     struct gw_fetcher *fetcher, *plain; /* plain: of the token endpoint, no gRPC */
     struct gw_flyte_question *open, *idle;
+    size_t n_idle;
     struct gw_flyte_login login;
     struct gw_timer later; /* somebody else logs in */
     struct gw_buf header, value;
@@ -60,12 +61,13 @@ static void keep_idle(struct gw_flyte_question *q)
 {
     struct gw_flyte_asker *a = q->asker;
 
-    if (q->call.fetch.answer.cap > IDLE_BODY) {
+    if (q->call.fetch.answer.cap > IDLE_BODY || a->n_idle == IDLE) {
         free_question(q);
         return;
     }
     q->next = a->idle;
     a->idle = q;
+    a->n_idle++;
 }
 
 static void unlink_caller(struct gw_flyte_caller *c)
@@ -198,6 +200,7 @@ static struct gw_flyte_question *open_question(struct gw_flyte_asker *a)
 
     if (q) {
         a->idle = q->next;
+        a->n_idle--;
     } else {
         q = calloc(1, sizeof(*q));
         if (!q)

@@ -145,7 +145,7 @@ void gw_flyte_call_read(struct gw_flyte_call *c)
     c->body = (struct gw_str){0};
     c->why[0] = '\0';
     c->status = read_status(gw_fetch_answer_trailer(f, "grpc-status"));
-    if (f->received > GW_FLYTE_ANSWER) {
+    if (f->received > GW_FLYTE_ANSWER + HEAD) {
         no_answer(c, "the answer is larger than 16 MiB");
     } else if (f->status && f->status != 200) {
         (void)snprintf(message, sizeof(message), "it answers HTTP %d", f->status);

@@ -129,6 +129,10 @@ static void on_config(struct gw_fetch *f)
     put(&l->header, is_header(text_of(m->authorization_metadata_key))
                         ? text_of(m->authorization_metadata_key)
                         : GW_STR("authorization"));
+    if (l->scope.failed || l->audience.failed) {
+        fail(l, "GetPublicClientConfig: ", "its texts are too long");
+        return;
+    }
     l->tried_both = 0;
     ask_token(l);
 }
@@ -143,7 +147,7 @@ static void on_metadata(struct gw_fetch *f)
     if (!m)
         return;
     put(&l->endpoint, text_of(m->token_endpoint));
-    if (gw_fetch_url_problem(l->endpoint.p)) {
+    if (l->endpoint.failed || gw_fetch_url_problem(l->endpoint.p)) {
         fail(l, "GetOAuth2Metadata: ", "its token_endpoint is no URL");
         return;
     }

@@ -118,6 +118,7 @@ struct gw_hook_call {
     /* out */
     enum gw_hook_verdict verdict;
     int stopped;              /* a stop: the Lua state was given up */
+    int bystander;            /* GW_HOOK_RETRY: the stop of another hook took its Lua state */
     struct gw_event **events; /* GW_HOOK_PUBLISH: n_events ≥ 1, on mem */
     size_t n_events;
     struct gw_event

@@ -248,6 +248,7 @@ void gw_hooks_close(struct gw_hooks *h)
     while ((r = h->waits.first)) {
         gw_waits_remove(&h->waits, r);
         gw_wait_end(r);
+        gw_uses_end_run(r);
         release(h, r->vm);
     }
     release(h, h->vm);
@@ -312,7 +313,9 @@ static void give_up(struct gw_hooks *h, const struct gw_hook_vm *vm)
         }
         gw_waits_remove(&h->waits, r);
         gw_wait_end(r);
+        gw_uses_end_run(r);
         c->verdict = GW_HOOK_RETRY;
+        c->bystander = 1;
         snprintf(c->text, sizeof(c->text),
                  "another hook had to be stopped in a way that ended the Lua state");
         release(h, r->vm);
@@ -344,7 +347,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     struct gw_hook_run *r;
     struct gw_err err;
 
-    c->stopped = 0;
+    c->stopped = c->bystander = 0;
     c->text[0] = c->label[0] = '\0';
     c->reason = "";
     c->events = NULL;

@@ -96,6 +96,7 @@ int gw_wait(lua_State *L, struct gw_wait *w, void (*end)(struct gw_wait *w), lua
 
     assert(L == r->co && !r->wait);
     *w = (struct gw_wait){.run = r, .end = end, .k = k, .ctx = ctx};
+    gw_watch_disarm(vm); /* from here on a broken state would find it among those that wait */
     r->wait = w;
     r->unpaid = vm->unpaid;
     set_until(r);

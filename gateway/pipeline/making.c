@@ -343,7 +343,7 @@ static int stands(struct gw_worker *w, const struct gw_hook_call *c)
 {
     if (c->stopped)
         w->stops++;
-    else if (c->run)
+    else if (c->run && !c->bystander)
         w->stops = 0;
     if (c->verdict == GW_HOOK_RETRY)
         return !c->run;

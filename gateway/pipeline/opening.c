@@ -182,8 +182,6 @@ void gw_worker_close(struct gw_worker *w)
 {
     gw_reader_close(w->reader);
     w->reader = NULL;
-    w->hooks_conf.shared = w->pipeline->shared;
-    w->hooks_conf.loop = w->loop;
     gw_hooks_close(w->hooks);
     w->hooks = NULL;
     gw_hooks_unload(atomic_exchange(&w->newer, NULL));

@@ -27,6 +27,15 @@ def check(tmp_path, text, status=1, *args, **options):
     return found
 
 
+@pytest.mark.parametrize("first", ["pipelines:", "Pipelines: null"])
+def test_a_list_of_pipelines_beside_an_empty_one_is_read(tmp_path, first):
+    mine = f"{first}\nPIPELINES:\n  - {{name: a, publisher: {{type: nul}}}}\n"
+    assert [(f, line) for f, line, *_ in check(tmp_path, mine)] == [("moongate.yaml", 3)]
+    (tmp_path / "team.yaml").write_text(mine)
+    found = check(tmp_path, "include: team.yaml\n")
+    assert [(f, line) for f, line, *_ in found] == [("team.yaml", 3)] and 'mean "null"' in found[0][4]
+
+
 # ---- help, usage, version
 @pytest.mark.parametrize("args", [["--help"], ["-h"], *([c, "--help"] for c in COMMANDS), *([c, "-h"] for c in COMMANDS)], ids=" ".join)
 def test_help(args):

@@ -27,6 +27,12 @@ describe("moongate.cache", function()
     assert.equal('{}', run(h, "return c:get('k'), c:get(1), c:get('never')"))
   end)
 
+  it("is the same one by the same name, whatever bytes that has", function()
+    gate.run([[
+      m.cache("a\0b"):set("k", 1) m.cache("a\0c"):set("k", 2)
+      assert(m.cache("a\0b"):get("k") == 1 and m.cache("a\0c"):get("k") == 2 and m.cache("a"):get("k") == nil)]])
+  end)
+
   it("keeps types: integers, floats, booleans, bytes", function()
     local h = hook()
     run(h, [[c:set('i', math.mininteger) c:set('f', 1e300) c:set('t', true) c:set('n', false) c:set('s', '\0\xff')
