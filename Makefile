@@ -163,4 +163,4 @@ fmt-check:
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(TEST:.o=.d) $O/gateway/main.d
+-include $(OBJ:.o=.d) $(TEST:.o=.d) $O/gateway/main.d $(wildcard $O/spec/*/*.d)
