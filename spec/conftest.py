@@ -86,7 +86,7 @@ def gone(pid):
 @pytest.fixture
 def topic(request):
     """A topic name of this test alone."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", request.node.name)[:80] + f"-{time.monotonic_ns()}"
+    return re.sub(r"[^A-Za-z0-9._-]", "-", request.node.name)[:40] + f"-{time.monotonic_ns()}"
 
 
 @pytest.fixture
