@@ -82,12 +82,20 @@ struct gw_str gw_flyte_key(struct gw_arena *mem, const struct gw_flyte_request *
 /* The key of another CloudEvent: partitionkey, else source and subject together. */
 struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev);
 
-/* Styles: the event a request becomes, before any hook. */
-enum gw_style { GW_STYLE_DOCUMENTED };
+/* Styles: the event a request becomes, before any hook. What Flyte's documentation promises; what
+ * FlyteAdmin sends with cloudEventVersion v1 or v2; the raw requests of its externalEvents. */
+enum gw_style {
+    GW_STYLE_DOCUMENTED,
+    GW_STYLE_FLYTEADMIN,
+    GW_STYLE_FLYTEADMIN_V2,
+    GW_STYLE_FLYTEADMIN_EXTERNAL,
+    GW_STYLES
+};
 struct gw_style_conf {
     enum gw_style style;
-    struct gw_str source; /* configuration `source` */
+    struct gw_str source; /* configuration `source`; FlyteAdmin's own is a constant */
     int json;             /* format.data: json */
+    int id_spacing;       /* 1 or 2: spaces between the fields of Go's text form in ids */
 };
 /* Fills ev (initialised). GW_ERR_REJECT: the request cannot be told in this style. */
 int gw_style_make(const struct gw_style_conf *conf, const struct gw_flyte_request *r,

@@ -81,10 +81,11 @@ struct gw_publisher_limits { /* the pipeline keeps to them */
 
 /* format: of the configuration. */
 struct gw_format {
-    int style;    /* enum gw_style */
-    int json;     /* data: json */
-    int binary;   /* mode */
-    int protobuf; /* encoding */
+    int style;          /* enum gw_style */
+    int json;           /* data: json */
+    int binary;         /* mode */
+    int protobuf;       /* encoding */
+    int64_t id_spacing; /* of FlyteAdmin's styles */
     struct gw_strs extensions;
 };
 
