@@ -5,7 +5,7 @@
 
 static struct gw_event *make(struct gw_arena *mem, const struct gw_flyte_request *r, int json)
 {
-    struct gw_style_conf conf = {GW_STYLE_DOCUMENTED, GW_STR("https://flyte.example/"), json};
+    struct gw_style_conf conf = {.source = GW_STR("https://flyte.example/"), .json = json};
     struct gw_event *ev = gw_arena_alloc(mem, sizeof(*ev));
     struct gw_err err;
 
@@ -84,7 +84,7 @@ TEST(test_style_tells_an_empty_request)
 
 TEST(test_style_refuses_a_time_nobody_can_write)
 {
-    struct gw_style_conf conf = {GW_STYLE_DOCUMENTED, GW_STR("s"), 0};
+    struct gw_style_conf conf = {.source = GW_STR("s")};
     struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_event ev;
@@ -114,7 +114,7 @@ TEST(test_style_json_data_is_protojson)
 
 TEST(test_style_data_follows_a_changed_request)
 {
-    struct gw_style_conf conf = {GW_STYLE_DOCUMENTED, GW_STR("s"), 0};
+    struct gw_style_conf conf = {.source = GW_STR("s")};
     struct gw_arena *mem = test_arena();
     struct gw_flyte_request r;
     struct gw_event *ev;
