@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "net/loop.h"
 #include "publish/common.h"
+#include "publish/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -11,10 +12,6 @@ struct gw_flyte;
 
 /* Inside the room: the configuration of a Kafka publisher (kafka_conf.c) and its topic
  * (kafka_topic.c). */
-struct gw_kafka_sasl {
-    const char *mechanism, *username, *password;
-};
-
 struct gw_publish_kafka_conf {
     struct gw_publish_common common;
     struct gw_strs brokers;
