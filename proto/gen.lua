@@ -231,6 +231,12 @@ local function put_message_table(m, entries)
   local name = c_name(m.full)
   local by_number = {table.unpack(m.fields)}
   table.sort(by_number, function(a, b) return a.number < b.number end)
+  local places, declared, in_order = {}, {}, true
+  for i, f in ipairs(by_number) do places[f] = i - 1 end
+  for i, f in ipairs(m.fields) do
+    declared[i] = places[f]
+    in_order = in_order and places[f] == i - 1
+  end
   if #m.oneofs > 0 then
     put('static const char *const oneofs_%s[] = {"%s"};', name, table.concat(m.oneofs, '", "'))
   end
@@ -242,12 +248,15 @@ local function put_message_table(m, entries)
     end
     put("};")
   end
+  if not in_order then
+    put("static const uint32_t declared_%s[] = {%s};", name, table.concat(declared, ", "))
+  end
   local known = m.full:match("^google%.protobuf%.(%w+)$")
   put("extern const struct gw_schema_message gw_schema_%s;", name)
   put("const struct gw_schema_message gw_schema_%s = {", name)
-  put("    %s, %s, GW_KNOWN_%s, %d};", #by_number > 0 and "fields_" .. name or "NULL",
+  put("    %s, %s, GW_KNOWN_%s, %d, 0, %s};", #by_number > 0 and "fields_" .. name or "NULL",
       #m.oneofs > 0 and "oneofs_" .. name or "NULL", known and well_known[known] or "NONE",
-      m.map_entry and 1 or 0)
+      m.map_entry and 1 or 0, in_order and "NULL" or "declared_" .. name)
 end
 
 local function put_bytes(name, bytes)

@@ -67,6 +67,8 @@ int gw_json_error(const struct gw_json *j, struct gw_err *err);
 /* Writers. */
 /* Quoted; escapes " \ and controls only; other UTF-8 raw; a bad byte becomes U+FFFD. */
 void gw_json_put_string(struct gw_buf *b, struct gw_str s);
+/* The same as Go's encoding/json writes it: < > & U+2028 U+2029 and a bad byte are \u escapes. */
+void gw_json_put_string_go(struct gw_buf *b, struct gw_str s);
 /* Shortest text that reads back as the same double; "NaN", "Infinity", "-Infinity" quoted. */
 void gw_json_put_double(struct gw_buf *b, double d);
 void gw_json_put_float(struct gw_buf *b, float f);

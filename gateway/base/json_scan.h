@@ -31,6 +31,19 @@ static inline size_t gw_json_plain_step(const char *p)
 
     return mask ? (size_t)__builtin_ctz(mask) : GW_JSON_STEP;
 }
+
+/* Those that Go's encoding/json does not escape for HTML either. */
+static inline size_t gw_json_html_step(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i html = _mm_or_si128(
+        _mm_cmpeq_epi8(v, _mm_set1_epi8('&')),
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('<')), _mm_cmpeq_epi8(v, _mm_set1_epi8('>'))));
+    unsigned mask = (unsigned)_mm_movemask_epi8(html);
+    size_t n = gw_json_plain_step(p), first = mask ? (size_t)__builtin_ctz(mask) : GW_JSON_STEP;
+
+    return n < first ? n : first;
+}
 #else
 enum { GW_JSON_STEP = 8 };
 
@@ -45,6 +58,12 @@ static inline size_t gw_json_plain_step(const char *p)
     backslash = w ^ (ones * '\\');
     return (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops ? 0 : GW_JSON_STEP;
 }
+
+static inline size_t gw_json_html_step(const char *p)
+{
+    (void)p;
+    return 0;
+}
 #endif
 
 /* The first byte from p on that is not plain; end if there is none. */
@@ -58,6 +77,26 @@ static inline const char *gw_json_skip_plain(const char *p, const char *end)
             break;
     }
     while (p < end && gw_json_is_plain(*p))
+        p++;
+    return p;
+}
+
+static inline int gw_json_is_html(char c)
+{
+    return c == '<' || c == '>' || c == '&';
+}
+
+/* The same, stopping at what Go escapes for HTML's sake too. */
+static inline const char *gw_json_skip_html_plain(const char *p, const char *end)
+{
+    while (end - p >= GW_JSON_STEP) {
+        size_t n = gw_json_html_step(p);
+
+        p += n;
+        if (n < GW_JSON_STEP)
+            break;
+    }
+    while (p < end && gw_json_is_plain(*p) && !gw_json_is_html(*p))
         p++;
     return p;
 }

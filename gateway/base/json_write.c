@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void put_escape(struct gw_buf *b, unsigned char c)
 {
@@ -49,6 +50,54 @@ void gw_json_put_string(struct gw_buf *b, struct gw_str s)
         else
             gw_utf8_put(b, 0xfffd);
         i++;
+    }
+    gw_buf_putc(b, '"');
+}
+
+/* U+2028 and U+2029, which JavaScript takes for the end of a line: E2 80 A8, E2 80 A9. */
+static int is_line_end(const char *p, size_t len)
+{
+    return len >= 3 && !memcmp(p, "\xe2\x80", 2) && ((unsigned char)p[2] & 0xfe) == 0xa8;
+}
+
+/* Bytes before the next that Go would not leave as it is. */
+static size_t plain_go(const char *p, size_t len)
+{
+    const char *from = p, *end = p + len;
+    size_t n;
+
+    while ((p = gw_json_skip_html_plain(p, end)) < end && (unsigned char)*p >= 0x80 &&
+           !is_line_end(p, (size_t)(end - p)) && (n = gw_utf8_step(p, (size_t)(end - p))))
+        p += n;
+    return (size_t)(p - from);
+}
+
+/* What stands at p instead of itself; returns its length. */
+static size_t put_escape_go(struct gw_buf *b, const char *p, size_t len)
+{
+    if (is_line_end(p, len)) {
+        gw_buf_puts(b, (unsigned char)p[2] == 0xa8 ? "\\u2028" : "\\u2029");
+        return 3;
+    }
+    if ((unsigned char)*p >= 0x80)
+        gw_buf_puts(b, "\\ufffd");
+    else if (gw_json_is_html(*p))
+        gw_buf_printf(b, "\\u%04x", *p);
+    else
+        put_escape(b, (unsigned char)*p);
+    return 1;
+}
+
+void gw_json_put_string_go(struct gw_buf *b, struct gw_str s)
+{
+    gw_buf_putc(b, '"');
+    for (size_t i = 0; i < s.len;) {
+        size_t n = plain_go(s.p + i, s.len - i);
+
+        gw_buf_put(b, s.p + i, n);
+        i += n;
+        if (i < s.len)
+            i += put_escape_go(b, s.p + i, s.len - i);
     }
     gw_buf_putc(b, '"');
 }

@@ -145,6 +145,18 @@ static char *put_digits(char *p, unsigned v, int digits)
     return p + digits;
 }
 
+/* At least four digits. */
+static char *put_year(char *p, uint64_t y)
+{
+    int digits = 4;
+
+    for (uint64_t left = y / 10000; left; left /= 10)
+        digits++;
+    for (int i = digits; i-- > 0; y /= 10)
+        p[i] = (char)('0' + y % 10);
+    return p + digits;
+}
+
 /* Nothing, or a point and 3, 6 or 9 digits. */
 static char *put_fraction(char *p, unsigned nanos)
 {
@@ -158,11 +170,39 @@ static char *put_fraction(char *p, unsigned nanos)
     return put_digits(p, nanos, digits);
 }
 
+/* The whole of it, of the second `rest` of a day. */
+static size_t put_all(int64_t days, unsigned rest, unsigned nanos, int trimmed,
+                      char out[GW_TIME_TEXT])
+{
+    char *p = out;
+    int64_t y;
+    int m, d;
+
+    date_of(days, &y, &m, &d);
+    if (y < 0)
+        *p++ = '-';
+    p = put_year(p, (uint64_t)(y < 0 ? -y : y));
+    *p++ = '-';
+    p = put_digits(p, (unsigned)m, 2);
+    *p++ = '-';
+    p = put_digits(p, (unsigned)d, 2);
+    *p++ = 'T';
+    p = put_digits(p, rest / 3600, 2);
+    *p++ = ':';
+    p = put_digits(p, rest / 60 % 60, 2);
+    *p++ = ':';
+    p = put_digits(p, rest % 60, 2);
+    p = put_fraction(p, nanos);
+    while (trimmed && nanos && p[-1] == '0')
+        p--;
+    *p++ = 'Z';
+    *p = '\0';
+    return (size_t)(p - out);
+}
+
 size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
 {
-    int64_t days = t.sec / 86400, y;
-    int rest = (int)(t.sec % 86400), m, d;
-    char *p;
+    int64_t days = t.sec / 86400, rest = t.sec % 86400;
 
     if (rest < 0) {
         rest += 86400;
@@ -170,20 +210,19 @@ size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT])
     }
     if (t.nanos < 0 || t.nanos > 999999999 || t.sec < MIN_SEC || t.sec > MAX_SEC)
         return 0;
-    date_of(days, &y, &m, &d);
-    p = put_digits(out, (unsigned)y, 4);
-    *p++ = '-';
-    p = put_digits(p, (unsigned)m, 2);
-    *p++ = '-';
-    p = put_digits(p, (unsigned)d, 2);
-    *p++ = 'T';
-    p = put_digits(p, (unsigned)rest / 3600, 2);
-    *p++ = ':';
-    p = put_digits(p, (unsigned)rest / 60 % 60, 2);
-    *p++ = ':';
-    p = put_digits(p, (unsigned)rest % 60, 2);
-    p = put_fraction(p, (unsigned)t.nanos);
-    *p++ = 'Z';
-    *p = '\0';
-    return (size_t)(p - out);
+    return put_all(days, (unsigned)rest, (unsigned)t.nanos, 0, out);
+}
+
+/* Go counts from the year -292277022399, and what is before that comes out far behind. */
+static const uint64_t GO_DAYS = 292277022400 / 10000 * UINT64_C(3652425) +
+                                292277022400 % 10000 * UINT64_C(3652425) / 10000 + 719468;
+
+size_t gw_time_format_go(struct gw_time t, int trimmed, char out[GW_TIME_TEXT])
+{
+    uint64_t sec = (uint64_t)t.sec + GO_DAYS * 86400;
+
+    if (t.nanos < 0 || t.nanos > 999999999)
+        return 0;
+    return put_all((int64_t)(sec / 86400) - (int64_t)GO_DAYS, (unsigned)(sec % 86400),
+                   (unsigned)t.nanos, trimmed, out);
 }

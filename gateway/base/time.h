@@ -23,6 +23,9 @@ enum { GW_TIME_TEXT = 40 };
 /* UTC with Z and 0, 3, 6 or 9 digits, as protobuf's JSON mapping; returns the length, 0 if it has
  * no such form (year outside 0001 to 9999, nanos out of range). */
 size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT]);
+/* As Go's time.Time does it, whatever the year ("10000-01-01T00:00:00Z", "-0001-…"); the fraction
+ * as above, or, trimmed, without zeros at its end (RFC3339Nano). 0: nanos out of range. */
+size_t gw_time_format_go(struct gw_time t, int trimmed, char out[GW_TIME_TEXT]);
 static inline struct gw_time gw_time_of_ns(int64_t ns)
 {
     int64_t sec = ns / 1000000000, rest = ns % 1000000000;

@@ -16,6 +16,18 @@ ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n);
 /* The same key. */
 int gw_pb_same_key(const ProtobufCMessage *a, const ProtobufCMessage *b);
 
+/* A map's entries by key, of each key the one that counts. */
+enum { GW_PB_MAP_FEW = 16 };
+struct gw_pb_map {
+    ProtobufCMessage *const *entries;
+    size_t n;
+    ProtobufCMessage *few[GW_PB_MAP_FEW]; /* where they are, if there is room */
+    ProtobufCMessage **many;
+};
+void gw_pb_map_open(struct gw_pb_map *out, const ProtobufCMessage *m,
+                    const ProtobufCFieldDescriptor *f);
+void gw_pb_map_close(struct gw_pb_map *map);
+
 /* google.protobuf.Duration. */
 int gw_duration_parse(struct gw_str s, int64_t *sec, int32_t *nanos);
 

@@ -1,10 +1,12 @@
-/* Messages as proto3 JSON, without white space, fields by number, maps by key. What recurses is
- * bounded by the depth of what was decoded. */
+/* Messages as proto3 JSON, without white space, maps by key; in either of two dialects: that of
+ * Google's library (protojson), fields by number, and that of Go's older one (jsonpb), which is in
+ * what FlyteAdmin sends. What recurses is bounded by the depth of what was decoded. */
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "flyte/go_float.h"
 #include "flyte/pbjson.h"
 #include "flyte/reflect.h"
 #include "flyte/schema.h"
@@ -16,6 +18,7 @@
 struct writer {
     struct gw_buf *out;
     struct gw_err *err;
+    int go;                            /* jsonpb */
     const ProtobufCFieldDescriptor *f; /* for errors */
 };
 
@@ -56,17 +59,35 @@ static void put_u64(struct gw_buf *out, uint64_t v)
     gw_buf_putc(out, '"');
 }
 
-static void put_bytes(struct gw_buf *out, const ProtobufCBinaryData *b, int is_string)
+static void put_bytes(const struct writer *w, const ProtobufCBinaryData *b, int is_string)
 {
     struct gw_str s = {b->len ? (const char *)b->data : "", b->len};
 
-    if (is_string) {
-        gw_json_put_string(out, s);
-        return;
+    if (is_string && w->go) {
+        gw_json_put_string_go(w->out, s);
+    } else if (is_string) {
+        gw_json_put_string(w->out, s);
+    } else {
+        gw_buf_putc(w->out, '"');
+        gw_base64_put(w->out, s);
+        gw_buf_putc(w->out, '"');
     }
-    gw_buf_putc(out, '"');
-    gw_base64_put(out, s);
-    gw_buf_putc(out, '"');
+}
+
+static void put_double(const struct writer *w, double d)
+{
+    if (w->go)
+        gw_go_json_float(w->out, d, 64);
+    else
+        gw_json_put_double(w->out, d);
+}
+
+static void put_float(const struct writer *w, float f)
+{
+    if (w->go)
+        gw_go_json_float(w->out, (double)f, 32);
+    else
+        gw_json_put_float(w->out, f);
 }
 
 /* An entry without a value has a default one. */
@@ -108,10 +129,10 @@ static int put_value(struct writer *w, const ProtobufCMessageDescriptor *d,
         put_u64(w->out, *(const uint64_t *)at);
         return 0;
     case PROTOBUF_C_TYPE_FLOAT:
-        gw_json_put_float(w->out, *(const float *)at);
+        put_float(w, *(const float *)at);
         return 0;
     case PROTOBUF_C_TYPE_DOUBLE:
-        gw_json_put_double(w->out, *(const double *)at);
+        put_double(w, *(const double *)at);
         return 0;
     case PROTOBUF_C_TYPE_BOOL:
         gw_buf_puts(w->out, *(const protobuf_c_boolean *)at ? "true" : "false");
@@ -122,7 +143,7 @@ static int put_value(struct writer *w, const ProtobufCMessageDescriptor *d,
         m = *(ProtobufCMessage *const *)at;
         return m ? put_message(w, m) : put_default(w, f->descriptor);
     default:
-        put_bytes(w->out, at, gw_pb_kind(d, f) == GW_PB_STRING);
+        put_bytes(w, at, gw_pb_kind(d, f) == GW_PB_STRING);
         return 0;
     }
 }
@@ -157,33 +178,20 @@ static int put_entry(struct writer *w, const ProtobufCMessage *entry)
     return put_value(w, d, value, gw_pb_member(entry, value));
 }
 
-static int put_entries(struct writer *w, ProtobufCMessage *const *entries, size_t n)
-{
-    gw_buf_putc(w->out, '{');
-    for (size_t i = 0; i < n; i++) {
-        if (i && gw_pb_same_key(entries[i - 1], entries[i]))
-            continue; /* the last one in the message counts */
-        if (i)
-            gw_buf_putc(w->out, ',');
-        if (put_entry(w, entries[i]))
-            return -1;
-    }
-    gw_buf_putc(w->out, '}');
-    return 0;
-}
-
 static int put_map(struct writer *w, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
-    ProtobufCMessage *const *entries = *(ProtobufCMessage *const **)gw_pb_member(m, f);
-    size_t n = gw_pb_count(m, f);
-    ProtobufCMessage **sorted;
-    int failed;
+    struct gw_pb_map map;
+    int failed = 0;
 
-    if (n < 2)
-        return put_entries(w, entries, n);
-    sorted = gw_pb_map_sorted(entries, n);
-    failed = put_entries(w, sorted, n);
-    free(sorted);
+    gw_pb_map_open(&map, m, f);
+    gw_buf_putc(w->out, '{');
+    for (size_t i = 0; i < map.n && !failed; i++) {
+        if (i)
+            gw_buf_putc(w->out, ',');
+        failed = put_entry(w, map.entries[i]);
+    }
+    gw_buf_putc(w->out, '}');
+    gw_pb_map_close(&map);
     return failed;
 }
 
@@ -199,18 +207,20 @@ static int put_field_value(struct writer *w, const ProtobufCMessage *m,
 static int put_object(struct writer *w, const ProtobufCMessage *m)
 {
     const ProtobufCMessageDescriptor *d = m->descriptor;
-    const struct gw_schema_field *names = gw_schema_of(d)->fields;
+    const struct gw_schema_message *s = gw_schema_of(d);
     int first = 1;
 
     gw_buf_putc(w->out, '{');
     for (unsigned i = 0; i < d->n_fields; i++) {
-        if (!gw_pb_has(m, &d->fields[i]))
+        unsigned at = w->go ? gw_schema_declared(s, i) : i;
+
+        if (!gw_pb_has(m, &d->fields[at]))
             continue;
         gw_buf_puts(w->out, first ? "\"" : ",\"");
-        gw_buf_put(w->out, names[i].json, names[i].json_len);
+        gw_buf_put(w->out, s->fields[at].json, s->fields[at].json_len);
         gw_buf_puts(w->out, "\":");
         first = 0;
-        if (put_field_value(w, m, &d->fields[i]))
+        if (put_field_value(w, m, &d->fields[at]))
             return -1;
     }
     gw_buf_putc(w->out, '}');
@@ -220,7 +230,8 @@ static int put_object(struct writer *w, const ProtobufCMessage *m)
 static int put_time(struct writer *w, const ProtobufCMessage *m)
 {
     char text[GW_TIME_TEXT];
-    size_t len = gw_time_format(gw_pb_time(m), text);
+    struct gw_time t = gw_pb_time(m);
+    size_t len = w->go ? gw_time_format_go(t, 0, text) : gw_time_format(t, text);
 
     if (!len)
         return fail(w, "a Timestamp out of range");
@@ -240,7 +251,7 @@ static int put_duration(struct writer *w, const ProtobufCMessage *m)
     return 0;
 }
 
-/* google.protobuf.Value: its one member, bare. */
+/* google.protobuf.Value: its one member, bare. Without one Go's library gives up. */
 static int put_bare(struct writer *w, const ProtobufCMessage *m)
 {
     const ProtobufCMessageDescriptor *d = m->descriptor;
@@ -248,6 +259,8 @@ static int put_bare(struct writer *w, const ProtobufCMessage *m)
     for (unsigned i = 0; i < d->n_fields; i++)
         if (gw_pb_has(m, &d->fields[i]))
             return put_value(w, d, &d->fields[i], gw_pb_member(m, &d->fields[i]));
+    if (w->go)
+        return fail(w, "a Value of no kind");
     gw_buf_puts(w->out, "null");
     return 0;
 }
@@ -278,7 +291,14 @@ static int put_message(struct writer *w, const ProtobufCMessage *m)
 
 int gw_pb_json_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err)
 {
-    struct writer w = {out, err, NULL};
+    struct writer w = {out, err, 0, NULL};
+
+    return put_message(&w, m);
+}
+
+int gw_pb_jsonpb_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err)
+{
+    struct writer w = {out, err, 1, NULL};
 
     return put_message(&w, m);
 }

@@ -71,3 +71,57 @@ ProtobufCMessage **gw_pb_map_sorted(ProtobufCMessage *const *entries, size_t n)
         out[i] = ranked[i].m;
     return out;
 }
+
+/* Later entries take the place of earlier ones of their key. */
+static size_t sort_few(ProtobufCMessage **out, ProtobufCMessage *const *entries, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t at = kept;
+        int c = 1;
+
+        while (at > 0 && (c = compare_keys(out[at - 1], entries[i])) > 0)
+            at--;
+        if (at > 0 && c == 0) {
+            out[at - 1] = entries[i];
+            continue;
+        }
+        memmove(out + at + 1, out + at, (kept - at) * sizeof(*out));
+        out[at] = entries[i];
+        kept++;
+    }
+    return kept;
+}
+
+/* Of each key the first, where they lie. */
+static size_t keep_first(ProtobufCMessage **sorted, size_t n)
+{
+    size_t kept = 1;
+
+    for (size_t i = 1; i < n; i++)
+        if (!gw_pb_same_key(sorted[kept - 1], sorted[i]))
+            sorted[kept++] = sorted[i];
+    return kept;
+}
+
+void gw_pb_map_open(struct gw_pb_map *out, const ProtobufCMessage *m,
+                    const ProtobufCFieldDescriptor *f)
+{
+    ProtobufCMessage *const *entries = *(ProtobufCMessage *const **)gw_pb_member(m, f);
+    size_t n = gw_pb_count(m, f);
+
+    out->many = NULL;
+    if (n <= GW_PB_MAP_FEW) {
+        out->entries = out->few;
+        out->n = sort_few(out->few, entries, n);
+    } else {
+        out->entries = out->many = gw_pb_map_sorted(entries, n);
+        out->n = keep_first(out->many, n);
+    }
+}
+
+void gw_pb_map_close(struct gw_pb_map *map)
+{
+    free(map->many);
+}

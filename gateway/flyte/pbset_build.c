@@ -385,7 +385,25 @@ static void put_ranges(const struct building *b, ProtobufCMessageDescriptor *d)
     d->field_ranges = ranges;
 }
 
-static struct gw_schema_message *make_schema(const struct building *b)
+/* The fields' places among `sorted`, in the order of the file. NULL: in order already. */
+static const uint32_t *declared_order(const struct building *b,
+                                      struct gw_pbraw_field *const *sorted)
+{
+    size_t n = b->m->n_fields, i = 0, in_order = 0;
+    uint32_t *places = gw_arena_alloc(b->raw->keep, (n + 1) * sizeof(*places));
+
+    for (struct gw_pbraw_field *f = b->m->fields; f; f = f->next, i++) {
+        struct gw_pbraw_field *const *at =
+            bsearch(&f, sorted, n, sizeof(struct gw_pbraw_field *), by_number);
+
+        places[i] = (uint32_t)(at - sorted);
+        in_order += places[i] == i;
+    }
+    return in_order == n ? NULL : places;
+}
+
+static struct gw_schema_message *make_schema(const struct building *b,
+                                             struct gw_pbraw_field *const *sorted)
 {
     struct gw_schema_message *s = gw_arena_zalloc(b->raw->keep, sizeof(*s));
     const char **oneofs = gw_arena_alloc(b->raw->keep, (b->m->n_oneofs + 1) * sizeof(*oneofs));
@@ -393,7 +411,8 @@ static struct gw_schema_message *make_schema(const struct building *b)
 
     for (const struct gw_pbraw_name *o = b->m->oneofs; o; o = o->next)
         oneofs[n++] = o->name.p;
-    *s = (struct gw_schema_message){b->schema, oneofs, GW_KNOWN_NONE, b->m->map_entry, 0};
+    *s = (struct gw_schema_message){b->schema,       oneofs, GW_KNOWN_NONE,
+                                    b->m->map_entry, 0,      declared_order(b, sorted)};
     return s;
 }
 
@@ -429,7 +448,7 @@ static int make_message(struct building *b)
                                       .package_name = "",
                                       .n_fields = (unsigned)b->m->n_fields,
                                       .fields = b->fields,
-                                      .reserved1 = make_schema(b)};
+                                      .reserved1 = make_schema(b, sorted)};
     d->sizeof_message = (room(b, 8) + 7U) & ~7U; /* a multiple of 8, as structs are */
     put_ranges(b, d);
     return sort_names(b, d);

@@ -65,6 +65,12 @@ ProtobufCMessage *gw_pb_decode_within(struct gw_arena *mem, const ProtobufCMessa
  * enums by name, 64-bit in quotes, well-known types. GW_ERR_REJECT: a Timestamp or Duration out of
  * range. A Value without a kind is null. */
 int gw_pb_json_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err);
+/* As jsonpb of Go's golang/protobuf 1.5.4 prints it, byte for byte: what FlyteAdmin sends. Fields
+ * as the .proto declares them, strings and numbers as encoding/json has them, years above 9999 as
+ * they are. GW_ERR_REJECT, naming the field: what that library refuses as well, which is a
+ * Timestamp's nanos or a Duration out of range, a Value without a kind, an Any whose type is not
+ * known here. */
+int gw_pb_jsonpb_put(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err);
 /* Reads it back, strictly. */
 ProtobufCMessage *gw_pb_json_read(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                   struct gw_str json, struct gw_err *err);

@@ -34,6 +34,9 @@ struct gw_schema_message {
     enum gw_known known;
     int map_entry;
     int demands; /* its set has required fields */
+    /* Go writes fields in the order in which the .proto declares them: their places in `fields`;
+     * NULL: that is the order of their numbers. */
+    const uint32_t *declared;
 };
 
 static inline const struct gw_schema_message *gw_schema_of(const ProtobufCMessageDescriptor *d)
@@ -45,6 +48,12 @@ static inline const struct gw_schema_field *gw_schema_field(const ProtobufCMessa
                                                             const ProtobufCFieldDescriptor *f)
 {
     return &gw_schema_of(d)->fields[f - d->fields];
+}
+
+/* The place in `fields` of the field that the .proto declares as the i-th. */
+static inline unsigned gw_schema_declared(const struct gw_schema_message *s, unsigned i)
+{
+    return s->declared ? s->declared[i] : i;
 }
 
 /* Serialized FileDescriptorProtos, by file name; symbols by name, with the file's index. */

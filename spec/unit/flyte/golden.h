@@ -167,4 +167,32 @@ static const char *const golden_streams[] = {"streams/success.jsonl",
                                              "streams/dynamic-map-subworkflow.jsonl"};
 enum { GOLDEN_STREAMS = 3 };
 
+/* The cases of golden/flyteadmin. */
+static const char *const golden_vectors[] = {
+    "node-aborted",
+    "node-failed",
+    "node-names-delimiters",
+    "node-names-html",
+    "node-running",
+    "node-succeeded-start",
+    "node-succeeded-uri",
+    "task-custom-info-numbers",
+    "task-failed-retries",
+    "task-queued",
+    "task-running-logs",
+    "task-succeeded-uri",
+    "workflow-bare",
+    "workflow-failed-user",
+    "workflow-name-digit-colon",
+    "workflow-queued",
+    "workflow-succeeded-uri",
+    "workflow-succeeding",
+};
+enum { GOLDEN_VECTORS = sizeof(golden_vectors) / sizeof(golden_vectors[0]) };
+
+static inline struct gw_str golden_vector(struct gw_arena *mem, int i)
+{
+    return golden_file(mem, gw_arena_printf(mem, "flyteadmin/%s.json", golden_vectors[i]).p);
+}
+
 #endif
