@@ -266,7 +266,8 @@ static int read_data(struct reader *r, struct gw_err *err)
 }
 
 /* From the OBJECT token to its end. */
-static int read_object(struct gw_json *j, struct gw_event *ev, struct gw_err *err)
+static int read_object(struct gw_json *j, struct gw_event *ev, gw_event_mend_fn *mend,
+                       struct gw_err *err)
 {
     struct reader r;
 
@@ -286,16 +287,24 @@ static int read_object(struct gw_json *j, struct gw_event *ev, struct gw_err *er
         return gw_json_error(j, err);
     if (!(r.seen & SAW_SPECVERSION))
         return gw_err_set(err, GW_ERR_REJECT, "specversion: missing");
+    if (mend)
+        mend(ev);
     return gw_event_check(ev, err) ? -1 : read_data(&r, err);
 }
 
 int gw_event_json_read(struct gw_event *ev, struct gw_str text, struct gw_err *err)
 {
+    return gw_event_json_read_as(ev, text, NULL, err);
+}
+
+int gw_event_json_read_as(struct gw_event *ev, struct gw_str text, gw_event_mend_fn *mend,
+                          struct gw_err *err)
+{
     struct gw_json j;
 
     gw_json_init(&j, text, GW_EVENT_JSON_DEPTH);
     gw_json_next(&j);
-    if (read_object(&j, ev, err))
+    if (read_object(&j, ev, mend, err))
         return -1;
     return gw_json_next(&j) == GW_JSON_END ? 0 : gw_json_error(&j, err);
 }
@@ -328,7 +337,7 @@ int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
         struct gw_event *ev = gw_arena_alloc(mem, sizeof(*ev));
 
         gw_event_init(ev, mem);
-        if (read_object(&j, ev, err) || each(ctx, ev, err))
+        if (read_object(&j, ev, NULL, err) || each(ctx, ev, err))
             return gw_event_batch_error(err, i);
     }
     if (j.token != GW_JSON_ARRAY_END || gw_json_next(&j) != GW_JSON_END)

@@ -375,6 +375,12 @@ static int read_one(struct reader *r, struct gw_err *err)
 
 int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err)
 {
+    return gw_event_protobuf_read_as(ev, bytes, NULL, err);
+}
+
+int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
+                              struct gw_err *err)
+{
     struct reader r = {0};
 
     r.in.start = r.in.at = (const unsigned char *)(bytes.p ? bytes.p : "");
@@ -385,6 +391,8 @@ int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_e
             return -1;
     if (!r.has_specversion)
         return gw_err_set(err, GW_ERR_REJECT, "specversion: missing");
+    if (mend)
+        mend(ev);
     if (gw_event_check(ev, err))
         return -1;
     return ev->data_kind == GW_DATA_TEXT ? gw_event_take_text(ev, ev->data, err) : 0;

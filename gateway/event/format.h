@@ -12,14 +12,20 @@ struct gw_event;
 struct gw_http_header;
 
 /* The forms of a CloudEvent: one file each (event_json.c, event_protobuf.c, event_http.c,
- * event_headers.c). Readers check what they read (gw_event_check) and fail with GW_ERR_REJECT that
- * names the place; writers cannot fail but by the buffer's maximum. Texts of a read event are
- * borrowed from the input where they can be: the input must outlive it. */
+ * event_binary.c, event_headers.c). Readers check what they read (gw_event_check) and fail with
+ * GW_ERR_REJECT that names the place; writers cannot fail but by the buffer's maximum. Texts of a
+ * read event are borrowed from the input where they can be: the input must outlive it. */
+
+/* Mends what a sender is known to do, once the attributes are read and before they are checked;
+ * NULL: nothing. */
+typedef void gw_event_mend_fn(struct gw_event *ev);
 
 /* application/cloudevents+json. Members in this order: specversion, id, source, type, subject,
  * time, datacontenttype, dataschema, extensions in their own order, data. */
 void gw_event_json_put(struct gw_buf *out, const struct gw_event *ev);
 int gw_event_json_read(struct gw_event *ev, struct gw_str text, struct gw_err *err);
+int gw_event_json_read_as(struct gw_event *ev, struct gw_str text, gw_event_mend_fn *mend,
+                          struct gw_err *err);
 /* application/cloudevents-batch+json: calls each with events of mem; an error names the index:
  * "events[1].time: …". each may fail too. */
 int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
@@ -32,6 +38,8 @@ int gw_event_batch_error(struct gw_err *err, size_t i);
  * its datacontenttype, byte for byte. Also the form in the log. */
 void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev);
 int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err);
+int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
+                              struct gw_err *err);
 
 /* HTTP binary mode: `ce-` headers (percent-decoded), content-type as datacontenttype, body as data.
  * headers as a codec gives them: names in lower case. */
@@ -46,6 +54,13 @@ struct gw_str gw_event_payload(const struct gw_event *ev);
 struct gw_header {
     struct gw_str name, value;
 };
+/* Binary mode of brokers: headers `ce_` (Kafka) or `ce-` (attributes of Pub/Sub and the queues),
+ * values in raw UTF-8, content-type (or ce-datacontenttype) as datacontenttype, body as data; p
+ * NULL or empty: none. A header whose value is null (p NULL) is absent. */
+int gw_event_headers_read(struct gw_event *ev, const struct gw_header *headers, size_t n,
+                          struct gw_str body, gw_event_mend_fn *mend, struct gw_err *err);
+/* Begins with ce_ or ce-. */
+int gw_event_is_ce_header(struct gw_str name);
 /* Kafka binary mode: ce_id, ce_source, ce_specversion, ce_type, then content-type, then the others
  * in their order; on mem. *n gets the count. */
 struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_arena *mem,

@@ -33,6 +33,21 @@ void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev);
 /* Zeroed but for its name, in its place in ev; NULL: an error. text is the caller's to lend. */
 struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, struct gw_err *err);
 
+/* A binary mode under way: each header, then the end. */
+struct gw_binary {
+    struct gw_event *ev;
+    struct gw_attr_list attrs;
+    int has_specversion;
+};
+void gw_binary_init(struct gw_binary *b, struct gw_event *ev);
+/* header: its whole name, "ce-id" or "ce_id"; value as it means. */
+int gw_binary_attr(struct gw_binary *b, struct gw_str header, struct gw_str value,
+                   struct gw_err *err);
+int gw_binary_content_type(struct gw_binary *b, struct gw_str value, struct gw_err *err);
+/* specversion: the name of the header that must have been there. */
+int gw_binary_end(struct gw_binary *b, const char *specversion, gw_event_mend_fn *mend,
+                  struct gw_str body, struct gw_err *err);
+
 /* Gives ev data that is text: JSON if the datacontenttype says so (or is absent and it is JSON).
  * -1: it says so and is not. */
 int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err);

@@ -49,6 +49,10 @@ int gw_flyte_decode_json(struct gw_arena *mem, enum gw_kind kind, struct gw_str 
  * style; on ev->mem. 0: it carries none, or data says something else than type does. Fields that
  * JSON has and the schema has not are passed over. */
 int gw_flyte_from_event(const struct gw_event *ev, struct gw_flyte_request *out);
+/* By its type alone: the kind of request that it carries; GW_OTHER: none. */
+enum gw_kind gw_flyte_carried(struct gw_str type);
+/* The same of a CloudEvent as the log keeps it (protobuf), without reading the rest. */
+enum gw_kind gw_flyte_carried_in(struct gw_str event);
 /* Such an event's data anew after a change. */
 int gw_flyte_to_event(const struct gw_flyte_request *r, struct gw_event *ev, struct gw_err *err);
 /* msg's bytes after a change, on mem. */
@@ -79,7 +83,8 @@ extern const struct gw_fact gw_flyte_fact_table[GW_FACTS];
 
 /* project:domain:name, parts percent-encoded: order and partition key. */
 struct gw_str gw_flyte_key(struct gw_arena *mem, const struct gw_flyte_request *r);
-/* The key of another CloudEvent: partitionkey, else source and subject together. */
+/* The key of a CloudEvent: partitionkey, else of the request that it carries, else source and
+ * subject together. */
 struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev);
 
 /* Styles: the event a request becomes, before any hook. What Flyte's documentation promises; what

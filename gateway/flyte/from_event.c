@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/pbwire.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
 #include "flyte/reflect.h"
@@ -30,9 +31,8 @@ static const struct carrier {
     {"action", GW_ACTION, 0},
 };
 
-static const struct carrier *carrier_of(const struct gw_event *ev)
+static const struct carrier *carrier_of(struct gw_str type)
 {
-    struct gw_str type = gw_event_text(ev, "type");
     const size_t len = sizeof(prefix) - 1;
 
     if (type.len <= len || memcmp(type.p, prefix, len) != 0)
@@ -42,6 +42,25 @@ static const struct carrier *carrier_of(const struct gw_event *ev)
         if (gw_str_is(type, carriers[i].name))
             return &carriers[i];
     return NULL;
+}
+
+enum gw_kind gw_flyte_carried(struct gw_str type)
+{
+    const struct carrier *c = carrier_of(type);
+
+    return c ? c->kind : GW_OTHER;
+}
+
+enum gw_kind gw_flyte_carried_in(struct gw_str event)
+{
+    enum { TYPE = 4 }; /* of io.cloudevents.v1.CloudEvent */
+    struct gw_pbwire w = {event.p, event.p + event.len};
+    struct gw_pbwire_field field;
+
+    while (gw_pbwire_next(&w, &field) == 1)
+        if (field.number == TYPE && field.type == GW_PBWIRE_BYTES)
+            return gw_flyte_carried(field.bytes);
+    return GW_OTHER;
 }
 
 /* The text of rawEvent in version 2's object. -1: there is none. */
@@ -90,7 +109,7 @@ static int read_json(const struct gw_event *ev, const struct carrier *c, struct 
 
 int gw_flyte_from_event(const struct gw_event *ev, struct gw_flyte_request *out)
 {
-    const struct carrier *c = carrier_of(ev);
+    const struct carrier *c = carrier_of(gw_event_text(ev, "type"));
     struct gw_err err;
 
     if (!c || ev->data_kind == GW_DATA_NONE || ev->data_kind == GW_DATA_PROTO)

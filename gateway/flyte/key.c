@@ -148,9 +148,12 @@ struct gw_str gw_flyte_id(struct gw_arena *mem, const struct gw_flyte_request *r
 struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev)
 {
     struct gw_str key = gw_event_text(ev, "partitionkey"), subject;
+    struct gw_flyte_request r;
 
     if (key.len)
         return key;
+    if (gw_flyte_from_event(ev, &r))
+        return gw_flyte_key(mem, &r);
     key = gw_event_text(ev, "source");
     subject = gw_event_text(ev, "subject");
     return subject.p ? join(mem, (struct gw_str[]){key, subject}, 2) : key;

@@ -60,6 +60,9 @@ ProtobufCMessage *gw_pb_decode(struct gw_arena *mem, const ProtobufCMessageDescr
 ProtobufCMessage *gw_pb_decode_within(struct gw_arena *mem, const ProtobufCMessageDescriptor *d,
                                       struct gw_str bytes, unsigned depth, size_t memory,
                                       struct gw_err *err);
+/* Every field in the bytes is the schema's, however deep: 1. Builds nothing; the decoder may still
+ * refuse what fits. */
+int gw_pb_fits(const ProtobufCMessageDescriptor *d, struct gw_str bytes);
 
 /* proto3 JSON as Google's own library prints it with its defaults, without white space: camelCase,
  * enums by name, 64-bit in quotes, well-known types. GW_ERR_REJECT: a Timestamp or Duration out of
