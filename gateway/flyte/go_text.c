@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { GROUP = 3, GROUP_END = 4 }; /* wire types that protobuf-c leaves out */
+
 struct text {
     struct gw_buf *out;
     int spacing;
@@ -186,34 +188,59 @@ static void put_map(struct text *t, const ProtobufCMessage *m, const ProtobufCFi
     gw_pb_map_close(&map);
 }
 
-static void put_number(struct text *t, const ProtobufCMessageUnknownField *u)
+static void put_fixed(struct text *t, const unsigned char *p, size_t len)
 {
-    const unsigned char *p = u->data, *end = u->data + u->len;
     uint64_t v = 0;
 
-    if (u->wire_type == PROTOBUF_C_WIRE_TYPE_VARINT) {
-        gw_varint_read(&p, end, &v);
-        gw_buf_put_u64(t->out, v);
-        return;
-    }
-    for (size_t i = u->len; i-- > 0;)
-        v = v << 8 | u->data[i];
+    while (len-- > 0)
+        v = v << 8 | p[len];
     gw_buf_printf(t->out, "0x%llx", (unsigned long long)v);
 }
 
-static void put_unknown(struct text *t, const ProtobufCMessageUnknownField *u)
-{
-    const unsigned char *p = u->data, *end = u->data + u->len;
-    char name[12];
-    uint64_t len;
+static const unsigned char *put_unknown(struct text *t, const unsigned char *p,
+                                        const unsigned char *end, uint64_t tag);
 
-    snprintf(name, sizeof(name), "%u", u->tag);
+/* Fields up to the end of the group, or of the bytes. They were decoded, so each is whole. */
+static const unsigned char *put_group(struct text *t, const unsigned char *p,
+                                      const unsigned char *end)
+{
+    uint64_t tag;
+
+    open(t);
+    while (!gw_varint_read(&p, end, &tag) && (tag & 7) != GROUP_END)
+        p = put_unknown(t, p, end, tag);
+    put_close(t);
+    return p;
+}
+
+/* The byte behind it. */
+static const unsigned char *put_unknown(struct text *t, const unsigned char *p,
+                                        const unsigned char *end, uint64_t tag)
+{
+    char name[12];
+    uint64_t v = 0;
+
+    snprintf(name, sizeof(name), "%u", (unsigned)(tag >> 3));
     put_name(t, name);
-    if (u->wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && !gw_varint_read(&p, end, &len))
-        put_string(t->out, (struct gw_str){(const char *)p, (size_t)(end - p)});
-    else
-        put_number(t, u);
     t->between = 1;
+    switch (tag & 7) {
+    case GROUP:
+        return put_group(t, p, end);
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        put_fixed(t, p, 8);
+        return p + 8;
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        put_fixed(t, p, 4);
+        return p + 4;
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        gw_varint_read(&p, end, &v);
+        gw_buf_put_u64(t->out, v);
+        return p;
+    default:
+        gw_varint_read(&p, end, &v);
+        put_string(t->out, (struct gw_str){(const char *)p, (size_t)v});
+        return p + v;
+    }
 }
 
 static void put_field(struct text *t, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
@@ -238,7 +265,9 @@ static void put_message(struct text *t, const ProtobufCMessage *m)
     for (unsigned i = 0; i < d->n_fields; i++)
         put_field(t, m, &d->fields[gw_schema_declared(s, i)]);
     for (unsigned i = 0; i < m->n_unknown_fields; i++)
-        put_unknown(t, &m->unknown_fields[i]);
+        put_unknown(t, m->unknown_fields[i].data,
+                    m->unknown_fields[i].data + m->unknown_fields[i].len,
+                    (uint64_t)m->unknown_fields[i].tag << 3 | m->unknown_fields[i].wire_type);
 }
 
 void gw_go_text_put(struct gw_buf *out, const ProtobufCMessage *m, int spacing)

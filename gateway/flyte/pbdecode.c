@@ -5,7 +5,9 @@
  * 1. Nothing is read past the input, and nothing recurses deeper than GW_PB_MAX_DEPTH.
  *    It takes no more than GW_PB_MAX_MEMORY.
  * 2. What it gives encodes to bytes of the same meaning: fields the schema does not have are kept,
- *    a message that comes twice is merged, the last scalar and the last of a oneof win. */
+ *    a message that comes twice is merged, the last scalar and the last of a oneof win.
+ * 3. It takes what Go's library takes: a field of another wire type is one that the schema does not
+ *    have, and those may be groups, too. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -15,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
+enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, GROUP = 3, GROUP_END = 4, FIXED32 = 5 };
 
 #define COLD __attribute__((noinline, cold))
 
@@ -82,12 +84,12 @@ long_varint(const struct decoder *dec, const struct place *p, const uint8_t *at,
         if (at + i == p->end)
             return fail_at(dec, p, "cut short in a varint", at);
         v |= (uint64_t)(at[i] & 0x7f) << (7 * i);
-        if (at[i] < 0x80) {
+        if (at[i] < 0x80 && (i < 9 || at[i] < 2)) {
             *out = v;
             return at + i + 1;
         }
     }
-    return fail_at(dec, p, "a varint of more than 10 bytes", at);
+    return fail_at(dec, p, "a varint of more than 64 bits", at);
 }
 
 static inline const uint8_t *read_varint(const struct decoder *dec, const struct place *p,
@@ -286,18 +288,58 @@ static const uint8_t *read_field(const struct decoder *dec, const struct place *
 
         return slot ? read_value(dec, p, at, slot) : NULL;
     }
-    if (wire == LENGTH && f->label == PROTOBUF_C_LABEL_REPEATED)
-        return read_packed(dec, p, at, m);
-    return fail_at(dec, p, "another wire type than the schema's", at);
+    return read_packed(dec, p, at, m);
+}
+
+/* Whether the field may come so; numbers of a list come packed, too. */
+static int fits(const ProtobufCFieldDescriptor *f, unsigned wire)
+{
+    return wire == wire_of(f->type) || (wire == LENGTH && f->label == PROTOBUF_C_LABEL_REPEATED);
+}
+
+static const uint8_t *read_tag(const struct decoder *dec, const struct place *p, const uint8_t *at,
+                               uint64_t *tag)
+{
+    at = read_varint(dec, p, at, tag);
+    if (at && (*tag > UINT32_MAX || *tag >> 3 == 0))
+        return fail_at(dec, p, "no field number", at);
+    return at;
 }
 
 static const uint8_t *skip(const struct decoder *dec, const struct place *p, const uint8_t *at,
-                           unsigned wire)
+                           uint64_t tag);
+
+static const uint8_t *skip_group(const struct decoder *dec, const struct place *p,
+                                 const uint8_t *at, uint64_t number)
+{
+    uint64_t open[GW_PB_MAX_DEPTH] = {number}, tag;
+    unsigned n = 1;
+
+    while (n) {
+        at = read_tag(dec, p, at, &tag);
+        if (at && (tag & 7) == GROUP) {
+            if (p->depth + n >= GW_PB_MAX_DEPTH)
+                return fail_at(dec, p, "nests more than 100 deep", at);
+            open[n++] = tag >> 3;
+        } else if (at && (tag & 7) == GROUP_END) {
+            if (open[--n] != tag >> 3)
+                return fail_at(dec, p, "the end of another group", at);
+        } else if (at) {
+            at = skip(dec, p, at, tag);
+        }
+        if (!at)
+            return NULL;
+    }
+    return at;
+}
+
+static const uint8_t *skip(const struct decoder *dec, const struct place *p, const uint8_t *at,
+                           uint64_t tag)
 {
     uint64_t skipped;
     size_t len;
 
-    switch (wire) {
+    switch (tag & 7) {
     case VARINT:
         return read_varint(dec, p, at, &skipped);
     case FIXED64:
@@ -307,8 +349,10 @@ static const uint8_t *skip(const struct decoder *dec, const struct place *p, con
     case LENGTH:
         at = read_length(dec, p, at, &len);
         return at ? at + len : NULL;
+    case GROUP:
+        return skip_group(dec, p, at, tag >> 3);
     default:
-        return fail_at(dec, p, "a wire type proto3 does not have", at);
+        return fail_at(dec, p, "no such wire type", at);
     }
 }
 
@@ -316,7 +360,7 @@ static const uint8_t *skip(const struct decoder *dec, const struct place *p, con
 static const uint8_t *keep_unknown(const struct decoder *dec, const struct place *p,
                                    const uint8_t *at, uint64_t tag, ProtobufCMessage *m)
 {
-    const uint8_t *next = skip(dec, p, at, tag & 7);
+    const uint8_t *next = skip(dec, p, at, tag);
     ProtobufCMessageUnknownField *grown;
     size_t n = m->n_unknown_fields;
 
@@ -350,14 +394,12 @@ static int read_message(const struct decoder *dec, struct place *p, const uint8_
 
     while (at < p->end) {
         p->f = NULL;
-        at = read_varint(dec, p, at, &tag);
+        at = read_tag(dec, p, at, &tag);
         if (!at)
             return -1;
-        if (tag > UINT32_MAX || tag >> 3 == 0) {
-            fail_at(dec, p, "no field number", at);
-            return -1;
-        }
         p->f = find_field(p->d, tag >> 3);
+        if (p->f && !fits(p->f, tag & 7))
+            p->f = NULL;
         at = p->f ? read_field(dec, p, at, tag & 7, m) : keep_unknown(dec, p, at, tag, m);
         if (!at)
             return -1;

@@ -42,15 +42,40 @@ TEST(test_decode_says_where_a_request_is_wrong)
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12"), "event: cut short in a varint at byte 1"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\xff\xff"),
                "WorkflowExecutionEventRequest: cut short in a varint at byte 0"));
-    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x10\x01"),
-               "event: another wire type than the schema's at byte 1"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x02\x00"),
                "WorkflowExecutionEventRequest: no field number at byte 1"));
-    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x7b\x7c"), /* a group */
-               "WorkflowExecutionEventRequest: a wire type proto3 does not have at byte 1"));
+    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x7b\x08\x01\x83\x01\x84\x01"), /* groups */
+               "WorkflowExecutionEventRequest: cut short in a varint at byte 7"));
+    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x7b\x84\x01"),
+               "WorkflowExecutionEventRequest: the end of another group at byte 3"));
+    CHECK(says(ERROR_OF(GW_WORKFLOW, "\x7c"),
+               "WorkflowExecutionEventRequest: no such wire type at byte 1"));
     CHECK(says(ERROR_OF(GW_WORKFLOW, "\x12\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-               "event.phase: a varint of more than 10 bytes at byte 3"));
+               "event.phase: a varint of more than 64 bits at byte 3"));
     CHECK(says(ERROR_OF(GW_OTHER, ""), "no event request: other"));
+}
+
+/* As Go's library has it, which FlyteAdmin decodes with. */
+TEST(test_decode_keeps_fields_of_another_wire_type_and_groups)
+{
+    static const char bytes[] = "\x10\x01\x7b\x08\x01\x83\x01\x84\x01\x7c"; /* event, 15 */
+    struct gw_arena *mem = test_arena();
+    struct gw_flyte_request r;
+    struct gw_err err;
+    struct gw_str again;
+    char groups[300];
+
+    CHECK(!gw_flyte_decode(mem, GW_WORKFLOW, GW_STR(bytes), &r, &err));
+    CHECK(r.msg->n_unknown_fields == 2);
+    again = gw_flyte_encode(mem, r.msg);
+    CHECK(gw_str_eq(again, GW_STR(bytes)));
+    memset(groups, 0x7b, 100);
+    memset(groups + 100, 0x7c, 100);
+    CHECK(says(error_of(GW_WORKFLOW, groups, 200), ""));
+    memset(groups, 0x7b, 101);
+    memset(groups + 101, 0x7c, 101);
+    CHECK(says(error_of(GW_WORKFLOW, groups, 202),
+               "WorkflowExecutionEventRequest: nests more than 100 deep at byte 101"));
 }
 
 /* A Literal's collection{literals{collection{literals{…}}}}. */
