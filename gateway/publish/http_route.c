@@ -82,20 +82,40 @@ static int is_dots(struct gw_str s)
     return n == 1 || n == 2;
 }
 
+/* How many characters separate parts at s; 0: none do. Servers take %2f and %5c for what they stand
+ * for, too. */
+static size_t separator(struct gw_str s)
+{
+    if (s.len && *s.p == '/')
+        return 1;
+    return s.len >= 3 && (!strncasecmp(s.p, "%2f", 3) || !strncasecmp(s.p, "%5c", 3)) ? 3 : 0;
+}
+
+/* A part without what follows its first ; (some servers have parameters there). */
+static struct gw_str without_parameters(struct gw_str part)
+{
+    const char *end = part.len ? memchr(part.p, ';', part.len) : NULL;
+
+    return end ? (struct gw_str){part.p, (size_t)(end - part.p)} : part;
+}
+
 static int has_dots(struct gw_str path)
 {
     const char *query = path.len ? memchr(path.p, '?', path.len) : NULL;
-    size_t from = 1;
+    struct gw_str part = {path.p, 0};
 
     if (query)
         path.len = (size_t)(query - path.p);
-    for (size_t i = 1; i <= path.len; i++)
-        if (i == path.len || path.p[i] == '/') {
-            if (is_dots((struct gw_str){path.p + from, i - from}))
-                return 1;
-            from = i + 1;
-        }
-    return 0;
+    while (path.len) {
+        const size_t n = separator(path), step = n ? n : 1;
+
+        path.p += step;
+        path.len -= step;
+        if (n && is_dots(without_parameters(part)))
+            return 1;
+        part = n ? (struct gw_str){path.p, 0} : (struct gw_str){part.p, part.len + 1};
+    }
+    return is_dots(without_parameters(part));
 }
 
 static int wrong(struct gw_err *err, struct gw_str url, const char *why)

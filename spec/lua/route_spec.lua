@@ -57,6 +57,10 @@ describe("moongate.route", function()
   it("holds a URL to its pattern part by part", function()
     assert.equal("https://a.example.org/hooks/1", route("{topic = 'https://a.example.org/hooks/1'}", http).topic)
     assert.equal("http://127.0.0.1:80/x?id=7", route("{topic = 'http://127.0.0.1:80/x?id=7'}", http).topic)
+    for _, rest in ipairs {"a%2Fb", "..a%2f...", "a%5C..b", "a;../b", "a?x=%2f..%2f"} do
+      local url = "https://a.example.org/hooks/" .. rest
+      assert.equal(url, route("{topic = '" .. url .. "'}", http).topic)
+    end
     for url, why in pairs {
       ["http://a.example.org/hooks/1"] = "is none of",
       ["https://evil.net/.example.org/hooks/1"] = "is none of",
@@ -71,6 +75,10 @@ describe("moongate.route", function()
       ["https://a.example.org/hooks/../admin"] = "goes up",
       ["https://a.example.org/hooks/%2E%2e/admin"] = "goes up",
       ["https://a.example.org/hooks/."] = "goes up",
+      ["https://a.example.org/hooks/..%2Fadmin"] = "goes up",
+      ["https://a.example.org/hooks/x%2f%2e%2e%2fadmin"] = "goes up",
+      ["https://a.example.org/hooks/x%5C..%5cadmin"] = "goes up",
+      ["https://a.example.org/hooks/..;a=1/admin"] = "goes up",
       ["https://a.example.org/hooks/a b"] = "has a character",
       ["https:///hooks/1"] = "no host",
       ["ftp://a.example.org/hooks/1"] = "begins with http",
