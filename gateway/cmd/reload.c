@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_AGAIN_MS = 2000 }; /* when a file could not be read for a reason that passes */
+
 struct gw_reload_load {
     int reads_all; /* the configuration too, as somebody wishes */
     struct gw_problems problems;
@@ -79,6 +81,8 @@ static void end(struct gw_reloader *r)
     r->load = NULL;
     gw_arena_free(r->refused.mem);
     r->refused = (struct gw_problems){0};
+    if (r->roster->waits && !atomic_load(&r->stopping))
+        gw_timer_set(&r->look_again, LOOK_AGAIN_MS);
     if (r->again || r->look)
         begin(r);
     else if (r->watcher && !atomic_load(&r->stopping))
@@ -507,6 +511,11 @@ static void on_changed(void *ctx)
         begin(r);
 }
 
+static void on_look_again(struct gw_timer *t)
+{
+    on_changed(GW_CONTAINER(t, struct gw_reloader, look_again));
+}
+
 void gw_reloader_watch(struct gw_reloader *r)
 {
     r->watcher = gw_watcher_new(r->loop, &gw_watcher_times, on_changed, r);
@@ -524,6 +533,7 @@ void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw
                               .path = path,
                               .first = roster->now->config,
                               .grown.fn = on_grown};
+    gw_timer_init(&r->look_again, loop, on_look_again);
     gw_steps_count(roster->metrics);
 }
 
@@ -562,6 +572,7 @@ void gw_reloader_fini(struct gw_reloader *r)
 {
     while (r->state != GW_RELOAD_IDLE)
         gw_loop_turn(r->loop, 1);
+    gw_timer_fini(&r->look_again);
     gw_watcher_free(r->watcher);
     r->watcher = NULL;
 }

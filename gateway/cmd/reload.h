@@ -3,6 +3,7 @@
 
 #include "admin/admin.h"
 #include "base/problems.h"
+#include "net/loop.h"
 #include "net/mailbox.h"
 
 #include <pthread.h>
@@ -10,7 +11,6 @@
 
 struct gw_config;
 struct gw_generation;
-struct gw_loop;
 struct gw_paths;
 struct gw_roster;
 struct gw_watcher;
@@ -43,6 +43,7 @@ struct gw_reloader {
     struct gw_reload_step *step; /* while a pipeline is changed */
     struct gw_reload result;
     struct gw_watcher *watcher; /* of all files that count; NULL: they are not watched */
+    struct gw_timer look_again; /* a look without a change of a file */
     struct gw_paths *paths;     /* while they are listed */
     struct gw_mail grown;       /* a script has asked for one more */
     atomic_int is_grown;        /* grown is under way */

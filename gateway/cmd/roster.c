@@ -281,6 +281,7 @@ void gw_roster_files(const struct gw_roster *r, void (*fn)(void *ctx, const char
 
 void gw_roster_look(struct gw_roster *r)
 {
+    r->waits = 0;
     for (size_t i = 0; i < r->n; i++) {
         struct gw_member *m = r->members[i];
 
@@ -288,6 +289,9 @@ void gw_roster_look(struct gw_roster *r)
         m->inputs_changed = gw_sources_changed(m->inputs);
         m->refused_changed = m->refused && gw_sources_changed(m->refused);
         gw_hook_shared_refresh(m->shared); /* lookups: nothing else depends on them */
+        r->waits |= gw_hook_shared_waits(m->shared) || gw_sources_waits(m->inputs) ||
+                    (m->sources && gw_sources_waits(m->sources)) ||
+                    (m->refused && gw_sources_waits(m->refused));
     }
 }
 

@@ -58,6 +58,7 @@ struct gw_roster {
     struct gw_generation *now;  /* held: what was read last */
     struct gw_member **members; /* in the configuration's order; those that go stand behind */
     size_t n;
+    int waits; /* since the last look: what could not be read is looked at again in a while */
     void (*reload)(void *ctx, struct gw_reload *r);
     void (*grown)(void *ctx); /* a script has asked for a file that is not watched; any thread */
     void *ctx;

@@ -223,6 +223,7 @@ static void refuse(struct gw_reloader *r)
 
     gw_count(counter(r->roster->metrics, "failed"), 1);
     gw_pipeline_refuse(s->old, s->gate.why);
+    r->roster->waits |= gw_sources_waits(s->gate.sources);
     gw_member_refuse(m, &s->gate.sources);
     m->step = GW_STEP_NONE;
     end(r);

@@ -109,6 +109,15 @@ int gw_lookup_file_allowed(const char *path, const struct gw_strs *files, struct
     return find(path, files, real, err);
 }
 
+/* What is said of the file itself stays true until it is another; anything else may pass. */
+static int failed(const char *path, struct gw_err *err)
+{
+    const int of_file = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM ||
+                        errno == ELOOP || errno == ENAMETOOLONG;
+
+    return gw_err_errno(err, of_file ? GW_ERR_REJECT : GW_ERR_RETRY, "%.150s", path);
+}
+
 static int not_regular(const char *path, struct gw_err *err)
 {
     return gw_err_set(err, GW_ERR_REJECT, "%.150s: not a regular file", path);
@@ -117,8 +126,9 @@ static int not_regular(const char *path, struct gw_err *err)
 static int stat_real(const char *path, const char *real, struct stat *st, struct gw_err *err)
 {
     if (stat(real, st)) {
+        failed(path, err);
         memset(st, 0, sizeof(*st));
-        return gw_err_errno(err, GW_ERR_REJECT, "%.150s", path);
+        return -1;
     }
     return S_ISREG(st->st_mode) ? 0 : not_regular(path, err);
 }
@@ -146,8 +156,9 @@ static int read_all(int fd, const char *path, size_t len, struct gw_str *text, s
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
+            failed(path, err);
             free(p);
-            return gw_err_errno(err, GW_ERR_REJECT, "%.150s", path);
+            return -1;
         }
         n += (size_t)got;
     }
@@ -160,7 +171,7 @@ static int read_open(int fd, const char *path, size_t max, struct gw_str *text, 
                      struct gw_err *err)
 {
     if (fstat(fd, st))
-        return gw_err_errno(err, GW_ERR_REJECT, "%.150s", path);
+        return failed(path, err);
     if (!S_ISREG(st->st_mode))
         return not_regular(path, err);
     if ((uint64_t)st->st_size > max)
@@ -179,7 +190,7 @@ int gw_lookup_file_read(const char *path, const struct gw_strs *files, size_t ma
         return -1;
     fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
     if (fd < 0)
-        return gw_err_errno(err, GW_ERR_REJECT, "%.150s", path);
+        return failed(path, err);
     rc = read_open(fd, path, max, text, st, err);
     close(fd);
     return rc;

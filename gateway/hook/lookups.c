@@ -19,6 +19,7 @@ struct gw_lookup {
     struct gw_strs files; /* a copy: the configuration may go */
     struct gw_table *now; /* NULL: not read yet */
     struct stat was;      /* of the file of now, or of what came after it and could not be read */
+    int waits;            /* what came after it could not be read yet, and that is told */
     /* held while it is read, before that lock */
     pthread_mutex_t reading;
 };
@@ -200,6 +201,7 @@ static void put_table(struct gw_lookup *l, struct gw_table *t, const struct stat
         l->now = t;
     }
     l->was = *st;
+    l->waits = 0;
     pthread_mutex_unlock(&l->all->lock);
     gw_table_drop(before);
 }
@@ -217,6 +219,17 @@ static void tell(const struct gw_lookup *l, const struct gw_table *t, const stru
                 gw_kv_cstr("error", err->msg));
 }
 
+/* Whether it is tried again. 1: that is new. */
+static int set_waits(struct gw_lookup *l, int waits)
+{
+    const int is_new = waits && !l->waits;
+
+    pthread_mutex_lock(&l->all->lock);
+    l->waits = waits;
+    pthread_mutex_unlock(&l->all->lock);
+    return is_new;
+}
+
 /* 1: it was read anew, or failed to be. */
 static int renew(struct gw_lookup *l)
 {
@@ -227,9 +240,15 @@ static int renew(struct gw_lookup *l)
     if (gw_lookup_file_stat(l->path, &l->files, &st, &err))
         t = NULL;
     else if (same_file(&st, &l->was))
-        return 0;
+        return set_waits(l, 0);
     else
         t = read_table(l, GW_LOOKUP_FILE_MAX, &st, &err);
+    if (!t && err.kind == GW_ERR_RETRY) {
+        if (!set_waits(l, 1))
+            return 0;
+        tell(l, NULL, &err);
+        return 1;
+    }
     if (!t && same_file(&st, &l->was))
         return 0; /* told already */
     put_table(l, t, &st);
@@ -351,4 +370,15 @@ size_t gw_lookups_refresh(struct gw_lookups *all)
         gw_lookup_close(held[i]);
     }
     return renewed;
+}
+
+int gw_lookups_wait(struct gw_lookups *all)
+{
+    int waits = 0;
+
+    pthread_mutex_lock(&all->lock);
+    for (const struct gw_lookup *l = all->first; l; l = l->next)
+        waits |= l->users && l->waits;
+    pthread_mutex_unlock(&all->lock);
+    return waits;
 }

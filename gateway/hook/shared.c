@@ -98,3 +98,8 @@ size_t gw_hook_shared_refresh(struct gw_hook_shared *s)
 {
     return gw_lookups_refresh(gw_hook_shared_lookups(s));
 }
+
+int gw_hook_shared_waits(struct gw_hook_shared *s)
+{
+    return gw_lookups_wait(gw_hook_shared_lookups(s));
+}

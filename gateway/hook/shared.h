@@ -35,5 +35,7 @@ void gw_hook_shared_files(struct gw_hook_shared *s, void (*fn)(void *ctx, const 
 /* Reads those again that have changed, and takes its time for it: on a thread that nobody waits
  * for. What cannot be read is told in the log and stays as it was. How many have changed. */
 size_t gw_hook_shared_refresh(struct gw_hook_shared *s);
+/* One could not be read for a reason that may pass: refresh in a while, no file changes for it. */
+int gw_hook_shared_waits(struct gw_hook_shared *s);
 
 #endif

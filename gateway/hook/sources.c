@@ -38,6 +38,7 @@ struct gw_sources {
     pthread_mutex_t lock; /* of what follows; an entry's path and text never change */
     struct file *files;
     size_t n, cap, bytes;
+    int waits; /* a file could not be read, which may pass */
     void (*on_new)(void *ctx);
     void *ctx;
 };
@@ -156,8 +157,14 @@ static int same_text(const struct file *a, const struct file *b)
     return a->len == b->len && !memcmp(a->text, b->text, a->len);
 }
 
+/* Not the file's fault: what it says now shows when it can be read again. */
+static int may_pass(int problem)
+{
+    return problem == EMFILE || problem == ENFILE || problem == ENOMEM || problem == EIO;
+}
+
 /* A file that was only touched gets its new identity. */
-static int file_changed(struct file *f)
+static int file_changed(struct gw_sources *s, struct file *f)
 {
     struct file now = {.path = f->path};
     struct stat st;
@@ -166,6 +173,10 @@ static int file_changed(struct file *f)
     if (!stat(f->path, &st) && S_ISREG(st.st_mode) && same_identity(&st, &f->st))
         return 0;
     read_file(&now);
+    if (may_pass(now.problem)) {
+        s->waits = 1;
+        return 0;
+    }
     changed = !same_text(f, &now);
     if (!changed)
         f->st = now.st;
@@ -225,6 +236,7 @@ static int read_and_keep(struct gw_sources *s, const char *path, struct gw_str *
     if (!f.path)
         abort();
     read_file(&f);
+    s->waits |= may_pass(f.problem);
     if (s->n < MAX_FILES && f.len <= MAX_ALL - s->bytes)
         return answer(keep(s, &f), text, err);
     is_there = f.text || f.problem;
@@ -320,10 +332,21 @@ int gw_sources_changed(struct gw_sources *s)
     int changed = 0;
 
     pthread_mutex_lock(&s->lock);
+    s->waits = 0;
     for (size_t i = 0; i < s->n && !changed; i++)
-        changed = file_changed(&s->files[i]);
+        changed = file_changed(s, &s->files[i]);
     pthread_mutex_unlock(&s->lock);
     return changed;
+}
+
+int gw_sources_waits(struct gw_sources *s)
+{
+    int waits;
+
+    pthread_mutex_lock(&s->lock);
+    waits = s->waits;
+    pthread_mutex_unlock(&s->lock);
+    return waits;
 }
 
 void gw_sources_each(struct gw_sources *s, void (*fn)(void *ctx, const char *path), void *ctx)

@@ -30,6 +30,9 @@ const struct gw_pbset *gw_sources_pbset(struct gw_sources *s, const char *path, 
 /* A file that was asked for is now another on the disk, has come or has gone. When this is 0 just
  * after everything was read, what was read stood on the disk at one moment. */
 int gw_sources_changed(struct gw_sources *s);
+/* By the last look, or since: a file could not be read for a reason that may pass (no descriptors
+ * are left), so look again in a while. Whether it has changed is not known. */
+int gw_sources_waits(struct gw_sources *s);
 /* Reads what the pipeline's running version has needed, late too, so that the newer one finds it as
  * it was at the same moment. */
 void gw_sources_carry(struct gw_sources *to, struct gw_sources *from);

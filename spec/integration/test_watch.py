@@ -1,6 +1,7 @@
 """Scripts and other files that are saved: taken by themselves, whole or not at all, by their own pipeline only."""
 import contextlib
 import os
+import resource
 import signal
 import threading
 
@@ -346,6 +347,25 @@ def test_a_lookup_that_is_saved_is_read_again_and_no_script_with_it(gateway):
     assert [(e["n"], e["team"], e["late"]) for e in g.lines("a.jsonl")] == [(i + 1, f"t{i}", f"l{i}") for i in range(4)]
     assert reloads(g) == 0
 
+
+
+def test_a_lookup_that_could_not_be_read_for_a_while_is_tried_again(gateway):
+    """No file changes when there are descriptors again."""
+    hook = "local t = require('moongate').lookup('t.csv', 'k')\nreturn function(e) e.v = t.x.v end\n"
+    g = gateway(ONE.replace("[a.lua]", "[a.lua], hook_limits: {files: [t.csv]}"), files={"a.lua": hook, "t.csv": "k,v\nx,old\n"})
+    send(g, "f1")
+    g.settled(1)
+    _, most = resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE, (3, most))
+    write_over(g, "t.csv", "k,v\nx,new\n")
+    wait_until(lambda: 't.csv: Too many open files"' in g.log(), g.log)
+    g.write("a.lua", hook.replace("x.v", "x.v .. '!'"))
+    resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE, (most, most))
+    wait_until(lambda: 'msg="a lookup has changed"' in g.log() and reloads(g) == 1, g.log)
+    send(g, "f2")
+    g.settled(2)
+    assert [e["v"] for e in g.lines("a.jsonl")] == ["old", "new!"] and reloads(g, "failed") == 0
+    assert g.log().count("cannot be read, the old one stays") == 1
 
 
 def test_a_secret_that_changes_restarts_its_own_pipeline(gateway):

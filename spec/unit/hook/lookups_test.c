@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,42 @@ TEST(test_lookups_that_cannot_be_read_anew_stay_and_are_told_once)
     CHECK(gw_lookups_refresh(all) == 1 && now_has(l, "1", "v", "mended"));
     /* As it was when it failed, but the table is another by now: nothing to do, nothing to tell. */
     CHECK(!gw_lookups_refresh(all) && n_lines == 3);
+    gw_lookups_free(all);
+}
+
+static void allow_files(rlim_t n)
+{
+    struct rlimit limit;
+
+    CHECK(!getrlimit(RLIMIT_NOFILE, &limit));
+    limit.rlim_cur = n ? n : limit.rlim_max;
+    CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+TEST(test_lookups_that_cannot_be_read_for_a_while_are_tried_again)
+{
+    struct gw_lookups *all = gw_lookups_new("orders");
+    struct gw_lookup_conf conf = conf_of("t.csv", "k");
+    struct gw_lookup *l;
+    struct gw_err err;
+
+    gw_diag_sink = on_log;
+    replace("t.csv", "k,v\n1,old\n");
+    l = gw_lookups_open(all, &conf, &err);
+    replace("t.csv", "k,v\n1,new\n");
+    CHECK(!gw_lookups_wait(all));
+    allow_files(3);
+    CHECK(gw_lookups_refresh(all) == 1 && !gw_lookups_refresh(all) && gw_lookups_wait(all));
+    CHECK(now_has(l, "1", "v", "old"));
+    CHECK(n_lines == 1 && strstr(lines, "error=\"t.csv: Too many open files\""));
+    allow_files(0);
+    CHECK(gw_lookups_refresh(all) == 1 && now_has(l, "1", "v", "new") && !gw_lookups_wait(all));
+    CHECK(n_lines == 2 && !gw_lookups_refresh(all));
+    replace("t.csv", "k,v\n1,newer\n");
+    allow_files(3);
+    CHECK(gw_lookups_refresh(all) == 1 && gw_lookups_wait(all));
+    CHECK(!unlink("t.csv"));
+    CHECK(gw_lookups_refresh(all) == 1 && !gw_lookups_wait(all)); /* that does not pass by itself */
     gw_lookups_free(all);
 }
 
