@@ -300,11 +300,14 @@ static void lose(struct gw_load *l, const struct gw_included *f, const char *why
 static int check_name(struct gw_load *l, size_t i, size_t k, const char **lost)
 {
     const struct gw_pipeline_conf *all = l->config->pipelines.items;
-    const int first = first_has(l, i, k);
-    const size_t has = first ? k : i, wants = first ? i : k;
+    size_t has = k, wants = i;
+    int first;
 
     if (!same(all[i].name, all[k].name))
         return 0;
+    first = first_has(l, i, k); /* owners are searched: not for every pair */
+    if (!first)
+        has = i, wants = k;
     /* what is guessed claims nothing but what was its file's */
     if (all[wants].guessed || (all[has].guessed && !owns(l, l->from[has], all[i].name)))
         return 0;

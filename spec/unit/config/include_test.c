@@ -246,6 +246,34 @@ TEST(test_include_of_a_bomb_is_a_problem_of_its_file)
     gw_config_free(c);
 }
 
+/* Six thousand in twelve files, with their owners: comparing these for each pair would take until
+ * the alarm. */
+TEST(test_include_of_very_many_names_is_soon_compared)
+{
+    struct gw_config *c;
+
+    CHECK(!mkdir("d", 0777) && !mkdir("d/moongate-data", 0777) && !mkdir("d/t", 0777));
+    for (int i = 0; i < 12; i++) {
+        char path[40];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "d/t/f%d.yaml", i);
+        f = fopen(path, "we");
+        CHECK(f && fputs("pipelines:\n", f) >= 0);
+        for (int k = 0; k < 500; k++)
+            fprintf(f, "- {name: p%d-%d, publisher: {type: 'null'}}\n", i, k);
+        CHECK(!fclose(f));
+    }
+    c = load(TEAMS);
+    CHECK(c && p.n == 0 && c->pipelines.n == 6000);
+    gw_config_note_owners(c);
+    gw_config_free(c);
+    team("f5.yaml", ONE("p3-7"));
+    c = load(TEAMS);
+    CHECK(c && p.n == 1 && c->broken.n == 1 && !find(c, "p3-7")->down);
+    gw_config_free(c);
+}
+
 /* Of each librdkafka knows nothing, and takes its time to say so. */
 TEST(test_include_of_very_many_problems_tells_the_first)
 {
