@@ -305,22 +305,51 @@ static void look_from_now_on(struct gw_watcher *w)
     w->is_looking = !pthread_create(&w->looker, NULL, looker_main, w);
 }
 
-/* What is still being written stays so. 1: something is watched that was not. */
+/* Both lists are sorted, and asked in their order: *at only grows. */
+static const struct mark *before_spot(const struct gw_paths *old, const struct mark *marks,
+                                      const struct gw_spot *s, size_t *at)
+{
+    int c = 1;
+
+    for (; *at < old->n_spots; ++*at) {
+        c = strcmp(old->spots[*at].folder, s->folder);
+        c = c ? c : strcmp(old->spots[*at].name, s->name);
+        if (c >= 0)
+            break;
+    }
+    return c ? NULL : &marks[*at];
+}
+
+static const struct mark *before_file(const struct gw_paths *old, const struct mark *marks,
+                                      const char *path, size_t *at)
+{
+    int c = 1;
+
+    while (*at < old->n_files && (c = strcmp(old->files[*at], path)) < 0)
+        ++*at;
+    return c ? NULL : &marks[*at];
+}
+
+/* What is still being written stays so, whatever else is watched from now on. 1: it is new. */
+static int take_over(struct mark *m, const struct mark *before)
+{
+    if (!before || before->wd != m->wd)
+        return 1;
+    m->writing = before->writing;
+    return 0;
+}
+
+/* 1: something is watched that was not, or no more. */
 static int compare(struct gw_watcher *w, const struct gw_paths *old, const struct mark *folders,
                    const struct mark *files)
 {
     const struct gw_paths *p = w->paths;
     int is_new = p->n_spots != old->n_spots || p->n_files != old->n_files;
 
-    for (size_t i = 0; i < p->n_spots && !is_new; i++) {
-        is_new =
-            w->folders[i].wd != folders[i].wd || strcmp(p->spots[i].name, old->spots[i].name) != 0;
-        w->folders[i].writing = is_new ? 0 : folders[i].writing;
-    }
-    for (size_t i = 0; i < p->n_files && !is_new; i++) {
-        is_new = w->files[i].wd != files[i].wd;
-        w->files[i].writing = is_new ? 0 : files[i].writing;
-    }
+    for (size_t i = 0, at = 0; i < p->n_spots; i++)
+        is_new |= take_over(&w->folders[i], before_spot(old, folders, &p->spots[i], &at));
+    for (size_t i = 0, at = 0; i < p->n_files; i++)
+        is_new |= take_over(&w->files[i], before_file(old, files, p->files[i], &at));
     return is_new;
 }
 

@@ -227,6 +227,31 @@ TEST(test_watch_waits_for_who_is_writing)
     end(&w);
 }
 
+TEST(test_watch_waits_for_who_is_writing_when_others_are_watched_too)
+{
+    struct watching w = {.paths = {"c.lua", "m.lua", "none.lua"}};
+    int here, made;
+
+    write_file("m.lua", "0");
+    begin(&w, &times);
+    here = open("m.lua", O_WRONLY | O_TRUNC);
+    CHECK(here >= 0 && write(here, "half", 4) == 4);
+    made = open("c.lua", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    CHECK(made >= 0 && write(made, "half", 4) == 4);
+    turns_within(&w, 50);
+    w.paths[2] = "a.lua"; /* comes before them, another is gone */
+    w.paths[3] = "new/z.lua";
+    set(&w);
+    turns_within(&w, 200);
+    CHECK(!close(here));
+    turns_within(&w, 200);
+    CHECK(w.told == 1);
+    CHECK(!close(made));
+    while (w.told == 1)
+        gw_loop_turn(w.loop, 1);
+    end(&w);
+}
+
 TEST(test_watch_gives_a_writer_up_that_never_closes)
 {
     const struct gw_watcher_times t = {.quiet_ms = 5, .most_ms = 20, .writing_ms = 100};
