@@ -373,10 +373,11 @@ static void plan_look(struct gw_reloader *r)
 
 /* ---- reading ---- */
 
+/* Aside: a stop may end the pipelines meanwhile, so what ran is what ran at the beginning. */
 static int needs_reading(const struct gw_roster *roster)
 {
     for (size_t i = 0; i < roster->n; i++)
-        if (roster->members[i]->inputs_changed && roster->members[i]->pipeline)
+        if (roster->members[i]->inputs_changed && roster->members[i]->ran)
             return 1;
     return 0;
 }
@@ -437,6 +438,8 @@ static void begin(struct gw_reloader *r)
     r->wishes = r->later;
     r->later = NULL;
     r->state = GW_RELOAD_LOADING;
+    for (size_t i = 0; i < r->roster->n; i++)
+        r->roster->members[i]->ran = r->roster->members[i]->pipeline != NULL;
     gw_reload_aside(r, run_load, on_loaded);
 }
 

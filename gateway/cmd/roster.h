@@ -49,6 +49,7 @@ struct gw_member {
     struct gw_sources *refused; /* held: newer scripts that it was not given; NULL: none. With
                                    next: that configuration waits for other ones */
     /* of a look at the disk */
+    int ran; /* when it began */
     int scripts_changed, inputs_changed, refused_changed;
 };
 
