@@ -186,19 +186,20 @@ static struct gw_member *take_member(struct gw_roster *roster, const char *name)
     return NULL;
 }
 
+static int is_of_broken(const struct gw_member *m, const struct gw_config *c)
+{
+    for (size_t i = 0; i < c->broken.n; i++)
+        if (!strcmp(m->conf->yaml->file, c->broken.items[i]))
+            return 1;
+    return 0;
+}
+
 /* A broken file changes nothing of the pipelines that run from it, nor does another that claims one
  * of their names meanwhile, and none is stopped for a file that is broken. */
 static int goes_on(const struct gw_member *m, const struct gw_config *c,
                    const struct gw_pipeline_conf *next)
 {
-    if (!m->pipeline)
-        return 0;
-    if (next && next->down)
-        return 1;
-    for (size_t i = 0; i < c->broken.n; i++)
-        if (!strcmp(m->conf->yaml->file, c->broken.items[i]))
-            return 1;
-    return 0;
+    return m->pipeline && ((next && next->down) || is_of_broken(m, c));
 }
 
 static int is_same(const struct gw_member *m, const struct gw_pipeline_conf *conf)
@@ -263,6 +264,16 @@ static struct gw_member *plan_one(struct gw_reloader *r, struct gw_generation *g
     return m;
 }
 
+/* Nobody knows whether its file, which is broken, names it still. Records of one that does not run
+ * are kept as well: it is its cursor that does. */
+static void plan_unnamed(struct gw_reloader *r, struct gw_member *m)
+{
+    if (m->pipeline)
+        plan_scripts(r, m);
+    else
+        r->result.unchanged++;
+}
+
 static void plan(struct gw_reloader *r, struct gw_generation *g)
 {
     struct gw_roster *roster = r->roster;
@@ -279,15 +290,14 @@ static void plan(struct gw_reloader *r, struct gw_generation *g)
 
         if (!m)
             continue;
-        if (goes_on(m, g->config, NULL)) {
-            plan_scripts(r, m);
-            members[k++] = m;
+        members[k++] = m;
+        if (is_of_broken(m, g->config)) {
+            plan_unnamed(r, m);
             continue;
         }
         m->step = GW_STEP_REMOVE;
         (void)snprintf(m->why, sizeof(m->why), "stopping");
         r->result.removed++;
-        members[k++] = m;
     }
     free(roster->members);
     roster->members = members;

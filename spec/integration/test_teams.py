@@ -203,6 +203,28 @@ def test_a_file_that_is_mended_goes_on_where_it_stood(teams):
 
 # ---- SIGHUP
 
+def test_a_file_that_cannot_be_read_keeps_the_records_of_its_pipelines_that_are_down(teams):
+    g = teams
+    g.write("teams/green/green.yaml", "pipelines: [{name: green, publisher: {type: fil}}]\n")
+    g.start()
+    send(g, "f1")
+    g.settled(1, "red")
+    assert g.pipeline("green")["lag"] == 1
+    os.unlink(g.path("teams/green/green.yaml"))
+    os.mkdir(g.path("teams/green/green.yaml"))      # not even its names can be guessed
+    assert "removed=0 changed=0 unchanged=5" in hup(g)
+    send(g, "f2")
+    g.settled(2, "red")
+    assert not g.pipeline("green")["up"] and g.pipeline("green")["lag"] == 2
+    os.rmdir(g.path("teams/green/green.yaml"))
+    g.write("teams/green/green.yaml", "pipelines: [{name: green, publisher: {type: file, path: green.jsonl}}]\n")
+    assert "changed=1 unchanged=4" in hup(g)
+    g.settled(2, "green")
+    assert g.ids("teams/green/green.jsonl") == ids("f1", "f2")
+    os.unlink(g.path("teams/green/green.yaml"))     # one that is gone takes them with it
+    assert "removed=1" in hup(g)
+
+
 @pytest.mark.parametrize("broken", ["pipelines:\n  - {name: red, wokers: 2, publisher: {type: file, path: red.jsonl}}\n", "pipelines: [\n",
                                     "log: {}\n", "\x01", "pipelines: [{name: red, set: {x: '${HOME}'}, publisher: {type: file, path: red.jsonl}}]\n"])
 def test_a_broken_file_changes_nothing_of_its_pipelines_and_the_rest_is_reloaded(teams, broken):
