@@ -348,8 +348,8 @@ static int index_of(const struct gw_generation *g, const char *name, size_t *i)
 }
 
 /* A secret or a certificate: the pipeline starts with what it says now. What else is new in the
- * configuration waits until somebody wishes it. */
-static void plan_inputs(struct gw_reloader *r, struct gw_member *m)
+ * configuration waits until somebody wishes it, and the change with it. 0: it waits. */
+static int plan_inputs(struct gw_reloader *r, struct gw_member *m)
 {
     struct gw_generation *g = r->load->gen;
     const struct gw_pipeline_conf *conf = g->config->pipelines.items;
@@ -362,9 +362,10 @@ static void plan_inputs(struct gw_reloader *r, struct gw_member *m)
                 gw_msg("a file of a pipeline has changed, and so has its configuration: SIGHUP "
                        "takes both"),
                 gw_kv_cstr("pipeline", m->conf->name));
-        return;
+        return 0;
     }
     gw_member_plan(m, g, i);
+    return 1;
 }
 
 static void plan_look(struct gw_reloader *r)
@@ -372,9 +373,9 @@ static void plan_look(struct gw_reloader *r)
     for (size_t i = 0; i < r->roster->n; i++) {
         struct gw_member *m = r->roster->members[i];
 
-        if (m->inputs_changed && m->pipeline && r->load->gen)
-            plan_inputs(r, m);
-        else if (m->refused && m->next && m->refused_changed)
+        if (m->inputs_changed && m->pipeline && r->load->gen && plan_inputs(r, m))
+            continue;
+        if (m->refused && m->next && m->refused_changed)
             m->step = GW_STEP_CHANGE;
         else if (!m->refused || m->refused_changed)
             plan_scripts(r, m);

@@ -390,3 +390,23 @@ def test_a_secret_that_changes_restarts_its_own_pipeline(gateway):
         send(g, "f3")
         g.settled(3)
         assert [e["n"] for e in g.lines()] == [1, 2, 3]
+
+
+def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway):
+    with contextlib.closing(Webhook()) as webhook:
+        web = "pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: http, url: '%s', bearer_token_file: token}}\n" % webhook.url
+        g = gateway(web, files={"a.lua": version(0), "token": "one\n"})
+        g.configure(web.replace("name: a,", "name: a, workers: 2,"))
+        write_over(g, "token", "two\n")
+        wait_until(lambda: "SIGHUP takes both" in g.log(), g.log)
+        write_over(g, "a.lua", version(1))
+        wait_until(lambda: reloads(g) == 1, g.log)
+        send(g, "f1")
+        g.settled(1)
+        assert "restarting" not in g.log() and not said(g, "a pipeline changes")
+        assert [(r.headers["authorization"], r.event["v"]) for r in webhook.requests] == [("Bearer one", 1)]
+        g.signal(signal.SIGHUP)
+        wait_until(lambda: said(g, "reloaded"), g.log)
+        send(g, "f2")
+        g.settled(2)
+        assert webhook.requests[-1].headers["authorization"] == "Bearer two"
