@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "config/beneath.h"
 #include "hook/hook.h"
 #include "hook/sources.h"
 #include "hook/spec.h"
@@ -70,6 +71,30 @@ static void load(struct gw_gate *g, const struct gw_pipeline_conf *conf)
     gw_hooks_unload(vm);
 }
 
+static int is_allowed(const struct gw_pipeline_conf *conf, const char *path)
+{
+    const struct gw_strs *roots = conf->script_roots;
+    size_t i = 0;
+
+    while (roots && i < roots->n && !gw_is_beneath(path, roots->items[i]))
+        i++;
+    return !roots || i < roots->n;
+}
+
+/* As when the configuration was read: a link may lead elsewhere now. */
+static int check_places(struct gw_gate *g, const struct gw_strs *scripts,
+                        const struct gw_pipeline_conf *conf)
+{
+    for (size_t i = 0; i < scripts->n; i++)
+        if (!is_allowed(conf, scripts->items[i])) {
+            (void)snprintf(g->why, sizeof(g->why),
+                           "%s:1: leads out of the folders that it may be in, and of guard.files",
+                           scripts->items[i]);
+            return -1;
+        }
+    return 0;
+}
+
 /* What was read while something was being saved is read again. */
 static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf,
                           struct gw_sources *before)
@@ -77,8 +102,9 @@ static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf
     for (int i = 0; i < TRIES; i++) {
         gw_sources_drop(g->sources);
         g->sources = gw_sources_new();
-        load(g, conf);
         gw_gate_note(g->sources, conf);
+        if (!check_places(g, &conf->hooks, conf))
+            load(g, conf);
         if (before)
             gw_sources_carry(g->sources, before);
         if (!gw_sources_changed(g->sources))
@@ -96,7 +122,7 @@ static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf)
         .files = &files, .total_ms = SPECS_MS, .sources = g->sources, .lua_path = conf->lua_path};
     struct gw_spec_report report;
 
-    if (files.n && gw_spec_run(&spec, &report))
+    if (files.n && !check_places(g, &files, conf) && gw_spec_run(&spec, &report))
         (void)snprintf(g->why, sizeof(g->why), "%s", report.first);
     gw_arena_free(mem);
 }

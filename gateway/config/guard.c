@@ -215,8 +215,24 @@ static int hold_list(const struct check *c, const struct gw_yaml *y, const char 
     return bad;
 }
 
+/* For scripts that are saved later. */
+static const struct gw_strs *script_roots(const struct check *c)
+{
+    const struct gw_strs *files = &c->guard->files;
+    struct gw_strs *roots = gw_arena_alloc(c->p->mem, sizeof(*roots));
+    const char **items = gw_arena_alloc(c->p->mem, (files->n + 2) * sizeof(*items));
+
+    items[0] = gw_folder_of(c->p->mem, c->conf->yaml->file);
+    items[1] = gw_folder_of(c->p->mem, c->l->root->file);
+    for (size_t i = 0; i < files->n; i++)
+        items[i + 2] = files->items[i];
+    *roots = (struct gw_strs){items, files->n + 2};
+    return roots;
+}
+
 static void hold_files(const struct check *c)
 {
+    c->conf->script_roots = script_roots(c);
     gw_fields_files(gw_pipeline_fields, c->conf->yaml, on_file, (void *)c);
     if (hold_list(c, get(c->conf->yaml, "hooks"), "hooks", 1))
         c->conf->hooks.n = 0; /* what is wrong with such a file's text is told to nobody */

@@ -48,9 +48,11 @@ struct gw_pipeline_conf {
     const char *source;       /* the configuration's */
     const char *lua_path;
     const struct gw_flyte_client_conf *flyteadmin; /* the configuration's; NULL: none */
-    struct gw_hook_shared *shared; /* by the roster, as long as it runs; NULL: one is made */
-    const struct gw_yaml *yaml;    /* where it stands, for problems */
-    const char *down;              /* why it cannot run: its file is broken; NULL: it can */
+    struct gw_hook_shared *shared;      /* by the roster, as long as it runs; NULL: one is made */
+    const struct gw_yaml *yaml;         /* where it stands, for problems */
+    const struct gw_strs *script_roots; /* each of its scripts is below one of these, wherever links
+                                           lead; NULL: no guard holds it */
+    const char *down;                   /* why it cannot run: its file is broken; NULL: it can */
     int guessed;           /* down, and its name is what seems to stand in a file that is no YAML */
     const char *contested; /* why it may not take over from renamed_from; NULL: it may */
 };

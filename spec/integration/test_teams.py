@@ -201,6 +201,30 @@ def test_a_file_that_is_mended_goes_on_where_it_stood(teams):
     assert g.ids("teams/green/green.jsonl") == ids("f1", "down0", "down1")
 
 
+def test_a_script_whose_link_leads_elsewhere_is_not_followed_by_a_reload(gateway, tmp_path):
+    g = gateway(started=False, config="include: teams/*.yaml\nguard: {}\n", files={
+        "teams/red.yaml": "pipelines: [{name: red, hooks: [red.lua], publisher: {type: file, path: red.jsonl}}]\n",
+        "teams/v1.lua": "return function(e) e.v = 1 end\n", "teams/v2.lua": "return function(e) e.v = 2 end\n"})
+    (tmp_path / "others.lua").write_text("return function(e) e.v = 'of others' end\n", encoding="utf-8")
+
+    def link(target):
+        os.symlink(target, g.path("teams/new"))
+        os.rename(g.path("teams/new"), g.path("teams/red.lua"))
+
+    link("v1.lua")
+    g.start()
+    link(str(tmp_path / "others.lua"))
+    wait_until(lambda: said(g, "script not reloaded, the version before goes on"), g.log)
+    send(g, "f1")
+    g.settled(1)
+    assert "teams/red.lua:1: leads out of the folders" in g.pipeline("red")["last_error"]
+    link("v2.lua")
+    wait_until(lambda: said(g, "script reloaded"), g.log)
+    send(g, "f2")
+    g.settled(2)
+    assert [e["v"] for e in g.lines("teams/red.jsonl")] == [1, 2]
+
+
 # ---- SIGHUP
 
 def test_a_file_that_cannot_be_read_keeps_the_records_of_its_pipelines_that_are_down(teams):

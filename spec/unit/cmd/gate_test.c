@@ -146,3 +146,50 @@ TEST(test_gate_says_what_does_not_load_and_which_test_fails)
     CHECK(!g.why[0]);
     gw_sources_drop(g.sources);
 }
+
+/* What is told: nothing of the text of a file that may not be read. */
+static void expect_refused(struct gw_pipeline_conf *conf, const char *name)
+{
+    struct gw_gate g;
+    char why[200];
+
+    snprintf(why, sizeof(why),
+             "team/%s:1: leads out of the folders that it may be in, and of guard.files", name);
+    gw_gate_try(&g, conf, NULL, 1);
+    CHECK(!strcmp(g.why, why));
+    gw_sources_drop(g.sources);
+}
+
+static void expect_passed(struct gw_pipeline_conf *conf)
+{
+    struct gw_gate g;
+
+    gw_gate_try(&g, conf, NULL, 1);
+    CHECK(!g.why[0]);
+    gw_sources_drop(g.sources);
+}
+
+TEST(test_gate_keeps_scripts_below_the_folders_of_the_guard)
+{
+    const char *hooks[] = {"team/a.lua"}, *folders[] = {"team", "shared"};
+    const struct gw_strs roots = {folders, 2};
+    struct gw_pipeline_conf conf = conf_of(hooks, 1);
+
+    CHECK(!mkdir("team", 0700) && !mkdir("shared", 0700) && !mkdir("team/v1", 0700));
+    write_file("team/v1/a.lua", "return function() end");
+    write_file("shared/a.lua", "return function() end");
+    write_file("secret.lua", "return function() end");
+    write_file("secret_spec.lua", "");
+    CHECK(!symlink("v1/a.lua", "team/a.lua"));
+    conf.script_roots = &roots;
+    expect_passed(&conf);
+    CHECK(!symlink("../shared/a.lua", "team/new") && !rename("team/new", "team/a.lua"));
+    expect_passed(&conf);
+    CHECK(!symlink("../secret.lua", "team/new") && !rename("team/new", "team/a.lua"));
+    expect_refused(&conf, "a.lua");
+    CHECK(!symlink("v1/a.lua", "team/new") && !rename("team/new", "team/a.lua"));
+    CHECK(!symlink("../secret_spec.lua", "team/a_spec.lua"));
+    expect_refused(&conf, "a_spec.lua");
+    conf.script_roots = NULL;
+    expect_passed(&conf);
+}
