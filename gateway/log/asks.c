@@ -244,3 +244,8 @@ void gw_cursor_letters(struct gw_cursor *c, int64_t max_bytes, int64_t keep_ms)
     c->max_letter_bytes = max_bytes;
     c->keep_letters_ms = keep_ms;
 }
+
+void gw_log_ingest_letters(struct gw_log *log, int64_t max_bytes, int64_t keep_ms)
+{
+    gw_cursor_letters(log->ingest, max_bytes, keep_ms);
+}

@@ -19,13 +19,16 @@ struct gw_cursor *gw_cursor_find(const struct gw_log *log, struct gw_str name)
     return NULL;
 }
 
-struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t position)
+struct gw_cursor *gw_letters_find(const struct gw_log *log, struct gw_str name)
+{
+    return gw_str_is(name, log->ingest->name) ? log->ingest : gw_cursor_find(log, name);
+}
+
+struct gw_cursor *gw_cursor_new(struct gw_log *log, const char *name, uint64_t position)
 {
     struct gw_cursor *c = calloc(1, sizeof(*c));
-    struct gw_cursor **all =
-        realloc(log->cursors, (log->n_cursors + 1) * sizeof(struct gw_cursor *));
 
-    if (!c || !all)
+    if (!c)
         abort();
     c->log = log;
     (void)snprintf(c->name, sizeof(c->name), "%s", name);
@@ -34,6 +37,17 @@ struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t p
     c->max_letter_bytes = INT64_MAX;
     gw_settled_init(&c->done, position);
     gw_settled_init(&c->next, position);
+    return c;
+}
+
+struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t position)
+{
+    struct gw_cursor *c = gw_cursor_new(log, name, position);
+    struct gw_cursor **all =
+        realloc(log->cursors, (log->n_cursors + 1) * sizeof(struct gw_cursor *));
+
+    if (!all)
+        abort();
     log->cursors = all;
     log->cursors[log->n_cursors++] = c;
     return c;

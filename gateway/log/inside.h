@@ -111,6 +111,7 @@ struct gw_log {
     struct gw_reader *waiting;
     struct gw_cursor **cursors;
     size_t n_cursors;
+    struct gw_cursor *ingest;    /* no place, no counts: the letters of what became no record */
     struct gw_cursor *forgotten; /* freed at the close: a scrape may be looking at one */
 
     pthread_mutex_t asks; /* memory: cursors come and go one at a time */
@@ -181,7 +182,14 @@ int64_t gw_oldest_ns(struct gw_cursor *c, uint64_t sequence); /* without the loc
 /* cursor.c */
 struct gw_cursor *gw_cursor_find(const struct gw_log *log, struct gw_str name);
 struct gw_cursor *gw_cursor_add(struct gw_log *log, const char *name, uint64_t position);
+struct gw_cursor *gw_cursor_new(struct gw_log *log, const char *name, uint64_t position);
 void gw_cursor_free(struct gw_cursor *c);
+/* Who may have letters, by i from 0; NULL past the last. */
+static inline struct gw_cursor *gw_letters_owner(const struct gw_log *log, size_t i)
+{
+    return i < log->n_cursors ? log->cursors[i] : i == log->n_cursors ? log->ingest : NULL;
+}
+struct gw_cursor *gw_letters_find(const struct gw_log *log, struct gw_str name);
 void gw_cursor_remove(struct gw_log *log, struct gw_cursor *c); /* under the lock */
 /* Commits in memory what items say but for what was refused: under the lock. */
 void gw_cursor_settle(struct gw_cursor *c, const struct gw_settled *items, size_t n);
@@ -204,6 +212,9 @@ int gw_state_forget(struct gw_state *s, const char *name, struct gw_err *err);
 int gw_state_load_letters(struct gw_state *s, struct gw_cursor *c, struct gw_err *err);
 int gw_state_letter(struct gw_state *s, struct gw_cursor *c, uint64_t position,
                     const struct gw_dead_letter *d, struct gw_err *err);
+/* The number of the next letter of c, which has no row among the cursors. */
+int gw_state_load_next(struct gw_state *s, struct gw_cursor *c, struct gw_err *err);
+int gw_state_save_next(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err);
 /* state_lost.c. Before gw_state_open: whether there is a state that may be opened, or made. */
 int gw_state_check(struct gw_log *log, struct gw_err *err);
 int gw_state_damaged(const struct gw_log *log, struct gw_err *err); /* -1; err says what is */

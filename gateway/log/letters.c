@@ -73,11 +73,12 @@ static int by_name(const void *a, const void *b)
 static void look_in_memory(struct gw_letters *l, const struct gw_letter_query *q)
 {
     struct gw_log *log = l->log;
+    struct gw_cursor *c;
 
     pthread_mutex_lock(&log->lock);
-    for (size_t i = 0; i < log->n_cursors; i++) {
-        gw_kept_expire(log->cursors[i], gw_clock_wall_ns());
-        add(l, q, log->cursors[i]->name, log->cursors[i]->letters.next - 1);
+    for (size_t i = 0; (c = gw_letters_owner(log, i)); i++) {
+        gw_kept_expire(c, gw_clock_wall_ns());
+        add(l, q, c->name, c->letters.next - 1);
     }
     pthread_mutex_unlock(&log->lock);
     if (l->n)
@@ -255,7 +256,7 @@ static int find_in_memory(struct gw_letters *l, const struct of_pipeline *p, uin
     const struct gw_cursor *c;
 
     pthread_mutex_lock(&l->log->lock);
-    c = gw_cursor_find(l->log, gw_str_of(p->name));
+    c = gw_letters_find(l->log, gw_str_of(p->name));
     if (c)
         k = gw_kept_find(c, after, p->upto);
     if (k)

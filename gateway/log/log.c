@@ -20,6 +20,7 @@ enum {
     SMALLEST_SEGMENT = 64 * 1024,
     MEMORY_SEGMENT = MIB
 };
+static const int64_t ingest_letters_bytes = 1024L * MIB, ingest_letters_ms = 720L * 3600 * 1000;
 
 int (*gw_log_sync)(int fd) = fdatasync;
 
@@ -50,6 +51,8 @@ static struct gw_log *new_log(const struct gw_log_conf *conf, struct gw_metrics 
     log->dir_fd = log->segments_fd = log->lock_fd = log->active_fd = -1;
     log->metrics = metrics;
     log->next_spare = 1;
+    log->ingest = gw_cursor_new(log, GW_INGEST, 0);
+    gw_log_ingest_letters(log, ingest_letters_bytes, ingest_letters_ms);
     pthread_mutex_init(&log->lock, NULL);
     pthread_mutex_init(&log->asks, NULL);
     pthread_condattr_init(&attr);
@@ -180,6 +183,7 @@ void gw_log_close(struct gw_log *log)
     gw_lock_close(log);
     for (size_t i = 0; i < log->n_cursors; i++)
         gw_cursor_free(log->cursors[i]);
+    gw_cursor_free(log->ingest);
     free(log->cursors);
     while (log->forgotten) {
         struct gw_cursor *c = log->forgotten;

@@ -65,6 +65,8 @@ int gw_log_announce(struct gw_log *log, const char *admin_address, struct gw_err
 /* 1. Room. bytes: of the encoded records (gw_record_size). GW_ERR_FULL when there is none. */
 int gw_log_reserve(struct gw_log *log, size_t bytes, struct gw_err *err);
 void gw_log_release(struct gw_log *log, size_t bytes);
+/* What a reservation may be at most: a larger one would find no room in an empty log either. */
+size_t gw_log_largest(const struct gw_log *log);
 /* No room for a full-size request, or a refusal since then that would still be refused. */
 int gw_log_full(struct gw_log *log);
 
@@ -205,6 +207,22 @@ struct gw_letter_change {
     void (*then)(struct gw_mail *m); /* the log's own, while it is under way */
 };
 void gw_letter_change(struct gw_log *log, struct gw_letter_change *c);
+
+/* What came in and could not become a record: a letter of GW_INGEST, which is no pipeline, has no
+ * cursor and keeps no record. Its `record` is a message (message.h), its position 0. Bounded as a
+ * cursor's; by default 1 GiB, 720 h. In the caller's memory until mail.fn runs on reply's thread,
+ * after the commit. */
+#define GW_INGEST "ingest"
+struct gw_letter_add {
+    struct gw_mail mail;
+    struct gw_loop *reply;
+    const struct gw_dead_letter *d;
+    int refused;                     /* out: the letters are full */
+    int failed;                      /* out: the state could not be written */
+    void (*then)(struct gw_mail *m); /* the log's own, while it is under way */
+};
+void gw_letter_add(struct gw_log *log, struct gw_letter_add *a);
+void gw_log_ingest_letters(struct gw_log *log, int64_t max_bytes, int64_t keep_ms);
 
 /* 8. Records by the time they came, without a cursor: nothing is pinned, what is trimmed meanwhile
  * is passed over and counted. Blocks for reads of the disk: not on a loop that must answer, but a

@@ -112,7 +112,7 @@ static void note_again(struct gw_cursor *c, struct gw_kept_letter *k,
 
 void gw_kept_change(struct gw_log *log, struct gw_letter_change *change)
 {
-    struct gw_cursor *c = gw_cursor_find(log, change->pipeline);
+    struct gw_cursor *c = gw_letters_find(log, change->pipeline);
     size_t i = c && change->number ? above(c, change->number - 1) : 0;
 
     if (!c || i == c->n_kept || c->kept[i]->number != change->number)

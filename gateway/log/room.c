@@ -24,6 +24,13 @@ static uint64_t charge(uint64_t bytes)
     return bytes + bytes / 4 * 3 + 64;
 }
 
+size_t gw_log_largest(const struct gw_log *log)
+{
+    const uint64_t rest = GW_SEGMENT_DATA + BLOCK + 64, max = (uint64_t)log->conf.max_bytes;
+
+    return max > rest ? (size_t)((max - rest) / 7 * 4) : 0;
+}
+
 static uint64_t to_blocks(uint64_t n)
 {
     return (n + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SET = 64 * 1024 * 1024, VERSION = 2 };
+enum { MAX_SET = 64 * 1024 * 1024, VERSION = 3 };
 
 static const char *const sql[GW_STATEMENTS] = {
     [GW_SQL_INSERT] = "INSERT INTO cursors (name, created, position, settled, published, filtered, "
@@ -35,6 +35,9 @@ static const char *const sql[GW_STATEMENTS] = {
     [GW_SQL_OLD] = "SELECT rowid, bytes FROM dead_letters WHERE pipeline = ?1 AND last_at < ?2 "
                    "ORDER BY last_at LIMIT ?3",
     [GW_SQL_DROP_ROW] = "DELETE FROM dead_letters WHERE rowid = ?1",
+    [GW_SQL_NEXT] = "SELECT next_letter FROM letter_numbers WHERE name = ?1",
+    [GW_SQL_SAVE_NEXT] =
+        "INSERT OR REPLACE INTO letter_numbers (name, next_letter) VALUES (?1, ?2)",
 };
 
 /* Times are nanoseconds since 1970. settled: the set above position, a bit a record. bytes: of a
@@ -45,6 +48,10 @@ static const char *const sql[GW_STATEMENTS] = {
     " reason TEXT NOT NULL, event_id TEXT, attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,"  \
     " last_at INTEGER NOT NULL, position INTEGER NOT NULL, bytes INTEGER NOT NULL, error TEXT,"    \
     " record BLOB, PRIMARY KEY (pipeline, number));"
+/* Of what has letters and no cursor. */
+#define LETTER_NUMBERS                                                                             \
+    "CREATE TABLE letter_numbers (name TEXT PRIMARY KEY, next_letter INTEGER NOT NULL)"            \
+    " WITHOUT ROWID;"
 #define LETTERS_BY_AGE "CREATE INDEX letters_by_age ON dead_letters (pipeline, last_at, bytes);"
 
 /* From the version that it is indexed by. */
@@ -53,7 +60,7 @@ static const char *const conversions[VERSION] = {
     "CREATE TABLE cursors (name TEXT PRIMARY KEY, created INTEGER NOT NULL,"
     " position INTEGER NOT NULL, settled BLOB NOT NULL, published INTEGER NOT NULL,"
     " filtered INTEGER NOT NULL, dead_lettered INTEGER NOT NULL, next_letter INTEGER NOT NULL)"
-    " WITHOUT ROWID;" LETTERS LETTERS_BY_AGE "PRAGMA user_version = 2;"
+    " WITHOUT ROWID;" LETTERS LETTERS_BY_AGE LETTER_NUMBERS "PRAGMA user_version = 3;"
     "COMMIT",
     "BEGIN IMMEDIATE;"
     "ALTER TABLE dead_letters RENAME TO old_letters;" LETTERS
@@ -62,6 +69,8 @@ static const char *const conversions[VERSION] = {
     " + coalesce(length(CAST(event_id AS BLOB)), 0), error, record FROM old_letters"
     " ORDER BY pipeline, number;"
     "DROP TABLE old_letters;" LETTERS_BY_AGE "PRAGMA user_version = 2;"
+    "COMMIT",
+    "BEGIN IMMEDIATE;" LETTER_NUMBERS "PRAGMA user_version = 3;"
     "COMMIT",
 };
 
@@ -203,7 +212,7 @@ int gw_state_load(struct gw_state *s, struct gw_log *log, struct gw_err *err)
         }
     }
     sqlite3_finalize(row);
-    return rc == SQLITE_DONE ? 0 : gw_state_fail(s, err);
+    return rc == SQLITE_DONE ? gw_state_load_next(s, log->ingest, err) : gw_state_fail(s, err);
 }
 
 /* ---- writing ---- */

@@ -21,6 +21,8 @@ enum gw_statement {
     GW_SQL_DROP,
     GW_SQL_OLD,
     GW_SQL_DROP_ROW,
+    GW_SQL_NEXT,
+    GW_SQL_SAVE_NEXT,
     GW_STATEMENTS
 };
 

@@ -29,6 +29,30 @@ static void set_room(sqlite3_stmt *row, struct gw_cursor *c)
         c->letters.next = newest + 1;
 }
 
+/* Of who has no row among the cursors. */
+int gw_state_load_next(struct gw_state *s, struct gw_cursor *c, struct gw_err *err)
+{
+    sqlite3_stmt *stmt = s->stmt[GW_SQL_NEXT];
+    int rc;
+
+    gw_state_bind(stmt, 1, gw_str_of(c->name));
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        c->letters.next = (uint64_t)sqlite3_column_int64(stmt, 0);
+    rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : gw_state_fail(s, err);
+    gw_state_reset(s, GW_SQL_NEXT);
+    return rc ? rc : gw_state_load_letters(s, c, err);
+}
+
+int gw_state_save_next(struct gw_state *s, const struct gw_cursor *c, struct gw_err *err)
+{
+    sqlite3_stmt *stmt = s->stmt[GW_SQL_SAVE_NEXT];
+
+    gw_state_bind(stmt, 1, gw_str_of(c->name));
+    sqlite3_bind_int64(stmt, 2, (int64_t)c->next_letters.next);
+    return gw_state_step(s, GW_SQL_SAVE_NEXT, err);
+}
+
 /* Damage among the letters is no reason not to start: the cursors are whole. */
 int gw_state_load_letters(struct gw_state *s, struct gw_cursor *c, struct gw_err *err)
 {

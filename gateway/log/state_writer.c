@@ -17,9 +17,15 @@
 enum { MIN_MS = 25, MAX_MS = 100, TIMES = 20 }; /* between commits */
 enum { RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
+/* Their addresses tell a letter's change, and one that is added, from a settle. */
 static void is_change(struct gw_mail *m)
 {
-    (void)m; /* its address tells a letter's change from a settle */
+    (void)m;
+}
+
+static void is_added(struct gw_mail *m)
+{
+    (void)m;
 }
 
 /* ---- settles ---- */
@@ -42,6 +48,20 @@ static int settle_one(struct gw_log *log, struct gw_cursor *c, struct gw_settled
     return item->end == GW_DEAD ? gw_state_letter(log->state, c, item->at.offset, d, err) : 0;
 }
 
+/* ---- letters ---- */
+
+static int add_letter(struct gw_log *log, struct gw_letter_add *a, struct gw_err *err)
+{
+    struct gw_cursor *c = log->ingest;
+
+    a->refused = !gw_letter_fits(c, &c->next_letters, a->d);
+    if (a->refused)
+        return 0;
+    return gw_state_letter(log->state, c, 0, a->d, err) || gw_state_save_next(log->state, c, err)
+               ? -1
+               : 0;
+}
+
 static int write_one(struct gw_log *log, struct gw_mail *m, struct gw_err *err)
 {
     if (m->fn == gw_ask_is)
@@ -49,8 +69,10 @@ static int write_one(struct gw_log *log, struct gw_mail *m, struct gw_err *err)
     if (m->fn == is_change) {
         struct gw_letter_change *change = GW_CONTAINER(m, struct gw_letter_change, mail);
 
-        return gw_state_change(log->state, gw_cursor_find(log, change->pipeline), change, err);
+        return gw_state_change(log->state, gw_letters_find(log, change->pipeline), change, err);
     }
+    if (m->fn == is_added)
+        return add_letter(log, GW_CONTAINER(m, struct gw_letter_add, mail), err);
     struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
 
     for (size_t i = 0; i < s->n; i++)
@@ -74,6 +96,7 @@ static int write_list(struct gw_log *log, void *list, struct gw_err *err)
 static void take_back(struct gw_log *log)
 {
     gw_state_rollback(log->state);
+    log->ingest->next_letters = log->ingest->letters;
     for (size_t i = 0; i < log->n_cursors; i++) {
         struct gw_cursor *c = log->cursors[i];
 
@@ -103,12 +126,14 @@ static int give_room(struct gw_log *log)
 static int do_once(struct gw_log *log, int (*fn)(struct gw_log *log, void *ctx, struct gw_err *err),
                    void *ctx, struct gw_err *err)
 {
+    struct gw_cursor *c;
+
     if (gw_state_begin(log->state, err) || fn(log, ctx, err) || gw_state_commit(log->state, err)) {
         take_back(log);
         return -1;
     }
-    for (size_t i = 0; i < log->n_cursors; i++)
-        log->cursors[i]->letters = log->cursors[i]->next_letters;
+    for (size_t i = 0; (c = gw_letters_owner(log, i)); i++)
+        c->letters = c->next_letters;
     return 0;
 }
 
@@ -126,7 +151,7 @@ static void publish(struct gw_log *log, struct gw_mail *list)
     for (struct gw_mail *m = list; m; m = m->next) {
         struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
 
-        if (m->fn != gw_ask_is && m->fn != is_change)
+        if (m->fn != gw_ask_is && m->fn != is_change && m->fn != is_added)
             gw_cursor_settle(s->cursor, s->items, s->n);
     }
     for (size_t i = 0; i < log->n_cursors; i++)
@@ -146,6 +171,13 @@ static void answer_change(struct gw_letter_change *change, int failed)
     gw_loop_post_mail(change->reply, &change->mail);
 }
 
+static void answer_added(struct gw_letter_add *a, int failed)
+{
+    a->mail.fn = a->then;
+    a->failed = failed;
+    gw_loop_post_mail(a->reply, &a->mail);
+}
+
 static void answer(struct gw_log *log, struct gw_mail *list, int failed)
 {
     while (list) {
@@ -156,6 +188,8 @@ static void answer(struct gw_log *log, struct gw_mail *list, int failed)
             gw_ask_answer(log, m);
         } else if (m->fn == is_change) {
             answer_change(GW_CONTAINER(m, struct gw_letter_change, mail), failed);
+        } else if (m->fn == is_added) {
+            answer_added(GW_CONTAINER(m, struct gw_letter_add, mail), failed);
         } else {
             struct gw_settle *s = GW_CONTAINER(m, struct gw_settle, mail);
 
@@ -278,11 +312,11 @@ static int expire_some(struct gw_log *log, void *ctx, struct gw_err *err)
 static int expire(struct gw_log *log)
 {
     static struct gw_diag_limit limit;
+    struct gw_cursor *c;
     struct gw_err err;
     int more = 0;
 
-    for (size_t i = 0; i < log->n_cursors; i++) {
-        struct gw_cursor *c = log->cursors[i];
+    for (size_t i = 0; (c = gw_letters_owner(log, i)); i++) {
         int64_t keep_ms = c->keep_letters_ms;
         struct expiry x = {.cursor = c};
 
@@ -383,4 +417,24 @@ void gw_letter_change(struct gw_log *log, struct gw_letter_change *change)
     gw_kept_change(log, change);
     pthread_mutex_unlock(&log->lock);
     gw_loop_post_mail(change->reply, &change->mail);
+}
+
+void gw_letter_add(struct gw_log *log, struct gw_letter_add *a)
+{
+    struct gw_cursor *c = log->ingest;
+
+    a->refused = a->failed = 0;
+    if (log->state) {
+        a->then = a->mail.fn;
+        a->mail.fn = is_added;
+        gw_mailbox_post(&log->to_state, &a->mail);
+        return;
+    }
+    pthread_mutex_lock(&log->lock);
+    gw_kept_expire(c, gw_clock_wall_ns());
+    a->refused = !gw_letter_fits(c, &c->letters, a->d);
+    if (!a->refused)
+        gw_kept_add(c, 0, a->d);
+    pthread_mutex_unlock(&log->lock);
+    gw_loop_post_mail(a->reply, &a->mail);
 }

@@ -42,6 +42,10 @@ static void check_name(const struct check *c)
 
     if (name && (name[len] || len < 1 || len > 63))
         PROBLEM(c, 0, at_key(c, "name"), "name: \"%.80s\" is not [a-z0-9_-]{1,63}", name);
+    else if (name && !strcmp(name, GW_INGEST))
+        PROBLEM(c, 0, at_key(c, "name"),
+                "name: \"%s\" is taken: dead letters of what came in and cannot be read have it",
+                name);
 }
 
 /* ---- event types ---- */

@@ -40,6 +40,28 @@ static inline int letters_put(struct rig *r, uint64_t sequence, size_t bytes, in
     return refused;
 }
 
+struct letters_add {
+    struct gw_letter_add a;
+    int done;
+};
+
+static inline void letters_added(struct gw_mail *m)
+{
+    GW_CONTAINER(m, struct letters_add, a.mail)->done = 1;
+}
+
+/* A letter of ingest; returns whether it was refused. */
+static inline int letters_add(struct rig *r, const struct gw_dead_letter *d)
+{
+    struct letters_add a = {.a = {.mail.fn = letters_added, .reply = r->loop, .d = d}};
+
+    gw_letter_add(r->log, &a.a);
+    while (!a.done)
+        gw_loop_turn(r->loop, 1);
+    CHECK(!a.a.failed);
+    return a.a.refused;
+}
+
 struct letters_change {
     struct gw_letter_change c;
     int done;

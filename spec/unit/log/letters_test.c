@@ -274,3 +274,74 @@ TEST(test_letters_listed_leave_the_writer_its_locks)
     rig_close(&r);
     CHECK(!is_locked());
 }
+
+/* ---- of what became no record ---- */
+
+static void ingest_letters(int type)
+{
+    const struct gw_letter_query q = {.pipeline = GW_INGEST, .number = 2};
+    struct gw_log_conf conf = of_type(type);
+    struct gw_cursor_stats stats[4];
+    struct gw_dead_letter fresh = one;
+    struct gw_log_stats all;
+    struct gw_letters *list;
+    struct gw_letter l;
+    struct gw_err err;
+    struct rig r;
+
+    fresh.last_at_ns = gw_clock_wall_ns(); /* they are kept for 30 days */
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 3, 20);
+    CHECK(!letters_add(&r, &fresh) && !letters_put(&r, 1, 50, 1) && !letters_add(&r, &fresh));
+    CHECK_LETTERS(&r, "ingest/1 ingest/2 p/1");
+    list = gw_letters_open(r.log, &q, 1, &err);
+    CHECK(list && gw_letters_next(list, r.mem, &l, &err) == 1);
+    CHECK(l.number == 2 && !l.at.offset && gw_str_eq(l.d.record, one.record));
+    gw_letters_close(list);
+    gw_log_stats(r.log, &all, stats, 4); /* no cursor: it keeps no record, and is no orphan */
+    CHECK(all.cursors == 1 && all.orphans == 0);
+    CHECK(letters_change(&r, GW_INGEST, 2, NULL) && !letters_change(&r, GW_INGEST, 2, NULL));
+    CHECK(letters_change(&r, GW_INGEST, 1, &fresh));
+    if (type == GW_LOG_EMBEDDED)
+        rig_reopen(&r);
+    CHECK(!letters_add(&r, &fresh)); /* the newest went: its number does not come back */
+    CHECK_LETTERS(&r, "ingest/1 ingest/3 p/1");
+    rig_close(&r);
+}
+
+TEST(test_letters_of_ingest_are_listed_changed_and_numbered_once)
+{
+    ingest_letters(GW_LOG_EMBEDDED);
+    ingest_letters(GW_LOG_MEMORY);
+}
+
+static void ingest_bounds(int type)
+{
+    struct gw_log_conf conf = of_type(type);
+    struct gw_dead_letter d = one;
+    const int64_t size = (int64_t)(d.record.len + d.error.len + d.event_id.len);
+    struct rig r;
+
+    rig_open(&r, &conf);
+    gw_log_ingest_letters(r.log, 2 * size, 0);
+    CHECK(!letters_add(&r, &d) && !letters_add(&r, &d) && letters_add(&r, &d));
+    CHECK(letters_change(&r, GW_INGEST, 1, NULL) && !letters_add(&r, &d));
+    CHECK_LETTERS(&r, "ingest/2 ingest/3");
+    gw_log_ingest_letters(r.log, 2 * size, 1); /* they are of 1970 */
+    if (type == GW_LOG_EMBEDDED) {
+        while (*letters_list(&r, &(struct gw_letter_query){0}))
+            (void)letters_change(&r, GW_INGEST, 99, NULL); /* time goes by */
+        CHECK(!letters_add(&r, &d));
+    } else {
+        CHECK(!letters_add(&r, &d)); /* they go when another comes */
+        gw_log_ingest_letters(r.log, 2 * size, 0);
+        CHECK_LETTERS(&r, "ingest/4");
+    }
+    rig_close(&r);
+}
+
+TEST(test_letters_of_ingest_are_bounded_and_go_when_they_are_old)
+{
+    ingest_bounds(GW_LOG_EMBEDDED);
+    ingest_bounds(GW_LOG_MEMORY);
+}
