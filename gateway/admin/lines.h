@@ -31,7 +31,7 @@ struct gw_lines {
 int gw_lines_busy(void);
 
 /* {id, pipeline, reason, event_id, attempts, first_at, last_at, error}; whole: and `record`, with
- * what came in as JSON. */
+ * what came in as JSON; a letter of ingest has none, but `message`. */
 struct gw_lines *gw_lines_letters(struct gw_log *log, const struct gw_letter_query *q, int whole,
                                   struct gw_err *err);
 /* {"dropped":n} at the end. Closing it early stops it. */

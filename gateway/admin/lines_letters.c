@@ -42,8 +42,12 @@ static void put_letter(struct letters *l, struct gw_buf *out, const struct gw_le
     if (l->whole) {
         gw_buf_puts(out, ",\"seq\":");
         gw_buf_put_u64(out, letter->at.offset);
+        if (gw_str_is(letter->pipeline, GW_INGEST) && d->record.len) {
+            gw_buf_puts(out, ",\"message\":");
+            gw_put_json_message(out, l->mem, d->record);
+        }
         gw_buf_puts(out, ",\"record\":");
-        if (d->record.len)
+        if (d->record.len && !gw_str_is(letter->pipeline, GW_INGEST))
             gw_put_json_record(out, l->mem, d->record);
         else
             gw_buf_puts(out, "null"); /* its bytes were damaged */

@@ -21,5 +21,7 @@ struct gw_str gw_record_event_id(struct gw_arena *mem, const struct gw_record *r
 /* {received_at, ingest, client, kind, key, traceparent, request}: `event` instead for what came in
  * as a CloudEvent; `payload` in base64 and `error` for what cannot be decoded. */
 void gw_put_json_record(struct gw_buf *out, struct gw_arena *mem, struct gw_str encoded);
+/* What a letter of GW_INGEST keeps, as an object. */
+void gw_put_json_message(struct gw_buf *out, struct gw_arena *mem, struct gw_str bytes);
 
 #endif

@@ -137,7 +137,7 @@ void gw_dead_show(struct gw_str line)
     static const char *const names[] = {"id",       "pipeline", "reason",  "event_id",
                                         "attempts", "first_at", "last_at", "seq"};
     struct gw_arena *mem = gw_arena_new();
-    struct gw_str record;
+    struct gw_str record, message;
     struct gw_buf text;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -147,9 +147,12 @@ void gw_dead_show(struct gw_str line)
     }
     show_error(gw_line_get(mem, line, "error"));
     record = gw_line_get(mem, line, "record");
+    message = gw_line_get(mem, line, "message");
     gw_buf_init(&text, MAX_TEXT, NULL);
-    gw_json_put_pretty(&text, record, 0);
-    if (record.p)
+    gw_json_put_pretty(&text, message.p ? message : record, 0);
+    if (message.p)
+        printf("message:\n%.*s\n", (int)text.len, text.p);
+    else if (record.p)
         printf("record:\n%.*s\n", (int)text.len, text.p);
     else
         printf("record: lost, its bytes are damaged\n");

@@ -204,6 +204,8 @@ static void check_addresses(const struct gw_config *c, const struct gw_yaml *roo
         check_listen(in->grpc->listener.listen, "ingest.grpc", value(ingest, "grpc"), p);
     if (in && in->http)
         check_listen(in->http->listener.listen, "ingest.http", value(ingest, "http"), p);
+    if (in)
+        gw_ingest_check(in, p, ingest);
     if (c->admin.listen && strcmp(c->admin.listen, "none") != 0)
         check_listen(c->admin.listen, "admin", value(root, "admin"), p);
     gw_admin_check(&c->admin, value(root, "admin"), p);

@@ -456,6 +456,24 @@ static void mark_down(struct gw_load *l)
             broken[l->config->broken.n++] = l->included[i].path;
 }
 
+/* What it sends comes in again, for ever. */
+static void check_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
+{
+    const char *topic =
+        l->config->ingest && !c->down && !c->guessed
+            ? gw_ingest_loop(l->config->ingest, c->publisher.type, c->publisher.conf)
+            : NULL;
+    const struct gw_yaml *at;
+
+    if (!topic || !c->enabled)
+        return;
+    at = gw_yaml_get(c->yaml, "publisher");
+    gw_problems_add(l->p, 1, at->file, at->line, at->column,
+                    "pipelines.%s.publisher: ingest.kafka reads topic %s of the same brokers: what "
+                    "is sent there comes in again, without end",
+                    c->name ? c->name : "?", topic);
+}
+
 void gw_config_check_together(struct gw_load *l)
 {
     const struct gw_pipeline_conf *all = l->config->pipelines.items;
@@ -465,6 +483,7 @@ void gw_config_check_together(struct gw_load *l)
     for (size_t i = 0; i < l->config->pipelines.n; i++) {
         check_renamed(l, i);
         check_destination(all, i, l->p);
+        check_loop(l, &all[i]);
     }
     mark_down(l);
 }

@@ -3,7 +3,7 @@
 #include "base/metrics.h"
 #include "ingest/grpc.h"
 
-static const char *const way_names[GW_WAYS] = {"grpc", "http"};
+static const char *const way_names[GW_WAYS] = {"grpc", "http", "kafka"};
 static const char *const reason_names[GW_REASONS] = {
     "invalid", "too_large", "full", "pending", "unavailable", "unsupported", "deadline"};
 
@@ -30,6 +30,7 @@ void gw_front_init(struct gw_front *f, struct gw_log *log, struct gw_metrics *me
 {
     f->loop = gw_loop_new();
     f->log = log;
+    f->metrics = metrics;
     f->pending = pending;
     f->max_pending = max_pending;
     f->scratch = gw_arena_new();

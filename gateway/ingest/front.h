@@ -19,7 +19,7 @@ struct gw_histogram;
 struct gw_http_stream;
 struct gw_metrics;
 
-enum gw_way { GW_GRPC, GW_HTTP, GW_WAYS };
+enum gw_way { GW_GRPC, GW_HTTP, GW_KAFKA, GW_WAYS };
 
 /* Why a request was refused: the closed values of moongate_events_rejected_total's reason. */
 enum gw_reason {
@@ -36,6 +36,7 @@ enum gw_reason {
 struct gw_front {
     struct gw_loop *loop;
     struct gw_log *log;
+    struct gw_metrics *metrics;
     struct gw_listener *listeners[GW_WAYS]; /* NULL: not listening */
     int64_t max_body[GW_WAYS];
     _Atomic int64_t *pending; /* bytes of unacknowledged requests, of all fronts */

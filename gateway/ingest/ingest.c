@@ -3,29 +3,33 @@
 #include "base/diag.h"
 #include "ingest/grpc.h"
 #include "ingest/http.h"
+#include "ingest/source.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The fronts (a loop and a thread each) and their life: bound and started on the control thread,
+/* The fronts (a loop and a thread each), those with listeners first, then one for each source, and
+ * their life: bound and started on the control thread,
  * stopped by mail, freed by join. A stopped front is quiet when its listeners are drained or closed
  * and no append is under way; it refuses what comes then, until its loop is ended by the join. */
 
-static const char *const component[GW_WAYS] = {"ingest.grpc", "ingest.http"};
+enum { LISTENERS = 2 }; /* the ways that listen come first */
+static const char *const component[LISTENERS] = {"ingest.grpc", "ingest.http"};
 struct worker {
     struct gw_front front;
     struct gw_mail stop, end;
     struct gw_timer deadline;
     pthread_t thread;
     struct gw_ingest *in;
-    int open[GW_WAYS]; /* listeners that are not drained yet */
+    struct gw_source *source; /* NULL: it listens */
+    int open[GW_WAYS];        /* what is not drained yet */
     int started, quiet;
 };
 
 struct gw_ingest {
     struct worker *workers;
-    size_t n;
+    size_t n_fronts, n; /* n_fronts: those that listen */
     _Atomic int64_t pending;
     int64_t deadline_ms; /* set before the stop mails are posted */
     int stopping;
@@ -40,8 +44,11 @@ static void end_if_idle(struct gw_front *f)
 {
     struct worker *w = GW_CONTAINER(f, struct worker, front);
 
-    if (!f->stopping || f->under_way || w->open[GW_GRPC] || w->open[GW_HTTP] || w->quiet)
+    if (!f->stopping || f->under_way || w->quiet)
         return;
+    for (int way = 0; way < GW_WAYS; way++)
+        if (w->open[way])
+            return;
     w->quiet = 1;
     pthread_mutex_lock(&w->in->lock);
     w->in->n_quiet++;
@@ -65,9 +72,17 @@ static void on_http_idle(void *ctx)
     end_if_idle(&w->front);
 }
 
+static void on_source_stopped(void *ctx)
+{
+    struct worker *w = ctx;
+
+    w->open[w->source->ops->way] = 0;
+    end_if_idle(&w->front);
+}
+
 static void close_listeners(struct worker *w)
 {
-    for (int way = 0; way < GW_WAYS; way++) {
+    for (int way = 0; way < LISTENERS; way++) {
         gw_listener_close(w->front.listeners[way]);
         w->front.listeners[way] = NULL;
         w->open[way] = 0;
@@ -78,9 +93,11 @@ static void on_stop_deadline(struct gw_timer *t)
 {
     struct worker *w = GW_CONTAINER(t, struct worker, deadline);
 
-    for (int way = 0; way < GW_WAYS; way++)
+    for (int way = 0; way < LISTENERS; way++)
         if (w->front.listeners[way])
             gw_listener_hang_up(w->front.listeners[way]);
+    if (w->source)
+        w->source->ops->hurry(w->source);
 }
 
 static void on_end(struct gw_mail *m)
@@ -90,7 +107,7 @@ static void on_end(struct gw_mail *m)
 
 static void on_stop(struct gw_mail *m)
 {
-    static void (*const idle[GW_WAYS])(void *) = {on_grpc_idle, on_http_idle};
+    static void (*const idle[LISTENERS])(void *) = {on_grpc_idle, on_http_idle};
     struct worker *w = GW_CONTAINER(m, struct worker, stop);
     struct gw_front *f = &w->front;
     int64_t left = w->in->deadline_ms - gw_loop_now_ms(f->loop);
@@ -98,9 +115,11 @@ static void on_stop(struct gw_mail *m)
     f->stopping = 1;
     gw_timer_set(&w->deadline, left > 0 ? left : 0);
     gw_grpc_stop(f);
-    for (int way = 0; way < GW_WAYS; way++)
+    for (int way = 0; way < LISTENERS; way++)
         if (f->listeners[way])
             gw_listener_drain(f->listeners[way], idle[way], w);
+    if (w->source)
+        w->source->ops->stop(w->source, on_source_stopped, w);
     end_if_idle(f);
 }
 
@@ -125,7 +144,7 @@ static int listen_on(struct gw_ingest *in, struct worker *w, enum gw_way way,
     struct gw_listener *first = in->workers[0].front.listeners[way];
     struct gw_listener_conf c = *conf;
 
-    c.reuse_port = in->n > 1;
+    c.reuse_port = in->n_fronts > 1;
     if (first)
         c.listen = gw_listener_address(first);
     w->front.max_body[way] = conf->max_body_bytes;
@@ -133,6 +152,16 @@ static int listen_on(struct gw_ingest *in, struct worker *w, enum gw_way way,
     if (!w->front.listeners[way])
         return gw_err_wrap(err, "%s", component[way]);
     w->open[way] = 1;
+    return 0;
+}
+
+static int open_source(struct worker *w, const struct gw_source_ops *ops, const void *conf,
+                       struct gw_err *err)
+{
+    w->source = ops->open(conf, &w->front, err);
+    if (!w->source)
+        return gw_err_wrap(err, "%s", ops->component);
+    w->open[ops->way] = 1;
     return 0;
 }
 
@@ -158,7 +187,7 @@ static int start_threads(struct gw_ingest *in, struct gw_err *err)
 
 static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, struct gw_err *err)
 {
-    for (size_t i = 0; i < in->n; i++) {
+    for (size_t i = 0; i < in->n_fronts; i++) {
         struct worker *w = &in->workers[i];
 
         if (conf->grpc && listen_on(in, w, GW_GRPC, &conf->grpc->listener, err))
@@ -166,6 +195,10 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
         if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))
             return -1;
     }
+    for (size_t i = 0; i < conf->kafka.n; i++)
+        if (open_source(&in->workers[in->n_fronts + i], &gw_source_kafka,
+                        &((const struct gw_ingest_kafka *)conf->kafka.items)[i], err))
+            return -1;
     return start_threads(in, err);
 }
 
@@ -178,6 +211,13 @@ static void *zalloc(size_t n, size_t size)
     return p;
 }
 
+static const char *address(const struct gw_ingest *in, enum gw_way way)
+{
+    const struct gw_listener *l = in->n_fronts ? in->workers[0].front.listeners[way] : NULL;
+
+    return l ? gw_listener_address(l) : NULL;
+}
+
 struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_log *log,
                                   struct gw_metrics *metrics, struct gw_err *err)
 {
@@ -185,8 +225,9 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
 
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->became_quiet, NULL);
-    in->n = (size_t)conf->threads;
-    in->workers = zalloc(in->n, sizeof(*in->workers));
+    in->n_fronts = conf->grpc || conf->http ? (size_t)conf->threads : 0;
+    in->n = in->n_fronts + conf->kafka.n;
+    in->workers = zalloc(in->n + 1, sizeof(*in->workers));
     for (size_t i = 0; i < in->n; i++)
         init_worker(in, &in->workers[i], conf, log, metrics);
     if (open_all(in, conf, err)) {
@@ -194,19 +235,11 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
         gw_ingest_join(in);
         return NULL;
     }
-    for (int way = 0; way < GW_WAYS; way++)
-        if (in->workers[0].front.listeners[way])
-            GW_DIAG(
-                GW_INFO, component[way], gw_msg("listening"),
-                gw_kv_cstr("address", gw_listener_address(in->workers[0].front.listeners[way])));
+    for (int way = 0; way < LISTENERS; way++)
+        if (address(in, way))
+            GW_DIAG(GW_INFO, component[way], gw_msg("listening"),
+                    gw_kv_cstr("address", address(in, way)));
     return in;
-}
-
-static const char *address(const struct gw_ingest *in, enum gw_way way)
-{
-    const struct gw_listener *l = in->workers[0].front.listeners[way];
-
-    return l ? gw_listener_address(l) : NULL;
 }
 
 const char *gw_ingest_grpc_address(const struct gw_ingest *in)
@@ -245,6 +278,8 @@ static void free_worker(struct worker *w)
         pthread_join(w->thread, NULL);
     }
     close_listeners(w);
+    if (w->source)
+        w->source->ops->close(w->source);
     gw_timer_fini(&w->deadline);
     gw_front_fini(&w->front);
 }

@@ -11,8 +11,13 @@ struct gw_err;
 struct gw_ingest;
 struct gw_log;
 struct gw_metrics;
+struct gw_kafka_sasl;
+struct gw_problems;
+struct gw_publish_tls;
+struct gw_yaml;
 
-/* Clients in, records out: the ingest loops (a thread each) with their listeners. A request is
+/* Clients in, records out: the ingest loops (a thread each) with their listeners, and the sources,
+ * which fetch by themselves (source.h), a thread each. A request is
  * decoded to check it and to find its key, room is reserved, the record appended, and the answer
  * sent when the log says it is kept. Nothing is changed on the way.
  *
@@ -27,12 +32,29 @@ struct gw_ingest_grpc_conf {
 struct gw_ingest_http_conf {
     struct gw_listener_conf listener;
 };
+/* Topics that are read as a member of a consumer group. */
+struct gw_ingest_kafka {
+    struct gw_strs brokers, topics;
+    const char *group;
+    int as;                     /* enum gw_as */
+    struct gw_kafka_sasl *sasl; /* NULL: none */
+    struct gw_publish_tls *tls; /* NULL: none */
+    struct gw_pairs properties;
+};
 struct gw_ingest_conf {
     int64_t threads, max_pending_bytes;
     struct gw_ingest_grpc_conf *grpc; /* NULL: not listening */
     struct gw_ingest_http_conf *http;
+    struct gw_list kafka; /* of struct gw_ingest_kafka */
 };
 extern const struct gw_field gw_ingest_fields[];
+/* What the tables cannot say. at: the section in the file. */
+void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
+                     const struct gw_yaml *at);
+/* What a publisher of this type and configuration sends comes in here again, through this topic;
+ * NULL: it does not, as far as can be told. */
+const char *gw_ingest_loop(const struct gw_ingest_conf *conf, const char *type,
+                           const void *publisher);
 
 /* Binds and starts the threads; logs msg=listening for each listener. */
 struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_log *log,

@@ -1,4 +1,4 @@
-#include "ingest/ingest.h"
+#include "ingest/kafka.h"
 
 #include <assert.h>
 
@@ -69,4 +69,7 @@ const struct gw_field gw_ingest_fields[] = {
     {"http", GW_F_TABLE, offsetof(struct gw_ingest_conf, http),
      .help = "FlyteAdmin's REST paths and CloudEvents over HTTP.", .fields = http_fields,
      .size = sizeof(struct gw_ingest_http_conf), .pointer = 1},
+    {"kafka", GW_F_TABLES, offsetof(struct gw_ingest_conf, kafka),
+     .help = "Topics of Kafka to read: FlyteAdmin's own, or any with CloudEvents.",
+     .fields = gw_ingest_kafka_fields, .size = sizeof(struct gw_ingest_kafka)},
     {0}};

@@ -9,6 +9,7 @@
 #include "event/event.h"
 #include "flyte/flyte.h"
 #include "hook/allow.h"
+#include "log/log.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -28,11 +28,10 @@ static const char *why_forbidden(const struct gw_kafka_forbidden *f, const char 
     return f->why;
 }
 
-static void offer_dump(struct gw_nearest *near, const char **all, size_t n)
+static void offer_all(struct gw_nearest *near, const char **all, size_t n)
 {
     for (size_t i = 0; i + 1 < n; i += 2)
         gw_nearest_offer(near, gw_str_of(all[i]));
-    rd_kafka_conf_dump_free(all, n);
 }
 
 /* "Did you mean", from librdkafka's own names and the aliases it does not list. */
@@ -42,17 +41,20 @@ static const char *hint_of(rd_kafka_conf_t *rk, const char *name, char *out, siz
                                           "sasl.mechanism", "retries",          "batch.size"};
     struct gw_nearest near = {.wanted = gw_str_of(name)};
     rd_kafka_topic_conf_t *topic = rd_kafka_topic_conf_new();
-    const char **all;
-    size_t n = 0;
+    const char **ours, **of_topic, *hint;
+    size_t n = 0, n_topic = 0;
 
-    all = rd_kafka_conf_dump(rk, &n);
-    offer_dump(&near, all, n);
-    all = rd_kafka_topic_conf_dump(topic, &n);
-    offer_dump(&near, all, n);
-    rd_kafka_topic_conf_destroy(topic);
+    ours = rd_kafka_conf_dump(rk, &n);
+    of_topic = rd_kafka_topic_conf_dump(topic, &n_topic);
+    offer_all(&near, ours, n);
+    offer_all(&near, of_topic, n_topic);
     for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
         gw_nearest_offer(&near, gw_str_of(aliases[i]));
-    return gw_nearest_hint(&near, out, size);
+    hint = gw_nearest_hint(&near, out, size);
+    rd_kafka_conf_dump_free(ours, n);
+    rd_kafka_conf_dump_free(of_topic, n_topic);
+    rd_kafka_topic_conf_destroy(topic);
+    return hint;
 }
 
 static int set_property(rd_kafka_conf_t *rk, const struct gw_kafka_client *c,

@@ -34,6 +34,10 @@ struct gw_kafka_client {
 void gw_kafka_client_check(const struct gw_kafka_client *c, struct gw_problems *p,
                            const struct gw_yaml *at);
 
+/* The topic of a publisher's configuration, with {field} as it is written, if one of its brokers
+ * is among these; NULL: none is. */
+const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers);
+
 struct gw_kafka_setting {
     const char *name, *value; /* value NULL: as it is */
 };

@@ -83,6 +83,17 @@ int gw_kafka_same(const void *a, const void *b)
     return 1;
 }
 
+const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers)
+{
+    const struct gw_publish_kafka_conf *c = publisher;
+
+    for (size_t i = 0; i < c->brokers.n; i++)
+        for (size_t k = 0; k < brokers->n; k++)
+            if (!strcmp(c->brokers.items[i], brokers->items[k]))
+                return c->topic;
+    return NULL;
+}
+
 void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                     const struct gw_yaml *at)
 {

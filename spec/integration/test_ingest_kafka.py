@@ -1,0 +1,144 @@
+"""Topics of a real Kafka as a source: what comes of its messages, offsets, groups, kills, rooms that are full."""
+import base64
+import glob
+import json
+import os
+import re
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+import flyte
+import kafka
+from gateway import ROOT, run
+from wait import wait_until
+
+FAST = "session.timeout.ms: 6000, heartbeat.interval.ms: 200, topic.metadata.refresh.interval.ms: 200"
+JSON = {"content-type": "application/cloudevents+json"}
+
+
+def config(broker, topic, more="", properties=FAST, tail=""):
+    return f"""\
+ingest:
+  kafka: [{{brokers: ['{broker}'], topics: ['{topic}'], group: '{topic.strip("^")}', properties: {{{properties}}}{more}}}]
+pipelines:
+  - name: all
+    publisher: {{type: file, path: all.jsonl}}
+{tail}"""
+
+
+def event(n, **attributes):
+    return {"specversion": "1.0", "id": str(n), "source": "/s", "type": "t", **attributes}
+
+
+def produce(broker, topic, messages):
+    """messages: of {value, key, headers, partition}, all there when it returns."""
+    producer = Producer({"bootstrap.servers": broker, "log_level": 0, "linger.ms": 1})
+    failed = []
+    for m in messages:
+        producer.produce(topic, on_delivery=lambda err, _: failed.append(err) if err else None, **m)
+        producer.poll(0)
+    producer.flush(60)
+    assert not failed, failed[0]
+
+
+def events(broker, topic, numbers, keys=7, **attributes):
+    produce(broker, topic, [{"value": json.dumps(event(n, partitionkey=f"k{n % keys}", **attributes)), "key": f"k{n % keys}", "headers": JSON}
+                            for n in numbers])
+
+
+def committed(broker, topic, partitions=1):
+    """The offsets of the group, by partition."""
+    group = topic.strip("^")
+    admin = AdminClient({"bootstrap.servers": broker, "log_level": 0})
+    asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p) for p in range(partitions)])]
+    found = admin.list_consumer_group_offsets(asked)[group].result().topic_partitions
+    return {p.partition: p.offset for p in found}
+
+
+def vectors():
+    """What FlyteAdmin sends to Kafka, by its own code: (request, message, whether it is a request itself)."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "spec/golden/flyteadmin/*.json"))):
+        with open(path, encoding="utf-8") as f:
+            case = json.load(f)
+        for style in ("flyteadmin", "flyteadmin-v2"):
+            sent = case["styles"].get(style, {}).get("id_spacing", {}).get("1", {}).get("kafka", {})
+            if "headers" in sent and not any("{now}" in v for _, v in sent["headers"]):
+                yield case, {"value": base64.b64decode(sent["value_b64"]), "key": sent["key"], "headers": [tuple(h) for h in sent["headers"]]}
+
+
+def test_every_form_of_a_message_becomes_its_event(gateway, broker, topic):
+    kafka.create(broker, topic)
+    golden = list(vectors())
+    request = flyte.task()
+    binary = [("ce_id", "2"), ("ce_source", "/s"), ("ce_specversion", "1.0"), ("ce_type", "t"), ("content-type", "text/plain"), ("traceparent", "00-ab")]
+    produce(broker, topic, [{"value": json.dumps(event(1, data={"n": [1, 2]})), "headers": JSON},
+                            {"value": b"hello", "headers": binary},
+                            {"value": None, "headers": binary[:4]},
+                            {"value": request.SerializeToString(), "headers": []}, *[m for _, m in golden]])
+    g = gateway(config(broker, topic))
+    assert set(g.addresses) == {"pid", "admin"}, "no listener that is not listed"
+    g.settled(4 + len(golden))
+    structured, with_data, bare, own, *rest = g.lines()
+    assert structured == event(1, data={"n": [1, 2]})
+    assert with_data == event(2, datacontenttype="text/plain", data="hello")
+    assert bare == event(2)
+    flyte.assert_documented(own, request)
+    assert len(golden) > 20
+    for (case, message), got in zip(golden, rest):
+        sent = {k.removeprefix("ce_"): v for k, v in message["headers"]}
+        assert got["id"] == sent["id"] and got["type"] == sent["type"], case["name"]
+        assert base64.b64decode(got["data_base64"]) == message["value"] if "data_base64" in got else \
+            got["data"] == json.loads(message["value"]), case["name"]
+    assert g.metric("moongate_events_received_total", ingest="kafka") == 4 + len(golden)
+    assert g.metric("moongate_events_received_total", ingest="kafka", kind="task") == 1
+    assert g.metric("moongate_ack_seconds_count", ingest="kafka") == 4 + len(golden)
+    wait_until(lambda: committed(broker, topic)[0] == 4 + len(golden), lambda: committed(broker, topic))
+    assert re.search(r"component=ingest.kafka msg=.?subscribed.*topics=.*group=", g.log()) and "consuming" in g.log()
+    assert g.stop() == 0, g.log()
+
+
+@pytest.mark.concurrent
+def test_order_of_a_key_is_kept_and_a_restart_repeats_nothing(gateway, broker, topic):
+    kafka.create(broker, topic, partitions=4)
+    events(broker, topic, range(2000), keys=13)
+    g = gateway(config(broker, topic))
+    g.settled(2000)
+    g.restart()                                            # offsets are committed by the stop
+    events(broker, topic, range(2000, 2500), keys=13)
+    g.settled(2500)
+    ids = [int(i) for i in g.ids()]
+    assert sorted(ids) == list(range(2500))
+    for key in range(13):
+        of_key = [i for i in ids if i % 13 == key]
+        assert of_key == sorted(of_key), key
+
+
+def test_what_cannot_be_read_is_a_dead_letter_before_its_offset_is_committed(gateway, broker, topic):
+    kafka.create(broker, topic)
+    produce(broker, topic, [{"value": json.dumps(event(1)), "headers": JSON},
+                            {"value": b"\xff\x00bad", "key": "k", "headers": [("a", b"1"), ("null", None), ("b", b"\xfe")]},
+                            {"value": '{"specversion":"1.0"}', "headers": JSON},
+                            {"value": json.dumps(event(2)), "headers": JSON}])
+    g = gateway(config(broker, topic))
+    wait_until(lambda: committed(broker, topic)[0] == 4, lambda: g.log()[-2000:])
+    assert g.ids() == ["1", "2"]
+    assert g.metric("moongate_events_rejected_total", ingest="kafka", reason="invalid") == 2
+    assert g.metric("moongate_events_dead_lettered_total", pipeline="ingest", reason="undecodable") == 2
+    assert [p["name"] for p in json.loads(g.get("/api/pipelines")[1])] == ["all"]
+    for running in (True, False):
+        if not running:
+            g.kill()
+        rows = [json.loads(r) for r in run("dead", "list", "-c", g.config_file, "--pipeline", "ingest", "--json", check=0).stdout.splitlines()]
+        assert [(r["id"], r["reason"]) for r in rows] == [("ingest/1", "undecodable"), ("ingest/2", "undecodable")]
+        assert rows[0]["error"].startswith(f"{topic}[0]@1: ") and "id" in rows[1]["error"]
+        shown = json.loads(run("dead", "show", "-c", g.config_file, "--json", "ingest/1", check=0).stdout)
+        message = shown["message"]
+        assert (message["source"], message["partition"], message["offset"], message["key"]) == (topic, 0, 1, "k")
+        assert base64.b64decode(message["body_base64"]) == b"\xff\x00bad"
+        assert message["headers"] == [{"name": "a", "value": "1"}, {"name": "null", "value": None},
+                                      {"name": "b", "value_base64": base64.b64encode(b"\xfe").decode()}]
+        text = run("dead", "show", "-c", g.config_file, "ingest/2", check=0).stdout
+        assert "message:" in text and "specversion" in text
+    assert run("dead", "drop", "-c", g.config_file, "--pipeline", "ingest", check=0).stdout.startswith("dropped=2")
