@@ -304,6 +304,23 @@ local function put_reflection(all)
   put("};\nconst size_t gw_schema_n_symbols = %d;", #symbols)
 end
 
+-- Messages by name, for moongate.proto.known.
+local function put_messages(all)
+  local names = {}
+  for _, file in ipairs(all) do
+    each_message(file.messages, function(m)
+      if not m.map_entry then names[#names + 1] = m.full end
+    end)
+  end
+  table.sort(names)
+  for _, full in ipairs(names) do
+    put("extern const ProtobufCMessageDescriptor %s__descriptor;", c_name(full))
+  end
+  put("const ProtobufCMessageDescriptor *const gw_schema_messages[] = {")
+  for _, full in ipairs(names) do put("    &%s__descriptor,", c_name(full)) end
+  put("};\nconst size_t gw_schema_n_messages = %d;", #names)
+end
+
 local set = out_dir .. "/schema.desc"
 run("protoc", "--include_imports", "-I", proto_dir, "--descriptor_set_out=" .. set,
     table.unpack(files))
@@ -331,6 +348,7 @@ for _, file in ipairs(all) do
   each_message(file.messages, function(m) put_message_table(m, entries) end)
 end
 put_reflection(all)
+put_messages(all)
 write_file(out_dir .. "/schema_tables.c", table.concat(tables, "\n") .. "\n")
 
 dofile(proto_dir .. "/meta.lua")(all, each_message, function(text) write_file(out_dir .. "/meta_flyte.lua", text) end)

@@ -4,7 +4,9 @@
 local roots = {
   "flyteidl.admin.WorkflowExecutionEventRequest", "flyteidl.admin.NodeExecutionEventRequest",
   "flyteidl.admin.TaskExecutionEventRequest", "flyteidl2.workflow.ActionEvent",
-  "flyteidl.admin.Execution", "flyteidl.admin.Workflow", "flyteidl.admin.Task",
+  "flyteidl.admin.Execution", "flyteidl.admin.Workflow", "flyteidl.admin.Task", "flyteidl.admin.TaskExecution",
+  "flyteidl.event.CloudEventWorkflowExecution", "flyteidl.event.CloudEventNodeExecution",
+  "flyteidl.event.CloudEventTaskExecution",
 }
 
 local scalars = {

@@ -7,25 +7,43 @@
 #include "flyte/reflect.h"
 #include "flyte/schema.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct gw_pbset {
-    struct gw_arena *mem;                        /* all of it, itself too */
-    const ProtobufCMessageDescriptor **messages; /* by name */
+    struct gw_arena *mem;                              /* all of it, itself too */
+    const ProtobufCMessageDescriptor *const *messages; /* by name */
     size_t n;
 };
+
+static struct gw_pbset known;
+
+static void make_known(void)
+{
+    known = (struct gw_pbset){.messages = gw_schema_messages, .n = gw_schema_n_messages};
+}
+
+const struct gw_pbset *gw_pbset_known(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_known);
+    return &known;
+}
 
 /* The messages of a table, which is sorted. */
 static struct gw_pbset *make_set(struct gw_arena *keep, const struct gw_pbraw_table *t)
 {
     struct gw_pbset *s = gw_arena_zalloc(keep, sizeof(*s));
+    const ProtobufCMessageDescriptor **messages =
+        gw_arena_alloc(keep, (t->n + 1) * sizeof(ProtobufCMessageDescriptor *));
 
     s->mem = keep;
-    s->messages = gw_arena_alloc(keep, (t->n + 1) * sizeof(ProtobufCMessageDescriptor *));
+    s->messages = messages;
     for (size_t i = 0; i < t->n; i++)
         if (t->all[i].message)
-            s->messages[s->n++] = t->all[i].message->d;
+            messages[s->n++] = t->all[i].message->d;
     return s;
 }
 

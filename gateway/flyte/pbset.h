@@ -28,6 +28,8 @@ enum { GW_PBSET_MAX_BYTES = 16 << 20, GW_PBSET_MAX_ITEMS = 200000, GW_PBSET_MAX_
 /* NULL: GW_ERR_REJECT or GW_ERR_TOO_LARGE, "v2.proto: Run.name: field number 0 is …". */
 struct gw_pbset *gw_pbset_parse(struct gw_str bytes, struct gw_err *err);
 void gw_pbset_free(struct gw_pbset *s); /* NULL is fine */
+/* What is compiled in, all of proto/: events, FlyteAdmin's records, CloudEvents. Never freed. */
+const struct gw_pbset *gw_pbset_known(void);
 /* Bytes it takes. */
 size_t gw_pbset_memory(const struct gw_pbset *s);
 /* By full name, "team.v2.Run"; NULL: none. */

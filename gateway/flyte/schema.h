@@ -66,6 +66,9 @@ struct gw_schema_symbol {
     const char *name;
     size_t file;
 };
+/* Every message but the entries of maps, by full name. */
+extern const ProtobufCMessageDescriptor *const gw_schema_messages[];
+extern const size_t gw_schema_n_messages;
 extern const struct gw_schema_file gw_schema_files[];
 extern const size_t gw_schema_n_files;
 extern const struct gw_schema_symbol gw_schema_symbols[];

@@ -1,5 +1,6 @@
-/* moongate.proto.load: message formats that are not compiled in, from a descriptor set. What is
- * made of them are messages as `request` is, in the record's arena. */
+/* moongate.proto: messages of what is compiled in (`known`) and of message formats that are not,
+ * from a descriptor set (`load`). What is made of them are messages as `request` is, in the
+ * record's arena. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -224,6 +225,11 @@ static void open_meta(lua_State *L)
     lua_pop(L, 1);
 }
 
+static void push_known(lua_State *L)
+{
+    gw_handle_push(L, GW_H_PROTO, (void *)gw_pbset_known())->field = "moongate.proto.known";
+}
+
 void gw_api_proto_open(lua_State *L)
 {
     static const luaL_Reg fns[] = {{"load", mg_load}, {NULL, NULL}};
@@ -231,8 +237,10 @@ void gw_api_proto_open(lua_State *L)
     open_meta(L);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_key);
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     luaL_setfuncs(L, fns, 0);
+    push_known(L);
+    lua_setfield(L, -2, "known");
     gw_freeze(L, "moongate.proto");
     lua_setfield(L, -2, "proto");
 }

@@ -126,6 +126,10 @@
 ---@class moongate.flyteidl.admin.RawOutputDataConfig: moongate.Message
 ---@field output_location_prefix string
 
+---@class moongate.flyteidl.admin.Reason: moongate.Message
+---@field occurred_at moongate.google.protobuf.Timestamp
+---@field message string
+
 ---@class moongate.flyteidl.admin.SlackNotification: moongate.Message
 ---@field recipients_email string[]
 ---@field template string
@@ -142,6 +146,30 @@
 ---@class moongate.flyteidl.admin.TaskClosure: moongate.Message
 ---@field compiled_task moongate.flyteidl.core.CompiledTask
 ---@field created_at moongate.google.protobuf.Timestamp
+
+---@class moongate.flyteidl.admin.TaskExecution: moongate.Message
+---@field id moongate.flyteidl.core.TaskExecutionIdentifier
+---@field input_uri string
+---@field closure moongate.flyteidl.admin.TaskExecutionClosure
+---@field is_parent boolean
+
+---@class moongate.flyteidl.admin.TaskExecutionClosure: moongate.Message
+---@field output_uri? string
+---@field error? moongate.flyteidl.core.ExecutionError
+---@field output_data? moongate.flyteidl.core.LiteralMap
+---@field phase moongate.flyteidl.core.TaskExecution.Phase
+---@field logs moongate.flyteidl.core.TaskLog[]
+---@field started_at moongate.google.protobuf.Timestamp
+---@field duration moongate.google.protobuf.Duration
+---@field created_at moongate.google.protobuf.Timestamp
+---@field updated_at moongate.google.protobuf.Timestamp
+---@field custom_info table
+---@field reason string
+---@field task_type string
+---@field metadata moongate.flyteidl.event.TaskExecutionMetadata
+---@field event_version integer
+---@field reasons moongate.flyteidl.admin.Reason[]
+---@field log_context moongate.flyteidl.core.LogContext
 
 ---@class moongate.flyteidl.admin.TaskExecutionEventRequest: moongate.Message
 ---@field request_id string
@@ -937,6 +965,28 @@
 ---@field outputs moongate.flyteidl.core.Binding[]
 ---@field failure_node moongate.flyteidl.core.Node
 ---@field metadata_defaults moongate.flyteidl.core.WorkflowMetadataDefaults
+
+---@class moongate.flyteidl.event.CloudEventNodeExecution: moongate.Message
+---@field raw_event moongate.flyteidl.event.NodeExecutionEvent
+---@field task_exec_id moongate.flyteidl.core.TaskExecutionIdentifier
+---@field output_interface moongate.flyteidl.core.TypedInterface
+---@field artifact_ids moongate.flyteidl.core.ArtifactID[]
+---@field principal string
+---@field launch_plan_id moongate.flyteidl.core.Identifier
+---@field labels table<string, string>
+
+---@class moongate.flyteidl.event.CloudEventTaskExecution: moongate.Message
+---@field raw_event moongate.flyteidl.event.TaskExecutionEvent
+---@field labels table<string, string>
+
+---@class moongate.flyteidl.event.CloudEventWorkflowExecution: moongate.Message
+---@field raw_event moongate.flyteidl.event.WorkflowExecutionEvent
+---@field output_interface moongate.flyteidl.core.TypedInterface
+---@field artifact_ids moongate.flyteidl.core.ArtifactID[]
+---@field reference_execution moongate.flyteidl.core.WorkflowExecutionIdentifier
+---@field principal string
+---@field launch_plan_id moongate.flyteidl.core.Identifier
+---@field labels table<string, string>
 
 ---@class moongate.flyteidl.event.DynamicWorkflowNodeMetadata: moongate.Message
 ---@field id moongate.flyteidl.core.Identifier

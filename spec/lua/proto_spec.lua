@@ -19,6 +19,28 @@ local function raises(body, why, input, conf)
   assert.error(function() run(body, input, conf) end, why)
 end
 
+describe("moongate.proto.known", function()
+  it("has the messages that are compiled in, as a descriptor set has them", function()
+    gate.run([[
+      local known = m.proto.known
+      assert(tostring(known):find("^moongate.proto.known %(%d+ messages%)$"))
+      local v2 = known:new("flyteidl.event.CloudEventTaskExecution", {raw_event = request.event, labels = {team = "ml"}})
+      local back = known:decode("flyteidl.event.CloudEventTaskExecution", known:encode("flyteidl.event.CloudEventTaskExecution", v2))
+      assert(back.labels.team == "ml" and back.raw_event.task_id.name == "wf.t")
+      v2.labels.team = "ads"
+      assert(back.labels.team == "ml" and v2.labels.team == "ads")
+      for _, name in ipairs {"io.cloudevents.v1.CloudEvent", "google.protobuf.Timestamp", "flyteidl2.workflow.ActionEvent"} do
+        assert(known:encode(name, known:new(name)) == "")
+      end
+      local ok, why = pcall(known.new, known, "flyteidl.event.CloudEventTaskExecutoin")
+      assert(not ok and why:find('moongate.proto.known has no message "flyteidl.event.CloudEventTaskExecutoin" (did you mean', 1, true), why)
+      assert(not pcall(known.new, known, "flyteidl.admin.Labels.ValuesEntry"))]], gate.task {})
+  end)
+  it("is there while a script loads", function()
+    gate.hook("local m = require 'moongate'\nlocal known = m.proto.known\nreturn function(e) e.n = #known:encode('google.protobuf.Duration', {seconds = 1}) end\n")
+  end)
+end)
+
 describe("moongate.proto", function()
   it("makes, encodes and decodes messages of a descriptor set", function()
     run([[
