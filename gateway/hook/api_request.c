@@ -245,17 +245,24 @@ static int message_pairs(lua_State *L)
     return 3;
 }
 
+typedef int put_fn(struct gw_buf *out, const ProtobufCMessage *m, struct gw_err *err);
+
+static void put_json(lua_State *L, const ProtobufCMessage *m, put_fn *put, struct gw_buf *b)
+{
+    struct gw_err err;
+
+    gw_guard_charge(L, GW_QUANTUM);
+    if (put(b, m, &err))
+        luaL_error(L, "%s: %s", short_name(m->descriptor), err.msg);
+}
+
 int gw_request_json(lua_State *L, int idx, struct gw_buf *b)
 {
     const struct gw_handle *h = gw_handle_test(L, idx, GW_H_MESSAGE);
-    struct gw_err err;
 
-    if (!h)
-        return 0;
-    gw_guard_charge(L, GW_QUANTUM);
-    if (gw_pb_json_put(b, h->p, &err))
-        luaL_error(L, "%s: %s", short_name(((const ProtobufCMessage *)h->p)->descriptor), err.msg);
-    return 1;
+    if (h)
+        put_json(L, h->p, gw_pb_json_put, b);
+    return h != NULL;
 }
 
 /* A Timestamp as RFC 3339, a Duration as "1.500s", both also when JSON could not tell them. */
@@ -384,13 +391,40 @@ static int mg_to_table(lua_State *L)
     return 1; /* a plain value already */
 }
 
+/* The option at 2, {form = "jsonpb"}. */
+static put_fn *check_form(lua_State *L)
+{
+    static const char *const forms[] = {"protojson", "jsonpb", NULL};
+    static put_fn *const puts[] = {gw_pb_json_put, gw_pb_jsonpb_put};
+    char shown[GW_SHOWN];
+    int form = 0;
+
+    if (lua_isnoneornil(L, 2))
+        return puts[0];
+    if (!lua_istable(L, 2))
+        gw_arg_error(L, 2, "a table of options");
+    gw_thaw(L, 2);
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "form") != 0)
+            luaL_error(L, "moongate.to_json: there is no option %s", gw_show(L, -2, shown));
+        for (form = 0; forms[form]; form++)
+            if (lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), forms[form]))
+                break;
+        if (!forms[form])
+            luaL_error(L, "moongate.to_json: form is \"protojson\" or \"jsonpb\", not %s",
+                       gw_show(L, -1, shown));
+    }
+    return puts[form];
+}
+
 static int mg_to_json(lua_State *L)
 {
+    const ProtobufCMessage *m = check_message(L, 1);
+    put_fn *put = check_form(L);
     struct gw_buf b;
 
-    check_message(L, 1);
     gw_scratch_buf(L, &b);
-    gw_request_json(L, 1, &b);
+    put_json(L, m, put, &b);
     gw_guard_buf(L, &b);
     lua_pushlstring(L, b.p, b.len);
     return 1;

@@ -329,6 +329,20 @@ describe("request", function()
       gate.task {reasons = {{reason = "a"}}})
   end)
 
+  it("is written in Go's form on request", function()
+    gate.run([[
+      local v, go = request.event, {form = "jsonpb"}
+      v.reason, v.phase = "<a&b>", 77
+      local text = m.to_json(v, go)
+      assert(text:find('"reason":"\\u003ca\\u0026b\\u003e"', 1, true) and text:find('"phase":77', 1, true), text)
+      assert(m.to_json(v):find('"reason":"<a&b>"', 1, true) and m.to_json(v, {form = "protojson"}) == m.to_json(v))
+      local function why(...) return select(2, pcall(m.to_json, v, ...)) end
+      assert(why({form = "go"}):find('form is "protojson" or "jsonpb", not "go"', 1, true))
+      assert(why({from = "jsonpb"}):find('there is no option "from"', 1, true) and why("jsonpb"):find("a table of options expected", 1, true))
+      local d = m.proto.known:new("google.protobuf.Duration", {seconds = 400000000000})
+      assert(select(2, pcall(m.to_json, d, go)):find("Duration", 1, true))]], gate.task {})
+  end)
+
   it("nests to a bounded depth, whichever way", function()
     local function grows(step)
       assert.error(function()
