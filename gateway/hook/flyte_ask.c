@@ -34,8 +34,16 @@ struct gw_flyte_asker {
     struct gw_buf header, value;
 };
 
-static const char *const methods[GW_ASKS] = {"AdminService/GetExecution",
-                                             "AdminService/GetWorkflow", "AdminService/GetTask"};
+static const struct {
+    const char *method;
+    int is_list; /* an empty one means that there is none */
+} asks[GW_ASKS] = {
+    [GW_ASK_EXECUTION] = {"AdminService/GetExecution", 0},
+    [GW_ASK_WORKFLOW] = {"AdminService/GetWorkflow", 0},
+    [GW_ASK_STORED] = {"AdminService/ListWorkflows", 1},
+    [GW_ASK_TASK] = {"AdminService/GetTask", 0},
+    [GW_ASK_ATTEMPT] = {"AdminService/ListTaskExecutions", 1},
+};
 
 static void start(struct gw_flyte_question *q);
 
@@ -79,7 +87,8 @@ static void unlink_caller(struct gw_flyte_caller *c)
 }
 
 /* Hooks go on in here, and may ask again; the question is no longer one to join. */
-static void answer_all(struct gw_flyte_question *q, struct gw_str answer, const char *why)
+static void answer_all(struct gw_flyte_question *q, struct gw_str answer, const char *code,
+                       const char *why)
 {
     struct gw_flyte_caller *c;
 
@@ -87,6 +96,7 @@ static void answer_all(struct gw_flyte_question *q, struct gw_str answer, const 
     while ((c = q->callers)) {
         unlink_caller(c);
         c->answer = answer;
+        c->code = code;
         (void)snprintf(c->why, sizeof(c->why), "%s", why);
         gw_wait_over(&c->wait);
     }
@@ -152,7 +162,7 @@ static void on_login(struct gw_flyte_login *l, const char *why)
     }
     (void)snprintf(text, sizeof(text), "%s", why);
     while ((q = waiting(a)))
-        answer_all(q, (struct gw_str){0}, text);
+        answer_all(q, (struct gw_str){0}, "UNAUTHENTICATED", text);
 }
 
 /* ---- one question ---- */
@@ -170,6 +180,8 @@ static void on_done(struct gw_fetch *f)
     struct gw_flyte_asker *a = q->asker;
 
     gw_flyte_call_read(call);
+    if (asks[q->what].is_list && call->status == GW_GRPC_OK && !call->body.len)
+        gw_flyte_call_none(call, "the list is empty");
     if (needs_token(q)) {
         q->again = q->waits = 1;
         want_login(a, q->number);
@@ -179,7 +191,7 @@ static void on_done(struct gw_fetch *f)
         gw_flyte_client_keep(a->client, q->what, gw_buf_str(&q->request), 1, call->body);
     else if (call->status == GW_GRPC_NOT_FOUND)
         gw_flyte_client_keep(a->client, q->what, gw_buf_str(&q->request), 0, gw_str_of(call->why));
-    answer_all(q, call->body, call->why);
+    answer_all(q, call->body, call->code, call->why);
 }
 
 static void start(struct gw_flyte_question *q)
@@ -188,7 +200,7 @@ static void start(struct gw_flyte_question *q)
     int due;
 
     q->number = gw_flyte_client_token(a->client, &a->header, &a->value, &due);
-    gw_flyte_call_start(&q->call, gw_flyte_client_url(a->client), methods[q->what],
+    gw_flyte_call_start(&q->call, gw_flyte_client_url(a->client), asks[q->what].method,
                         gw_buf_str(&q->request), gw_buf_str(&a->header), gw_buf_str(&a->value));
     if (due)
         want_login(a, q->number);
@@ -225,9 +237,9 @@ static struct gw_flyte_question *find(struct gw_flyte_asker *a, enum gw_flyte_wh
 }
 
 struct gw_flyte_caller *gw_flyte_ask(struct gw_flyte_asker *a, enum gw_flyte_what what,
-                                     struct gw_str request)
+                                     struct gw_str request, int as_it_is)
 {
-    struct gw_flyte_question *q = find(a, what, request);
+    struct gw_flyte_question *q = as_it_is ? NULL : find(a, what, request);
     struct gw_flyte_caller *c = calloc(1, sizeof(*c));
 
     if (!c)

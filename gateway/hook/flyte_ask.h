@@ -10,7 +10,7 @@
  * bytes and the message; the status behind it). Nothing here raises.
  *
  * Invariants
- *  1. Hooks that ask the same thing at a time share one call.
+ *  1. Hooks that ask the same thing at a time share one call, unless they want it as it is now.
  *  2. A call that was answered UNAUTHENTICATED is made once more, with a token that is newer. */
 enum {
     GW_FLYTE_ANSWER = 16 << 20, /* bytes of a message, as flyteidl's clients take */
@@ -27,14 +27,19 @@ struct gw_flyte_caller {
     struct gw_flyte_asker *asker;
     struct gw_flyte_question *of; /* NULL: answered */
     struct gw_str answer;         /* in the continuation; p NULL: why says why there is none */
+    const char *code;             /* then: gRPC's, or one of those below */
     char why[GW_FLYTE_WHY];
 };
+/* No answer that can be read; one that is larger than GW_FLYTE_ANSWER; nobody to ask. */
+#define GW_FLYTE_UNREACHABLE  "UNREACHABLE"
+#define GW_FLYTE_TOO_LARGE    "TOO_LARGE"
+#define GW_FLYTE_UNCONFIGURED "UNCONFIGURED"
 
 struct gw_flyte_asker *gw_flyte_asker_new(struct gw_flyte_client *client, struct gw_loop *loop);
 void gw_flyte_asker_free(struct gw_flyte_asker *a); /* NULL is fine; nobody waits */
-/* Never calls back inside. */
+/* Never calls back inside. as_it_is: a call that is under way already will not do. */
 struct gw_flyte_caller *gw_flyte_ask(struct gw_flyte_asker *a, enum gw_flyte_what what,
-                                     struct gw_str request);
+                                     struct gw_str request, int as_it_is);
 void gw_flyte_ask_end(struct gw_wait *w); /* the end of its wait */
 
 /* Between flyte_ask.c and flyte_login.c. */
@@ -43,6 +48,7 @@ struct gw_flyte_call { /* one unary call; its owner sets done */
     struct gw_buf url, frame;
     int status;         /* gRPC's; -1: no answer of gRPC */
     struct gw_str body; /* OK: the message */
+    const char *code;   /* why there is none, as scripts get it */
     char why[GW_FLYTE_WHY];
 };
 void gw_flyte_call_init(struct gw_flyte_call *c, struct gw_fetcher *fetcher,
@@ -52,6 +58,8 @@ void gw_flyte_call_fini(struct gw_flyte_call *c);
 void gw_flyte_call_start(struct gw_flyte_call *c, const char *url, const char *method,
                          struct gw_str request, struct gw_str header, struct gw_str value);
 void gw_flyte_call_read(struct gw_flyte_call *c); /* once its fetch is done */
+/* It was answered, and there is nothing. */
+void gw_flyte_call_none(struct gw_flyte_call *c, const char *why);
 
 enum { GW_GRPC_OK = 0, GW_GRPC_NOT_FOUND = 5, GW_GRPC_UNAUTHENTICATED = 16 };
 

@@ -131,9 +131,18 @@ static int read_body(struct gw_flyte_call *c)
     return 0;
 }
 
+void gw_flyte_call_none(struct gw_flyte_call *c, const char *why)
+{
+    c->status = GW_GRPC_NOT_FOUND;
+    c->code = codes[c->status];
+    c->body = (struct gw_str){0};
+    (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s: %s", c->code, why);
+}
+
 static void no_answer(struct gw_flyte_call *c, const char *why)
 {
     c->status = -1;
+    c->code = GW_FLYTE_UNREACHABLE;
     (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s", why);
 }
 
@@ -143,16 +152,19 @@ void gw_flyte_call_read(struct gw_flyte_call *c)
     char message[300];
 
     c->body = (struct gw_str){0};
+    c->code = NULL;
     c->why[0] = '\0';
     c->status = read_status(gw_fetch_answer_trailer(f, "grpc-status"));
     if (f->received > GW_FLYTE_ANSWER + HEAD) {
         no_answer(c, "the answer is larger than 16 MiB");
+        c->code = GW_FLYTE_TOO_LARGE;
     } else if (f->status && f->status != 200) {
         (void)snprintf(message, sizeof(message), "it answers HTTP %d", f->status);
         no_answer(c, message);
     } else if (!f->status || c->status < 0) {
         no_answer(c, f->why[0] ? f->why : "the answer has no grpc-status");
     } else if (c->status != GW_GRPC_OK) {
+        c->code = codes[c->status];
         put_message(message, sizeof(message), gw_fetch_answer_trailer(f, "grpc-message"));
         (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", codes[c->status],
                        message[0] ? ": " : "", message);

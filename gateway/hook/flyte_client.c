@@ -113,8 +113,13 @@ void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_probl
 static struct gw_cache *open_cache(struct gw_caches *all, enum gw_flyte_what what, int is_there)
 {
     static const char *const names[GW_ASKS][2] = {
-        {"no execution", "execution"}, {"no workflow", "workflow"}, {"no task", "task"}};
-    const int64_t s = is_there && what != GW_ASK_EXECUTION ? LONG_S : SHORT_S;
+        [GW_ASK_EXECUTION] = {"no execution", "execution"},
+        [GW_ASK_WORKFLOW] = {"no workflow", "workflow"},
+        [GW_ASK_STORED] = {"not stored", "stored"},
+        [GW_ASK_TASK] = {"no task", "task"},
+        [GW_ASK_ATTEMPT] = {"no attempt", "attempt"},
+    };
+    const int64_t s = is_there ? LONG_S : SHORT_S;
 
     return gw_caches_open(all, gw_str_of(names[what][is_there]),
                           &(struct gw_cache_conf){.max = KEPT, .ttl_ns = s * 1000000000});
@@ -214,23 +219,42 @@ const char *gw_flyte_client_url(const struct gw_flyte_client *c)
     return c->url;
 }
 
-/* ---- answers ---- */
+/* ---- answers: behind the time they were kept ---- */
+
+static int get(struct gw_cache *from, struct gw_str request, int64_t now, int64_t max_age_ns,
+               struct gw_arena *mem, struct gw_str *out)
+{
+    struct gw_str value;
+    int64_t at;
+
+    if (!gw_cache_get(from, request, now, mem, &value))
+        return 0;
+    memcpy(&at, value.p, sizeof(at));
+    *out = (struct gw_str){value.p + sizeof(at), value.len - sizeof(at)};
+    return now - at < max_age_ns;
+}
 
 int gw_flyte_client_get(struct gw_flyte_client *c, enum gw_flyte_what what, struct gw_str request,
-                        struct gw_arena *mem, struct gw_str *out)
+                        int64_t max_age_ns, struct gw_arena *mem, struct gw_str *out)
 {
     const int64_t now = gw_caches_now(c->caches);
 
-    if (gw_cache_get(c->there[what], request, now, mem, out))
+    if (get(c->there[what], request, now, max_age_ns, mem, out))
         return 1;
-    return gw_cache_get(c->none[what], request, now, mem, out) ? -1 : 0;
+    return get(c->none[what], request, now, max_age_ns, mem, out) ? -1 : 0;
 }
 
 void gw_flyte_client_keep(struct gw_flyte_client *c, enum gw_flyte_what what, struct gw_str request,
                           int is_there, struct gw_str answer)
 {
-    (void)gw_cache_set(is_there ? c->there[what] : c->none[what], request, answer,
-                       gw_caches_now(c->caches));
+    const int64_t now = gw_caches_now(c->caches);
+    struct gw_buf value;
+
+    gw_buf_init(&value, SIZE_MAX / 2, NULL);
+    gw_buf_put_str(&value, (struct gw_str){(const char *)&now, sizeof(now)});
+    gw_buf_put_str(&value, answer);
+    (void)gw_cache_set(is_there ? c->there[what] : c->none[what], request, gw_buf_str(&value), now);
+    gw_buf_free(&value);
 }
 
 /* ---- the token ---- */

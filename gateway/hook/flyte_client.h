@@ -14,8 +14,8 @@ struct gw_yaml;
 /* FlyteAdmin as moongate.flyte asks it: what all workers of a configuration share, the answers that
  * are kept and the token. Any thread. flyte_ask.h has a worker's own part: its connections.
  *
- * Kept: an execution for 10 s (its closure changes), a workflow or a task for an hour (they never
- * change), "there is none" for 10 s; 16 MiB in all, what was used longest ago goes first. */
+ * Kept for an hour, with the time it was said: whoever asks says how old an answer may be. "There
+ * is none" is kept for 10 s. 16 MiB in all, what was used longest ago goes first. */
 struct gw_flyte_client;
 
 struct gw_flyte_client_tls {
@@ -39,11 +39,19 @@ const struct gw_flyte_client_conf *gw_flyte_client_conf(const struct gw_flyte_cl
 const char *gw_flyte_client_url(const struct gw_flyte_client *c);
 
 /* What is asked for; the answers are kept apart. */
-enum gw_flyte_what { GW_ASK_EXECUTION, GW_ASK_WORKFLOW, GW_ASK_TASK, GW_ASKS };
+enum gw_flyte_what {
+    GW_ASK_EXECUTION,
+    GW_ASK_WORKFLOW, /* as it was compiled */
+    GW_ASK_STORED,   /* a workflow as it is stored: in a list */
+    GW_ASK_TASK,
+    GW_ASK_ATTEMPT, /* a node's last task execution: in a list */
+    GW_ASKS
+};
 
-/* What is kept for a request's bytes: 1 an answer, -1 why there is none, 0 nothing. On mem. */
+/* What is kept for a request's bytes and not older than max_age_ns: 1 an answer, -1 why there is
+ * none, 0 nothing. On mem. */
 int gw_flyte_client_get(struct gw_flyte_client *c, enum gw_flyte_what what, struct gw_str request,
-                        struct gw_arena *mem, struct gw_str *out);
+                        int64_t max_age_ns, struct gw_arena *mem, struct gw_str *out);
 void gw_flyte_client_keep(struct gw_flyte_client *c, enum gw_flyte_what what, struct gw_str request,
                           int is_there, struct gw_str answer);
 

@@ -146,10 +146,14 @@ function moongate.which(message, oneof) end
 ---@return table
 function moongate.to_table(message) end
 
----proto3 JSON.
+---@class moongate.JsonOptions
+---@field form? "protojson"|"jsonpb" jsonpb: byte for byte as Go's golang/protobuf writes it, and FlyteAdmin
+
+---proto3 JSON. jsonpb raises on what Go refuses: a Value without a kind, a Duration out of range.
 ---@param message moongate.Message
+---@param opts? moongate.JsonOptions
 ---@return string
-function moongate.to_json(message) end
+function moongate.to_json(message, opts) end
 
 ---@class moongate.Counter May be kept over calls.
 local Counter = {}
@@ -246,6 +250,7 @@ function ProtoSet:encode(type, fields) end
 function ProtoSet:decode(type, bytes) end
 
 ---@class moongate.proto
+---@field known moongate.ProtoSet what is compiled in: flyteidl's messages, CloudEvents', google.protobuf's
 moongate.proto = {}
 
 ---A descriptor set (protoc --include_imports --descriptor_set_out); the path is relative to the script.
@@ -302,24 +307,43 @@ function moongate.http.post(url, opts) end
 ---@return moongate.HttpAnswer?, string?
 function moongate.http.request(url, opts) end
 
----FlyteAdmin's records (`flyteadmin:` of the configuration). The hook waits; answers are kept: executions for 10 s, workflows
----and tasks for an hour.
+---@class moongate.FlyteOptions
+---@field max_age? number seconds that an answer may be old; of an execution 10, of a workflow or task 3600, of a task execution 0
+
+---@class moongate.WorkflowOptions: moongate.FlyteOptions
+---@field stored? boolean as FlyteAdmin keeps it, with its interface alone
+
+---FlyteAdmin's records (`flyteadmin:` of the configuration). The hook waits; answers are kept.
 ---@class moongate.flyte
 moongate.flyte = {}
 
 ---@param id string|table|moongate.Message "project:domain:name", {project=, domain=, name=}, or a message
+---@param opts? moongate.FlyteOptions
 ---@return moongate.flyteidl.admin.Execution? execution
 ---@return string? why there is none
-function moongate.flyte.execution(id) end
+---@return string? code "NOT_FOUND", "UNREACHABLE", "UNCONFIGURED", …
+function moongate.flyte.execution(id, opts) end
 
 ---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
+---@param opts? moongate.WorkflowOptions
 ---@return moongate.flyteidl.admin.Workflow? workflow
 ---@return string? why there is none
-function moongate.flyte.workflow(id) end
+---@return string? code
+function moongate.flyte.workflow(id, opts) end
 
 ---@param id string|table|moongate.Message "project:domain:name:version", {project=, domain=, name=, version=}, or a message
+---@param opts? moongate.FlyteOptions
 ---@return moongate.flyteidl.admin.Task? task
 ---@return string? why there is none
-function moongate.flyte.task(id) end
+---@return string? code
+function moongate.flyte.task(id, opts) end
+
+---The last attempt of a node's task.
+---@param node string|table|moongate.Message "project:domain:name:node", {execution_id={…}, node_id=}, or a message
+---@param opts? moongate.FlyteOptions
+---@return moongate.flyteidl.admin.TaskExecution? task_execution
+---@return string? why there is none
+---@return string? code
+function moongate.flyte.task_execution(node, opts) end
 
 return moongate

@@ -1,5 +1,4 @@
 """moongate.flyte: hooks that ask a FlyteAdmin, which is a stand-in made of flyteidl's own stubs."""
-import concurrent.futures
 import contextlib
 import http.server
 import json
@@ -10,10 +9,11 @@ import urllib.parse
 
 import grpc
 import pytest
-from flyteidl.admin import execution_pb2, task_pb2, workflow_pb2
-from flyteidl.service import admin_pb2_grpc, auth_pb2, auth_pb2_grpc
+from flyteidl.admin import task_execution_pb2, workflow_pb2
+from flyteidl.core import identifier_pb2
 
 import flyte
+from flyteadmin import Admin, served
 from gateway import run
 from reloading import counts
 from wait import wait_until
@@ -39,69 +39,6 @@ return function(event, request, flyte)
   event.what = w and #w.closure.compiled_workflow.primary.template.nodes or moongate.clean(why)
 end
 """
-
-
-class Admin(admin_pb2_grpc.AdminServiceServicer, auth_pb2_grpc.AuthMetadataServiceServicer):
-    """What it is asked for, and by whom; `fail` is how it answers instead."""
-
-    def __init__(self):
-        self.asked, self.tokens, self.fail, self.gate, self.accepts = [], [], None, None, None
-        self.token_url, self.nodes = "", 1
-
-    def enter(self, context, what):
-        self.asked.append(what)
-        said = dict(context.invocation_metadata())
-        self.tokens.append(said.get("flyte-authorization"))
-        if self.gate:
-            self.gate.wait(30)
-        if self.accepts is not None and said.get("flyte-authorization") not in self.accepts:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "token is missing or bad")
-        if self.fail:
-            context.abort(*self.fail)
-
-    def GetTask(self, request, context):
-        self.enter(context, f"task {request.id.name} {request.id.version} {request.id.resource_type}")
-        if request.id.name == "none":
-            context.abort(grpc.StatusCode.NOT_FOUND, "no task “none”, 100%")
-        task = task_pb2.Task(id=request.id)
-        task.closure.compiled_task.template.type = "spark"
-        return task
-
-    def GetExecution(self, request, context):
-        self.enter(context, f"execution {request.id.name}")
-        e = execution_pb2.Execution(id=request.id)
-        e.spec.launch_plan.name = "nightly"
-        return e
-
-    def GetWorkflow(self, request, context):
-        self.enter(context, f"workflow {request.id.name} {request.id.version}")
-        w = workflow_pb2.Workflow(id=request.id)
-        for i in range(self.nodes):
-            w.closure.compiled_workflow.primary.template.nodes.add(id=f"n{i}" + "x" * 1000)
-        return w
-
-    def GetOAuth2Metadata(self, request, context):
-        return auth_pb2.OAuth2MetadataResponse(token_endpoint=self.token_url)
-
-    def GetPublicClientConfig(self, request, context):
-        return auth_pb2.PublicClientAuthConfigResponse(scopes=["all", "offline"], authorization_metadata_key="flyte-authorization",
-                                                       audience="https://flyte")
-
-
-@contextlib.contextmanager
-def served(admin, credentials=None):
-    """Its address."""
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
-    admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
-    auth_pb2_grpc.add_AuthMetadataServiceServicer_to_server(admin, server)
-    port = server.add_secure_port("127.0.0.1:0", credentials) if credentials else server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        if admin.gate:
-            admin.gate.set()
-        server.stop(None).wait()
 
 
 @contextlib.contextmanager
@@ -169,6 +106,94 @@ def test_it_gives_tasks_executions_and_workflows(gateway):
             send(g, request)
             assert whats(g, 1) == [what]
             assert admin.asked[-1] == asked
+
+
+STORED = """\
+local moongate = require "moongate"
+return function(event)
+  local w, why, code = moongate.flyte.workflow("flytesnacks:development:wf:" .. moongate.params.version, {stored = true})
+  event.what = w and w.closure.compiled_workflow.primary.template.interface.inputs.variables.n.description or code .. " " .. why
+end
+"""
+ATTEMPT = """\
+local moongate = require "moongate"
+return function(event, request)
+  local attempt, why, code = moongate.flyte.task_execution(request.event.id, {max_age = moongate.params.max_age})
+  event.what = attempt and attempt.id.retry_attempt or code .. " " .. why
+end
+"""
+
+
+def stored_workflow():
+    w = workflow_pb2.Workflow(id=identifier(identifier_pb2.WORKFLOW, "wf"))
+    w.closure.compiled_workflow.primary.template.interface.inputs.variables["n"].description = "how often"
+    return w
+
+
+def identifier(kind, name):
+    return identifier_pb2.Identifier(resource_type=kind, project="flytesnacks", domain="development", name=name, version="v1")
+
+
+def attempt(number, node_id="n0"):
+    return task_execution_pb2.TaskExecution(id=identifier_pb2.TaskExecutionIdentifier(
+        task_id=identifier(identifier_pb2.TASK, "wf.t"), retry_attempt=number,
+        node_execution_id=identifier_pb2.NodeExecutionIdentifier(node_id=node_id, execution_id=flyte.execution("f1"))))
+
+
+def with_params(address, params):
+    return config(address).replace("hooks: [h.lua]", f"hooks: [h.lua], params: {params}")
+
+
+def test_a_stored_workflow_comes_from_a_list(gateway):
+    admin = Admin().keep(stored_workflow())
+    with served(admin) as address:
+        for version, what in [("v1", "how often"), ("v2", "NOT_FOUND FlyteAdmin: NOT_FOUND: the list is empty"),
+                              ("v1+eq(name;x)", "NOT_FOUND FlyteAdmin: NOT_FOUND: no version has such characters")]:
+            g = gateway(with_params(address, f'{{version: "{version}"}}'), files={"h.lua": STORED}, name=version)
+            send(g, flyte.workflow(), flyte.workflow(phase="SUCCEEDED"))
+            assert whats(g, 2) == [what] * 2
+        assert admin.asked == ["stored wf eq(version,v1) 1", "stored wf eq(version,v2) 1"]       # kept, also that there is none
+
+
+def test_the_last_attempt_is_asked_anew_unless_an_old_one_will_do(gateway):
+    admin = Admin().keep(attempt(0), attempt(2), attempt(1), attempt(7, "n1"))
+    with served(admin) as address:
+        g = gateway(with_params(address, "{}"), files={"h.lua": ATTEMPT})
+        send(g, flyte.node(phase="QUEUED"))
+        assert whats(g, 1) == [2]
+        admin.keep(attempt(3))
+        send(g, flyte.node(), flyte.node(node_id="end-node"))
+        assert whats(g, 3)[1:] == [3, "NOT_FOUND FlyteAdmin: NOT_FOUND: the list is empty"]
+        assert admin.asked == ["attempts n0 retry_attempt 1"] * 2 + ["attempts end-node retry_attempt 1"]
+        old = gateway(with_params(address, "{max_age: 3600}"), files={"h.lua": ATTEMPT}, name="old")
+        send(old, flyte.node(phase="QUEUED"))
+        assert whats(old, 1) == [3]
+        admin.keep(attempt(4))
+        send(old, flyte.node())
+        assert whats(old, 2) == [3, 3]
+
+
+def test_an_execution_may_be_as_old_as_a_hook_says(gateway):
+    script = EXECUTION.replace("flyte.execution)", "flyte.execution, {max_age = request.event.phase == 'QUEUED' and 0 or 3600})")
+    admin = Admin()
+    with served(admin) as address:
+        g = gateway(config(address), files={"h.lua": script})
+        send(g, flyte.workflow(phase="QUEUED"), flyte.workflow(), flyte.workflow(phase="SUCCEEDED"))
+        assert whats(g, 3) == ["nightly"] * 3
+        assert len(admin.asked) == 1
+        send(g, flyte.workflow(phase="QUEUED"))
+        assert whats(g, 4) == ["nightly"] * 4
+        assert len(admin.asked) == 2
+
+
+def test_an_id_of_an_event_that_lacks_a_part_names_nothing(gateway):
+    admin = Admin()
+    with served(admin) as address:
+        g = gateway(config(address), files={"h.lua": EXECUTION.replace(
+            'flyte.project .. ":" .. flyte.domain .. ":" .. flyte.execution', "request.event.execution_id")})
+        send(g, flyte.workflow(name=""))
+        assert whats(g, 1) == ["FlyteAdmin: NOT_FOUND: the id has no name"]
+        assert not admin.asked
 
 
 def test_answers_are_kept_for_all_workers(gateway):
@@ -472,7 +497,9 @@ def test_specs_answer_it(tmp_path):
     ("task(r.event.execution_id)", "the id is a message Identifier, not WorkflowExecutionIdentifier"),
     ("workflow(5)", 'the id is a table, a message or "project:domain:name:version", not 5'),
     ("workflow()", "bad argument #1"),
-    ("execution(('x'):rep(5000) .. ':b:c')", "4096 at most")])
+    ("execution(('x'):rep(5000) .. ':b:c')", "4096 at most"),
+    ("task_execution 'a:b:c'", '"a:b:c" is no "project:domain:name:node"'),
+    ("task_execution {node_id = 'n0'}", "the id has no project")])
 def test_wrong_ids_raise(gateway, call, why):
     admin = Admin()
     with served(admin) as address:
