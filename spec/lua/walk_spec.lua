@@ -127,7 +127,7 @@ describe("specs", function()
 
   it("call every function of the modules beside them", function()
     for _, path in ipairs(lines_of("ls lua/moongate/*.lua")) do
-      local name = path:match("([%l_]+)%.lua$")
+      local name = path:match("([%l%d_]+)%.lua$")
       if not name:find("_spec$") and not name:find("^meta") and name ~= "test" then
         local spec = assert(specs["lua/moongate/" .. name .. "_spec.lua"], path .. " has no spec beside it")
         local alias = assert(spec:match('local (%w+) = require "moongate%.' .. name .. '"'), path)
