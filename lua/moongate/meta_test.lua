@@ -72,7 +72,7 @@
 ---@field set? table
 ---@field remove? string|string[]
 ---@field hook_limits? table
----@field format? {data: "protobuf"|"json"}
+---@field format? {data: "protobuf"|"json"?, style: string?, id_spacing: 1|2|nil, enrich_all: boolean?}
 ---@field name? string the pipeline's
 ---@field source? string
 
@@ -96,7 +96,7 @@
 local gate = {}
 
 ---A hook, fresh in each test. Paths are relative to the spec file.
----@param scripts string|string[]
+---@param scripts string|string[] none of them: rules and style alone
 ---@param conf? moongate.test.HookConf
 ---@return moongate.test.Hook
 function gate.hook(scripts, conf) end
@@ -129,9 +129,16 @@ function gate.event(t) end
 ---@return moongate.test.Request[] calls what it answered
 function gate.http(url, response) end
 
----Answers moongate.flyte. Ids are "project:domain:name", of workflows and tasks "project:domain:name:version"; a record is
----a table by proto names, or a text: why there is none.
----@param records {execution: table<string, table|string>?, workflow: table<string, table|string>?, task: table<string, table|string>?}
+---@class moongate.test.Records
+---@field execution? table<string, table|string>
+---@field workflow? table<string, table|string> of both forms
+---@field task? table<string, table|string>
+---@field task_execution? table<string, table|string>
+
+---Answers moongate.flyte. Ids are "project:domain:name", of workflows and tasks "project:domain:name:version", of task
+---executions "project:domain:name:node"; a record is a table by proto names, or a text: why there is none. false: no
+---FlyteAdmin is configured.
+---@param records moongate.test.Records|false
 ---@return string[] asked "execution project:domain:name"
 function gate.flyteadmin(records) end
 

@@ -269,10 +269,11 @@ local answer_error -- what a function given to gate.http raised
 local Hook = {}
 local opened = setmetatable({}, {__mode = "k"}) -- hook: {host's, epoch of its last call}
 
--- scripts: a path, relative to the spec file, or a list of them. conf: keys of a pipeline.
+-- scripts: a path, relative to the spec file, or a list of them (an empty one if conf has rules or a style). conf: keys
+-- of a pipeline.
 function gate.hook(scripts, conf)
   local paths = type(scripts) == "string" and {scripts} or scripts
-  if type(paths) ~= "table" or #paths == 0 then
+  if type(paths) ~= "table" or (#paths == 0 and not conf) then
     error("gate.hook takes the path of a script, or a list of them, got " .. show(scripts), 2)
   end
   for _, path in ipairs(paths) do
@@ -359,28 +360,45 @@ local function read_response(r)
   return r.status or 200, moongate.json.encode(r.json), headers
 end
 
-local RECORDS = {execution = true, workflow = true, task = true}
+local RECORDS = {execution = true, workflow = true, task = true, task_execution = true}
 
--- Answers moongate.flyte: {execution = {["project:domain:name"] = record}, workflow = {…},
--- task = {["project:domain:name:version"] = …}}. A record is a table by proto names, or a text: why there is none.
--- Gives the list of what was asked for.
-function gate.flyteadmin(records)
-  if type(records) ~= "table" then error("gate.flyteadmin takes a table, got " .. show(records), 2) end
+local function check_records(records)
+  if type(records) ~= "table" then
+    error("gate.flyteadmin takes a table, or false: there is none; got " .. show(records), 3)
+  end
   for kind, by_id in pairs(records) do
     if not RECORDS[kind] then
-      error("gate.flyteadmin has no " .. show(kind) .. "; it has execution, workflow, task", 2)
+      error("gate.flyteadmin has no " .. show(kind) .. "; it has execution, workflow, task, task_execution", 3)
     end
     if type(by_id) ~= "table" then
-      error("gate.flyteadmin: " .. kind .. " is a table of records by id, got " .. show(by_id), 2)
+      error("gate.flyteadmin: " .. kind .. " is a table of records by id, got " .. show(by_id), 3)
     end
   end
+end
+
+-- What moongate.flyte gets in place of a record.
+local function no_record(why)
+  if why == nil then return "FlyteAdmin: NOT_FOUND", "NOT_FOUND" end
+  return "FlyteAdmin: " .. why, why:match("^[A-Z_]+") or "UNREACHABLE"
+end
+
+-- Answers moongate.flyte: {execution = {["project:domain:name"] = record}, workflow = {…},
+-- task = {["project:domain:name:version"] = …}, task_execution = {["project:domain:name:node"] = …}}. A record is a table
+-- by proto names, or a text: why there is none ("UNAVAILABLE: …"). false: no FlyteAdmin is configured. Gives the list of
+-- what was asked for.
+function gate.flyteadmin(records)
+  if records ~= false then check_records(records) end
   local asked = {}
   table.insert(world.answers, {method = "ASK", pattern = "^flyteadmin%.", calls = {}, response = function(request)
-    local kind, id = request.url:match("^flyteadmin%.(%a+):(.*)$")
-    local record = (records[kind] or {})[id]
+    local kind, id = request.url:match("^flyteadmin%.([%a_]+):(.*)$")
     table.insert(asked, kind .. " " .. id)
+    if not records then
+      return {status = 404, body = "no FlyteAdmin is configured: flyteadmin.address", headers = {code = "UNCONFIGURED"}}
+    end
+    local record = (records[kind] or {})[id]
     if type(record) == "table" then return {json = record} end
-    return {status = 404, body = "FlyteAdmin: " .. (record or "NOT_FOUND")}
+    local why, code = no_record(record)
+    return {status = 404, body = why, headers = {code = code}}
   end})
   return asked
 end

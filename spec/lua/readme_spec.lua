@@ -33,7 +33,7 @@ describe("lua/README.md", function()
 
   it("names what the shipped modules have, and nothing else", function()
     local there, told = {}, {}
-    for _, module in ipairs {"filters", "enrich", "redact", "route", "rules"} do
+    for _, module in ipairs {"filters", "enrich", "redact", "route", "rules", "go_url"} do
       local out = gate.run(([[
         local module, names = require "moongate.%s", {}
         if type(module) == "function" then module = {[""] = module} end
@@ -48,8 +48,8 @@ describe("lua/README.md", function()
     end
     local section = readme:match("\n### Shipped modules\n.-\n(|.-)\n\n")
     for line in section:gmatch("[^\n]+") do
-      for name in line:gmatch("`([%l]+%.?[%l_]*[^`]*)`") do
-        if name:find("^[%l_]+%.[%l_]+%b()$") or name:find("^rules%(") or name:find("^redact%.[%l_]+$") then told[#told + 1] = name end
+      for name in line:gmatch("`([%l][%l%d_]*%.?[%l_]*[^`]*)`") do
+        if name:find("^[%l_]+%.[%l_]+%b()$") or name:find("^[%l%d_]+%(conf%)$") or name:find("^redact%.[%l_]+$") then told[#told + 1] = name end
       end
     end
     assert.same(set(there), set(told))
