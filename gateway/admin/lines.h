@@ -37,8 +37,9 @@ struct gw_lines *gw_lines_letters(struct gw_log *log, const struct gw_letter_que
 /* {"dropped":n} at the end. Closing it early stops it. */
 struct gw_lines *gw_lines_drop(struct gw_log *log, const struct gw_letter_query *q,
                                struct gw_loop *loop, struct gw_mail *wake, struct gw_err *err);
-/* {seq, received_at, kind, key, id}; raw: and `record`, its bytes in base64. What cannot be read
- * has `error`, and null for what is not known. From from_ns on and before to_ns (0: now). */
+/* {seq, received_at, kind, key, id}, of a CloudEvent that carries a request also `carries`, the
+ * kind of that; raw: and `record`, its bytes in base64. What cannot be read has `error`, and null
+ * for what is not known. From from_ns on and before to_ns (0: now). */
 struct gw_lines *gw_lines_records(struct gw_log *log, int64_t from_ns, int64_t to_ns, int raw,
                                   struct gw_err *err);
 /* {total, done, published, filtered, failed, seen, span, error, ended, broken} at once, each 200

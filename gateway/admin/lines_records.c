@@ -22,8 +22,11 @@ static void put_known(struct records *l, struct gw_buf *out, const struct gw_rec
 {
     const char *why;
     const struct gw_str id = gw_record_event_id(l->mem, r, &why);
+    const enum gw_kind carried = r->kind == GW_OTHER ? gw_flyte_carried_in(r->payload) : GW_OTHER;
 
     gw_put_json_member(out, "kind", gw_str_of(gw_kind_names[r->kind]));
+    if (carried != GW_OTHER)
+        gw_put_json_member(out, "carries", gw_str_of(gw_kind_names[carried]));
     gw_put_json_member(out, "key", r->key);
     gw_put_json_member(out, "id", id);
     if (why)

@@ -188,7 +188,9 @@ static int on_dump(void *ctx, struct gw_str line)
     struct gw_log_cmd *l = ctx;
     enum gw_kind kind;
 
-    if (l->conf && !gw_kind_parse(gw_line_get(l->mem, line, "kind"), &kind) &&
+    if (l->conf &&
+        (!gw_kind_parse(gw_line_get(l->mem, line, "carries"), &kind) ||
+         !gw_kind_parse(gw_line_get(l->mem, line, "kind"), &kind)) &&
         !(l->conf->event_type_mask & 1U << kind))
         return 0;
     gw_arena_reset(l->mem);
@@ -218,8 +220,10 @@ static int log_dump(int argc, char **argv)
     const struct gw_usage usage = {
         .command = "log dump",
         .line = "moongate log dump [-c FILE] [--from TIME] [--to TIME] [--pipeline P]",
-        .about = "Prints a JSON object for each record that is kept, oldest first: seq, "
-                 "received_at, kind, key, and\nid, of the event it becomes. " TIMES,
+        .about =
+            "Prints a JSON object for each record that is kept, oldest first: seq, "
+            "received_at, kind, key, and\nid, of the event it becomes; `carries`, the kind of the "
+            "request in a CloudEvent. " TIMES,
         .options = options};
     const int rc = read_options(&usage, &l, argc, argv);
 

@@ -269,16 +269,16 @@ static int64_t run_once(struct try *t, struct gw_hooks *h, struct gw_try_event *
 {
     int64_t begin;
 
-    *r = (struct run){.c = {.mem = e->mem,
-                            .event = &e->event,
-                            .request = e->is_flyte ? &e->request : NULL,
-                            .flyte = e->is_flyte ? &e->facts : NULL,
-                            .received_at_ns = gw_clock_wall_ns(),
-                            .seed = gw_hash64(gw_event_text(&e->event, "id")),
-                            .kind = e->is_flyte && e->request.form == GW_CARRY_STYLE
-                                        ? (int)e->request.kind
-                                        : GW_OTHER,
-                            .done = on_done}};
+    *r = (struct run){
+        .c = {.mem = e->mem,
+              .event = &e->event,
+              .request = e->is_flyte ? &e->request : NULL,
+              .flyte = e->is_flyte ? &e->facts : NULL,
+              .received_at_ns = gw_clock_wall_ns(),
+              .seed = gw_hash64(gw_event_text(&e->event, "id")),
+              .kind = (int)(e->is_flyte ? e->request.kind
+                                        : gw_flyte_carried(gw_event_text(&e->event, "type"))),
+              .done = on_done}};
     begin = gw_clock_mono_ns();
     gw_hooks_start(h, &r->c);
     *waited = !r->done;

@@ -113,7 +113,7 @@ struct gw_hook_call {
     int64_t received_at_ns;
     int64_t now_ns; /* what moongate.now says; 0: the clock */
     uint64_t seed;  /* of the record's position: uuid is stable over a crash */
-    int kind;       /* enum gw_kind: hooks with other event_types are skipped */
+    int kind;       /* enum gw_kind, carried ones too: hooks with other event_types are skipped */
     void (*done)(struct gw_hook_call *c);
     /* out */
     enum gw_hook_verdict verdict;

@@ -299,6 +299,7 @@ static int make_event(struct gw_spec_call *k, const struct gw_style_conf *style,
     if (which == GW_OTHER) {
         if (gw_event_json_read(&k->event, json, err))
             return -1;
+        k->c.kind = (int)gw_flyte_carried(gw_event_text(&k->event, "type"));
         if (!gw_flyte_from_event(&k->event, &k->request))
             return 0;
     } else if (gw_flyte_decode_json(k->mem, which, json, &k->request, err) ||

@@ -70,7 +70,7 @@ static int run_hooks(struct gw_diff_side *s, const struct gw_record *rec, struct
         .received_at_ns = rec->received_at_ns,
         .now_ns = now_ns,
         .seed = gw_hash64((struct gw_str){(const char *)&rec->at, sizeof(rec->at)}),
-        .kind = rec->kind,
+        .kind = (int)gw_event_kind(rec, ev),
         .done = on_done};
     s->done = 0;
     gw_hooks_start(s->hooks, c);
@@ -104,7 +104,7 @@ int gw_diff_run(struct gw_diff_side *s, const struct gw_record *rec, int64_t now
         fail(s, "undecodable", "the record is damaged");
         return 0;
     }
-    if (!(s->conf->event_type_mask & 1U << rec->kind)) {
+    if (!gw_pipeline_takes(s->conf, rec)) {
         filter(s, "event_types");
         return 0;
     }

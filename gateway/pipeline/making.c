@@ -49,6 +49,12 @@ const char *gw_event_make(const struct gw_style_conf *style, const struct gw_str
     return NULL;
 }
 
+enum gw_kind gw_event_kind(const struct gw_record *rec, const struct gw_event *ev)
+{
+    return rec->kind == GW_OTHER ? gw_flyte_carried(gw_event_text(ev, "type"))
+                                 : (enum gw_kind)rec->kind;
+}
+
 int gw_event_facts(const struct gw_record *rec, const struct gw_event *ev,
                    struct gw_flyte_request *request, struct gw_flyte *flyte)
 {
@@ -189,7 +195,7 @@ static void start_hooks(struct gw_worker *w, struct gw_item *it, struct gw_event
     c->received_at_ns = it->rec.received_at_ns;
     c->now_ns = 0;
     c->seed = gw_hash64((struct gw_str){(const char *)&it->rec.at, sizeof(it->rec.at)});
-    c->kind = it->rec.kind;
+    c->kind = (int)gw_event_kind(&it->rec, ev);
     c->done = on_done;
     c->run = NULL;
     it->calls++;

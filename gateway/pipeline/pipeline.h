@@ -14,6 +14,7 @@ struct gw_log;
 struct gw_loop;
 struct gw_metrics;
 struct gw_pipeline;
+struct gw_record;
 struct gw_sources;
 
 /* A pipeline: its cursor and its workers (a thread and a loop each). Pipelines share only the log.
@@ -57,6 +58,9 @@ struct gw_pipeline_conf {
     const char *contested; /* why it may not take over from renamed_from; NULL: it may */
 };
 extern const struct gw_field gw_pipeline_fields[];
+/* It is of the pipeline's event types. A CloudEvent that carries a request is of the type of that
+ * request, which its payload tells: -1, rec has none (it was only peeked at). */
+int gw_pipeline_takes(const struct gw_pipeline_conf *conf, const struct gw_record *rec);
 /* What the table cannot say: event types, match keys, attribute names, publisher and mode, the
  * name. */
 void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p);

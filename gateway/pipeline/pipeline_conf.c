@@ -1,6 +1,7 @@
 /* The keys of a pipeline. */
 #include "pipeline/pipeline.h"
 
+#include "log/record.h"
 #include "pipeline/rate.h"
 
 enum { SECOND = 1000, DAY = 86400 * SECOND };
@@ -70,7 +71,8 @@ const struct gw_field gw_pipeline_fields[] = {
     {"start", GW_F_CHOICE, AT(start), .def = "new", .choices = starts,
      .help = "Where a new pipeline begins: from now on, or at the oldest record kept."},
     {"event_types", GW_F_STRS, AT(event_types),
-     .help = "all, *, workflow, node, task, action, other; others are filtered. Default: all."},
+     .help = "all, *, workflow, node, task, action, other; others are filtered. A CloudEvent of "
+             "FlyteAdmin's is of the type that it carries. Default: all."},
     {"match", GW_F_VALUE, AT(match),
      .help = "Fields of flyte and attributes to globs, or lists of them; all keys must match."},
     {"rename", GW_F_VALUE, AT(rename), .help = "Attributes to their new names."},
@@ -101,3 +103,16 @@ const struct gw_field gw_pipeline_fields[] = {
     {"publisher", GW_F_UNION, AT(publisher), .required = 1, .variant = gw_publisher_variant,
      .help = "Where the events go."},
     {0}};
+
+int gw_pipeline_takes(const struct gw_pipeline_conf *conf, const struct gw_record *rec)
+{
+    const unsigned all = (1U << GW_KINDS) - 1;
+    enum gw_kind kind = (enum gw_kind)rec->kind;
+
+    if (kind == GW_OTHER && (conf->event_type_mask & all) != all) {
+        if (!rec->payload.p)
+            return -1;
+        kind = gw_flyte_carried_in(rec->payload);
+    }
+    return conf->event_type_mask >> kind & 1;
+}

@@ -304,8 +304,7 @@ static void *dry_main(void *arg)
         read_ahead(r);
         if (!r->have)
             break;
-        if (!r->conf.letters && !r->rec.damaged &&
-            !(r->pipeline_conf.event_type_mask & 1U << r->rec.kind))
+        if (!r->conf.letters && !r->rec.damaged && !gw_pipeline_takes(&r->pipeline_conf, &r->rec))
             continue;
         pthread_mutex_lock(&r->lock);
         r->counts.done++;

@@ -172,6 +172,10 @@ static void take(struct gw_worker *w)
         return;
     }
     gw_window_measure(&w->window, it);
+    if (!it->rec.damaged && !gw_pipeline_takes(w->conf, &it->rec)) {
+        gw_item_filtered(w, it, "event_types", w->count.event_types);
+        return;
+    }
     if (!it->rec.damaged) {
         gw_item_start(w, it);
         return;
@@ -180,7 +184,7 @@ static void take(struct gw_worker *w)
     gw_item_end(w, it);
 }
 
-/* What is not of the pipeline's event types. */
+/* What is not of the pipeline's event types, as its header tells. */
 static void pass_over(struct gw_worker *w, const struct gw_record *head)
 {
     if (w->pipeline->ends) {
@@ -223,7 +227,7 @@ static void read_on(struct gw_worker *w)
         } else if (gw_reach_waits(w, head.at.offset)) {
             w->reach.beyond = 1;
             return;
-        } else if (!head.damaged && !(w->conf->event_type_mask & 1U << head.kind)) {
+        } else if (!head.damaged && !gw_pipeline_takes(w->conf, &head)) {
             pass_over(w, &head);
         } else {
             take(w);

@@ -179,6 +179,8 @@ void gw_worker_close(struct gw_worker *w);        /* the outbox is closed alread
 const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
                           const struct gw_record *rec, struct gw_flyte_request *request,
                           struct gw_event *ev, struct gw_err *err);
+/* What event_types of hooks go by: the record's kind, or that of the request it carries. */
+enum gw_kind gw_event_kind(const struct gw_record *rec, const struct gw_event *ev);
 /* The facts of a Flyte event, also of one that came in as a CloudEvent that carries a request (then
  * request gets it). 0: it is not Flyte's. */
 int gw_event_facts(const struct gw_record *rec, const struct gw_event *ev,

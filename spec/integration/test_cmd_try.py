@@ -171,6 +171,9 @@ def test_flyteadmins_own_cloudevents_have_their_request(tried):
              "data": {"event": {"executionId": {"project": "p", "domain": "d", "name": "n"}, "phase": "RUNNING"}}}
     out = tried(hook('if flyte then e.project = flyte.project end'), event=event)
     assert out.startswith("workflow x\n") and 'project: "p"' in marked(out, "+")
+    for kind, seen in (("workflow", ["a: 1"]), ("other", [])):
+        script = f'return {{event_types = {{"{kind}"}}, on_event = function(e) e.a = 1 end}}'
+        assert marked(tried(script, event=event), "+") == seen
 
 
 def test_params_are_typed_as_in_yaml(tried):

@@ -61,11 +61,14 @@ describe("a CloudEvent of FlyteAdmin's", function()
     assert.equal("filter", hook(event("flyteadmin", kind, data)).verdict)
   end)
 
-  it("is of the type that it was accepted as", function()
+  it("is of the type of the request that it carries", function()
     local kind, data = vector("workflow-failed-user", "flyteadmin")
     local script = "\nreturn {event_types = {'%s'}, on_event = function() return false end}"
-    assert.equal("publish", gate.hook(script:format("workflow"))(event("flyteadmin", kind, data)).verdict)
-    assert.equal("filter", gate.hook(script:format("other"))(event("flyteadmin", kind, data)).verdict)
+    for _, text in ipairs {data, "[]"} do -- its type says it, whatever is in it
+      assert.equal("filter", gate.hook(script:format("workflow"))(event("flyteadmin", kind, text)).verdict)
+      assert.equal("publish", gate.hook(script:format("other"))(event("flyteadmin", kind, text)).verdict)
+    end
+    assert.equal("publish", gate.hook(script:format("task"))(event("flyteadmin", kind, data)).verdict)
   end)
 
   it("carries a changed request in its own form", function()

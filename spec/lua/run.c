@@ -255,6 +255,7 @@ static int hook_call(lua_State *L)
     c.kind = (int)kind;
     if (!bad && kind == GW_OTHER) {
         bad = gw_event_json_read(&ev, json, &err);
+        c.kind = (int)gw_flyte_carried(gw_event_text(&ev, "type"));
         if (!bad && gw_flyte_from_event(&ev, &request)) {
             c.request = &request;
             c.flyte = &facts;

@@ -55,6 +55,24 @@ static void on_result(void *ctx, const struct gw_spec_result *r)
     snprintf(t->names + len, sizeof(t->names) - len, "%s%s", len ? "," : "", r->name);
 }
 
+TEST(test_spec_events_are_of_the_type_that_they_carry)
+{
+    const char *names[] = {"a_spec.lua"};
+    struct gw_strs files = {names, 1};
+    struct gw_spec_conf conf = conf_of(&files);
+    struct gw_spec_report r;
+
+    write_file("hook.lua", "return {event_types = {'task'}, on_event = function(e) e.n = 1 end}");
+    write_file("a_spec.lua",
+               "local gate = require 'moongate.test'\n"
+               "local hook = gate.hook('hook.lua')\n"
+               "it('goes by the type', function()\n"
+               "  assert.equal(1, hook(gate.event{type='com.flyte.resource.task'})[1].n)\n"
+               "  assert.is_nil(hook(gate.event{type='com.flyte.resource.node'})[1].n)\n"
+               "end)\n");
+    CHECK(gw_spec_run(&conf, &r) == 0 && r.successes == 1);
+}
+
 TEST(test_spec_reports_counts_and_the_first_failure)
 {
     const char *names[] = {"a_spec.lua"};

@@ -81,7 +81,7 @@ static void finish(void)
     gw_arena_free(problems.mem);
 }
 
-static void add(const char *id, const char *data)
+static void add_of(const char *type, const char *id, const char *data)
 {
     struct gw_arena *mem = gw_arena_new();
     static uint64_t seq;
@@ -93,7 +93,7 @@ static void add(const char *id, const char *data)
     gw_event_init(&ev, mem);
     gw_event_set(&ev, GW_STR("id"), gw_str_of(id));
     gw_event_set(&ev, GW_STR("source"), GW_STR("/s"));
-    gw_event_set(&ev, GW_STR("type"), GW_STR("t"));
+    gw_event_set(&ev, GW_STR("type"), gw_str_of(type));
     if (data) {
         gw_event_set(&ev, GW_STR("datacontenttype"), GW_STR("application/json"));
         ev.data_kind = GW_DATA_JSON;
@@ -104,6 +104,11 @@ static void add(const char *id, const char *data)
     r.payload = gw_buf_str(&b);
     CHECK(!gw_diff_record(diff, &r, &err));
     gw_arena_free(mem);
+}
+
+static void add(const char *id, const char *data)
+{
+    add_of("t", id, data);
 }
 
 static int collect(void *ctx, struct gw_str text)
@@ -220,6 +225,17 @@ TEST(test_diff_goes_by_on_hook_error_and_event_types)
     begin("hooks: [h.lua]\non_hook_error: publish_unchanged\n", "event_types: [workflow]\n");
     add("1", NULL);
     has(0, "- published\n+ filtered: event_types\n");
+    finish();
+}
+
+TEST(test_diff_goes_by_the_request_an_event_carries)
+{
+    script("h.lua", "return {event_types = {'task'}, on_event = function(e) e.mark = 'x' end}");
+    begin("event_types: [task]\n", "event_types: [task]\nhooks: [h.lua]\n");
+    add_of("com.flyte.resource.task", "1", NULL);
+    add_of("com.flyte.resource.node", "2", NULL);
+    has(1, "{\"records\":2,\"same\":1,\"changed\":1,");
+    has(1, "\"mark\":{\"added\":1,");
     finish();
 }
 

@@ -92,6 +92,55 @@ TEST(test_pipeline_filters_event_types_by_the_header)
     rig_end();
 }
 
+/* What types a pipeline takes of rig_carriers, one after the other. */
+static void check_carried(const char *types, const int *want, unsigned n)
+{
+    char yaml[300];
+    int ids[20];
+
+    snprintf(yaml, sizeof(yaml), P FILE_ "event_types: %s\n", types);
+    rig_begin(GW_LOG_MEMORY);
+    rig_run(yaml);
+    rig_carriers();
+    rig_append(&(struct gw_record){.kind = GW_OTHER,
+                                   .ingest = GW_STR("http"),
+                                   .received_at_ns = 1,
+                                   .key = GW_STR("k"),
+                                   .payload = GW_STR("\042\xff")});
+    UNTIL(rig_stats().lag == 0);
+    CHECK(rig_ids("out", ids, 20) == (int)n && rig_stats().published == n);
+    for (unsigned i = 0; i < n; i++)
+        CHECK(ids[i] == want[i]);
+    /* what cannot be read is of no type of Flyte's */
+    CHECK((uint64_t)rig_metric(GW_M_EVENTS_FILTERED, "event_types") == rig_stats().filtered);
+    rig_end();
+    CHECK(!remove("out"));
+}
+
+TEST(test_pipeline_takes_events_by_the_request_they_carry)
+{
+    check_carried("[task]", (const int[]){3, 6, 9}, 3);
+    check_carried("[node, action]", (const int[]){2, 5, 8, 10}, 4);
+    check_carried("[other]", (const int[]){0, 11}, 2);
+    check_carried("[workflow, node, task, action]", (const int[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
+                  10);
+    check_carried("all", (const int[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 12);
+}
+
+TEST(test_pipeline_hooks_go_by_the_request_an_event_carries)
+{
+    const int want[] = {0, 1, 2, 4, 5, 7, 8, 10, 11};
+    int ids[20];
+
+    rig_begin(GW_LOG_MEMORY);
+    rig_script("h.lua", "return {event_types = {'task'}, on_event = function() return false end}");
+    rig_run(P FILE_ "hooks: [h.lua]\n");
+    rig_carriers();
+    UNTIL(rig_stats().lag == 0);
+    CHECK(rig_ids("out", ids, 20) == 9 && !memcmp(ids, want, sizeof(want)));
+    rig_end();
+}
+
 TEST(test_pipeline_makes_dead_letters_of_what_cannot_be_decoded_or_is_too_large)
 {
     rig_begin(GW_LOG_MEMORY);

@@ -399,6 +399,23 @@ TEST(test_replay_of_the_log_leaves_other_event_types_out)
     rig_end();
 }
 
+TEST(test_replay_goes_by_the_request_an_event_carries)
+{
+    const struct gw_pipeline_conf *c;
+    struct gw_replay_conf conf;
+    int ids[20];
+
+    rig_begin(GW_LOG_EMBEDDED);
+    c = rig_conf(P FILE_ "event_types: [task]\n");
+    rig_carriers();
+    conf = of_log(c, 0, 0);
+    CHECK(replay(&conf).published == 3);
+    CHECK(rig_ids("out", ids, 20) == 3 && ids[0] == 3 && ids[1] == 6 && ids[2] == 9);
+    conf.dry = 1;
+    CHECK(replay(&conf).done == 3);
+    rig_end();
+}
+
 TEST(test_replay_goes_on_although_every_record_runs_out_of_budget)
 {
     const struct gw_pipeline_conf *c;

@@ -142,8 +142,8 @@ static inline void rig_append(const struct gw_record *r)
 }
 
 /* A CloudEvent that came at received_at_ns, with a trace; data may be NULL. */
-static inline void rig_event(const char *id, const char *key, int64_t received_at_ns,
-                             const char *data)
+static inline void rig_event_of(const char *type, const char *id, const char *key,
+                                int64_t received_at_ns, const char *data)
 {
     struct gw_arena *mem = gw_arena_new();
     struct gw_event ev;
@@ -152,7 +152,7 @@ static inline void rig_event(const char *id, const char *key, int64_t received_a
     gw_event_init(&ev, mem);
     gw_event_set(&ev, GW_STR("id"), gw_str_of(id));
     gw_event_set(&ev, GW_STR("source"), GW_STR("/s"));
-    gw_event_set(&ev, GW_STR("type"), GW_STR("t"));
+    gw_event_set(&ev, GW_STR("type"), gw_str_of(type));
     if (data) {
         ev.data_kind = GW_DATA_TEXT;
         ev.data = gw_str_of(data);
@@ -166,6 +166,37 @@ static inline void rig_event(const char *id, const char *key, int64_t received_a
                                    .traceparent = GW_STR("00-trace"),
                                    .payload = gw_buf_str(&b)});
     gw_arena_free(mem);
+}
+
+static inline void rig_event(const char *id, const char *key, int64_t received_at_ns,
+                             const char *data)
+{
+    rig_event_of("t", id, key, received_at_ns, data);
+}
+
+/* One that carries a request of each kind, by its type, in every version, and two that carry none.
+ */
+static inline void rig_carriers(void)
+{
+    static const char *const types[] = {"flyteidl.admin.WorkflowExecutionEventRequest",
+                                        "flyteidl.admin.NodeExecutionEventRequest",
+                                        "flyteidl.admin.TaskExecutionEventRequest",
+                                        "cloudevents.WorkflowExecution",
+                                        "cloudevents.NodeExecution",
+                                        "cloudevents.TaskExecution",
+                                        "workflow",
+                                        "node",
+                                        "task",
+                                        "action",
+                                        "cloudevents.ExecutionStart"};
+    char type[80], id[20];
+
+    rig_event("0", "k", 1, NULL);
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        snprintf(type, sizeof(type), "com.flyte.resource.%s", types[i]);
+        snprintf(id, sizeof(id), "%zu", i + 1);
+        rig_event_of(type, id, "k", 1, NULL);
+    }
 }
 
 /* Ids 000000 …, keys k0 …, a second from one to the next. */

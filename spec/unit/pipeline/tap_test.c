@@ -99,16 +99,18 @@ TEST(test_tap_tells_where_a_hook_sent_an_event)
     rig_end();
 }
 
-TEST(test_tap_tells_of_filters_by_type_without_reading_the_record)
+TEST(test_tap_tells_of_filters_by_type)
 {
     struct gw_tap *t;
 
     rig_begin(GW_LOG_MEMORY);
     rig_start(rig_conf(P FILE_ "event_types: [workflow]\n"));
     t = watch();
-    rig_event("a", "key", 1, NULL);
+    rig_append(&(struct gw_record){.kind = GW_NODE, .received_at_ns = 1, .payload = GW_STR("")});
     EXPECT(line(t),
-           "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"seq\":1,\"kind\":\"other\"}");
+           "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"seq\":1,\"kind\":\"node\"}");
+    rig_event("a", "key", 1, NULL);
+    EXPECT(line(t), "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"key\":\"key\",\"seq\":2,");
     gw_tap_close(t);
     rig_end();
 }
