@@ -385,3 +385,13 @@ int gw_json_error(const struct gw_json *j, struct gw_err *err)
     return gw_err_set(err, GW_ERR_REJECT, "JSON: line %d, column %d: %s", line, column,
                       j->why ? j->why : "unexpected token");
 }
+
+int gw_json_is_text(struct gw_str text, unsigned max_depth)
+{
+    struct gw_str all;
+    struct gw_json j;
+
+    gw_json_init(&j, text, max_depth);
+    return gw_json_next(&j) > GW_JSON_END && !gw_json_value(&j, &all) &&
+           gw_json_next(&j) == GW_JSON_END;
+}

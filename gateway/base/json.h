@@ -61,6 +61,8 @@ int gw_json_raw_is(struct gw_str raw, struct gw_str s);
 int gw_json_lone_surrogate(const struct gw_json *j);
 /* The current KEY or STRING equals s (escapes are looked through). */
 int gw_json_is(const struct gw_json *j, const char *s);
+/* One value with nothing but white space around it. */
+int gw_json_is_text(struct gw_str text, unsigned max_depth);
 /* GW_ERR_REJECT "JSON: line 3, column 7: …". Returns -1. */
 int gw_json_error(const struct gw_json *j, struct gw_err *err);
 

@@ -88,15 +88,22 @@ static int find_kind(const struct try *t, enum gw_kind *kind, struct gw_err *err
                       gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
-static int find_style(struct try *t, struct gw_err *err)
+/* GW_STYLES: none was said. */
+static int find_style(const struct try *t, enum gw_style *style, struct gw_err *err)
 {
-    struct gw_nearest near = {0};
+    struct gw_nearest near = {.wanted = gw_str_of(t->style)};
     char hint[100];
 
-    if (!t->style || !strcmp(t->style, "documented"))
+    *style = GW_STYLES;
+    if (!t->style)
         return 0;
-    near.wanted = gw_str_of(t->style);
-    gw_nearest_offer(&near, GW_STR("documented"));
+    for (int i = 0; i < GW_STYLES; i++) {
+        if (!strcmp(t->style, gw_style_names[i]) && i != GW_STYLE_FLYTEADMIN_V2) {
+            *style = (enum gw_style)i;
+            return 0;
+        }
+        gw_nearest_offer(&near, gw_str_of(gw_style_names[i]));
+    }
     return gw_err_set(err, GW_ERR_REJECT, "--style: \"%s\" is no style%s", t->style,
                       gw_nearest_hint(&near, hint, sizeof(hint)));
 }
@@ -130,8 +137,8 @@ static const struct gw_pipeline_conf *find_pipeline(const struct try *t, const s
 /* Without a configuration: a pipeline's defaults. */
 static void use_defaults(struct try *t)
 {
-    t->style_conf =
-        (struct gw_style_conf){.source = GW_STR("https://github.com/flyteorg/flyteadmin")};
+    t->style_conf = (struct gw_style_conf){
+        .source = GW_STR("https://github.com/flyteorg/flyteadmin"), .id_spacing = 2};
     t->conf = (struct gw_hooks_conf){
         .pipeline = "try",
         .limits = {.instructions = 1000000, .memory = 32 << 20, .timeout_ms = 5000},
@@ -376,10 +383,16 @@ static int run(struct try *t, enum gw_kind kind, struct gw_err *err)
 /* GW_ERR_REJECT: wrong usage. */
 static int prepare(struct try *t, char **args, int n, enum gw_kind *kind, struct gw_err *err)
 {
-    if (sort_arguments(t, args, n, err) || find_kind(t, kind, err) || find_style(t, err))
+    enum gw_style style;
+
+    if (sort_arguments(t, args, n, err) || find_kind(t, kind, err) || find_style(t, &style, err))
         return -1;
     use_defaults(t);
-    return (t->config && use_config(t, err)) || add_params(t, err) ? -1 : 0;
+    if ((t->config && use_config(t, err)) || add_params(t, err))
+        return -1;
+    if (style != GW_STYLES)
+        t->style_conf.style = style;
+    return 0;
 }
 
 static int fail(const struct gw_err *err)
@@ -396,7 +409,10 @@ int gw_cmd_try(int argc, char **argv)
          "workflow, node, task or action: of the sample, of a request that does not say", 0, 0},
         {"param", 0, GW_OPT_STRS, &t.params, "NAME=VALUE",
          "of moongate.params, VALUE as in YAML; may be repeated", 0, 0},
-        {"style", 0, GW_OPT_STR, &t.style, "STYLE", "of the event: documented, the default", 0, 0},
+        {"style", 0, GW_OPT_STR, &t.style, "STYLE",
+         "of the event: documented, flyteadmin, flyteadmin-v2 or flyteadmin-external; without it "
+         "the pipeline's, or documented",
+         0, 0},
         {"config", 'c', GW_OPT_STR, &t.config, "FILE",
          "rules, params and limits of its pipeline; without SCRIPT its hooks, too", 0, 0},
         {"pipeline", 0, GW_OPT_STR, &t.pipeline, "NAME", "which one, if -c's file has several", 0,

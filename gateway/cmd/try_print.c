@@ -136,7 +136,7 @@ static struct gw_str data_text(struct printing *p, const struct gw_event *ev)
 {
     if (ev->data_kind == GW_DATA_NONE)
         return GW_STR("");
-    if (ev->data_kind == GW_DATA_JSON)
+    if (gw_event_data_is_json(ev))
         return pretty(p->mem, ev->data);
     if (ev->data_kind == GW_DATA_TEXT)
         return ev->data;

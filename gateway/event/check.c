@@ -1,5 +1,6 @@
 /* The rules of CloudEvents 1.0.2 for names and values. */
 #include "base/err.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "event/event.h"
@@ -113,7 +114,7 @@ int gw_event_check(const struct gw_event *ev, struct gw_err *err)
     for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
         enum gw_known_attr known = gw_known_attr(a->name);
 
-        if (check_attr(a, known, err))
+        if (!a->verbatim && check_attr(a, known, err))
             return -1;
         seen |= 1U << known;
     }
@@ -146,4 +147,12 @@ int gw_event_is_json(const struct gw_event *ev)
     const struct gw_attr *a = gw_event_get(ev, GW_STR("datacontenttype"));
 
     return !a || is_json_type(a->text);
+}
+
+int gw_event_data_is_json(const struct gw_event *ev)
+{
+    if (ev->data_kind != GW_DATA_BYTES)
+        return ev->data_kind == GW_DATA_JSON;
+    return gw_event_get(ev, GW_STR("datacontenttype")) && gw_event_is_json(ev) &&
+           gw_json_is_text(ev->data, GW_EVENT_JSON_DEPTH);
 }

@@ -55,6 +55,7 @@ static void put(struct gw_event *ev, struct gw_str name, enum gw_attr_type type,
     a->type = type;
     a->text = text;
     a->number = number;
+    a->verbatim = 0;
 }
 
 void gw_event_set_typed(struct gw_event *ev, struct gw_str name, enum gw_attr_type type,
@@ -87,6 +88,13 @@ void gw_event_lend(struct gw_event *ev, struct gw_str name, struct gw_str text)
     a->type = GW_ATTR_STRING;
     a->text = text;
     a->number = 0;
+    a->verbatim = 0;
+}
+
+void gw_event_lend_verbatim(struct gw_event *ev, struct gw_str name, struct gw_str text)
+{
+    gw_event_lend(ev, name, text);
+    find(ev, name)->verbatim = 1;
 }
 
 void gw_event_remove(struct gw_event *ev, struct gw_str name)

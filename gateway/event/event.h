@@ -30,6 +30,9 @@ struct gw_attr {
     enum gw_attr_type type;
     struct gw_str text; /* the canonical string, for every type ("true", "-5", RFC 3339) */
     int32_t number;     /* GW_ATTR_INT, and 0/1 of GW_ATTR_BOOL */
+    /* Another program's words, repeated as they are: not asked whether they are legal. Until it is
+     * set again. */
+    int verbatim;
 };
 
 enum gw_data_kind {
@@ -61,6 +64,8 @@ void gw_event_set_typed(struct gw_event *ev, struct gw_str name, enum gw_attr_ty
                         struct gw_str text);
 /* The same without copying: name and text live as long as ev->mem. */
 void gw_event_lend(struct gw_event *ev, struct gw_str name, struct gw_str text);
+/* The same, and verbatim. */
+void gw_event_lend_verbatim(struct gw_event *ev, struct gw_str name, struct gw_str text);
 void gw_event_remove(struct gw_event *ev, struct gw_str name);
 /* An independent event: its own attributes, the texts and the data shared (they never change). */
 struct gw_event *gw_event_copy(const struct gw_event *ev, struct gw_arena *mem);
@@ -71,9 +76,13 @@ int gw_attr_name_ok(struct gw_str name);
 /* NULL, or why s cannot be a String: not UTF-8, a control character, a noncharacter. */
 const char *gw_attr_text_problem(struct gw_str s);
 /* id, source, type present and not empty; values legal; time RFC 3339; empty subject or dataschema
- * refused. GW_ERR_REJECT names the attribute: "time: not an RFC 3339 …". */
+ * refused; what is verbatim is let be. GW_ERR_REJECT names the attribute: "time: not an RFC 3339
+ * …". */
 int gw_event_check(const struct gw_event *ev, struct gw_err *err);
 /* datacontenttype says JSON: subtype json or +json, or absent. */
 int gw_event_is_json(const struct gw_event *ev);
+/* The data is JSON text: as such, or as bytes that datacontenttype calls JSON and that are it (they
+ * are looked through). */
+int gw_event_data_is_json(const struct gw_event *ev);
 
 #endif

@@ -96,6 +96,7 @@ enum gw_style {
     GW_STYLE_FLYTEADMIN_EXTERNAL,
     GW_STYLES
 };
+extern const char *const gw_style_names[GW_STYLES + 1]; /* as in format.style; NULL ends them */
 struct gw_style_conf {
     enum gw_style style;
     struct gw_str source; /* configuration `source`; FlyteAdmin's own is a constant */

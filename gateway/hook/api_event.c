@@ -60,16 +60,6 @@ void gw_item_refresh(lua_State *L, struct gw_hook_item *it)
         luaL_error(L, "event.data: %s", err.msg);
 }
 
-static int is_json(struct gw_str text)
-{
-    struct gw_json j;
-    struct gw_str all;
-
-    gw_json_init(&j, text, MAX_JSON_DEPTH);
-    return gw_json_next(&j) > GW_JSON_END && !gw_json_value(&j, &all) &&
-           gw_json_next(&j) == GW_JSON_END;
-}
-
 /* Types whose payload people read. */
 static int is_text_type(const struct gw_event *ev)
 {
@@ -87,7 +77,7 @@ static void set_string(lua_State *L, struct gw_event *ev, int idx)
     gw_guard_take(L, s.len);
     s = gw_arena_str(ev->mem, s);
     ev->data = s;
-    if (gw_event_is_json(ev) && is_json(s))
+    if (gw_event_is_json(ev) && gw_json_is_text(s, MAX_JSON_DEPTH))
         ev->data_kind = GW_DATA_JSON;
     else if (is_text_type(ev) && gw_utf8_valid(s) == s.len)
         ev->data_kind = GW_DATA_TEXT;
@@ -163,6 +153,19 @@ void gw_data_set(lua_State *L, struct gw_hook_item *it, int idx)
     it->data_at = ++gw_vm(L)->run->stamp;
 }
 
+/* Bytes are looked through once: the document stands for it as long as they stay. */
+static int is_view(lua_State *L, const struct gw_hook_item *it)
+{
+    const struct gw_event *ev = it->ev;
+
+    if (!gw_event_is_json(ev) || ev->data_kind != GW_DATA_BYTES)
+        return ev->data_kind == GW_DATA_JSON && gw_event_is_json(ev);
+    if (it->doc)
+        return 1;
+    gw_guard_charge(L, ev->data.len / 16);
+    return gw_event_data_is_json(ev);
+}
+
 static int push_data(lua_State *L, struct gw_hook_item *it)
 {
     const struct gw_event *ev = it->ev;
@@ -170,7 +173,7 @@ static int push_data(lua_State *L, struct gw_hook_item *it)
     gw_item_refresh(L, it);
     if (ev->data_kind == GW_DATA_NONE)
         lua_pushnil(L);
-    else if (ev->data_kind == GW_DATA_JSON && gw_event_is_json(ev))
+    else if (is_view(L, it))
         gw_view_push_data(L, it, 1);
     else
         lua_pushlstring(L, ev->data.p, ev->data.len);

@@ -164,7 +164,7 @@ static void push_event(lua_State *L, const struct gw_event *ev)
     if (ev->data_kind == GW_DATA_NONE)
         return;
     gw_guard_charge(L, ev->data.len);
-    if (ev->data_kind == GW_DATA_JSON)
+    if (gw_event_data_is_json(ev))
         gw_json_decode(L, ev->data);
     else
         lua_pushlstring(L, ev->data.p ? ev->data.p : "", ev->data.len);

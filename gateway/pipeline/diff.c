@@ -159,7 +159,7 @@ static struct gw_str json_of(struct gw_arena *mem, const struct gw_event *ev, in
     struct gw_buf out;
     struct gw_err err;
 
-    if (ev->data_kind == GW_DATA_JSON)
+    if (gw_event_data_is_json(ev))
         return ev->data;
     if (ev->data_kind != GW_DATA_BYTES || kind == GW_OTHER ||
         gw_flyte_decode(mem, (enum gw_kind)kind, ev->data, &r, &err))

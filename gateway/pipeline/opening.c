@@ -51,7 +51,8 @@ struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c)
 {
     return (struct gw_style_conf){.style = (enum gw_style)c->format.style,
                                   .source = gw_str_of(c->source),
-                                  .json = c->format.json};
+                                  .json = c->format.json,
+                                  .id_spacing = (int)c->format.id_spacing};
 }
 
 struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,

@@ -306,6 +306,27 @@ static void check_publisher(const struct check *c)
         gw_publisher_check(ops, u->conf, &c->conf->format, c->p, at_key(c, "publisher"));
 }
 
+/* ---- the form ---- */
+
+static const struct gw_yaml *at_format(const struct check *c, const char *key)
+{
+    const struct gw_yaml *format = at_key(c, "format");
+    const struct gw_yaml *y = format->type == GW_YAML_MAP ? gw_yaml_get(format, key) : NULL;
+
+    return y ? y : format;
+}
+
+static void check_format(const struct check *c)
+{
+    const struct gw_format *f = &c->conf->format;
+
+    if (f->style != GW_STYLE_DOCUMENTED && f->json)
+        PROBLEM(c, 1, at_format(c, "data"), "format: data has no effect in the style %s",
+                gw_style_names[f->style]);
+    if (f->style == GW_STYLE_FLYTEADMIN_V2)
+        PROBLEM(c, 0, at_format(c, "style"), "format.style: flyteadmin-v2 is not in this build");
+}
+
 void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p)
 {
     const struct check c = {conf, p};
@@ -318,6 +339,7 @@ void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p)
     check_remove(&c);
     check_params(&c);
     check_extensions(&c);
+    check_format(&c);
     check_hosts(&c);
     if (conf->retry.max_ms < conf->retry.initial_ms)
         PROBLEM(&c, 0, at_key(&c, "retry"), "retry: max is below initial");

@@ -11,7 +11,6 @@ enum { SECOND = 1000, DAY = 86400 * SECOND };
 static const char *const starts[] = {"new", "retained", NULL};
 static const char *const hook_errors[] = {"dead_letter", "publish_unchanged", "drop", "block",
                                           NULL};
-static const char *const styles[] = {"documented", NULL};
 static const char *const datas[] = {"protobuf", "json", NULL};
 static const char *const modes[] = {"structured", "binary", NULL};
 static const char *const encodings[] = {"json", "protobuf", NULL};
@@ -33,7 +32,12 @@ static const struct gw_field limit_fields[] = {
 
 static const struct gw_field format_fields[] = {
     {"style", GW_F_CHOICE, offsetof(struct gw_format, style), .def = "documented",
-     .help = "What a Flyte request becomes before the hooks.", .choices = styles},
+     .help = "What a Flyte request becomes before the hooks: what Flyte's documentation promises; "
+             "what FlyteAdmin sends as cloudEvents, version v1 or v2, and as externalEvents.",
+     .choices = gw_style_names},
+    {"id_spacing", GW_F_INT, offsetof(struct gw_format, id_spacing), .def = "2", .min = 1, .max = 2,
+     .help = "Spaces between the fields in ids of flyteadmin and flyteadmin-v2. Each build of "
+             "FlyteAdmin has its own: look at an id that it sent."},
     {"data", GW_F_CHOICE, offsetof(struct gw_format, json), .def = "protobuf",
      .help = "The request's protobuf bytes, or its proto3 JSON.", .choices = datas},
     {"mode", GW_F_CHOICE, offsetof(struct gw_format, binary), .def = "structured",

@@ -216,9 +216,28 @@ def test_http_goes_out_where_it_is_allowed(tried):
         web.close()
 
 
+# ---- styles
+def test_a_style_makes_the_event(tried):
+    request = {"kind": "node", "request": {"event": {"id": {"nodeId": "n0", "executionId": {"name": "x"}}, "phase": "RUNNING", "producerId": "<p>"}}}
+    out = tried(hook('e.p = e.data.event.producerId'), "--style", "flyteadmin", event=request)
+    assert 'id: "node_id:\\"n0\\"  execution_id:{name:\\"x\\"}.RUNNING"' in marked(out, " ") and marked(out, "+") == ['p: "<p>"'], out
+    out = tried(hook('e.n = #e.data'), "--style", "flyteadmin-external", event=request)
+    assert 'subject: "flyteidl.admin.NodeExecutionEventRequest"' in marked(out, " "), out
+    out = tried(hook('request.event.producer_id = "&"'), "--style", "flyteadmin", event=request)
+    assert [line.strip(" ,") for line in marked(out, "+")][1:] == [r'"producerId": "\u0026"'], out
+
+
+def test_a_style_is_the_pipelines_or_the_one_that_is_asked_for(tried, tmp_path):
+    (tmp_path / "m.yaml").write_text("pipelines: [{name: p, format: {style: flyteadmin, id_spacing: 1}, publisher: {type: 'null'}}]")
+    out = tried(hook(""), "-c", "m.yaml", "--kind", "workflow")
+    assert ' domain:' in out and '  domain:' not in out and "com.flyte.resource.flyteidl.admin.Workflow" in out, out
+    out = tried(hook(""), "-c", "m.yaml", "--kind", "workflow", "--style", "documented")
+    assert "admin_event_pb2.Workflow" in out, out
+
+
 # ---- usage
 @pytest.mark.parametrize("args,hint", [(["x.json"], "SCRIPT"), (["a.lua", "x", "y"], "EVENT"), (["a.lua", "--kind", "tsk"], 'mean \\"task\\"'),
-                                       (["a.lua", "--style", "documnted"], 'mean \\"documented\\"'), (["a.lua", "--pipeline", "p"], "-c FILE")], ids=str)
+                                       (["a.lua", "--style", "documnted"], 'mean \\"documented\\"'), (["a.lua", "--style", "flyteadmi"], 'mean \\"flyteadmin\\"'), (["a.lua", "--pipeline", "p"], "-c FILE")], ids=str)
 def test_wrong_usage_is_exit_2(args, hint):
     done = run("try", *args, check=2)
     assert hint in done.stderr and done.stdout == ""

@@ -404,3 +404,77 @@ TEST(test_hook_json_style_data_follows_the_request)
     CHECK(w.ev.data_kind == GW_DATA_JSON);
     world_close(&w);
 }
+
+/* ---- FlyteAdmin's words ---- */
+
+static void flyteadmin_world(struct world *w, const char *script)
+{
+    world_init(w);
+    w->style.style = GW_STYLE_FLYTEADMIN;
+    w->style.id_spacing = 1;
+    w->conf.style = &w->style;
+    world_request(w, GW_NODE,
+                  "{\"event\":{\"id\":{\"nodeId\":\"n\xef\xb7\x90\"},\"phase\":\"RUNNING\","
+                  "\"producerId\":\"<p>\"}}");
+    world_script(w, "hook.lua", script);
+    world_open(w);
+}
+
+TEST(test_hook_sees_the_bytes_of_json_as_a_view)
+{
+    struct world w;
+
+    flyteadmin_world(&w, "return function(e)\n"
+                         "  e.one = e.data.event.phase .. #e.data.event.id.nodeId\n"
+                         "  e.data.event.producerId = 'me & you'\n"
+                         "  e.two = e.data.event.producerId\n"
+                         "end");
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    CHECK(!strcmp(world_attr(&w, "one"), "RUNNING4") && !strcmp(world_attr(&w, "two"), "me & you"));
+    CHECK(w.ev.data_kind == GW_DATA_BYTES); /* so its forms write it as before */
+    CHECK(gw_str_is(w.ev.data, "{\"event\":{\"id\":{\"nodeId\":\"n\xef\xb7\x90\"},\"producerId\":"
+                               "\"me & you\",\"phase\":\"RUNNING\"}}"));
+    CHECK(!gw_event_check(&w.ev, &w.err)); /* the id FlyteAdmin would have sent */
+    world_close(&w);
+}
+
+TEST(test_hook_changes_a_request_and_gets_gos_json_anew)
+{
+    struct world w;
+
+    flyteadmin_world(&w, "return function(e, request)\n"
+                         "  request.event.producer_id = '<you>'\n"
+                         "  e.one = e.data.event.producerId\n"
+                         "end");
+    CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+    CHECK(!strcmp(world_attr(&w, "one"), "<you>") && w.ev.data_kind == GW_DATA_BYTES);
+    CHECK(gw_str_is(w.ev.data, "{\"event\":{\"id\":{\"nodeId\":\"n\xef\xb7\x90\"},\"producerId\":"
+                               "\"\\u003cyou\\u003e\",\"phase\":\"RUNNING\"}}"));
+    world_close(&w);
+}
+
+TEST(test_hook_sees_bytes_that_are_no_json_as_bytes)
+{
+    static const char *const types[] = {"application/json", "application/json",
+                                        "application/octet-stream", NULL};
+    static const char *const datas[] = {"{\"a\":1}", "{\"a\":", "{\"a\":1}", "{\"a\":1}"};
+    static const char *const seen[] = {"table", "string", "string", "string"};
+
+    for (int i = 0; i < 4; i++) {
+        struct world w;
+
+        world_init(&w);
+        if (types[i])
+            gw_event_set(&w.ev, GW_STR("datacontenttype"), gw_str_of(types[i]));
+        w.ev.data_kind = GW_DATA_BYTES;
+        w.ev.data = gw_str_of(datas[i]);
+        world_script(&w, "hook.lua",
+                     "return function(e)\n"
+                     "  e.seen = type(e.data) == 'string' and 'string' or 'table'\n"
+                     "end");
+        world_open(&w);
+        CHECK(world_call(&w)->verdict == GW_HOOK_PUBLISH);
+        CHECK(!strcmp(world_attr(&w, "seen"), seen[i]));
+        world_close(&w);
+    }
+}

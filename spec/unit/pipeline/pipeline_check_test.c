@@ -135,8 +135,7 @@ TEST(test_pipeline_check_of_delivery)
 
 TEST(test_pipeline_check_refuses_what_is_not_built)
 {
-    static const char *const keys[] = {"format: {id_spacing: 2}", "format: {style: flyteadmin}",
-                                       "rate: -1", "rate: 2000000", "dead_letters: {max: 1KiB}"};
+    static const char *const keys[] = {"format: {style: flyteadmin-v2}", "rate: -1", "rate: 2000000", "dead_letters: {max: 1KiB}"};
     char yaml[200];
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -159,4 +158,18 @@ TEST(test_pipeline_check_reads_anything_without_falling)
 
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
         CHECK(*check(odd[i]));
+}
+
+TEST(test_pipeline_check_knows_the_styles)
+{
+    CHECK(says(P "format: {style: flyteadmin, id_spacing: 1}", ""));
+    CHECK(conf.format.style == GW_STYLE_FLYTEADMIN && conf.format.id_spacing == 1);
+    CHECK(says(P "format: {style: flyteadmin-external}", ""));
+    CHECK(conf.format.style == GW_STYLE_FLYTEADMIN_EXTERNAL && conf.format.id_spacing == 2);
+    CHECK(says(P "format: {style: flytadmin}", "3:17: pipelines.p.format.style: "));
+    CHECK(strstr(check(P "format: {style: flytadmin}"), "did you mean \"flyteadmin\"?"));
+    CHECK(says(P "format: {id_spacing: 3}", "3:22: "));
+    CHECK(says(P "format: {style: flyteadmin, data: json}",
+               "3:35: warning: format: data has no effect in the style flyteadmin\n"));
+    CHECK(says(P "format: {style: documented, data: json}", ""));
 }
