@@ -57,14 +57,15 @@ void gw_gate_note(struct gw_sources *s, const struct gw_pipeline_conf *conf)
     gw_arena_free(mem);
 }
 
-static void load(struct gw_gate *g, const struct gw_pipeline_conf *conf)
+static void load(struct gw_gate *g, const struct gw_pipeline_conf *conf, const atomic_int *over)
 {
     const struct gw_style_conf style = gw_style_conf_of(conf);
-    const struct gw_hooks_conf hooks = gw_hooks_conf_of(conf, &style);
+    struct gw_hooks_conf hooks = gw_hooks_conf_of(conf, &style);
     struct gw_hook_vm *vm;
     struct gw_err err;
 
     g->why[0] = '\0';
+    hooks.over = over;
     vm = gw_hooks_load(&hooks, g->sources, &err);
     if (!vm)
         (void)snprintf(g->why, sizeof(g->why), "%s", err.msg);
@@ -97,14 +98,14 @@ static int check_places(struct gw_gate *g, const struct gw_strs *scripts,
 
 /* What was read while something was being saved is read again. */
 static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf,
-                          struct gw_sources *before)
+                          struct gw_sources *before, const atomic_int *over)
 {
     for (int i = 0; i < TRIES; i++) {
         gw_sources_drop(g->sources);
         g->sources = gw_sources_new();
         gw_gate_note(g->sources, conf);
         if (!check_places(g, &conf->hooks, conf))
-            load(g, conf);
+            load(g, conf, over);
         if (before)
             gw_sources_carry(g->sources, before);
         if (!gw_sources_changed(g->sources))
@@ -114,12 +115,16 @@ static void read_and_load(struct gw_gate *g, const struct gw_pipeline_conf *conf
                    conf->hooks.n ? conf->hooks.items[0] : conf->lua_path);
 }
 
-static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf)
+static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf,
+                      const atomic_int *over)
 {
     struct gw_arena *mem = gw_arena_new();
     const struct gw_strs files = find_specs(g->sources, conf, mem);
-    const struct gw_spec_conf spec = {
-        .files = &files, .total_ms = SPECS_MS, .sources = g->sources, .lua_path = conf->lua_path};
+    const struct gw_spec_conf spec = {.files = &files,
+                                      .total_ms = SPECS_MS,
+                                      .over = over,
+                                      .sources = g->sources,
+                                      .lua_path = conf->lua_path};
     struct gw_spec_report report;
 
     if (files.n && !check_places(g, &files, conf) && gw_spec_run(&spec, &report))
@@ -128,14 +133,14 @@ static void run_specs(struct gw_gate *g, const struct gw_pipeline_conf *conf)
 }
 
 void gw_gate_try(struct gw_gate *g, const struct gw_pipeline_conf *conf, struct gw_sources *before,
-                 int with_specs)
+                 int with_specs, const atomic_int *over)
 {
     memset(g, 0, sizeof(*g));
     if (!gw_wants_hooks(conf)) {
         g->sources = gw_sources_new();
         return;
     }
-    read_and_load(g, conf, before);
+    read_and_load(g, conf, before, over);
     if (!g->why[0] && with_specs)
-        run_specs(g, conf);
+        run_specs(g, conf, over);
 }

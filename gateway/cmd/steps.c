@@ -207,7 +207,7 @@ static void *run_try(void *arg)
     struct gw_gate *g = &s->gate;
 
     if (s->open.conf->enabled && !s->open.conf->down)
-        gw_gate_try(g, s->open.conf, s->before, s->with_specs);
+        gw_gate_try(g, s->open.conf, s->before, s->with_specs, &r->stopping);
     if (s->member->step == GW_STEP_SCRIPTS && !g->why[0] &&
         gw_pipeline_reload(s->old, g->sources, &s->err))
         (void)snprintf(g->why, sizeof(g->why), "%s", s->err.msg);
@@ -236,6 +236,11 @@ static void on_tried(struct gw_mail *mail)
     struct gw_member *m = s->member;
 
     gw_reload_join(r);
+    if (s->gate.why[0] && atomic_load(&r->stopping)) { /* given up, which is nobody's fault */
+        m->step = GW_STEP_NONE;
+        end(r);
+        return;
+    }
     if (s->gate.why[0]) {
         --*(m->step == GW_STEP_ADD ? &r->result.added : &r->result.changed);
         say_refused(r, s);

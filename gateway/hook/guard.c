@@ -25,10 +25,20 @@ static int leave(lua_State *L)
     return lua_error(L);
 }
 
+static int is_over(const struct gw_hook_vm *vm)
+{
+    return vm->conf->over && atomic_load_explicit(vm->conf->over, memory_order_relaxed);
+}
+
 void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why)
 {
     char what[96];
 
+    if (why == GW_STOP_TIMEOUT && is_over(r->vm)) {
+        r->stop = why;
+        gw_explain(r, L, "ended from outside");
+        return;
+    }
     switch (why) {
     case GW_STOP_BUDGET:
         snprintf(what, sizeof(what), "more than %lld instructions",
@@ -58,7 +68,7 @@ static int is_late(struct gw_hook_run *r, lua_State *L)
     if (r->vm->conf->limits.instructions - r->left >= LONG || r->vm->biggest > LARGE)
         gw_watch_arm(r);
     gw_watch_seen(r, L, now);
-    return now > r->deadline_ms;
+    return now > r->deadline_ms || is_over(r->vm);
 }
 
 /* From a count hook it may return: Lua then yields. From a function it never does. */

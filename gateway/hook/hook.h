@@ -5,6 +5,7 @@
 #include "base/field.h"
 #include "base/str.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -97,7 +98,9 @@ struct gw_hooks_conf {
     const struct gw_hook_lines *lines;     /* NULL: the log */
     const struct gw_routing *routing;      /* of the publisher's type; NULL: nobody knows it */
     const struct gw_strs *routes;          /* the publisher's; NULL: none */
-    int exact;                             /* each instruction is counted: slower */
+    const atomic_int *over; /* once it is not 0, whatever runs is stopped as if its time were up;
+                               any thread sets it; NULL: nothing does */
+    int exact;              /* each instruction is counted: slower */
 };
 
 enum gw_hook_verdict { GW_HOOK_PUBLISH = 1, GW_HOOK_FILTER, GW_HOOK_RETRY, GW_HOOK_FAILED };

@@ -307,13 +307,20 @@ static int run_entry(lua_State *L)
     return 0;
 }
 
+static int is_over(const struct running *g)
+{
+    const atomic_int *over = g->spec.conf->over;
+
+    return over && atomic_load(over);
+}
+
 enum { DONE, AGAIN };
 
 static int stopped(struct running *g, const struct gw_hook_run *r)
 {
     explain_stop(g, r->text);
     tell(g, GW_SPEC_ERROR, g->line, g->name, g->text);
-    if (g->end_ms && gw_hook_now_ms() > g->end_ms)
+    if (is_over(g) || (g->end_ms && gw_hook_now_ms() > g->end_ms))
         return DONE;
     if (g->n_stopped < MAX_STOPS && g->step) {
         g->stopped[g->n_stopped++] = g->step;
@@ -382,11 +389,13 @@ int gw_spec_run(const struct gw_spec_conf *conf, struct gw_spec_report *report)
     g->spec.conf = conf;
     g->spec.runner = (struct gw_script){.name = runner_name};
     g->spec.limits = conf->limits.instructions ? conf->limits : gw_spec_limits;
-    g->spec.hooks_conf = (struct gw_hooks_conf){
-        .pipeline = "spec", .limits = g->spec.limits, .lua_path = conf->lua_path};
+    g->spec.hooks_conf = (struct gw_hooks_conf){.pipeline = "spec",
+                                                .limits = g->spec.limits,
+                                                .lua_path = conf->lua_path,
+                                                .over = conf->over};
     if (conf->total_ms)
         g->end_ms = gw_hook_now_ms() + conf->total_ms;
-    for (size_t i = 0; i < conf->files->n; i++)
+    for (size_t i = 0; i < conf->files->n && (!i || !is_over(g)); i++)
         run_file(g, conf->files->items[i]);
     free(g);
     return report->failures || report->errors ? -1 : 0;

@@ -35,10 +35,11 @@ struct gw_spec_conf {
     const struct gw_strs *files;  /* paths of specs */
     struct gw_hook_limits limits; /* of one step; zeroes: gw_spec_limits */
     int64_t total_ms;             /* of everything together; 0: no limit */
-    struct gw_sources *sources;   /* what all files are read from; NULL: the disk */
-    const char *lua_path;         /* as struct gw_hooks_conf has it */
-    const char *filter;           /* a Lua pattern of names; NULL: all of them */
-    int list;                     /* nothing is run: each `it` is told as pending */
+    const atomic_int *over; /* once it is not 0, all ends with an error; NULL: nothing ends it */
+    struct gw_sources *sources; /* what all files are read from; NULL: the disk */
+    const char *lua_path;       /* as struct gw_hooks_conf has it */
+    const char *filter;         /* a Lua pattern of names; NULL: all of them */
+    int list;                   /* nothing is run: each `it` is told as pending */
     void (*each)(void *ctx, const struct gw_spec_result *r); /* may be NULL */
     void *ctx;
 };

@@ -229,7 +229,8 @@ static int read_keys(lua_State *L, struct gw_spec_hook *h)
                                      .lua_path = h->owned.spec->conf->lua_path,
                                      .sources = h->owned.spec->conf->sources,
                                      .lines = &h->lines,
-                                     .outside = &h->outside};
+                                     .outside = &h->outside,
+                                     .over = h->owned.spec->conf->over};
     return 0;
 }
 

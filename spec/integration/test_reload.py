@@ -1,4 +1,5 @@
 """SIGHUP and POST /api/reload: pipelines come, go and change one by one, under traffic; a bad file changes nothing."""
+import contextlib
 import json
 import os
 import re
@@ -388,3 +389,19 @@ def test_reloads_under_traffic_lose_and_repeat_nothing(gateway):
     fresh = g.ids("fresh.jsonl")
     assert len(fresh) == len(set(fresh))
     assert g.metric("moongate_log_orphan_cursors") == 1
+
+
+def test_a_stop_does_not_wait_for_the_specs_of_a_reload(gateway):
+    """Whoever waited would hear that they have failed."""
+    g = gateway("pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: file, path: a.jsonl}}\n", files={"a.lua": "return function() end\n"})
+    tasks = f"/proc/{g.process.pid}/task"
+
+    def ticks(task):
+        with contextlib.suppress(FileNotFoundError), open(f"{tasks}/{task}/stat", encoding="ascii") as f:
+            return int(f.read().rsplit(")", 1)[1].split()[11])
+        return 0
+
+    g.write("a_spec.lua", "it('goes on', function() while true do end end)\n" * 6)
+    wait_until(lambda: any(ticks(t) >= 20 for t in os.listdir(tasks)), g.log)
+    assert g.stop() == 0
+    assert not said(g, "script not reloaded, the version before goes on"), g.log()

@@ -88,7 +88,7 @@ TEST(test_gate_reads_all_files_at_one_moment)
     for (int i = 0; i < 300; i++) {
         struct gw_gate g;
 
-        gw_gate_try(&g, &conf, NULL, 1);
+        gw_gate_try(&g, &conf, NULL, 1, NULL);
         if (!g.why[0])
             CHECK(!strcmp(text_of(g.sources, hooks[0]), text_of(g.sources, hooks[1])));
         else
@@ -113,7 +113,7 @@ TEST(test_gate_takes_along_what_was_needed_late)
     write_file("late.lua", "1");
     CHECK(!strcmp(text_of(before, "late.lua"), "1"));
     write_file("late.lua", "2");
-    gw_gate_try(&g, &conf, before, 1);
+    gw_gate_try(&g, &conf, before, 1, NULL);
     CHECK(!g.why[0]);
     write_file("late.lua", "3");
     CHECK(gw_sources_changed(g.sources) && !strcmp(text_of(g.sources, "late.lua"), "2"));
@@ -127,11 +127,11 @@ TEST(test_gate_says_what_does_not_load_and_which_test_fails)
     const struct gw_pipeline_conf conf = conf_of(hooks, 1);
     struct gw_gate g;
 
-    gw_gate_try(&g, &conf, NULL, 1);
+    gw_gate_try(&g, &conf, NULL, 1, NULL);
     CHECK(strstr(g.why, "a.lua:1: there is no such file"));
     gw_sources_drop(g.sources);
     write_file("a.lua", "return funtion() end");
-    gw_gate_try(&g, &conf, NULL, 1);
+    gw_gate_try(&g, &conf, NULL, 1, NULL);
     CHECK(strstr(g.why, "a.lua:1: "));
     gw_sources_drop(g.sources);
     write_file("a.lua", "return function(e) e.v = 1 end");
@@ -139,10 +139,10 @@ TEST(test_gate_says_what_does_not_load_and_which_test_fails)
                              "it('x', function()\n"
                              "  assert.equal(2, gate.hook('a.lua')(gate.workflow{})[1].v)\n"
                              "end)\n");
-    gw_gate_try(&g, &conf, NULL, 1);
+    gw_gate_try(&g, &conf, NULL, 1, NULL);
     CHECK(strstr(g.why, "a_spec.lua:3: "));
     gw_sources_drop(g.sources);
-    gw_gate_try(&g, &conf, NULL, 0);
+    gw_gate_try(&g, &conf, NULL, 0, NULL);
     CHECK(!g.why[0]);
     gw_sources_drop(g.sources);
 }
@@ -155,7 +155,7 @@ static void expect_refused(struct gw_pipeline_conf *conf, const char *name)
 
     snprintf(why, sizeof(why),
              "team/%s:1: leads out of the folders that it may be in, and of guard.files", name);
-    gw_gate_try(&g, conf, NULL, 1);
+    gw_gate_try(&g, conf, NULL, 1, NULL);
     CHECK(!strcmp(g.why, why));
     gw_sources_drop(g.sources);
 }
@@ -164,7 +164,7 @@ static void expect_passed(struct gw_pipeline_conf *conf)
 {
     struct gw_gate g;
 
-    gw_gate_try(&g, conf, NULL, 1);
+    gw_gate_try(&g, conf, NULL, 1, NULL);
     CHECK(!g.why[0]);
     gw_sources_drop(g.sources);
 }
@@ -192,4 +192,17 @@ TEST(test_gate_keeps_scripts_below_the_folders_of_the_guard)
     expect_refused(&conf, "a_spec.lua");
     conf.script_roots = NULL;
     expect_passed(&conf);
+}
+
+TEST(test_gate_ends_when_nobody_waits_for_it)
+{
+    static const atomic_int now = 1;
+    const char *hooks[] = {"a.lua"};
+    struct gw_pipeline_conf conf = conf_of(hooks, 1);
+    struct gw_gate g;
+
+    write_file("a.lua", "while true do end");
+    gw_gate_try(&g, &conf, NULL, 1, &now);
+    CHECK(!strcmp(g.why, "a.lua:1: ended from outside"));
+    gw_sources_drop(g.sources);
 }

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static void write_file(const char *name, const char *text)
@@ -91,6 +92,47 @@ TEST(test_spec_reports_counts_and_the_first_failure)
     conf.filter = "sets";
     conf.each = NULL;
     CHECK(gw_spec_run(&conf, &r) == 0 && r.successes == 1 && !r.first[0]);
+}
+
+static atomic_int over;
+
+static void on_first(void *ctx, const struct gw_spec_result *r)
+{
+    *(struct gw_spec_result *)ctx = *r;
+    atomic_store(&over, 1);
+}
+
+/* In a spec and in the hook that it calls, of which neither ends by itself. */
+TEST(test_spec_ends_when_nobody_waits_for_it)
+{
+    const char *names[] = {"a_spec.lua", "b_spec.lua"};
+    struct gw_strs files = {names, 2};
+    struct gw_spec_conf conf = conf_of(&files);
+    struct gw_spec_report r;
+    struct gw_spec_result last;
+
+    conf.limits = (struct gw_hook_limits){
+        .instructions = INT64_C(1) << 60, .memory = 256 << 20, .timeout_ms = 1 << 30};
+    conf.over = &over;
+    conf.each = on_first;
+    conf.ctx = &last;
+    write_file("hook.lua", "return function() while true do end end");
+    write_file("b_spec.lua", "it('is not run', function() end)");
+    write_file("a_spec.lua", "it('is', function() end)\n"
+                             "it('goes on and on', function() while true do end end)\n"
+                             "it('is not run', function() end)\n");
+    CHECK(gw_spec_run(&conf, &r) == -1);
+    CHECK(r.successes == 1 && r.errors == 1 && !r.failures);
+    CHECK(!strcmp(r.first, "a_spec.lua:2: ended from outside"));
+    atomic_store(&over, 0);
+    write_file("a_spec.lua", "it('is', function() end)\n"
+                             "local gate = require 'moongate.test'\n"
+                             "local hook = gate.hook('hook.lua', {hook_limits = "
+                             "{instructions = 10^12 // 1 | 0, timeout = '1h'}})\n"
+                             "it('calls one', function() hook(gate.event{}) end)\n");
+    CHECK(gw_spec_run(&conf, &r) == -1);
+    CHECK(r.successes == 1 && r.errors == 1);
+    CHECK(strstr(r.first, "ended from outside"));
 }
 
 static void *run_many(void *arg)
