@@ -26,10 +26,14 @@ enum gw_statement {
     GW_STATEMENTS
 };
 
+enum { GW_BAD_ROWS = 1000 };
+
 struct gw_state {
     sqlite3 *db;
     sqlite3_stmt *stmt[GW_STATEMENTS];
     struct gw_buf set;
+    int64_t bad_rows[GW_BAD_ROWS]; /* letters that are damaged: they do not go when they are old */
+    size_t n_bad_rows;
 };
 
 /* Sets err to what SQLite says; -1. */

@@ -179,6 +179,23 @@ int gw_state_change(struct gw_state *s, struct gw_cursor *c, struct gw_letter_ch
 
 /* ---- many go ---- */
 
+static int is_bad(const struct gw_state *s, int64_t row)
+{
+    for (size_t i = 0; i < s->n_bad_rows; i++)
+        if (s->bad_rows[i] == row)
+            return 1;
+    return 0;
+}
+
+/* Expiry goes on without it, in a transaction of its own. */
+static int put_aside(struct gw_state *s, int64_t row, int *more)
+{
+    *more = is_damage(s) && s->n_bad_rows < GW_BAD_ROWS;
+    if (*more)
+        s->bad_rows[s->n_bad_rows++] = row;
+    return -1;
+}
+
 struct batch {
     int64_t rows[BATCH_ROWS];
     size_t n;
@@ -195,9 +212,13 @@ static int gather(struct gw_state *s, const struct gw_cursor *c, int64_t before_
     b->bytes = 0;
     gw_state_bind(stmt, 1, gw_str_of(c->name));
     sqlite3_bind_int64(stmt, 2, before_ns);
-    sqlite3_bind_int64(stmt, 3, BATCH_ROWS);
+    sqlite3_bind_int64(stmt, 3, BATCH_ROWS + (int64_t)s->n_bad_rows);
     while (b->bytes < BATCH_BYTES && b->n < BATCH_ROWS && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        b->rows[b->n++] = sqlite3_column_int64(stmt, 0);
+        const int64_t row = sqlite3_column_int64(stmt, 0);
+
+        if (before_ns < INT64_MAX && is_bad(s, row))
+            continue; /* a cursor goes with all of its letters or not at all */
+        b->rows[b->n++] = row;
         b->bytes += (uint64_t)sqlite3_column_int64(stmt, 1);
     }
     rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : gw_state_fail(s, err);
@@ -215,7 +236,7 @@ int gw_state_expire(struct gw_state *s, struct gw_cursor *c, int64_t before_ns, 
     for (size_t i = 0; i < b.n; i++) {
         sqlite3_bind_int64(s->stmt[GW_SQL_DROP_ROW], 1, b.rows[i]);
         if (gw_state_step(s, GW_SQL_DROP_ROW, err))
-            return -1;
+            return put_aside(s, b.rows[i], more);
     }
     c->next_letters.bytes = less(c->next_letters.bytes, b.bytes);
     *more = b.n == BATCH_ROWS || b.bytes >= BATCH_BYTES;

@@ -319,13 +319,14 @@ static int expire(struct gw_log *log)
     for (size_t i = 0; (c = gw_letters_owner(log, i)); i++) {
         int64_t keep_ms = c->keep_letters_ms;
         struct expiry x = {.cursor = c};
+        int failed;
 
         if (keep_ms <= 0)
             continue;
         x.before_ns = gw_clock_wall_ns() - keep_ms * 1000000;
-        if (!gw_state_do(log, expire_some, &x, &err))
-            more |= x.more;
-        else if (gw_diag_allow(&limit, HOUR_MS))
+        failed = gw_state_do(log, expire_some, &x, &err);
+        more |= x.more;
+        if (failed && gw_diag_allow(&limit, HOUR_MS))
             GW_DIAG(GW_WARN, "log", gw_msg("dead letters that are old enough cannot be removed"),
                     gw_kv_cstr("pipeline", c->name), gw_kv_cstr("error", err.msg));
     }

@@ -21,10 +21,11 @@ static inline int letters_settle(struct rig *r, struct gw_cursor *c, uint64_t se
     return item.refused;
 }
 
-/* One of `bytes` in all, that came at second `at`. */
-static inline int letters_put(struct rig *r, uint64_t sequence, size_t bytes, int64_t at)
+/* One of `bytes` in all, its record made of `fill`, that came at second `at`. */
+static inline int letters_put_of(struct rig *r, uint64_t sequence, char fill, size_t bytes,
+                                 int64_t at)
 {
-    char *record = calloc(1, bytes + 1);
+    char *record = malloc(bytes + 1);
     const struct gw_dead_letter d = {.reason = "hook_error",
                                      .event_id = GW_STR("id"),
                                      .error = GW_STR("no"),
@@ -35,9 +36,15 @@ static inline int letters_put(struct rig *r, uint64_t sequence, size_t bytes, in
     int refused;
 
     CHECK(record && bytes > 4);
+    memset(record, fill, bytes);
     refused = letters_settle(r, r->cursor, sequence, &d);
     free(record);
     return refused;
+}
+
+static inline int letters_put(struct rig *r, uint64_t sequence, size_t bytes, int64_t at)
+{
+    return letters_put_of(r, sequence, '\0', bytes, at);
 }
 
 struct letters_add {

@@ -241,6 +241,44 @@ TEST(test_letters_memory_go_when_they_are_old)
     expires(GW_LOG_MEMORY);
 }
 
+/* Of the letter whose record is made of this character: the first page of what did not fit beside
+ * its row says which is next, and says nonsense from now on. */
+static void damage_letter(char c)
+{
+    char run[4096], page[4096];
+    int fd = open("data/state.db", O_RDWR);
+    off_t at = 0;
+
+    memset(run, c, sizeof(run));
+    CHECK(fd >= 0);
+    while (pread(fd, page, sizeof(page), at) == (ssize_t)sizeof(page) &&
+           memcmp(page + 4, run, sizeof(page) - 4) != 0)
+        at += (off_t)sizeof(page);
+    CHECK(pwrite(fd, "\377\377\377\377", 4, at) == 4 && !close(fd));
+}
+
+TEST(test_letters_that_are_damaged_keep_no_others_from_going)
+{
+    struct gw_log_conf conf = of_type(GW_LOG_EMBEDDED);
+    struct rig r;
+
+    gw_clock_wall_ns = wall_clock;
+    wall = 100000 * INT64_C(1000000000);
+    rig_open(&r, &conf);
+    rig_append_each(&r, 1, 20, 20);
+    for (int i = 0; i < 10; i++)
+        CHECK(!letters_put_of(&r, (uint64_t)i + 1, (char)('a' + i), 20000, 1000 + i));
+    rig_close(&r);
+    damage_letter('a');
+    damage_letter('d');
+    rig_open(&r, &conf);
+    gw_cursor_letters(r.cursor, 100000, 3600 * 1000);
+    while (letters_put(&r, 11, 30000, 99000))
+        ;
+    CHECK_LETTERS(&r, "p/1 p/4 p/11");
+    rig_close(&r);
+}
+
 /* ---- beside the writer ---- */
 
 /* As another process sees it: whether somebody holds SQLite's shared lock on state.db. */
