@@ -7,6 +7,7 @@
 
 struct gw_admin;
 struct gw_err;
+struct gw_ingest_conf;
 struct gw_log;
 struct gw_loop;
 struct gw_metrics;
@@ -64,6 +65,7 @@ struct gw_admin_env {
     struct gw_metrics *metrics;
     const struct gw_control *control;
     void *ctx;
+    const struct gw_ingest_conf *ingest; /* what sources say of their messages */
 };
 
 /* conf is borrowed for life. NULL with err.kind 0 never happens: a conf with "none" is not to be

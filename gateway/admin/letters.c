@@ -151,6 +151,18 @@ void gw_delete_letter(struct gw_request *q)
         drop(q, &query);
 }
 
+static void reread(struct gw_request *q, const struct gw_replay_conf *replay)
+{
+    const struct gw_admin_env *env = &q->a->env;
+    const struct gw_reread_conf conf = {env->ingest, replay->query, replay->dry};
+    struct gw_lines_out *o = gw_lines_out_new(q);
+    struct gw_err err;
+
+    if (o)
+        gw_lines_out_run(
+            o, gw_lines_reread(&conf, env->log, env->metrics, q->a->loop, &o->wake, &err), &err);
+}
+
 void gw_post_letters_replay(struct gw_request *q)
 {
     struct gw_param params[PARAMS + 1] = {
@@ -162,6 +174,8 @@ void gw_post_letters_replay(struct gw_request *q)
         return;
     if (gw_param_flag(&params[MORE], &conf.dry, &err))
         gw_answer_err(q->s, &err);
+    else if (conf.query.pipeline && !strcmp(conf.query.pipeline, GW_INGEST))
+        reread(q, &conf);
     else
         gw_replay_run(q, conf.query.pipeline, &conf);
 }

@@ -48,6 +48,17 @@ struct gw_lines *gw_lines_records(struct gw_log *log, int64_t from_ns, int64_t t
 struct gw_lines *gw_lines_replay(const struct gw_replay_conf *conf, struct gw_log *log,
                                  struct gw_metrics *metrics, struct gw_loop *loop,
                                  struct gw_mail *wake, struct gw_err *err);
+/* The same lines of letters of ingest that are read again; published: appended as records.
+ * conf->query: of GW_INGEST. conf->ingest lives until it is freed. */
+struct gw_ingest_conf;
+struct gw_reread_conf {
+    const struct gw_ingest_conf *ingest;
+    struct gw_letter_query query;
+    int dry; /* counts them */
+};
+struct gw_lines *gw_lines_reread(const struct gw_reread_conf *conf, struct gw_log *log,
+                                 struct gw_metrics *metrics, struct gw_loop *loop,
+                                 struct gw_mail *wake, struct gw_err *err);
 /* Ends when the pipeline stops. */
 struct gw_lines *gw_lines_tap(struct gw_pipeline *p, struct gw_loop *loop, struct gw_mail *wake);
 /* {records, bytes, unsettled, oldest, pipelines: [{name, lag, orphan}]}: at once. oldest: when the

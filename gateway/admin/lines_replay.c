@@ -4,6 +4,7 @@
 
 #include "admin/lines_busy.h"
 #include "admin/lines_record.h"
+#include "admin/lines_replay.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "net/loop.h"
@@ -56,7 +57,7 @@ static void on_ended(struct gw_mail *m)
         wake(r);
 }
 
-static void put_counts(struct gw_buf *out, const struct gw_replay_counts *c)
+void gw_put_replay_counts(struct gw_buf *out, const struct gw_replay_counts *c)
 {
     const struct {
         const char *name;
@@ -94,7 +95,7 @@ static int next_replay(struct gw_lines *pub, struct gw_buf *out, struct gw_err *
     r->told_end = r->ended;
     gw_replay_counts(r->replay, &counts);
     counts.ended = r->ended;
-    put_counts(out, &counts);
+    gw_put_replay_counts(out, &counts);
     if (!r->ended)
         gw_timer_set(&r->timer, EVERY_MS);
     return 1;

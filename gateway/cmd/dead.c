@@ -150,7 +150,7 @@ static int not_found(struct dead *d)
  */
 static int check_pipeline(struct dead *d)
 {
-    if (!d->pipeline || d->place.interrupted || !strcmp(d->pipeline, "ingest"))
+    if (!d->pipeline || d->place.interrupted || !strcmp(d->pipeline, GW_INGEST))
         return 0;
     return gw_place_knows(&d->place, gw_str_of(d->pipeline), &d->err);
 }
@@ -410,7 +410,8 @@ static int replay_one(struct dead *d, struct gw_replaying *r, const char *pipeli
     r->path = query_path(d, "/api/dead/replay", pipeline);
     r->conf = (struct gw_replay_conf){.letters = 1, .query = d->query};
     r->conf.query.pipeline = pipeline;
-    if (!d->place.held) {
+    r->reread = !strcmp(pipeline, GW_INGEST);
+    if (!d->place.held && !r->reread) {
         r->tried = 1;
         r->conf.pipeline = gw_place_sound(&d->place, gw_str_of(pipeline), &d->err);
         if (!r->conf.pipeline)

@@ -14,7 +14,10 @@ static struct gw_lines *open_replay(void *ctx, struct gw_place *p, struct gw_mai
                                     struct gw_err *err)
 {
     struct gw_replaying *r = ctx;
+    const struct gw_reread_conf reread = {p->config->ingest, r->conf.query, 0};
 
+    if (r->reread)
+        return gw_lines_reread(&reread, p->log, p->metrics, p->loop, wake, err);
     return gw_lines_replay(&r->conf, p->log, p->metrics, p->loop, wake, err);
 }
 

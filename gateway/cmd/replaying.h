@@ -15,6 +15,7 @@ struct gw_replaying {
     const char *pipeline;
     struct gw_str path;         /* of the admin API */
     struct gw_replay_conf conf; /* of an open directory */
+    int reread;                 /* letters of ingest, which go into the log again */
     /* sums of those that have ended */
     uint64_t records, published, filtered, failed;
     /* its own */

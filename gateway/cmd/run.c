@@ -307,7 +307,8 @@ static int start_pipelines(struct run *r, struct gw_err *err)
 
 static int start_admin(struct run *r, struct gw_err *err)
 {
-    const struct gw_admin_env env = {r->log, r->metrics, &gw_roster_control, &r->roster};
+    const struct gw_admin_env env = {r->log, r->metrics, &gw_roster_control, &r->roster,
+                                     r->config->ingest};
 
     if (!strcmp(r->config->admin.listen, "none"))
         return 0;

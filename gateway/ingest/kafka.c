@@ -36,17 +36,6 @@ static void on_kept(void *owner, const struct gw_err *err)
     gw_kafka_done(owner, err == NULL);
 }
 
-static int fits(const struct gw_log *log, const struct gw_record *r, struct gw_err *err)
-{
-    const size_t size = gw_record_size(r), most = gw_log_largest(log);
-
-    if (size > most)
-        gw_err_set(err, GW_ERR_TOO_LARGE,
-                   "message too large: %zu bytes as a record, the log takes %zu at most", size,
-                   most);
-    return size <= most;
-}
-
 static int submit(struct gw_kafka_taken *t, const struct gw_record *r, const struct gw_unread *u,
                   struct gw_err *err)
 {
@@ -54,7 +43,7 @@ static int submit(struct gw_kafka_taken *t, const struct gw_record *r, const str
     enum gw_reason reason = GW_R_TOO_LARGE;
     struct gw_sub *sub = NULL;
 
-    if (fits(f->log, r, err))
+    if (gw_unread_fits(f->log, r, err))
         sub = gw_submit(f, GW_KAFKA, r, 1, &reason, err);
     if (!sub && reason != GW_R_TOO_LARGE)
         return -1;

@@ -3,13 +3,13 @@
 
 #include "base/diag.h"
 #include "ingest/source.h"
+#include "ingest/unread.h"
 #include "log/log.h"
 #include "net/loop.h"
 #include "publish/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
 
-struct gw_incoming_record;
 struct gw_unread;
 
 /* Topics of Kafka as a source: a member of a consumer group. Inside the room. */
@@ -17,19 +17,11 @@ struct gw_unread;
 extern const struct gw_field gw_ingest_kafka_fields[];
 /* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
 rd_kafka_conf_t *gw_ingest_kafka_conf(const struct gw_ingest_kafka *c, struct gw_err *err);
-/* 1: topics names it, or a pattern of them matches. */
-int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, const char *topic);
 
 /* ---- a message (kafka_read.c) ---- */
 
 /* On mem; borrows from m. */
 void gw_kafka_unread(struct gw_arena *mem, const rd_kafka_message_t *m, struct gw_unread *out);
-/* The letter of one that cannot be kept: reason and err say why. On mem, all of it. */
-void gw_unread_letter(struct gw_arena *mem, const struct gw_unread *u, const char *reason,
-                      const struct gw_err *err, struct gw_dead_letter *out);
-/* What the log is to keep of it. */
-int gw_unread_record(struct gw_arena *mem, int as, const struct gw_unread *u, struct gw_record *out,
-                     struct gw_err *err);
 
 /* ---- the source ---- */
 

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_TOPIC = 249 }; /* Kafka's */
+
 const struct gw_field gw_ingest_kafka_fields[] = {
     {"brokers", GW_F_STRS, offsetof(struct gw_ingest_kafka, brokers), .required = 1, .comma = 1,
      .help = "HOST:PORT of some brokers, as a list or with commas between."},
@@ -64,7 +66,6 @@ static const struct gw_yaml *at_item(const struct gw_yaml *list, size_t i)
 
 static void check_topic(const char *topic, struct gw_problems *p, const struct gw_yaml *at)
 {
-    enum { MAX_TOPIC = 249 };
     static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     char why[160];
     regex_t pattern;
@@ -126,10 +127,16 @@ static int matches(const char *topic, const char *pattern)
     return rc;
 }
 
-int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, const char *topic)
+int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, struct gw_str topic)
 {
+    char name[MAX_TOPIC + 1];
+
+    if (topic.len > MAX_TOPIC)
+        return 0;
+    memcpy(name, topic.p, topic.len);
+    name[topic.len] = '\0';
     for (size_t i = 0; i < c->topics.n; i++)
-        if (matches(topic, c->topics.items[i]))
+        if (matches(name, c->topics.items[i]))
             return 1;
     return 0;
 }
@@ -157,7 +164,7 @@ static const char *loop_of(const struct gw_ingest_kafka *c, const void *publishe
     if (!topic)
         return NULL;
     if (!strchr(topic, '{'))
-        return gw_ingest_kafka_has(c, topic) ? topic : NULL;
+        return gw_ingest_kafka_has(c, gw_str_of(topic)) ? topic : NULL;
     for (size_t i = 0; i < c->topics.n; i++)
         if (may_be(topic, c->topics.items[i]))
             return c->topics.items[i];

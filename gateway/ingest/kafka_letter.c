@@ -11,11 +11,6 @@
 
 enum { QUIET_MS = 10000, QUIET_FULL_MS = 60000 };
 
-static const char *reason_of(enum gw_reason reason)
-{
-    return reason == GW_R_TOO_LARGE ? "too_large" : "undecodable";
-}
-
 static void end(struct gw_kafka_letter *l, int durable)
 {
     l->taken->part->blocked -= l->blocks;
@@ -97,7 +92,7 @@ void gw_kafka_letter_new(struct gw_kafka_taken *t, const struct gw_unread *u, en
     l->mem = mem;
     l->taken = t;
     l->reason = reason;
-    gw_unread_letter(mem, u, reason_of(reason), err, &l->d);
+    gw_unread_letter(mem, u, gw_unread_reason(err), err, &l->d);
     add(l);
 }
 

@@ -1,11 +1,9 @@
-/* From a message of Kafka to what the log keeps of it, or to its dead letter. */
+/* A message of Kafka, as the log keeps one that it cannot make a record of. */
 #include "ingest/kafka.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/err.h"
 #include "event/format.h"
-#include "flyte/incoming.h"
 #include "log/message.h"
 
 static struct gw_str bytes(const void *p, size_t len)
@@ -49,37 +47,4 @@ void gw_kafka_unread(struct gw_arena *mem, const rd_kafka_message_t *m, struct g
                               .key = bytes(m->key, m->key_len),
                               .body = bytes(m->payload, m->len)};
     read_headers(mem, m, out);
-}
-
-void gw_unread_letter(struct gw_arena *mem, const struct gw_unread *u, const char *reason,
-                      const struct gw_err *err, struct gw_dead_letter *out)
-{
-    const int64_t now = gw_clock_wall_ns();
-
-    *out = (struct gw_dead_letter){
-        .reason = reason,
-        .error = gw_arena_printf(mem, "%.*s[%u]@%lld: %s", (int)u->source.len, u->source.p,
-                                 u->partition, (long long)u->offset, err->msg),
-        .record = gw_unread_put(mem, u),
-        .attempts = 1,
-        .first_at_ns = now,
-        .last_at_ns = now};
-}
-
-int gw_unread_record(struct gw_arena *mem, int as, const struct gw_unread *u, struct gw_record *out,
-                     struct gw_err *err)
-{
-    const struct gw_incoming in = {
-        .body = u->body, .headers = u->headers, .n_headers = u->n_headers, .subject = u->subject};
-    struct gw_incoming_record r = {0};
-
-    if (gw_incoming_read(mem, (enum gw_as)as, &in, &r, err))
-        return -1;
-    *out = (struct gw_record){.kind = (int)r.kind,
-                              .received_at_ns = u->received_at_ns,
-                              .ingest = u->ingest,
-                              .key = r.key,
-                              .traceparent = r.traceparent,
-                              .payload = r.payload};
-    return 0;
 }

@@ -142,3 +142,29 @@ def test_what_cannot_be_read_is_a_dead_letter_before_its_offset_is_committed(gat
         text = run("dead", "show", "-c", g.config_file, "ingest/2", check=0).stdout
         assert "message:" in text and "specversion" in text
     assert run("dead", "drop", "-c", g.config_file, "--pipeline", "ingest", check=0).stdout.startswith("dropped=2")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_replay_reads_them_as_the_configuration_says_today(gateway, broker, topic, running):
+    kafka.create(broker, topic)
+    without_ids = flyte.MESSAGES["task"](request_id="r1")    # auto cannot tell its kind
+    produce(broker, topic, [{"value": without_ids.SerializeToString()}, {"value": b"\xffbad"}, {"value": without_ids.SerializeToString()}])
+    g = gateway(config(broker, topic))
+    wait_until(lambda: g.metric("moongate_events_dead_lettered_total", pipeline="ingest") == 3, g.log)
+    done = run("dead", "replay", "-c", g.config_file, "--pipeline", "ingest", check=1)    # all of them fail again
+    assert done.stdout.startswith("records=3 published=0 filtered=0 failed=3"), done.stdout + done.stderr
+    g.stop()
+    g.configure(config(broker, topic, ", as: task"))
+    if running:
+        g.start()
+    done = run("dead", "replay", "-c", g.config_file, check=1)
+    assert done.stdout.startswith("records=3 published=2 filtered=0 failed=1"), done.stdout + done.stderr
+    row, = [json.loads(r) for r in run("dead", "list", "-c", g.config_file, "--json", check=0).stdout.splitlines()]
+    assert (row["id"], row["attempts"], row["reason"]) == ("ingest/2", 3, "undecodable") and row["error"].startswith(f"{topic}[0]@1: ")
+    if running:
+        assert g.metric("moongate_replayed_total", pipeline="ingest") == 2
+    else:
+        g.start()
+    g.settled(2)
+    for got in g.lines():
+        flyte.assert_documented(got, without_ids)
