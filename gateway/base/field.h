@@ -21,7 +21,7 @@ enum gw_field_type {
     GW_F_INT,      /* int64_t */
     GW_F_SIZE,     /* int64_t bytes: 64KiB, 1GiB, 10MB, 4096 */
     GW_F_DURATION, /* int64_t ms: 250ms, 30s, 5m, 24h */
-    GW_F_CHOICE,   /* int: index into choices */
+    GW_F_CHOICE,   /* int: index into choices; without def one more, and 0 when absent */
     GW_F_STRS,     /* struct gw_strs; a scalar is a list of one (with .comma also "a,b") */
     GW_F_MAP,      /* struct gw_pairs: string to string, in the order of the file */
     GW_F_VALUE,    /* const struct gw_yaml *: free form, read by its room (match, set, params) */

@@ -197,7 +197,7 @@ static void read_choice(const struct gw_field_at *a, int *out)
     }
     for (int i = 0; a->f->choices[i]; i++) {
         if (gw_str_is(a->y->text, a->f->choices[i])) {
-            *out = i;
+            *out = i + !a->f->def;
             return;
         }
         gw_nearest_offer(&near, gw_str_of(a->f->choices[i]));

@@ -14,15 +14,21 @@ struct form {
     struct gw_str (*encode)(struct gw_arena *mem, struct gw_str text); /* NULL: as it is */
 };
 
-static struct gw_header header(const struct form *f, struct gw_str attr, struct gw_str text)
+struct gw_str gw_event_header_name(struct gw_arena *mem, char separator, struct gw_str attr)
 {
-    char *name = gw_arena_alloc(f->mem, attr.len + 3);
+    char *name = gw_arena_alloc(mem, attr.len + 3);
 
     name[0] = 'c';
     name[1] = 'e';
-    name[2] = f->separator;
+    name[2] = separator;
     memcpy(name + 3, attr.p, attr.len);
-    return (struct gw_header){{name, attr.len + 3}, f->encode ? f->encode(f->mem, text) : text};
+    return (struct gw_str){name, attr.len + 3};
+}
+
+static struct gw_header header(const struct form *f, struct gw_str attr, struct gw_str text)
+{
+    return (struct gw_header){gw_event_header_name(f->mem, f->separator, attr),
+                              f->encode ? f->encode(f->mem, text) : text};
 }
 
 static struct gw_header *headers(const struct gw_event *ev, const struct form *f, size_t *n)

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { F_ID = 1, F_SOURCE, F_SPEC_VERSION, F_TYPE, F_ATTRIBUTES, F_BINARY, F_TEXT, F_PROTO };
+enum { F_ID = 1, F_SOURCE, F_SPEC_VERSION, F_TYPE, F_ATTRIBUTES };
 enum { V_BOOL = 1, V_INT, V_STRING, V_BYTES, V_URI, V_URI_REF, V_TIME };
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
@@ -35,7 +35,7 @@ static void put_varint(struct gw_buf *out, uint64_t v)
     gw_buf_put(out, bytes, (size_t)(gw_varint_put(bytes, v) - bytes));
 }
 
-static void put_bytes(struct gw_buf *out, unsigned field, struct gw_str s)
+void gw_event_protobuf_put_bytes(struct gw_buf *out, unsigned field, struct gw_str s)
 {
     gw_buf_putc(out, (char)(field << 3 | LENGTH));
     put_varint(out, s.len);
@@ -112,43 +112,75 @@ static void encode_value(struct value *v, const struct gw_attr *a, struct gw_are
     }
 }
 
-static void put_attr(struct gw_buf *out, const struct gw_event *ev, const struct gw_attr *a)
+static void put_entry(struct gw_buf *out, struct gw_str name, const struct value *v)
 {
-    struct value v;
-    size_t value_size, size;
+    const size_t value_size =
+        1 + (v->field <= V_INT ? varint_size(v->number) : varint_size(v->text.len) + v->text.len);
+    const size_t size =
+        1 + varint_size(name.len) + name.len + 1 + varint_size(value_size) + value_size;
 
-    encode_value(&v, a, ev->mem);
-    value_size =
-        1 + (v.field <= V_INT ? varint_size(v.number) : varint_size(v.text.len) + v.text.len);
-    size = 1 + varint_size(a->name.len) + a->name.len + 1 + varint_size(value_size) + value_size;
     gw_buf_putc(out, F_ATTRIBUTES << 3 | LENGTH);
     put_varint(out, size);
-    put_bytes(out, 1, a->name);
+    gw_event_protobuf_put_bytes(out, 1, name);
     gw_buf_putc(out, 2 << 3 | LENGTH);
     put_varint(out, value_size);
-    if (v.field <= V_INT) {
-        gw_buf_putc(out, (char)(v.field << 3 | VARINT));
-        put_varint(out, v.number);
+    if (v->field <= V_INT) {
+        gw_buf_putc(out, (char)(v->field << 3 | VARINT));
+        put_varint(out, v->number);
     } else {
-        put_bytes(out, v.field, v.text);
+        gw_event_protobuf_put_bytes(out, v->field, v->text);
     }
+}
+
+void gw_event_protobuf_put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a)
+{
+    struct value v;
+
+    encode_value(&v, a, mem);
+    put_entry(out, a->name, &v);
+}
+
+void gw_event_protobuf_put_text(struct gw_buf *out, struct gw_str name, struct gw_str text)
+{
+    put_entry(out, name, &(struct value){.field = V_STRING, .text = text});
+}
+
+void gw_event_protobuf_put_time(struct gw_buf *out, struct gw_str name, struct gw_time t)
+{
+    struct value v;
+
+    encode_time(&v, t);
+    put_entry(out, name, &v);
+}
+
+static void put_required(struct gw_buf *out, unsigned field, struct gw_str text)
+{
+    if (text.len)
+        gw_event_protobuf_put_bytes(out, field, text);
+}
+
+void gw_event_protobuf_put_head(struct gw_buf *out, struct gw_str id, struct gw_str source,
+                                struct gw_str type)
+{
+    put_required(out, F_ID, id);
+    put_required(out, F_SOURCE, source);
+    put_required(out, F_SPEC_VERSION, GW_STR("1.0"));
+    put_required(out, F_TYPE, type);
 }
 
 void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev)
 {
-    put_bytes(out, F_ID, gw_event_text(ev, "id"));
-    put_bytes(out, F_SOURCE, gw_event_text(ev, "source"));
-    put_bytes(out, F_SPEC_VERSION, GW_STR("1.0"));
-    put_bytes(out, F_TYPE, gw_event_text(ev, "type"));
+    gw_event_protobuf_put_head(out, gw_event_text(ev, "id"), gw_event_text(ev, "source"),
+                               gw_event_text(ev, "type"));
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
         if (gw_known_attr(a->name) > GW_A_TYPE)
-            put_attr(out, ev, a);
+            gw_event_protobuf_put_attr(out, ev->mem, a);
     if (ev->data_kind == GW_DATA_BYTES)
-        put_bytes(out, F_BINARY, ev->data);
+        gw_event_protobuf_put_bytes(out, GW_EVENT_BINARY_DATA, ev->data);
     else if (ev->data_kind == GW_DATA_PROTO)
-        put_bytes(out, F_PROTO, ev->data);
+        gw_event_protobuf_put_bytes(out, GW_EVENT_PROTO_DATA, ev->data);
     else if (ev->data_kind != GW_DATA_NONE)
-        put_bytes(out, F_TEXT, ev->data);
+        gw_event_protobuf_put_bytes(out, GW_EVENT_TEXT_DATA, ev->data);
 }
 
 /* Reading. */
@@ -362,14 +394,14 @@ static int read_one(struct reader *r, struct gw_err *err)
         return 0;
     case F_ATTRIBUTES << 3 | LENGTH:
         return read_attr(&r->in, &r->attrs, err);
-    case F_BINARY << 3 | LENGTH:
+    case GW_EVENT_BINARY_DATA << 3 | LENGTH:
         return read_data(r, GW_DATA_BYTES, err);
-    case F_TEXT << 3 | LENGTH:
+    case GW_EVENT_TEXT_DATA << 3 | LENGTH:
         return read_data(r, GW_DATA_TEXT, err);
-    case F_PROTO << 3 | LENGTH:
+    case GW_EVENT_PROTO_DATA << 3 | LENGTH:
         return read_data(r, GW_DATA_PROTO, err);
     default:
-        return r->in.tag >> 3 <= F_PROTO ? cut(&r->in, err) : 0;
+        return r->in.tag >> 3 <= GW_EVENT_PROTO_DATA ? cut(&r->in, err) : 0;
     }
 }
 

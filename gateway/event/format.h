@@ -12,9 +12,9 @@ struct gw_event;
 struct gw_http_header;
 
 /* The forms of a CloudEvent: one file each (event_json.c, event_protobuf.c, event_http.c,
- * event_binary.c, event_headers.c). Readers check what they read (gw_event_check) and fail with
- * GW_ERR_REJECT that names the place; writers cannot fail but by the buffer's maximum. Texts of a
- * read event are borrowed from the input where they can be: the input must outlive it. */
+ * event_binary.c, event_headers.c, event_sdk.c). Readers check what they read (gw_event_check) and
+ * fail with GW_ERR_REJECT that names the place; writers cannot fail but by the buffer's maximum.
+ * Texts of a read event are borrowed from the input where they can be: the input must outlive it. */
 
 /* Mends what a sender is known to do, once the attributes are read and before they are checked;
  * NULL: nothing. */
@@ -67,5 +67,20 @@ struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_ar
                                          size_t *n);
 /* HTTP binary mode: the same with `ce-`, values percent-encoded. */
 struct gw_header *gw_event_http_headers(const struct gw_event *ev, struct gw_arena *mem, size_t *n);
+
+/* The same three forms as the CloudEvents SDK for Go writes them, byte for byte: what the consumers
+ * of FlyteAdmin get (event_sdk.c). Data is bytes whatever its type (data_base64, binary_data; of
+ * the type application/protobuf proto_data with dataschema as its type URL); time is UTC with as
+ * many digits as it needs; dataschema is a plain text in protobuf. They check nothing. */
+/* Members: specversion, id, source, type, subject, datacontenttype, dataschema, time, data_base64,
+ * extensions; < > & U+2028 U+2029 escaped in all of them. */
+void gw_event_sdk_json_put(struct gw_buf *out, const struct gw_event *ev);
+/* Attributes: datacontenttype, dataschema, subject, time, extensions (the SDK's own order is this
+ * one or a rotation of it). */
+void gw_event_sdk_protobuf_put(struct gw_buf *out, const struct gw_event *ev);
+/* ce_id, ce_source, ce_specversion, ce_type, content-type, ce_dataschema, ce_subject, ce_time,
+ * extensions; an empty value is empty, not absent. */
+struct gw_header *gw_event_sdk_kafka_headers(const struct gw_event *ev, struct gw_arena *mem,
+                                             size_t *n);
 
 #endif

@@ -1,6 +1,7 @@
 #ifndef GW_EVENT_PARTS_H
 #define GW_EVENT_PARTS_H
 
+#include "base/time.h"
 #include "event/event.h"
 #include "event/format.h"
 
@@ -53,5 +54,19 @@ int gw_binary_end(struct gw_binary *b, const char *specversion, gw_event_mend_fn
 int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err);
 /* JSON nests at most this deep. */
 enum { GW_EVENT_JSON_DEPTH = 100 };
+
+/* Pieces of io.cloudevents.v1.CloudEvent: its first fields (an empty one is left out), an entry of
+ * the map of attributes (of its own type, or said to be a text or a time), a field that is bytes or
+ * text. */
+enum { GW_EVENT_BINARY_DATA = 6, GW_EVENT_TEXT_DATA, GW_EVENT_PROTO_DATA };
+void gw_event_protobuf_put_head(struct gw_buf *out, struct gw_str id, struct gw_str source,
+                                struct gw_str type);
+void gw_event_protobuf_put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a);
+void gw_event_protobuf_put_text(struct gw_buf *out, struct gw_str name, struct gw_str text);
+void gw_event_protobuf_put_time(struct gw_buf *out, struct gw_str name, struct gw_time t);
+void gw_event_protobuf_put_bytes(struct gw_buf *out, unsigned field, struct gw_str s);
+
+/* What binary modes call an attribute: ce_NAME, ce-NAME. On mem. */
+struct gw_str gw_event_header_name(struct gw_arena *mem, char separator, struct gw_str attr);
 
 #endif

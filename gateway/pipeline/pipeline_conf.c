@@ -40,8 +40,11 @@ static const struct gw_field format_fields[] = {
              "FlyteAdmin has its own: look at an id that it sent."},
     {"data", GW_F_CHOICE, offsetof(struct gw_format, json), .def = "protobuf",
      .help = "The request's protobuf bytes, or its proto3 JSON.", .choices = datas},
-    {"mode", GW_F_CHOICE, offsetof(struct gw_format, binary), .def = "structured",
-     .help = "The event as one document, or its attributes as headers (kafka).", .choices = modes},
+    {"mode", GW_F_CHOICE, offsetof(struct gw_format, mode),
+     .help = "The event as one document, or its attributes as headers (kafka, http). Default: "
+             "structured; in FlyteAdmin's styles binary on kafka, in flyteadmin-external on http "
+             "too.",
+     .choices = modes},
     {"encoding", GW_F_CHOICE, offsetof(struct gw_format, protobuf), .def = "json",
      .help = "Of structured events.", .choices = encodings},
     {"extensions", GW_F_STRS, offsetof(struct gw_format, extensions),

@@ -186,9 +186,10 @@ void gw_http_check(const void *conf, const struct gw_format *f, struct gw_proble
     check_token(&w, "bearer_token", c->bearer_token);
     check_oauth(c, &w);
     check_sign(c, &w);
-    if (f->binary && c->common.batch.events > 1)
+    if (gw_http_is_binary(f) && c->common.batch.events > 1)
         PROBLEM(&w, gw_publish_value_of(at, "batch"),
-                "batch: events of format.mode binary go one by one: leave batch.events at 1");
+                "batch: events of format.mode binary%s go one by one: leave batch.events at 1",
+                f->mode == GW_MODE_BINARY ? "" : " (as style flyteadmin-external has it)");
     if (c->handshake && c->common.routes.n)
         PROBLEM(&w, gw_publish_value_of(at, "handshake"),
                 "handshake: it asks one destination for consent; not together with routes");

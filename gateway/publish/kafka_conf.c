@@ -5,6 +5,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "event/event.h"
+#include "flyte/flyte.h"
 #include "publish/common.h"
 
 #include <stdio.h>
@@ -18,8 +19,9 @@ const struct gw_field gw_kafka_fields[] = {
      .comma = 1, .help = "HOST:PORT of some brokers, as a list or with commas between."},
     {"topic", GW_F_STR, offsetof(struct gw_publish_kafka_conf, topic), .required = 1,
      .help = "Topic; {project} and other fields of flyte are filled in."},
-    {"key", GW_F_STR, offsetof(struct gw_publish_kafka_conf, key), .def = "key",
-     .help = "Message key: key (the execution), id, none, or attr:NAME."},
+    {"key", GW_F_STR, offsetof(struct gw_publish_kafka_conf, key),
+     .help = "Message key: key (the execution), id, none, or attr:NAME. Default: key; in "
+             "FlyteAdmin's styles id (or partitionkey, where the event has that attribute)."},
     {"compression", GW_F_CHOICE, offsetof(struct gw_publish_kafka_conf, compression), .def = "none",
      .help = "Of batches.", .choices = compressions},
     {"sasl", GW_F_TABLE, offsetof(struct gw_publish_kafka_conf, sasl), .pointer = 1,
@@ -29,7 +31,8 @@ const struct gw_field gw_kafka_fields[] = {
      .help = "TLS to the brokers; {} with the system's certificates.",
      .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
     {"properties", GW_F_MAP, offsetof(struct gw_publish_kafka_conf, properties),
-     .help = "Any other setting of librdkafka."},
+     .help = "Any other setting of librdkafka. In FlyteAdmin's styles partitioner is "
+             "fnv1a_random, which is its client's."},
     GW_PUBLISH_COMMON("1000000", batch_fields),
     {0}};
 
@@ -120,7 +123,7 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
 
 /* ---- librdkafka's settings ---- */
 
-rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_err *err)
+rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, int style, struct gw_err *err)
 {
     enum { LEAST = 1000, MOST = 1000000000 }; /* librdkafka's bounds */
     const int64_t max = c->common.max_message_bytes;
@@ -135,6 +138,8 @@ rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_
         {"message.max.bytes", message_max},
         {"compression.codec", compressions[c->compression]},
         {"log.queue", "true"},
+        /* the client of FlyteAdmin has the same hash; a user's `properties` are set after this */
+        {"partitioner", style == GW_STYLE_DOCUMENTED ? NULL : "fnv1a_random"},
         {0}};
     /* Order and no loss: never given up, never overtaken, also not by what follows a refusal. */
     const struct gw_kafka_setting fixed[] = {{"enable.idempotence", "true"},

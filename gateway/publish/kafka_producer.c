@@ -90,7 +90,7 @@ static void watch_queue(struct gw_kafka *k)
 
 static int start(struct gw_kafka *k, struct gw_err *err)
 {
-    rd_kafka_conf_t *conf = gw_kafka_conf(k->conf, err);
+    rd_kafka_conf_t *conf = gw_kafka_conf(k->conf, k->flyteadmin.style, err);
     char why[200];
 
     if (!conf)

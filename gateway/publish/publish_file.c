@@ -11,6 +11,7 @@
 #include "event/route.h"
 #include "net/loop.h"
 #include "publish/common.h"
+#include "publish/flyteadmin.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,6 +27,7 @@ struct file {
     int is_stream;
     struct gw_file_sink sink;
     struct gw_stream_sink stream;
+    struct gw_flyteadmin flyteadmin;
     struct gw_message *batch; /* what has no result yet */
     struct gw_message *left;  /* of it, from here on: not written */
     struct gw_err why;
@@ -102,11 +104,11 @@ static struct gw_publisher *file_open(const void *conf, const struct gw_format *
     struct file *f = calloc(1, sizeof(*f));
     int rc;
 
-    (void)fmt;
     if (!f)
         abort();
     f->base = (struct gw_publisher){.ops = &gw_publish_file, .loop = loop, .keeps_order = 1};
     f->base.limits = gw_publish_limits(&c->common, 1);
+    f->flyteadmin = gw_flyteadmin_of(fmt, f->base.limits.message_bytes);
     f->report.fn = on_report;
     f->is_stream = is_stream(c->path);
     rc = f->is_stream ? gw_stream_sink_open(&f->stream, c->path, err)
@@ -124,9 +126,13 @@ static int file_format(struct gw_publisher *p, const struct gw_event *ev,
                        const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
                        struct gw_err *err)
 {
+    const struct file *f = (const struct file *)p;
+
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
-    if (gw_publish_json(ev, mem, p->limits.message_bytes, 1, &m->body, err))
+    if (f->flyteadmin.style != GW_STYLE_DOCUMENTED
+            ? gw_flyteadmin_file(&f->flyteadmin, ev, mem, m, err)
+            : gw_publish_json(ev, mem, p->limits.message_bytes, 1, &m->body, err))
         return -1;
     m->bytes = m->body.len;
     return 0;
@@ -189,7 +195,7 @@ static void file_check(const void *conf, const struct gw_format *f, struct gw_pr
 {
     const struct gw_publish_file_conf *c = conf;
 
-    if (f->binary)
+    if (f->mode == GW_MODE_BINARY)
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "publisher file has no binary mode: use format.mode structured");
     if (f->protobuf)

@@ -214,8 +214,9 @@ static struct gw_publisher *http_open(const void *conf, const struct gw_format *
     h->base = (struct gw_publisher){.ops = &gw_publish_http, .loop = loop};
     h->base.limits = gw_publish_limits(&c->common, GW_HTTP_REQUESTS);
     h->conf = c;
-    h->binary = f->binary;
+    h->binary = gw_http_is_binary(f);
     h->protobuf = f->protobuf;
+    h->flyteadmin = gw_flyteadmin_of(f, h->base.limits.message_bytes);
     h->in_batches = c->common.batch.events > 1;
     h->waiting_last = &h->waiting;
     h->fetch_conf = (struct gw_fetch_conf){.timeout_ms = c->timeout_ms,
@@ -264,7 +265,10 @@ static int http_format(struct gw_publisher *p, const struct gw_event *ev,
 
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
-    if (h->binary) {
+    if (h->flyteadmin.style != GW_STYLE_DOCUMENTED) {
+        if (gw_flyteadmin_http(&h->flyteadmin, ev, mem, m, err))
+            return -1;
+    } else if (h->binary) {
         m->headers = gw_event_http_headers(ev, mem, &m->n_headers);
         m->body = gw_event_payload(ev);
     } else if (h->protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)

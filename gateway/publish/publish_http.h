@@ -4,6 +4,7 @@
 #include "net/fetch.h"
 #include "net/loop.h"
 #include "publish/common.h"
+#include "publish/flyteadmin.h"
 
 /* Inside the room: the HTTP publisher. A send is one request, or a few one after the other when the
  * destination refuses a batch; http_request.c says what is in it, http_answer.c what its answer
@@ -90,6 +91,7 @@ struct gw_http {
     struct gw_publisher base;
     const struct gw_publish_http_conf *conf;
     int binary, protobuf, in_batches;
+    struct gw_flyteadmin flyteadmin;
     struct gw_fetch_conf fetch_conf;
     struct gw_fetcher *fetcher;
     struct gw_http_request requests[GW_HTTP_REQUESTS], *free;

@@ -16,7 +16,9 @@ enum { MESSAGE_FRAME = 36, HEADER_FRAME = 10 };
 
 static int parse_key(struct gw_kafka *k, struct gw_err *err)
 {
-    if (gw_kafka_key_parse(k->conf->key, &k->key, &k->key_attr))
+    if (!k->conf->key)
+        k->key = k->flyteadmin.style == GW_STYLE_DOCUMENTED ? GW_KEY_RECORD : GW_KEY_BY_STYLE;
+    else if (gw_kafka_key_parse(k->conf->key, &k->key, &k->key_attr))
         return gw_err_set(err, GW_ERR_FATAL, "key: \"%s\" is none", k->conf->key);
     return 0;
 }
@@ -31,8 +33,9 @@ static struct gw_publisher *kafka_open(const void *conf, const struct gw_format 
     k->base = (struct gw_publisher){.ops = &gw_publish_kafka, .loop = loop, .keeps_order = 1};
     k->conf = conf;
     k->base.limits = gw_publish_limits(&k->conf->common, 256);
-    k->binary = f->binary;
+    k->binary = gw_kafka_is_binary(f);
     k->protobuf = f->protobuf;
+    k->flyteadmin = gw_flyteadmin_of(f, k->base.limits.message_bytes);
     if (gw_kafka_topic_parse(k->conf->topic, &k->topic, err) || parse_key(k, err)) {
         free(k);
         return NULL;
@@ -49,7 +52,7 @@ static void set_key(const struct gw_kafka *k, const struct gw_event *ev, struct 
 {
     const struct gw_attr *a;
 
-    if (k->key == GW_KEY_RECORD)
+    if (k->key == GW_KEY_RECORD || k->key == GW_KEY_BY_STYLE)
         return;
     m->key = (struct gw_str){0};
     if (k->key == GW_KEY_ID)
@@ -78,6 +81,20 @@ static int set_body(const struct gw_kafka *k, const struct gw_event *ev, struct 
                        : gw_publish_json(ev, mem, max, 0, &m->body, err);
 }
 
+/* The message as FlyteAdmin would have sent it; a key that the user wrote wins. */
+static int set_flyteadmin(const struct gw_kafka *k, const struct gw_event *ev, struct gw_arena *mem,
+                          struct gw_message *m, struct gw_err *err)
+{
+    const struct gw_str record_key = m->key;
+
+    if (gw_flyteadmin_kafka(&k->flyteadmin, ev, mem, m, err))
+        return -1;
+    if (k->key == GW_KEY_RECORD)
+        m->key = record_key;
+    set_key(k, ev, m);
+    return 0;
+}
+
 static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
                         const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
                         struct gw_err *err)
@@ -85,9 +102,14 @@ static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
     struct gw_kafka *k = (struct gw_kafka *)p;
 
     m->event_id = gw_event_text(ev, "id");
-    set_key(k, ev, m);
-    if (set_body(k, ev, mem, m, err))
-        return -1;
+    if (k->flyteadmin.style != GW_STYLE_DOCUMENTED) {
+        if (set_flyteadmin(k, ev, mem, m, err))
+            return -1;
+    } else {
+        set_key(k, ev, m);
+        if (set_body(k, ev, mem, m, err))
+            return -1;
+    }
     gw_publish_route(ev, mem, m);
     if (!m->topic.p && !k->topic.fixed &&
         gw_kafka_topic_make(&k->topic, flyte, mem, &m->topic, err))

@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "net/loop.h"
 #include "publish/common.h"
+#include "publish/flyteadmin.h"
 #include "publish/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
@@ -27,10 +28,11 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
                     const struct gw_yaml *at);
 int gw_kafka_same(const void *a, const void *b);
 /* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
-rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, struct gw_err *err);
+rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, int style,
+                               struct gw_err *err);
 
 /* key: of the configuration. */
-enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR };
+enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR, GW_KEY_BY_STYLE };
 /* -1: none of them. attr gets NAME of attr:NAME. */
 int gw_kafka_key_parse(const char *text, enum gw_kafka_key *out, struct gw_str *attr);
 
@@ -60,6 +62,7 @@ struct gw_kafka {
     enum gw_kafka_key key;
     struct gw_str key_attr;
     int binary, protobuf;
+    struct gw_flyteadmin flyteadmin;
 
     rd_kafka_t *rk;        /* NULL: it could not be made; each send tries */
     rd_kafka_topic_t *rkt; /* of a fixed topic */

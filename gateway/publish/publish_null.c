@@ -7,12 +7,14 @@
 #include "event/event.h"
 #include "event/route.h"
 #include "net/loop.h"
+#include "publish/flyteadmin.h"
 
 #include <stdlib.h>
 
 struct null {
     struct gw_publisher base;
     struct gw_task report;
+    struct gw_flyteadmin flyteadmin;
     struct gw_message *first, **last; /* results due at the end of the turn */
 };
 
@@ -35,13 +37,13 @@ static struct gw_publisher *null_open(const void *conf, const struct gw_format *
 {
     struct null *n = calloc(1, sizeof(*n));
 
-    (void)f;
     (void)err;
     if (!n)
         abort();
     *n = (struct null){.base = {.ops = &gw_publish_null, .loop = loop, .keeps_order = 1},
                        .report = {.fn = on_report}};
     n->base.limits = gw_publish_limits(conf, 4);
+    n->flyteadmin = gw_flyteadmin_of(f, n->base.limits.message_bytes);
     n->last = &n->first;
     return &n->base;
 }
@@ -50,10 +52,14 @@ static int null_format(struct gw_publisher *p, const struct gw_event *ev,
                        const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
                        struct gw_err *err)
 {
+    const struct null *n = (const struct null *)p;
+
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
     gw_publish_route(ev, mem, m);
-    if (gw_publish_json(ev, mem, p->limits.message_bytes, 0, &m->body, err))
+    if (n->flyteadmin.style != GW_STYLE_DOCUMENTED
+            ? gw_flyteadmin_document(&n->flyteadmin, ev, mem, m, err)
+            : gw_publish_json(ev, mem, p->limits.message_bytes, 0, &m->body, err))
         return -1;
     m->bytes = m->body.len;
     return 0;
@@ -82,7 +88,7 @@ static void null_check(const void *conf, const struct gw_format *f, struct gw_pr
                        const struct gw_yaml *at)
 {
     (void)conf;
-    if (f->binary)
+    if (f->mode == GW_MODE_BINARY)
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "publisher null has no binary mode: use format.mode structured");
 }

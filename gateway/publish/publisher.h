@@ -80,10 +80,11 @@ struct gw_publisher_limits { /* the pipeline keeps to them */
 };
 
 /* format: of the configuration. */
+enum gw_mode { GW_MODE_BY_STYLE, GW_MODE_STRUCTURED, GW_MODE_BINARY };
 struct gw_format {
     int style;          /* enum gw_style */
     int json;           /* data: json */
-    int binary;         /* mode */
+    int mode;           /* enum gw_mode; not written: as the style has it on its binding */
     int protobuf;       /* encoding */
     int64_t id_spacing; /* of FlyteAdmin's styles */
     struct gw_strs extensions;

@@ -25,7 +25,7 @@ struct variant {
 
 struct conf {
     const char *text, *where;
-    int flag, choice, weak;
+    int flag, choice, open_choice, weak;
     int64_t n, size, ms;
     struct gw_strs list, paths;
     struct gw_pairs pairs;
@@ -63,6 +63,7 @@ static const struct gw_field fields[] = {
     {"where", GW_F_STR, AT(where), .path = 1},
     {"flag", GW_F_BOOL, AT(flag), .def = "true"},
     {"choice", GW_F_CHOICE, AT(choice), .def = "os", .choices = choices},
+    {"open_choice", GW_F_CHOICE, AT(open_choice), .choices = choices},
     {"weak", GW_F_BOOL, AT(weak), .weak = 1},
     {"n", GW_F_INT, AT(n), .def = "5", .min = 1, .max = 9},
     {"size", GW_F_SIZE, AT(size), .def = "1GiB", .min = 1024, .max = 1LL << 40},
@@ -125,6 +126,14 @@ TEST(test_field_defaults_stand_for_what_is_absent)
     CHECK(c.list.n == 0 && c.pairs.n == 0 && !c.free_form && !c.maybe && c.items.n == 0);
     CHECK(c.nested.bytes == 4096 && !c.out.type);
     gw_arena_free(p.mem);
+}
+
+TEST(test_field_choice_without_default_tells_absent_from_the_first)
+{
+    CHECK(read_well("nested: {name: x}\n").open_choice == 0);
+    CHECK(read_well("nested: {name: x}\nopen_choice:\n").open_choice == 0);
+    CHECK(read_well("nested: {name: x}\nopen_choice: fsync\n").open_choice == 1);
+    CHECK(read_well("nested: {name: x}\nopen_choice: os\n").open_choice == 2);
 }
 
 TEST(test_field_reads_every_type)

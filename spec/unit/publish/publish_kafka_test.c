@@ -195,7 +195,8 @@ TEST(test_publish_kafka_keys_and_headers)
         const char *conf, *key;
     } keys[] = {
         {"key", "record"}, {"id", "1"}, {"attr:team", "ml"}, {"none", NULL}, {"attr:nosuch", NULL}};
-    const struct gw_format structured = {0}, binary = {.binary = 1}, proto = {.protobuf = 1};
+    const struct gw_format structured = {0}, binary = {.mode = GW_MODE_BINARY},
+                           proto = {.protobuf = 1};
     struct gw_publish_kafka_conf c;
     struct gw_arena *mem = gw_arena_new();
     struct gw_message m;
@@ -214,6 +215,61 @@ TEST(test_publish_kafka_keys_and_headers)
     m = message(&c, &binary, mem, NULL);
     CHECK(!m.body.p);
     gw_arena_free(mem);
+}
+
+TEST(test_publish_kafka_in_flyteadmins_styles_has_its_key_unless_one_is_written)
+{
+    static const struct {
+        const char *conf, *key;
+    } keys[] = {{NULL, "1"},         {"key", "record"}, {"id", "1"},
+                {"attr:team", "ml"}, {"none", NULL},    {"attr:nosuch", NULL}};
+    struct gw_publish_kafka_conf c;
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_message m;
+
+    kafka_mock_conf(&c, "t");
+    for (int style = GW_STYLE_FLYTEADMIN; style < GW_STYLES; style++)
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+            const struct gw_format f = {.style = style};
+
+            c.key = keys[i].conf;
+            m = message(&c, &f, mem, "x");
+            CHECK(keys[i].key ? gw_str_is(m.key, keys[i].key) : !m.key.p);
+            CHECK(gw_str_is(m.headers[0].name, "ce_id") && gw_str_is(m.body, "x"));
+        }
+    c.key = NULL;
+    m = message(&c, &(const struct gw_format){0}, mem, "x");
+    CHECK(gw_str_is(m.key, "record"));
+    m = message(&c,
+                &(const struct gw_format){.style = GW_STYLE_FLYTEADMIN, .mode = GW_MODE_STRUCTURED},
+                mem, "x");
+    CHECK(m.n_headers == 1 && gw_str_is(m.key, "1"));
+    gw_arena_free(mem);
+}
+
+static const char *partitioner_of(struct gw_publish_kafka_conf *c, int style)
+{
+    static char value[64];
+    size_t size = sizeof(value);
+    struct gw_err err;
+    rd_kafka_conf_t *rk = gw_kafka_conf(c, style, &err);
+
+    CHECK(rk && !rd_kafka_conf_get(rk, "partitioner", value, &size));
+    rd_kafka_conf_destroy(rk);
+    return value;
+}
+
+TEST(test_publish_kafka_in_flyteadmins_styles_has_its_partitioner_unless_one_is_written)
+{
+    struct gw_pair written = {"partitioner", "murmur2"};
+    struct gw_publish_kafka_conf c;
+
+    kafka_mock_conf(&c, "t");
+    CHECK(!strcmp(partitioner_of(&c, GW_STYLE_FLYTEADMIN), "fnv1a_random"));
+    CHECK(!strcmp(partitioner_of(&c, GW_STYLE_FLYTEADMIN_EXTERNAL), "fnv1a_random"));
+    c.properties = (struct gw_pairs){&written, 1};
+    CHECK(!strcmp(partitioner_of(&c, GW_STYLE_FLYTEADMIN), "murmur2"));
+    CHECK(!strcmp(partitioner_of(&c, GW_STYLE_DOCUMENTED), "murmur2"));
 }
 
 /* ---- results ---- */

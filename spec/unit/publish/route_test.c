@@ -69,7 +69,7 @@ static int has_header(const struct gw_message *m, const char *name)
 TEST(test_route_gives_kafka_topic_key_and_headers)
 {
     static const struct gw_route key_only = {.key = GW_STR("")};
-    const struct gw_format structured = {0}, binary = {.binary = 1};
+    const struct gw_format structured = {0}, binary = {.mode = GW_MODE_BINARY};
     struct gw_arena *mem = gw_arena_new();
     struct gw_message plain = message(mem, KAFKA, &structured, NULL);
     struct gw_message m = message(mem, KAFKA, &structured, &routed);
@@ -90,7 +90,7 @@ TEST(test_route_gives_kafka_topic_key_and_headers)
 
 TEST(test_route_gives_http_a_url_and_headers)
 {
-    const struct gw_format structured = {0}, binary = {.binary = 1};
+    const struct gw_format structured = {0}, binary = {.mode = GW_MODE_BINARY};
     struct gw_arena *mem = gw_arena_new();
     struct gw_message plain = message(mem, HTTP, &binary, NULL);
     struct gw_message m = message(mem, HTTP, &binary, &routed);
