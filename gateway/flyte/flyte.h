@@ -53,6 +53,8 @@ int gw_flyte_from_event(const struct gw_event *ev, struct gw_flyte_request *out)
 enum gw_kind gw_flyte_carried(struct gw_str type);
 /* The same of a CloudEvent as the log keeps it (protobuf), without reading the rest. */
 enum gw_kind gw_flyte_carried_in(struct gw_str event);
+/* The text of rawEvent in the data of version 2. -1: there is none. */
+int gw_flyte_raw_event(struct gw_str data, struct gw_str *raw);
 /* Such an event's data anew after a change. */
 int gw_flyte_to_event(const struct gw_flyte_request *r, struct gw_event *ev, struct gw_err *err);
 /* msg's bytes after a change, on mem. */
@@ -101,6 +103,7 @@ struct gw_style_conf {
     enum gw_style style;
     struct gw_str source; /* configuration `source`; FlyteAdmin's own is a constant */
     int json;             /* format.data: json */
+    int enrich_all;       /* v2: every workflow event gets what FlyteAdmin's records add */
     int id_spacing;       /* 1 or 2: spaces between the fields of Go's text form in ids */
 };
 /* Fills ev (initialised). GW_ERR_REJECT: the request cannot be told in this style. */

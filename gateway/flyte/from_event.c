@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* Of a message, JSON nests deeper: its lists and maps count, too. */
+enum { JSON_DEPTH = 4 * GW_PB_MAX_DEPTH };
+
 static const char prefix[] = "com.flyte.resource.";
 
 /* By what stands behind the prefix in `type`. */
@@ -63,13 +66,12 @@ enum gw_kind gw_flyte_carried_in(struct gw_str event)
     return GW_OTHER;
 }
 
-/* The text of rawEvent in version 2's object. -1: there is none. */
-static int find_raw(struct gw_str data, struct gw_str *raw)
+int gw_flyte_raw_event(struct gw_str data, struct gw_str *raw)
 {
     struct gw_str other;
     struct gw_json j;
 
-    gw_json_init(&j, data, GW_PB_MAX_DEPTH);
+    gw_json_init(&j, data, JSON_DEPTH);
     *raw = (struct gw_str){0};
     if (gw_json_next(&j) != GW_JSON_OBJECT)
         return -1;
@@ -99,7 +101,7 @@ static int read_json(const struct gw_event *ev, const struct carrier *c, struct 
 
     r->form = GW_CARRY_JSON;
     if (c->wrapped) {
-        if (find_raw(ev->data, &raw))
+        if (gw_flyte_raw_event(ev->data, &raw))
             return 0;
         json = unwrapped(ev->mem, r, ev->data, raw);
     }

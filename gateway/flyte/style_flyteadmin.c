@@ -114,17 +114,21 @@ int gw_style_flyteadmin_v2_data(const struct gw_style_conf *conf, const struct g
 {
     const ProtobufCFieldDescriptor *f = gw_pb_field(r->msg->descriptor, GW_STR("event"));
     const ProtobufCMessage *event = *(ProtobufCMessage *const *)gw_pb_member(r->msg, f);
-    struct gw_flyte_request around;
+    const struct gw_str data = ev->data;
     struct gw_buf out;
+    struct gw_str raw;
 
     (void)conf;
-    if (!event || !gw_flyte_from_event(ev, &around) || around.form != GW_CARRY_WRAPPED)
-        return 0;
+    /* What it was must not be sent: the change may hide something. */
+    if (!event || ev->data_kind == GW_DATA_NONE || gw_flyte_raw_event(data, &raw))
+        return gw_err_set(err, GW_ERR_REJECT, "%s, so it cannot follow the changed request",
+                          event ? "the data has no rawEvent" : "the request has no event");
     gw_buf_init(&out, SIZE_MAX / 2, ev->mem);
-    gw_buf_put_str(&out, around.before);
+    gw_buf_put_str(&out, (struct gw_str){data.p, (size_t)(raw.p - data.p)});
     if (gw_pb_jsonpb_put(&out, event, err))
         return -1;
-    gw_buf_put_str(&out, around.after);
+    gw_buf_put_str(&out,
+                   (struct gw_str){raw.p + raw.len, data.len - raw.len - (size_t)(raw.p - data.p)});
     ev->data_kind = GW_DATA_BYTES;
     ev->data = gw_buf_str(&out);
     return 0;

@@ -427,7 +427,29 @@ TEST(test_style_flyteadmin_data_follows_a_changed_request)
     CHECK(ev->data_kind == GW_DATA_BYTES);
     CHECK(same(ev->data,
                GW_STR("{\"rawEvent\":{\"producerId\":\"\\u003ca\\u003e\"},\"principal\":\"me\"}")));
-    CHECK(changed(mem, GW_STYLE_FLYTEADMIN_V2, NULL)->data_kind == GW_DATA_NONE);
+}
+
+/* The change may hide something, so what was there before is not sent. */
+TEST(test_style_flyteadmin_v2_refuses_a_change_that_its_data_cannot_follow)
+{
+    static const char *const datas[] = {"{}", "{\"raw\":{}}", "[]", "text"};
+    const struct gw_style_conf conf = {.style = GW_STYLE_FLYTEADMIN_V2};
+    struct gw_arena *mem = test_arena();
+    struct gw_flyte_request r = of_json(mem, GW_WORKFLOW, "{\"event\":{\"producerId\":\"p\"}}");
+    struct gw_event *ev = make(mem, GW_STYLE_FLYTEADMIN_V2, 2, &r);
+    struct gw_err err;
+
+    change(&r);
+    CHECK(gw_style_data(&conf, &r, ev, &err) && strstr(err.msg, "the data has no rawEvent"));
+    ev->data_kind = GW_DATA_TEXT;
+    for (size_t i = 0; i < sizeof(datas) / sizeof(*datas); i++) {
+        ev->data = gw_str_of(datas[i]);
+        CHECK(gw_style_data(&conf, &r, ev, &err) && strstr(err.msg, "the data has no rawEvent"));
+    }
+    ev->data = GW_STR("{\"rawEvent\":{}}");
+    CHECK(!gw_style_data(&conf, &r, ev, &err));
+    ((Flyteidl__Admin__WorkflowExecutionEventRequest *)(void *)r.msg)->event = NULL;
+    CHECK(gw_style_data(&conf, &r, ev, &err) && strstr(err.msg, "the request has no event"));
 }
 
 TEST(test_style_verbatim_ends_with_the_next_value)
