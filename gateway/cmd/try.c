@@ -98,7 +98,7 @@ static int find_style(const struct try *t, enum gw_style *style, struct gw_err *
     if (!t->style)
         return 0;
     for (int i = 0; i < GW_STYLES; i++) {
-        if (!strcmp(t->style, gw_style_names[i]) && i != GW_STYLE_FLYTEADMIN_V2) {
+        if (!strcmp(t->style, gw_style_names[i])) {
             *style = (enum gw_style)i;
             return 0;
         }

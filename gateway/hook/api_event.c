@@ -98,7 +98,7 @@ static void set_json(lua_State *L, struct gw_event *ev, int idx)
     struct gw_buf b;
 
     gw_guard_take(L, 0);
-    gw_buf_init(&b, (size_t)gw_vm(L)->conf->limits.memory, ev->mem);
+    gw_buf_init(&b, (size_t)gw_vm(L)->run->limits->memory, ev->mem);
     gw_json_encode(L, idx, &b);
     gw_guard_buf(L, &b);
     become_json(ev, gw_buf_str(&b));

@@ -27,6 +27,9 @@ static enum next failed_by(struct gw_hook_run *r, enum gw_hook_stop why)
     r->call->verdict = GW_HOOK_FAILED;
     r->call->reason = reasons[why];
     r->call->unchanged = r->unchanged;
+    r->call->unmade = r->script && r->script->role == GW_ROLE_STYLE;
+    if (r->call->unmade && why == GW_STOP_NONE)
+        r->call->reason = "invalid_event";
     return STOP;
 }
 
@@ -190,8 +193,8 @@ static enum next read_false(struct gw_hook_run *r, int first)
     struct gw_str s;
 
     r->call->label[0] = '\0';
-    r->call->reason = r->script->is_rules ? "match" : "hook";
-    if (r->script->is_rules || lua_isnoneornil(co, first + 1))
+    r->call->reason = gw_role_is_rules(r->script->role) ? "match" : "hook";
+    if (gw_role_is_rules(r->script->role) || lua_isnoneornil(co, first + 1))
         return GO_ON;
     if (lua_type(co, first + 1) != LUA_TSTRING) {
         snprintf(what, sizeof(what), "a hook returned false with a reason that is no string: %s",
@@ -312,19 +315,34 @@ static enum next call(struct gw_hook_run *r)
     return status == LUA_YIELD ? WAIT : called(r, status, n);
 }
 
+/* The style's script makes what gw_style_make has begun: no event that came as one. */
+static int is_for(const struct gw_script *s, const struct gw_hook_call *c)
+{
+    if (s->role == GW_ROLE_STYLE && (!c->request || c->request->form != GW_CARRY_STYLE))
+        return 0;
+    return (s->kinds & 1U << (unsigned)c->kind) != 0;
+}
+
 /* 0: script r->index is not for this kind of event. */
 static int begin_pass(struct gw_hook_run *r)
 {
     const struct gw_script *s = &r->vm->scripts[r->index];
 
     /* Rules may fail too; a hook's error leaves what they made. */
-    if (r->index == 0 || s[-1].is_rules)
+    if (r->index == 0 || (s->role == GW_ROLE_HOOK && s[-1].role != GW_ROLE_HOOK))
         r->unchanged = gw_event_copy(r->items[0]->ev, r->call->mem);
-    if (!(s->kinds & 1U << (unsigned)r->call->kind))
+    if (!is_for(s, r->call))
         return 0;
     r->next = NULL;
     r->n_next = r->cap_next = r->at = 0;
     return 1;
+}
+
+/* The style's event is there. What it took is none of the hooks' memory. */
+static void made(struct gw_hook_run *r)
+{
+    r->mem_before = gw_arena_size(r->call->mem);
+    gw_vm_collect(r->vm);
 }
 
 /* Script r->index on every event there is, from r->at on. */
@@ -338,6 +356,8 @@ static enum next pass(struct gw_hook_run *r)
     }
     r->items = r->next;
     r->n_items = r->n_next;
+    if (r->vm->scripts[r->index].role == GW_ROLE_STYLE)
+        made(r);
     if (r->n_items)
         return GO_ON;
     r->call->verdict = GW_HOOK_FILTER;
@@ -406,4 +426,10 @@ void gw_chain_expire(struct gw_hook_run *r)
     gw_vm_expire(r);
     failed_by(r, GW_STOP_TIMEOUT);
     gw_hooks_measure(r->hooks, r->index, r->begin_ns, 1);
+    if (r->script->role != GW_ROLE_STYLE)
+        return;
+    r->call->verdict = GW_HOOK_RETRY; /* FlyteAdmin is there and does not answer */
+    r->call->unmade = 0;
+    snprintf(r->call->text, sizeof(r->call->text), "FlyteAdmin gave no answer within %lld ms",
+             (long long)r->limits->timeout_ms);
 }

@@ -42,15 +42,14 @@ void gw_guard_stop(struct gw_hook_run *r, lua_State *L, enum gw_hook_stop why)
     switch (why) {
     case GW_STOP_BUDGET:
         snprintf(what, sizeof(what), "more than %lld instructions",
-                 (long long)r->vm->conf->limits.instructions);
+                 (long long)r->limits->instructions);
         break;
     case GW_STOP_MEMORY:
         snprintf(what, sizeof(what), "not enough memory within %lld bytes",
-                 (long long)r->vm->conf->limits.memory);
+                 (long long)r->limits->memory);
         break;
     default:
-        snprintf(what, sizeof(what), "took more than %lld ms",
-                 (long long)r->vm->conf->limits.timeout_ms);
+        snprintf(what, sizeof(what), "took more than %lld ms", (long long)r->limits->timeout_ms);
         break;
     }
     r->stop = why;
@@ -64,8 +63,8 @@ static int is_late(struct gw_hook_run *r, lua_State *L)
     int64_t now = gw_hook_now_ms();
 
     if (!r->deadline_ms)
-        r->deadline_ms = now + r->vm->conf->limits.timeout_ms;
-    if (r->vm->conf->limits.instructions - r->left >= LONG || r->vm->biggest > LARGE)
+        r->deadline_ms = now + r->limits->timeout_ms;
+    if (r->limits->instructions - r->left >= LONG || r->vm->biggest > LARGE)
         gw_watch_arm(r);
     gw_watch_seen(r, L, now);
     return now > r->deadline_ms || is_over(r->vm);

@@ -46,7 +46,8 @@ static size_t lent(const struct gw_hook_vm *vm)
 
 size_t gw_heap_room(const struct gw_hook_vm *vm)
 {
-    size_t used = vm->memory + lent(vm), limit = (size_t)vm->conf->limits.memory;
+    const struct gw_hook_limits *limits = vm->run ? vm->run->limits : &vm->conf->limits;
+    size_t used = vm->memory + lent(vm), limit = (size_t)limits->memory;
 
     return used < limit ? limit - used : 0;
 }

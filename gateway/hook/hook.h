@@ -127,7 +127,9 @@ struct gw_hook_call {
     struct gw_event
         *unchanged;     /* GW_HOOK_FAILED: as it was after the rules, before the first hook */
     const char *reason; /* filtered: match or hook; failed: hook_error hook_budget hook_memory
-                           hook_timeout */
+                           hook_timeout; unmade: invalid_event, too */
+    int unmade;         /* GW_HOOK_FAILED: the style's script failed, so that there is no event to
+                           publish: whatever on_hook_error says, it is a dead letter */
     char label[65];     /* filtered by a hook: the script's reason, "" if none */
     char text[1024]; /* failed: file:line: what, value, event id, traceback; retry: its message */
     int64_t instructions;    /* all scripts together used so many */

@@ -11,8 +11,10 @@
 #include "hook/flyte_ask.h"
 #include "hook/hooks.h"
 #include "hook/http.h"
+#include "hook/rules.h"
 #include "hook/shared.h"
 #include "hook/sources.h"
+#include "hook/style.h"
 #include "hook/uses.h"
 #include "hook/vm.h"
 #include "hook/wait.h"
@@ -74,7 +76,7 @@ static void open_counts(struct gw_hooks *h)
         return;
     h->memory = gw_metrics_counter(h->conf.metrics, GW_M_HOOK_MEMORY_BYTES, h->conf.pipeline, NULL);
     for (size_t i = 0; i < h->vm->n_scripts; i++)
-        if (!h->vm->scripts[i].is_rules)
+        if (!gw_role_is_rules(h->vm->scripts[i].role))
             count_script(h, i, &h->vm->scripts[i]);
 }
 
@@ -109,8 +111,8 @@ int64_t gw_hooks_measure(struct gw_hooks *h, size_t index, int64_t begin, int is
 
 static int needs_vm(const struct gw_hooks_conf *conf)
 {
-    return (conf->scripts && conf->scripts->n) || conf->match || conf->rename || conf->set ||
-           conf->remove;
+    return (conf->scripts && conf->scripts->n) || gw_rules_has(conf, GW_ROLE_RULES) ||
+           gw_style_has_script(conf);
 }
 
 /* Takes the first reference of a state that is loaded. */
@@ -347,7 +349,7 @@ void gw_hooks_start(struct gw_hooks *h, struct gw_hook_call *c)
     struct gw_hook_run *r;
     struct gw_err err;
 
-    c->stopped = c->bystander = 0;
+    c->stopped = c->bystander = c->unmade = 0;
     c->text[0] = c->label[0] = '\0';
     c->reason = "";
     c->events = NULL;

@@ -3,6 +3,7 @@
 #include "hook/rules.h"
 
 #include "base/yaml.h"
+#include "flyte/flyte.h"
 #include "hook/api.h"
 #include "hook/vm.h"
 
@@ -47,20 +48,38 @@ void gw_api_yaml_push(lua_State *L, const struct gw_yaml *y)
     }
 }
 
+static int is_fact(struct gw_str name)
+{
+    for (int i = 0; i < GW_FACTS; i++)
+        if (gw_str_is(name, gw_flyte_fact_table[i].name))
+            return 1;
+    return 0;
+}
+
+/* A condition of match belongs to the role. */
+static int is_wanted(const struct gw_yaml *match, size_t i, enum gw_role role)
+{
+    return role == GW_ROLE_RULES || is_fact(match->keys[i].text) == (role == GW_ROLE_MATCH);
+}
+
 /* {{name, value}, …} in the order of the file. A value is pushed by push. */
-static void push_pairs(lua_State *L, const char *name, const struct gw_yaml *map,
+static void push_pairs(lua_State *L, const char *name, const struct gw_yaml *map, enum gw_role role,
                        void (*push)(lua_State *L, const struct gw_yaml *y))
 {
+    lua_Integer n = 0;
+
     if (!map || map->type != GW_YAML_MAP)
         return;
     lua_newtable(L);
     for (size_t i = 0; i < map->n; i++) {
+        if (!is_wanted(map, i, role))
+            continue;
         lua_createtable(L, 2, 0);
         push_text(L, &map->keys[i]);
         lua_rawseti(L, -2, 1);
         push(L, &map->values[i]);
         lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, ++n);
     }
     lua_setfield(L, -2, name);
 }
@@ -79,7 +98,23 @@ static void push_texts(lua_State *L, const struct gw_yaml *y)
     }
 }
 
-void gw_rules_push(lua_State *L, const struct gw_hooks_conf *conf, int env)
+static int matches(const struct gw_hooks_conf *conf, enum gw_role role)
+{
+    if (!conf->match || role == GW_ROLE_RULES || conf->match->type != GW_YAML_MAP)
+        return conf->match && role != GW_ROLE_MATCH;
+    for (size_t i = 0; i < conf->match->n; i++)
+        if (is_wanted(conf->match, i, role))
+            return 1;
+    return 0;
+}
+
+int gw_rules_has(const struct gw_hooks_conf *conf, enum gw_role role)
+{
+    return matches(conf, role) ||
+           (role != GW_ROLE_MATCH && (conf->rename || conf->set || conf->remove));
+}
+
+void gw_rules_push(lua_State *L, const struct gw_hooks_conf *conf, enum gw_role role, int env)
 {
     const char *path;
 
@@ -90,9 +125,11 @@ void gw_rules_push(lua_State *L, const struct gw_hooks_conf *conf, int env)
     lua_call(L, 0, 1);
     luaL_checktype(L, -1, LUA_TFUNCTION);
     lua_newtable(L);
-    push_pairs(L, "match", conf->match, push_texts);
-    push_pairs(L, "rename", conf->rename, push_text);
-    push_pairs(L, "set", conf->set, push_scalar);
+    push_pairs(L, "match", conf->match, role, push_texts);
+    if (role == GW_ROLE_MATCH)
+        return;
+    push_pairs(L, "rename", conf->rename, GW_ROLE_RULES, push_text);
+    push_pairs(L, "set", conf->set, GW_ROLE_RULES, push_scalar);
     if (conf->remove) {
         push_texts(L, conf->remove);
         lua_setfield(L, -2, "remove");

@@ -37,10 +37,15 @@ struct hook_keys {
     const struct gw_yaml *match, *rename, *set, *remove, *params;
     struct gw_hook_limits limits;
     const char *source, *pipeline;
-    int json;
+    struct {
+        int json, style, enrich_all;
+        int64_t id_spacing;
+    } format;
 };
 
 static const char *const datas[] = {"protobuf", "json", NULL};
+static const char *const styles[] = {"documented", "flyteadmin", "flyteadmin-v2",
+                                     "flyteadmin-external", NULL};
 
 static const struct gw_field limit_fields[] = {
     {"instructions", GW_F_INT, offsetof(struct gw_hook_limits, instructions), .def = "1000000",
@@ -53,10 +58,15 @@ static const struct gw_field limit_fields[] = {
     {"files", GW_F_STRS, offsetof(struct gw_hook_limits, files), .path = 1},
     {0}};
 
+#define AT(member)        offsetof(struct hook_keys, member)
+#define IN_FORMAT(member) (AT(format.member) - AT(format))
 static const struct gw_field format_fields[] = {
-    {"data", GW_F_CHOICE, 0, .def = "protobuf", .choices = datas}, {0}};
+    {"data", GW_F_CHOICE, IN_FORMAT(json), .def = "protobuf", .choices = datas},
+    {"style", GW_F_CHOICE, IN_FORMAT(style), .def = "documented", .choices = styles},
+    {"id_spacing", GW_F_INT, IN_FORMAT(id_spacing), .def = "2", .min = 1, .max = 2},
+    {"enrich_all", GW_F_BOOL, IN_FORMAT(enrich_all), .def = "false"},
+    {0}};
 
-#define AT(member) offsetof(struct hook_keys, member)
 static const struct gw_field key_fields[] = {
     {"match", GW_F_VALUE, AT(match), .def = NULL},
     {"rename", GW_F_VALUE, AT(rename), .def = NULL},
@@ -65,7 +75,8 @@ static const struct gw_field key_fields[] = {
     {"params", GW_F_VALUE, AT(params), .def = NULL},
     {"hook_limits", GW_F_TABLE, AT(limits), .fields = limit_fields,
      .size = sizeof(struct gw_hook_limits)},
-    {"format", GW_F_TABLE, AT(json), .fields = format_fields, .size = sizeof(int)},
+    {"format", GW_F_TABLE, AT(format), .fields = format_fields,
+     .size = sizeof(((struct hook_keys *)0)->format)},
     {"source", GW_F_STR, AT(source), .def = "https://github.com/flyteorg/flyteadmin"},
     {"name", GW_F_STR, AT(pipeline), .def = "spec"},
     {0}};
@@ -214,7 +225,11 @@ static int read_keys(lua_State *L, struct gw_spec_hook *h)
         lua_pushfstring(L, "gate.hook: %s", problems.items[0].text);
         return -1;
     }
-    h->style = (struct gw_style_conf){.source = gw_str_of(keys.source), .json = keys.json};
+    h->style = (struct gw_style_conf){.style = (enum gw_style)keys.format.style,
+                                      .source = gw_str_of(keys.source),
+                                      .json = keys.format.json,
+                                      .enrich_all = keys.format.enrich_all,
+                                      .id_spacing = (int)keys.format.id_spacing};
     h->lines = (struct gw_hook_lines){h, gw_spec_line};
     h->outside = (struct gw_hook_outside){&h->world, gw_spec_http};
     h->conf = (struct gw_hooks_conf){.pipeline = keys.pipeline,

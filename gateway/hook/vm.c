@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "flyte/flyte.h"
 #include "hook/rules.h"
+#include "hook/style.h"
 #include "hook/wait.h"
 
 #include <lualib.h>
@@ -40,7 +41,9 @@ static void run_begin(struct gw_hook_run *r, struct gw_hook_vm *vm)
 {
     r->vm = vm;
     r->stop = GW_STOP_NONE;
-    r->left = vm->conf->limits.instructions;
+    r->limits =
+        r->script && r->script->role == GW_ROLE_STYLE ? &vm->style_limits : &vm->conf->limits;
+    r->left = r->limits->instructions;
     r->deadline_ms = r->until_ms = 0;
     r->closing = r->requiring = 0;
     vm->unpaid = 0;
@@ -178,12 +181,14 @@ static int load_entry(lua_State *L)
     struct gw_script *s = lua_touserdata(L, 1);
 
     gw_globals_push(L, s);
-    if (s->is_rules)
-        gw_rules_push(L, gw_vm(L)->conf, 2);
+    if (s->role == GW_ROLE_STYLE)
+        gw_style_push(L, gw_vm(L)->conf, 2);
+    else if (gw_role_is_rules(s->role))
+        gw_rules_push(L, gw_vm(L)->conf, s->role, 2);
     else
         gw_globals_load(L, s->path, s->name, 2);
     lua_remove(L, 2);
-    lua_callk(L, s->is_rules, 1, 0, loaded);
+    lua_callk(L, s->role != GW_ROLE_HOOK, 1, 0, loaded);
     return loaded(L, LUA_OK, 0);
 }
 
@@ -321,21 +326,37 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+static void list(struct gw_hook_vm *vm, enum gw_role role, const char *path)
+{
+    vm->scripts[vm->n_scripts++] =
+        (struct gw_script){.role = role, .path = path, .name = path ? base_name(path) : "rules"};
+}
+
+static void list_rules(struct gw_hook_vm *vm, enum gw_role role)
+{
+    if (gw_rules_has(vm->conf, role))
+        list(vm, role, NULL);
+}
+
 static void list_scripts(struct gw_hook_vm *vm)
 {
+    enum { BEFORE = 3 }; /* at most, of the pipeline's own */
     const struct gw_hooks_conf *conf = vm->conf;
     size_t files = conf->scripts ? conf->scripts->n : 0;
 
-    vm->scripts = calloc(files + 1, sizeof(*vm->scripts));
+    vm->scripts = calloc(files + BEFORE, sizeof(*vm->scripts));
     if (!vm->scripts)
         abort();
-    if (conf->match || conf->rename || conf->set || conf->remove)
-        vm->scripts[vm->n_scripts++] = (struct gw_script){.name = "rules", .is_rules = 1};
-    for (size_t i = 0; i < files; i++) {
-        const char *path = conf->scripts->items[i];
-
-        vm->scripts[vm->n_scripts++] = (struct gw_script){.path = path, .name = base_name(path)};
+    if (gw_style_has_script(conf)) {
+        list_rules(vm, GW_ROLE_MATCH);
+        vm->style_path = gw_style_path(conf);
+        list(vm, GW_ROLE_STYLE, vm->style_path);
+        list_rules(vm, GW_ROLE_RULES_REST);
+    } else {
+        list_rules(vm, GW_ROLE_RULES);
     }
+    for (size_t i = 0; i < files; i++)
+        list(vm, GW_ROLE_HOOK, conf->scripts->items[i]);
 }
 
 static int load_all(struct gw_hook_vm *vm, struct gw_err *err)
@@ -373,6 +394,7 @@ void gw_vm_release(struct gw_hook_vm *vm)
     gw_sources_drop(vm->sources);
     gw_hook_shared_drop(vm->shared);
     gw_arena_free(vm->scratch);
+    free(vm->style_path);
     free(vm->scripts);
     free(vm);
 }
@@ -388,6 +410,7 @@ struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_source
     vm->sources = sources ? gw_sources_hold(sources) : gw_sources_new();
     vm->shared = conf->shared ? gw_hook_shared_hold(conf->shared)
                               : gw_hook_shared_new(conf->pipeline, conf->metrics);
+    vm->style_limits = gw_style_limits(conf);
     gw_heap_open(vm);
     gw_watch_open(vm);
     list_scripts(vm);
@@ -410,6 +433,22 @@ static int start(struct gw_hook_run *r, lua_State *co, lua_CFunction first, void
     lua_pushcfunction(co, first);
     lua_pushlightuserdata(co, arg);
     return resume(r, 1, n);
+}
+
+static int collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+void gw_vm_collect(struct gw_hook_vm *vm)
+{
+    gw_arena_reset(vm->scratch);
+    if (vm->broken || vm->memory < (size_t)vm->conf->limits.memory / 2)
+        return;
+    lua_pushcfunction(vm->L, collect);
+    if (lua_pcall(vm->L, 0, 0, 0) != LUA_OK)
+        lua_settop(vm->L, 0);
 }
 
 int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg)
@@ -452,8 +491,8 @@ int gw_vm_call(struct gw_hook_run *r, int *n)
     struct gw_hook_vm *vm = r->vm;
 
     *n = 0;
-    run_begin(r, vm);
     r->script = &vm->scripts[r->index];
+    run_begin(r, vm);
     return start(r, vm->n_idle ? vm->idle[--vm->n_idle] : thread_open(vm), entry, r, n);
 }
 
@@ -491,7 +530,7 @@ void gw_vm_end(struct gw_hook_run *r, int status)
     if (!r->call)
         gw_uses_end_run(r);
     if (r->call)
-        r->call->instructions += vm->conf->limits.instructions - r->left + (int64_t)vm->unpaid;
+        r->call->instructions += r->limits->instructions - r->left + (int64_t)vm->unpaid;
     vm->run = NULL;
     r->serial = 0;
 }
@@ -501,7 +540,7 @@ void gw_vm_expire(struct gw_hook_run *r)
     char what[96];
 
     snprintf(what, sizeof(what), "no answer within %lld ms (hook_limits.timeout)",
-             (long long)r->vm->conf->limits.timeout_ms);
+             (long long)r->limits->timeout_ms);
     gw_explain(r, r->co, what);
     gw_wait_end(r); /* what it points to stands on the stack that is closed now */
     r->vm->run = r;

@@ -16,12 +16,22 @@ struct gw_err;
 struct gw_sources;
 struct gw_yaml;
 
+/* What a pipeline runs on an event, in this order: rules that need none of the style's script and
+ * leave it fewer events, that script, the other rules, the pipeline's own scripts. */
+enum gw_role {
+    GW_ROLE_HOOK,
+    GW_ROLE_RULES,      /* match, rename, set, remove: no file */
+    GW_ROLE_MATCH,      /* of match what asks facts alone, before a style's script */
+    GW_ROLE_RULES_REST, /* what GW_ROLE_MATCH left */
+    GW_ROLE_STYLE       /* makes the event: style.h */
+};
+
 /* One script of a pipeline as one Lua state has it; its address is its key in the registry. */
 struct gw_script {
     const char *path, *name; /* name: of the file, as errors and `at` show it */
-    int is_rules;            /* compiled from the configuration, no file */
-    unsigned kinds;          /* 1 << enum gw_kind it is called for */
-    int line;                /* where its function stands */
+    enum gw_role role;
+    unsigned kinds; /* 1 << enum gw_kind it is called for */
+    int line;       /* where its function stands */
 };
 
 enum { GW_HEAP_UNIT = 16, GW_HEAP_SMALL = 256 };
@@ -31,12 +41,14 @@ enum { GW_HEAP_UNIT = 16, GW_HEAP_SMALL = 256 };
 struct gw_hook_vm {
     lua_State *L;
     const struct gw_hooks_conf *conf;
-    struct gw_sources *sources;    /* held: what it loads from, now and later */
-    struct gw_hook_shared *shared; /* held */
-    struct gw_uses *uses;          /* of what is shared; uses.c */
-    struct gw_hook_run *run;       /* who is running now, and pays */
-    lua_State *running;            /* its current coroutine */
-    lua_State *idle[8];            /* finished threads, ready for the next calls */
+    struct gw_hook_limits style_limits; /* of a style's script */
+    char *style_path;                   /* NULL: there is none */
+    struct gw_sources *sources;         /* held: what it loads from, now and later */
+    struct gw_hook_shared *shared;      /* held */
+    struct gw_uses *uses;               /* of what is shared; uses.c */
+    struct gw_hook_run *run;            /* who is running now, and pays */
+    lua_State *running;                 /* its current coroutine */
+    lua_State *idle[8];                 /* finished threads, ready for the next calls */
     unsigned n_idle;
     size_t peak;            /* of memory, since gw_hooks_peak was asked */
     size_t memory, biggest; /* bytes in all; of the largest block there ever was */
@@ -74,6 +86,7 @@ struct gw_hook_run {
     lua_State *co;
     uint64_t serial;
     /* budget of this call of a script */
+    const struct gw_hook_limits *limits;
     enum gw_hook_stop stop; /* sticky: once set, nothing in Lua can clear it */
     int64_t left;           /* instructions */
     int64_t deadline_ms;    /* 0: the clock was not looked at yet */
@@ -109,6 +122,11 @@ static inline struct gw_hook_vm *gw_vm(lua_State *L)
     return *(struct gw_hook_vm **)lua_getextraspace(L);
 }
 
+static inline int gw_role_is_rules(enum gw_role role)
+{
+    return role != GW_ROLE_HOOK && role != GW_ROLE_STYLE;
+}
+
 /* vm.c: one Lua state, loading and entering it. NULL: err says FILE:LINE: why. */
 struct gw_hook_vm *gw_vm_open(const struct gw_hooks_conf *conf, struct gw_sources *sources,
                               struct gw_err *err); /* sources NULL: the disk as it is now */
@@ -124,6 +142,8 @@ void gw_vm_give(struct gw_hook_vm *vm, size_t bytes);
 /* In place of going on: its time is over. Its __close handlers run, for GW_GRACE_MS at most. */
 void gw_vm_expire(struct gw_hook_run *r);
 enum { GW_GRACE_MS = 100 };
+/* Collects garbage if so much is there that the pipeline's hooks would feel it. */
+void gw_vm_collect(struct gw_hook_vm *vm);
 /* Calls entry(light userdata arg) on a thread of its own, with a budget and without an event, as a
  * load is; no results. r has text and script. gw_vm_end comes after it. */
 int gw_vm_enter(struct gw_hook_run *r, struct gw_hook_vm *vm, lua_CFunction entry, void *arg);

@@ -10,7 +10,7 @@
 static void set_until(struct gw_hook_run *r)
 {
     if (!r->deadline_ms)
-        r->deadline_ms = gw_hook_now_ms() + r->vm->conf->limits.timeout_ms;
+        r->deadline_ms = gw_hook_now_ms() + r->limits->timeout_ms;
     if (!r->until_ms)
         r->until_ms = r->deadline_ms;
 }

@@ -154,7 +154,7 @@ static int make_timer(struct gw_hook_vm *vm)
 void gw_watch_arm(struct gw_hook_run *r)
 {
     struct gw_hook_vm *vm = r->vm;
-    int64_t ms = r->deadline_ms - gw_hook_now_ms() + vm->conf->limits.timeout_ms / 4;
+    int64_t ms = r->deadline_ms - gw_hook_now_ms() + r->limits->timeout_ms / 4;
     struct itimerspec when = {.it_interval = {0, AGAIN_MS * 1000000L}};
 
     if (vm->watch->armed || watched != vm || make_timer(vm))
@@ -219,7 +219,7 @@ static int broken(struct gw_hook_run *r)
     r->vm->broken = 1;
     r->stop = GW_STOP_TIMEOUT;
     snprintf(what, sizeof(what), "%s%stook more than %lld ms, in one step of Lua near here", seen,
-             *seen ? ": " : "", (long long)r->vm->conf->limits.timeout_ms);
+             *seen ? ": " : "", (long long)r->limits->timeout_ms);
     gw_explain_result(r, what);
     return LUA_ERRRUN;
 }

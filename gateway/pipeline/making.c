@@ -353,8 +353,8 @@ static int stands(struct gw_worker *w, const struct gw_hook_call *c)
         w->stops = 0;
     if (c->verdict == GW_HOOK_RETRY)
         return !c->run;
-    return c->verdict == GW_HOOK_FAILED &&
-           (w->conf->on_hook_error == GW_BLOCK || (w->stops >= STOPS_MAX && !w->pipeline->ends));
+    return c->verdict == GW_HOOK_FAILED && ((w->conf->on_hook_error == GW_BLOCK && !c->unmade) ||
+                                            (w->stops >= STOPS_MAX && !w->pipeline->ends));
 }
 
 /* A dead letter has a line of its own. */
@@ -376,7 +376,7 @@ static void hooks_failed(struct gw_worker *w, struct gw_item *it, const struct g
     struct gw_event *before = c->unchanged;
 
     it->event = before;
-    switch ((enum gw_on_hook_error)w->conf->on_hook_error) {
+    switch (c->unmade ? GW_DEAD_LETTER : (enum gw_on_hook_error)w->conf->on_hook_error) {
     case GW_PUBLISH_UNCHANGED:
         say_failed(w, c, "published unchanged");
         publish(w, it, &before, 1);

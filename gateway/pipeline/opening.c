@@ -44,7 +44,8 @@ static void on_state(void *ctx, const char *why)
 
 int gw_wants_hooks(const struct gw_pipeline_conf *c)
 {
-    return c->hooks.n || c->match || c->rename || c->set || c->remove;
+    return c->hooks.n || c->match || c->rename || c->set || c->remove ||
+           c->format.style == GW_STYLE_FLYTEADMIN_V2;
 }
 
 struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c)
@@ -52,6 +53,7 @@ struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c)
     return (struct gw_style_conf){.style = (enum gw_style)c->format.style,
                                   .source = gw_str_of(c->source),
                                   .json = c->format.json,
+                                  .enrich_all = c->format.enrich_all,
                                   .id_spacing = (int)c->format.id_spacing};
 }
 

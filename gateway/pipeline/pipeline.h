@@ -71,7 +71,7 @@ struct gw_style_conf gw_style_conf_of(const struct gw_pipeline_conf *c);
 struct gw_hooks_conf gw_hooks_conf_of(const struct gw_pipeline_conf *c,
                                       const struct gw_style_conf *style);
 
-int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules or scripts */
+int gw_wants_hooks(const struct gw_pipeline_conf *c); /* it has rules, scripts or a style's */
 
 /* Finds or makes the cursor and starts the workers. A script that does not load leaves the pipeline
  * down (up 0, last_error), not failed: NULL only for what the whole gateway cannot go on with. conf

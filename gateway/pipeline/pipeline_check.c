@@ -323,8 +323,9 @@ static void check_format(const struct check *c)
     if (f->style != GW_STYLE_DOCUMENTED && f->json)
         PROBLEM(c, 1, at_format(c, "data"), "format: data has no effect in the style %s",
                 gw_style_names[f->style]);
-    if (f->style == GW_STYLE_FLYTEADMIN_V2)
-        PROBLEM(c, 0, at_format(c, "style"), "format.style: flyteadmin-v2 is not in this build");
+    if (f->style != GW_STYLE_FLYTEADMIN_V2 && f->enrich_all)
+        PROBLEM(c, 1, at_format(c, "enrich_all"),
+                "format: enrich_all has no effect in the style %s", gw_style_names[f->style]);
 }
 
 void gw_pipeline_check(struct gw_pipeline_conf *conf, struct gw_problems *p)

@@ -38,6 +38,9 @@ static const struct gw_field format_fields[] = {
     {"id_spacing", GW_F_INT, offsetof(struct gw_format, id_spacing), .def = "2", .min = 1, .max = 2,
      .help = "Spaces between the fields in ids of flyteadmin and flyteadmin-v2. Each build of "
              "FlyteAdmin has its own: look at an id that it sent."},
+    {"enrich_all", GW_F_BOOL, offsetof(struct gw_format, enrich_all), .def = "false",
+     .help = "In flyteadmin-v2: every workflow event gets what FlyteAdmin's records add, not "
+             "SUCCEEDED alone (FlyteAdmin's enrichAllWorkflowEventTypes)."},
     {"data", GW_F_CHOICE, offsetof(struct gw_format, json), .def = "protobuf",
      .help = "The request's protobuf bytes, or its proto3 JSON.", .choices = datas},
     {"mode", GW_F_CHOICE, offsetof(struct gw_format, mode),

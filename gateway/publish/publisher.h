@@ -87,6 +87,7 @@ struct gw_format {
     int mode;           /* enum gw_mode; not written: as the style has it on its binding */
     int protobuf;       /* encoding */
     int64_t id_spacing; /* of FlyteAdmin's styles */
+    int enrich_all;     /* of flyteadmin-v2: every workflow event, not SUCCEEDED alone */
     struct gw_strs extensions;
 };
 

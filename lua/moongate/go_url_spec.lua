@@ -104,7 +104,8 @@ describe("moongate.go_url", function()
   end)
   it("says why it refuses", function()
     for text, why in pairs {
-      ["1a:b"] = "a colon in the first segment, and what stands before it is no scheme", [":b"] = "a colon that nothing stands before",
+      ["1a:b"] = "a colon in the first segment, and what stands before it is no scheme",
+      [":b"] = "a colon that nothing stands before",
       ["%zz"] = "a % without two hex digits", ["a#%z"] = "a % without two hex digits", ["a\nb"] = "a control character",
       ["//h:x/"] = "a host, port or user that cannot be",
     } do

@@ -383,9 +383,9 @@ local function no_record(why)
 end
 
 -- Answers moongate.flyte: {execution = {["project:domain:name"] = record}, workflow = {…},
--- task = {["project:domain:name:version"] = …}, task_execution = {["project:domain:name:node"] = …}}. A record is a table
--- by proto names, or a text: why there is none ("UNAVAILABLE: …"). false: no FlyteAdmin is configured. Gives the list of
--- what was asked for.
+-- task = {["project:domain:name:version"] = …}, task_execution = {["project:domain:name:node"] = …}}. A record is a
+-- table by proto names, or a text: why there is none ("UNAVAILABLE: …"). false: no FlyteAdmin is configured. Gives the
+-- list of what was asked for.
 function gate.flyteadmin(records)
   if records ~= false then check_records(records) end
   local asked = {}

@@ -92,12 +92,13 @@ class Admin(admin_pb2_grpc.AdminServiceServicer, auth_pb2_grpc.AuthMetadataServi
 
 
 @contextlib.contextmanager
-def served(admin, credentials=None):
+def served(admin, credentials=None, port=0):
     """Its address."""
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
     admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     auth_pb2_grpc.add_AuthMetadataServiceServicer_to_server(admin, server)
-    port = server.add_secure_port("127.0.0.1:0", credentials) if credentials else server.add_insecure_port("127.0.0.1:0")
+    where = f"127.0.0.1:{port}"
+    port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     server.start()
     try:
         yield f"127.0.0.1:{port}"

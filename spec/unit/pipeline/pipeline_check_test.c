@@ -135,7 +135,7 @@ TEST(test_pipeline_check_of_delivery)
 
 TEST(test_pipeline_check_refuses_what_is_not_built)
 {
-    static const char *const keys[] = {"format: {style: flyteadmin-v2}", "rate: -1", "rate: 2000000", "dead_letters: {max: 1KiB}"};
+    static const char *const keys[] = {"rate: -1", "rate: 2000000", "dead_letters: {max: 1KiB}"};
     char yaml[200];
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -172,4 +172,8 @@ TEST(test_pipeline_check_knows_the_styles)
     CHECK(says(P "format: {style: flyteadmin, data: json}",
                "3:35: warning: format: data has no effect in the style flyteadmin\n"));
     CHECK(says(P "format: {style: documented, data: json}", ""));
+    CHECK(says(P "format: {style: flyteadmin-v2, enrich_all: true}", ""));
+    CHECK(conf.format.style == GW_STYLE_FLYTEADMIN_V2 && conf.format.enrich_all);
+    CHECK(says(P "format: {style: flyteadmin, enrich_all: true}",
+               "3:41: warning: format: enrich_all has no effect in the style flyteadmin\n"));
 }
