@@ -276,27 +276,41 @@ static int has_names(const struct gw_flyte_request *request)
            is_name(n.task) && is_name(n.version);
 }
 
-static int could_be(struct reading *r, enum gw_kind kind, struct gw_flyte_request *request)
+/* The schemas fits has, n of them, all have every field of the body: only one may have its names.
+ */
+static int choose_request(struct reading *r, const enum gw_kind *fits, size_t n)
 {
-    return gw_pb_fits(gw_flyte_descriptor(kind), r->in.body) &&
-           !gw_flyte_decode(r->mem, kind, r->in.body, request, r->err) && has_names(request);
+    struct gw_flyte_request request, found = {.kind = GW_OTHER};
+    size_t n_named = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (gw_flyte_decode(r->mem, fits[i], r->in.body, &request, r->err))
+            return gw_err_wrap(r->err, "as a %s request", gw_kind_names[fits[i]]);
+        if (!has_names(&request))
+            continue;
+        found = request;
+        n_named++;
+    }
+    if (n_named == 1)
+        return keep_request(r, &found, r->in.body);
+    return gw_err_set(r->err, GW_ERR_REJECT,
+                      "it could be a %s request and a %s request: set `as:` to what it is",
+                      gw_kind_names[fits[0]], gw_kind_names[fits[1]]);
 }
 
 static int guess_request(struct reading *r)
 {
-    struct gw_flyte_request fits[3];
+    enum gw_kind fits[3];
     size_t n = 0;
 
     for (int k = GW_WORKFLOW; k <= GW_TASK; k++)
-        n += (size_t)could_be(r, (enum gw_kind)k, &fits[n]);
+        if (gw_pb_fits(gw_flyte_descriptor((enum gw_kind)k), r->in.body))
+            fits[n++] = (enum gw_kind)k;
     if (!n)
-        return refuse(r, "neither a CloudEvent in JSON or protobuf nor one of Flyte's requests, "
-                         "nor base64 of one");
-    if (n > 1)
-        return gw_err_set(r->err, GW_ERR_REJECT,
-                          "it could be a %s request and a %s request: set `as:` to what it is",
-                          gw_kind_names[fits[0].kind], gw_kind_names[fits[1].kind]);
-    return keep_request(r, &fits[0], r->in.body);
+        return refuse(r, "neither a CloudEvent in JSON or protobuf, nor by its fields one of "
+                         "Flyte's requests, nor base64 of one; a request that has fields of a "
+                         "newer Flyte needs `as:`");
+    return n == 1 ? read_request_as(r, fits[0]) : choose_request(r, fits, n);
 }
 
 static int read_request(struct reading *r)
