@@ -165,7 +165,7 @@ static void take_base64_off(struct reading *r)
     if (r->decoded || !text.len)
         return;
     bytes = gw_base64_decode(r->mem, text);
-    if (!bytes.p || !bytes.len)
+    if (!bytes.p)
         return;
     r->decoded = 1;
     r->in.body = bytes;

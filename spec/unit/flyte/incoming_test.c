@@ -363,6 +363,23 @@ static int refuses_body(const char *body, const char *why)
     return refuses(GW_AS_AUTO, NULL, gw_str_of(body), why);
 }
 
+/* Only what FlyteAdmin does is mended. */
+TEST(test_incoming_mends_nothing_else)
+{
+#define FLYTES "\"specversion\":\"1.0\",\"type\":\"com.flyte.resource.x\""
+
+    CHECK(refuses_body("{" FLYTES ",\"id\":5,\"source\":\"/\"}", "id: not a string"));
+    CHECK(refuses_body("{" FLYTES ",\"id\":\"i\",\"source\":5}", "source: not a string"));
+    CHECK(refuses_body("{" FLYTES ",\"source\":\"/\"}", "id: missing"));
+    CHECK(
+        refuses_body("{" FLYTES ",\"id\":\"i\",\"subject\":\"\\u0001\"}", "subject: has a contr"));
+    CHECK(refuses(GW_AS_AUTO, H(CE, "ce_source", "\t"), none, "source: given twice"));
+    CHECK(refuses_body("{\"specversion\":\"1.0\",\"id\":\"i\",\"type\":\"t\"}", "source: missing"));
+    CHECK(refuses(GW_AS_AUTO,
+                  H("ce_specversion", "1.0", "ce_id", "\xff", "ce_type", "com.flyte.resource.x"),
+                  none, "id: not UTF-8"));
+}
+
 TEST(test_incoming_says_why_headers_are_no_event)
 {
     CHECK(refuses(GW_AS_AUTO, H("ce_id", "1"), none, "a CloudEvent in headers: specversion: miss"));
