@@ -124,5 +124,5 @@ int gw_pipeline_takes(const struct gw_pipeline_conf *conf, const struct gw_recor
             return -1;
         kind = gw_flyte_carried_in(rec->payload);
     }
-    return conf->event_type_mask >> kind & 1;
+    return (int)(conf->event_type_mask >> kind & 1);
 }

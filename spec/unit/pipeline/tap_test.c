@@ -110,7 +110,8 @@ TEST(test_tap_tells_of_filters_by_type)
     EXPECT(line(t),
            "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"seq\":1,\"kind\":\"node\"}");
     rig_event("a", "key", 1, NULL);
-    EXPECT(line(t), "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"key\":\"key\",\"seq\":2,");
+    EXPECT(line(t),
+           "\"outcome\":\"filtered\",\"reason\":\"event_types\",\"key\":\"key\",\"seq\":2,");
     gw_tap_close(t);
     rig_end();
 }
