@@ -9,6 +9,8 @@
 /* The HTTP front: what a request is by its path and media type, its body once it has come, its
  * answer. A request's memory is its stream's; `gone` is its last use. */
 
+enum { MAX_ORIGIN = 255 };
+
 struct route {
     struct gw_str path;
     enum gw_kind kind; /* GW_OTHER: CloudEvents */
@@ -231,6 +233,57 @@ static const struct route *find_route(struct gw_str path)
     return NULL;
 }
 
+/* ---- the handshake of a webhook ---- */
+
+static int is_rate(struct gw_str s)
+{
+    size_t zeroes = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return 0;
+        zeroes += s.p[i] == '0';
+    }
+    return zeroes < s.len;
+}
+
+/* A sender asks whether it may come (CloudEvents, "HTTP 1.1 Web Hooks", section 4): anybody may, as
+ * often as they like, and is told so at once, so no callback is ever called. */
+static void consent(struct gw_http_stream *s)
+{
+    const struct gw_str *origin = gw_http_get(s, "webhook-request-origin");
+    const struct gw_str *rate = gw_http_get(s, "webhook-request-rate");
+    struct gw_http_header h[] = {{GW_STR("webhook-allowed-origin"), {0}},
+                                 {GW_STR("webhook-allowed-rate"), GW_STR("*")},
+                                 {GW_STR("allow"), GW_STR("POST")}};
+
+    if (!origin) {
+        gw_rest_error(s, 405, "only POST is allowed; OPTIONS needs WebHook-Request-Origin");
+    } else if (!origin->len || origin->len > MAX_ORIGIN) {
+        gw_rest_error(s, 400, "webhook-request-origin: no name of 1 to 255 bytes");
+    } else if (rate && !is_rate(*rate)) {
+        gw_rest_error(s, 400, "webhook-request-rate: no whole number above 0");
+    } else {
+        h[0].value = *origin;
+        gw_http_respond_all(s, 200, h, 3, GW_STR(""));
+    }
+}
+
+/* What is no POST. */
+static int other_method(struct gw_http_stream *s, const struct gw_front *f,
+                        const struct route *route)
+{
+    if (!route)
+        gw_rest_error(s, 404, "no such path");
+    else if (route->kind != GW_OTHER || !gw_str_is(s->method, "OPTIONS"))
+        gw_rest_error(s, 405, "only POST is allowed");
+    else if (f->stopping)
+        gw_rest_error(s, 503, "shutting down");
+    else
+        consent(s);
+    return -1;
+}
+
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -238,10 +291,8 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     struct request *r;
 
     s->user = NULL;
-    if (!route || !gw_str_is(s->method, "POST")) {
-        gw_rest_error(s, route ? 405 : 404, route ? "only POST is allowed" : "no such path");
-        return -1;
-    }
+    if (!route || !gw_str_is(s->method, "POST"))
+        return other_method(s, f, route);
     r = gw_arena_zalloc(s->mem, sizeof(*r));
     *r = (struct request){.front = f, .stream = s, .route = route};
     s->user = r;

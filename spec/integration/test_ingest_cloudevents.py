@@ -181,3 +181,35 @@ def test_a_batch_counts_each_event(gateway):
     taken(g, json.dumps([{**EVENT, "id": str(i)} for i in range(7)]), BATCH, count=7)
     assert g.pipeline()["accepted"] == 7
     assert g.metric("moongate_events_received_total", ingest="http", kind="other") == 7
+
+
+# ---- the handshake of a webhook
+
+def ask(g, path=PATH, **headers):
+    return request(g.http, "OPTIONS", path, headers={f"WebHook-Request-{k}": v for k, v in headers.items()})
+
+
+def test_the_handshake_of_a_webhook(gateway):
+    g = gateway()
+    for more in ({}, {"Rate": "120"}, {"Callback": f"http://{g.http}/never", "Rate": "1"}):
+        status, headers, body = ask(g, PATH + "?a=b", Origin="events.example.org", **more)
+        assert (status, body) == (200, "")
+        assert headers["webhook-allowed-origin"] == "events.example.org" and headers["webhook-allowed-rate"] == "*"
+        assert headers["allow"] == "POST"
+    for wrong, status in (({}, 405), ({"Rate": "1"}, 405), ({"Origin": ""}, 400), ({"Origin": "x" * 256}, 400),
+                          ({"Origin": "o", "Rate": "0"}, 400), ({"Origin": "o", "Rate": "many"}, 400), ({"Origin": "o", "Rate": ""}, 400)):
+        got, headers, body = ask(g, **wrong)
+        assert got == status and json.loads(body)["message"], wrong
+        assert not [name for name in headers if name.startswith("webhook-")]
+        assert status != 405 or headers["allow"] == "POST"
+    assert ask(g, "/api/v1/events/tasks", Origin="o")[0] == 405 and ask(g, "/v1/event", Origin="o")[0] == 404
+    taken(g, event())
+
+
+def test_a_gateway_that_asks_another_may_come(gateway):
+    g = gateway(name="there")
+    sender = gateway("pipelines:\n  - {name: all, publisher: {type: http, handshake: true, url: 'http://%s%s'}}\n" % (g.http, PATH), name="here")
+    assert sender.post(PATH, event(), ONE)[0] == 202
+    sender.settled(1)
+    g.settled(1)
+    assert g.lines()[0]["id"] == "1"
