@@ -1,6 +1,7 @@
 /* The keys of an HTTP publisher and what the table cannot say of them. */
 #include "publish/publish_http.h"
 
+#include "base/arena.h"
 #include "base/header.h"
 #include "base/problems.h"
 #include "base/yaml.h"
@@ -178,9 +179,10 @@ static void check_sign(const struct gw_publish_http_conf *c, const struct place 
 void gw_http_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                    const struct gw_yaml *at)
 {
-    const struct gw_publish_http_conf *c = conf;
+    struct gw_publish_http_conf *c = (struct gw_publish_http_conf *)conf; /* on p->mem, as it is */
     const struct place w = {p, at};
 
+    c->next_us = gw_arena_zalloc(p->mem, sizeof(*c->next_us));
     check_url(&w, "url", c->url);
     check_headers(c, &w);
     check_token(&w, "bearer_token", c->bearer_token);

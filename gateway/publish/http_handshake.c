@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,23 +79,29 @@ static int64_t ask(struct gw_http *h)
     return -1;
 }
 
+/* A timer that was late may be caught up with. 0: it may go. */
+static int64_t take_turn(const struct gw_http_handshake *s)
+{
+    const int64_t now = gw_clock_mono_ns() / 1000;
+    int64_t next = atomic_load(s->next_us), then;
+
+    do {
+        if (next > now)
+            return (next - now + 999) / 1000;
+        then = (next > now - AHEAD_US ? next : now - AHEAD_US) + s->every_us;
+    } while (!atomic_compare_exchange_weak(s->next_us, &next, then));
+    return 0;
+}
+
 int64_t gw_http_handshake_wait(struct gw_http *h)
 {
     struct gw_http_handshake *s = &h->handshake;
-    int64_t now;
 
     if (!h->conf->handshake)
         return 0;
     if (!s->agreed)
         return ask(h);
-    if (!s->every_us)
-        return 0;
-    now = gw_clock_mono_ns() / 1000;
-    if (s->next_us > now)
-        return (s->next_us - now + 999) / 1000;
-    /* A timer that was late may be caught up with. */
-    s->next_us = (s->next_us > now - AHEAD_US ? s->next_us : now - AHEAD_US) + s->every_us;
-    return 0;
+    return s->every_us ? take_turn(s) : 0;
 }
 
 void gw_http_handshake_open(struct gw_http *h)
@@ -104,6 +111,7 @@ void gw_http_handshake_open(struct gw_http *h)
 
     if (!h->conf->handshake)
         return;
+    s->next_us = h->conf->next_us ? h->conf->next_us : &s->own_us;
     if (gethostname(s->origin, sizeof(s->origin) - 1) || !s->origin[0])
         snprintf(s->origin, sizeof(s->origin), "localhost");
     for (size_t i = 0; i < own->n; i++)

@@ -29,6 +29,9 @@ struct gw_publish_http_conf {
     struct gw_http_sign_conf *sign;
     struct gw_publish_tls *tls;
     int handshake;
+    /* Of all workers of the pipeline: when the next request may go, by an allowed rate. Made by the
+     * check; NULL: each worker has its own. */
+    _Atomic int64_t *next_us;
 };
 
 extern const struct gw_field gw_http_fields[];
@@ -79,7 +82,9 @@ struct gw_http_handshake {
     int agreed;
     uint64_t token; /* the one it was asked with */
     int64_t asked_ms;
-    int64_t every_us, next_us; /* of an allowed rate; 0: as fast as one likes */
+    int64_t every_us;         /* of an allowed rate; 0: as fast as one likes */
+    _Atomic int64_t *next_us; /* the pipeline's, or own_us */
+    _Atomic int64_t own_us;
 };
 
 /* standard-webhooks (http_sign.c). */

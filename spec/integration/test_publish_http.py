@@ -552,10 +552,11 @@ def test_a_token_that_is_refused_in_the_handshake_is_thrown_away(gateway, webhoo
     assert tokens.number == 2 and len(tokens.api.posts) == 3
 
 
-def test_an_allowed_rate_is_kept(gateway, webhook):
-    """Six hundred a minute: the tenth is not sooner than nine tenths of a second after the first."""
+@pytest.mark.parametrize("workers", [1, 4])
+def test_an_allowed_rate_is_kept(gateway, webhook, workers):
+    """Six hundred a minute, of all workers: the tenth is not sooner than nine tenths of a second after the first."""
     server = webhook(consent(WebHook_Allowed_Origin="*", WebHook_Allowed_Rate="600"))
-    g = gateway(config(server.url, "handshake: true"))
+    g = gateway(config(server.url, "handshake: true").replace("name: w,", f"name: w, workers: {workers},"))
     send(g, runs(10))
     g.settled(10)
     assert server.posts[9].at - server.posts[0].at > 0.8
