@@ -3,8 +3,10 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,7 +122,7 @@ static void linger(struct gw_conn *c)
     if (c->lingering)
         return;
     c->lingering = 1;
-    if (shutdown(c->watch.fd, SHUT_WR)) {
+    if (c->rests || shutdown(c->watch.fd, SHUT_WR)) {
         gw_conn_close(c);
         return;
     }
@@ -301,11 +303,25 @@ void gw_conn_open(struct gw_listener *l, int fd)
     want(c, 0);
 }
 
+/* All that was said has arrived, and nothing has come that was not read. */
+static int is_quiet(const struct gw_conn *c)
+{
+    int coming = 1, going = 1;
+
+    return !unsent(c) && !ioctl(c->watch.fd, FIONREAD, &coming) && !coming &&
+           !ioctl(c->watch.fd, SIOCOUTQ, &going) && !going;
+}
+
 void gw_conn_drain(struct gw_conn *c)
 {
-    if (c->codec)
-        c->codec->ops->drain(c->codec);
+    const struct gw_codec_ops *ops = c->codec ? c->codec->ops : NULL;
+    const int idle = ops ? ops->wait(c->codec) == GW_WAIT_REQUEST : !c->first.len;
+
+    if (ops)
+        ops->drain(c->codec);
     else
         c->closing = 1;
+    /* HTTP/2 has a word of farewell that is to arrive. */
+    c->rests = idle && (!ops || ops == &gw_http1) && is_quiet(c);
     wake(c);
 }

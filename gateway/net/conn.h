@@ -25,6 +25,7 @@ struct gw_conn {
     int closing;   /* nothing more is read; closed once out is sent */
     int lingering; /* our side is shut; what comes is thrown away, so that the answer arrives */
     int on_stack;  /* inside feed: closed afterwards */
+    int rests;     /* nothing is under way in either direction: closed at once */
     int leaving;   /* it was there when the listener was drained */
 };
 

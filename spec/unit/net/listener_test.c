@@ -8,6 +8,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -386,6 +388,27 @@ TEST(test_listener_drains_and_says_once_when_it_is_idle)
     CHECK(idles == 1);
     close(quiet);
     close(fd);
+    stop();
+}
+
+/* Clients that keep connections look at them when they need one next: nobody waits for that. */
+TEST(test_listener_drains_at_once_what_is_idle)
+{
+    int silent, answered, on = 1;
+
+    start(AT_END);
+    silent = dial();
+    answered = dial();
+    say(answered, GET);
+    CHECK(!hear(answered, "200 OK"));
+    CHECK(!setsockopt(answered, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)));
+    gw_listener_drain(listener, on_idle, NULL);
+    for (int i = 0; i < 20; i++) /* none of them waits, so no time passes */
+        gw_loop_turn(loop, 0);
+    CHECK(idles == 1);
+    CHECK(hear(silent, NULL) == -1 && hear(answered, NULL) == -1);
+    close(silent);
+    close(answered);
     stop();
 }
 
