@@ -57,17 +57,10 @@ static int grow(struct gw_buf *b, size_t len)
     return 0;
 }
 
-char *gw_buf_room(struct gw_buf *b, size_t len)
+char *gw_buf_more(struct gw_buf *b, size_t len)
 {
     /* Room for nothing is room too: NULL means failed. */
-    if (b->failed || ((b->cap - b->len < len || !b->p) && grow(b, len)))
-        return NULL;
-    return b->p + b->len;
-}
-
-void gw_buf_added(struct gw_buf *b, size_t len)
-{
-    b->len += len;
+    return b->failed || grow(b, len) ? NULL : b->p + b->len;
 }
 
 void gw_buf_put(struct gw_buf *b, const void *p, size_t len)
@@ -80,24 +73,9 @@ void gw_buf_put(struct gw_buf *b, const void *p, size_t len)
     b->len += len;
 }
 
-void gw_buf_puts(struct gw_buf *b, const char *s)
-{
-    gw_buf_put(b, s, strlen(s));
-}
-
 void gw_buf_put_str(struct gw_buf *b, struct gw_str s)
 {
     gw_buf_put(b, s.p, s.len);
-}
-
-void gw_buf_putc(struct gw_buf *b, char c)
-{
-    char *to = gw_buf_room(b, 1);
-
-    if (!to)
-        return;
-    *to = c;
-    b->len++;
 }
 
 void gw_buf_printf(struct gw_buf *b, const char *fmt, ...)

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct gw_arena;
 
@@ -21,19 +22,47 @@ struct gw_buf {
 void gw_buf_init(struct gw_buf *b, size_t max, struct gw_arena *mem);
 void gw_buf_free(struct gw_buf *b); /* NULL and a zeroed buffer are fine */
 void gw_buf_put(struct gw_buf *b, const void *p, size_t len);
-void gw_buf_puts(struct gw_buf *b, const char *s);
+static inline void gw_buf_puts(struct gw_buf *b, const char *s);
 void gw_buf_put_str(struct gw_buf *b, struct gw_str s);
-void gw_buf_putc(struct gw_buf *b, char c);
+static inline void gw_buf_putc(struct gw_buf *b, char c);
 void gw_buf_printf(struct gw_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Decimal, faster than printf. */
 void gw_buf_put_i64(struct gw_buf *b, int64_t n);
 void gw_buf_put_u64(struct gw_buf *b, uint64_t n);
 /* Room for len more bytes, not counted until gw_buf_added; NULL if failed. */
-char *gw_buf_room(struct gw_buf *b, size_t len);
-void gw_buf_added(struct gw_buf *b, size_t len);
+static inline char *gw_buf_room(struct gw_buf *b, size_t len);
+static inline void gw_buf_added(struct gw_buf *b, size_t len);
 /* Removes the first len bytes. */
 void gw_buf_drop(struct gw_buf *b, size_t len);
 void gw_buf_clear(struct gw_buf *b);
+
+/* What is inline is what writers of JSON do for every byte or two. */
+char *gw_buf_more(struct gw_buf *b, size_t len); /* gw_buf_room's slow way */
+
+static inline char *gw_buf_room(struct gw_buf *b, size_t len)
+{
+    return b->cap - b->len < len || !b->p || b->failed ? gw_buf_more(b, len) : b->p + b->len;
+}
+
+static inline void gw_buf_added(struct gw_buf *b, size_t len)
+{
+    b->len += len;
+}
+
+static inline void gw_buf_puts(struct gw_buf *b, const char *s)
+{
+    gw_buf_put(b, s, strlen(s));
+}
+
+static inline void gw_buf_putc(struct gw_buf *b, char c)
+{
+    char *to = gw_buf_room(b, 1);
+
+    if (!to)
+        return;
+    *to = c;
+    b->len++;
+}
 
 static inline struct gw_str gw_buf_str(const struct gw_buf *b)
 {

@@ -82,7 +82,7 @@ static size_t put_escape_go(struct gw_buf *b, const char *p, size_t len)
     if ((unsigned char)*p >= 0x80)
         gw_buf_puts(b, "\\ufffd");
     else if (gw_json_is_html(*p))
-        gw_buf_printf(b, "\\u%04x", *p);
+        gw_buf_put(b, *p == '<' ? "\\u003c" : *p == '>' ? "\\u003e" : "\\u0026", 6);
     else
         put_escape(b, (unsigned char)*p);
     return 1;

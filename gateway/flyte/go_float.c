@@ -55,6 +55,26 @@ static int is_power_of_two(double d)
     return frexp(d, &exp) == 0.5;
 }
 
+/* At most six digits behind the point and fifteen in all: no other text of so few reads back as the
+ * same number, and the division is exact but for its one rounding, as reading is. */
+static int take_short(struct decimal *out, double d)
+{
+    double millionths = d * 1e6;
+    uint64_t n = millionths < 1e15 ? (uint64_t)(millionths + 0.5) : 0;
+    char *p = out->digits + 15;
+
+    if (!n || (double)n / 1e6 != d)
+        return 0;
+    out->exp = -7;
+    for (out->n = 0; n; n /= 10, out->exp++)
+        if (out->n || n % 10) {
+            *--p = (char)('0' + n % 10);
+            out->n++;
+        }
+    memmove(out->digits, p, (size_t)out->n);
+    return 1;
+}
+
 /* A normal number keeps any 15 decimal digits (a float: 6), so fewer need no try; a subnormal one
  * holds less. */
 static void shortest(struct decimal *out, double d, int bits)
@@ -64,6 +84,8 @@ static void shortest(struct decimal *out, double d, int bits)
     int most = bits == 32 ? 9 : 17, least = bits == 32 ? 6 : 15;
     char text[TEXT];
 
+    if (bits == 64 && take_short(out, d))
+        return;
     if (d < (bits == 32 ? (double)FLT_MIN : DBL_MIN))
         least = 1;
     for (int n = least; n <= most; n++) {

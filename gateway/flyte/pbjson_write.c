@@ -204,6 +204,23 @@ static int put_field_value(struct writer *w, const ProtobufCMessage *m,
     return gw_pb_kind(m->descriptor, f) == GW_PB_MAP ? put_map(w, m, f) : put_list(w, m, f);
 }
 
+/* ,"name": */
+static void put_key(struct gw_buf *out, int first, const struct gw_schema_field *f)
+{
+    char *to = gw_buf_room(out, f->json_len + 4U), *p = to;
+
+    if (!to)
+        return;
+    if (!first)
+        *p++ = ',';
+    *p++ = '"';
+    memcpy(p, f->json, f->json_len);
+    p += f->json_len;
+    *p++ = '"';
+    *p++ = ':';
+    gw_buf_added(out, (size_t)(p - to));
+}
+
 static int put_object(struct writer *w, const ProtobufCMessage *m)
 {
     const ProtobufCMessageDescriptor *d = m->descriptor;
@@ -216,9 +233,7 @@ static int put_object(struct writer *w, const ProtobufCMessage *m)
 
         if (!gw_pb_has(m, &d->fields[at]))
             continue;
-        gw_buf_puts(w->out, first ? "\"" : ",\"");
-        gw_buf_put(w->out, s->fields[at].json, s->fields[at].json_len);
-        gw_buf_puts(w->out, "\":");
+        put_key(w->out, first, &s->fields[at]);
         first = 0;
         if (put_field_value(w, m, &d->fields[at]))
             return -1;

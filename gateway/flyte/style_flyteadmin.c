@@ -77,6 +77,7 @@ int gw_style_flyteadmin_data(const struct gw_style_conf *conf, const struct gw_f
 
     (void)conf;
     gw_buf_init(&out, SIZE_MAX / 2, ev->mem);
+    (void)gw_buf_room(&out, 2 * r->bytes.len + 256); /* mostly enough, so nothing is moved */
     if (gw_pb_jsonpb_put(&out, r->msg, err))
         return -1;
     /* Its SDK takes the JSON for bytes. */
