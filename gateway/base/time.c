@@ -95,21 +95,31 @@ static int zone(struct gw_str *s, int64_t *offset)
     return 0;
 }
 
+/* "-07-14T12:34:56.5", and the days since 1970 that it is in the year y. */
+static int after_year(struct gw_str *s, int64_t y, int64_t *days, struct gw_time *out)
+{
+    int mo, d, h, mi, sec;
+
+    if (!one_of(s, "-") || (mo = digits(s, 2)) < 1 || mo > 12 || !one_of(s, "-") ||
+        (d = digits(s, 2)) < 1 || d > days_in(y, mo) || !one_of(s, "Tt"))
+        return -1;
+    if ((h = digits(s, 2)) < 0 || h > 23 || !one_of(s, ":") || (mi = digits(s, 2)) < 0 || mi > 59 ||
+        !one_of(s, ":") || (sec = digits(s, 2)) < 0 || sec > 60)
+        return -1;
+    *days = days_of(y, mo, d);
+    out->sec = h * INT64_C(3600) + mi * INT64_C(60) + sec;
+    out->nanos = fraction(s);
+    return out->nanos < 0 ? -1 : 0;
+}
+
 int gw_time_parse(struct gw_str s, struct gw_time *out)
 {
-    int y, mo, d, h, mi, sec, nanos;
-    int64_t offset;
+    int64_t days, offset;
+    int y = digits(&s, 4);
 
-    if ((y = digits(&s, 4)) < 1 || !one_of(&s, "-") || (mo = digits(&s, 2)) < 1 || mo > 12 ||
-        !one_of(&s, "-") || (d = digits(&s, 2)) < 1 || d > days_in(y, mo) || !one_of(&s, "Tt"))
+    if (y < 1 || after_year(&s, y, &days, out) || zone(&s, &offset) || s.len > 0)
         return -1;
-    if ((h = digits(&s, 2)) < 0 || h > 23 || !one_of(&s, ":") || (mi = digits(&s, 2)) < 0 ||
-        mi > 59 || !one_of(&s, ":") || (sec = digits(&s, 2)) < 0 || sec > 60)
-        return -1;
-    if ((nanos = fraction(&s)) < 0 || zone(&s, &offset) || s.len > 0)
-        return -1;
-    out->sec = days_of(y, mo, d) * 86400 + h * INT64_C(3600) + mi * INT64_C(60) + sec - offset;
-    out->nanos = nanos;
+    out->sec += days * 86400 - offset;
     /* an offset may lead out of the years that there are */
     return out->sec < MIN_SEC || out->sec > MAX_SEC ? -1 : 0;
 }
@@ -225,4 +235,18 @@ size_t gw_time_format_go(struct gw_time t, int trimmed, char out[GW_TIME_TEXT])
         return 0;
     return put_all((int64_t)(sec / 86400) - (int64_t)GO_DAYS, (unsigned)(sec % 86400),
                    (unsigned)t.nanos, trimmed, out);
+}
+
+int gw_time_parse_go(struct gw_str s, struct gw_time *out)
+{
+    const int before = one_of(&s, "-");
+    const char *start = s.p;
+    int64_t y = 0, days;
+
+    while (s.p - start < 12 && s.len && *s.p >= '0' && *s.p <= '9')
+        y = y * 10 + digits(&s, 1);
+    if (s.p - start < 4 || after_year(&s, before ? -y : y, &days, out) || !one_of(&s, "Z") || s.len)
+        return -1;
+    out->sec = (int64_t)((uint64_t)out->sec + (uint64_t)days * 86400);
+    return 0;
 }

@@ -26,6 +26,8 @@ size_t gw_time_format(struct gw_time t, char out[GW_TIME_TEXT]);
 /* As Go's time.Time does it, whatever the year ("10000-01-01T00:00:00Z", "-0001-…"); the fraction
  * as above, or, trimmed, without zeros at its end (RFC3339Nano). 0: nanos out of range. */
 size_t gw_time_format_go(struct gw_time t, int trimmed, char out[GW_TIME_TEXT]);
+/* Reads back what gw_time_format_go wrote: any year, no offset. -1: not such a time. */
+int gw_time_parse_go(struct gw_str s, struct gw_time *out);
 static inline struct gw_time gw_time_of_ns(int64_t ns)
 {
     int64_t sec = ns / 1000000000, rest = ns % 1000000000;

@@ -181,3 +181,43 @@ TEST(test_text_utf8_finds_a_bad_byte_at_any_place)
         }
     }
 }
+
+/* All that 64 bits of seconds have; golden/oracle has what Go's library makes of them. */
+TEST(test_time_of_any_year_is_read_back)
+{
+    static const int64_t edges[] = {0,
+                                    -1,
+                                    INT64_MAX,
+                                    INT64_MIN,
+                                    1LL << 62,
+                                    INT64_MIN / 2,
+                                    253402300799,
+                                    253402300800,
+                                    951782400,
+                                    -62135596800,
+                                    -62135596801,
+                                    -62167219201,
+                                    1LL << 50,
+                                    INT64_MIN / 8192,
+                                    INT64_MIN + 1};
+    uint64_t random = 88172645463325252;
+    struct gw_time back;
+    char text[GW_TIME_TEXT];
+
+    for (size_t i = 0; i < 100000; i++) {
+        struct gw_time t = {i < sizeof(edges) / sizeof(edges[0]) ? edges[i] : (int64_t)random,
+                            i % 3 ? (int32_t)i * 9999 : 0};
+        size_t len = gw_time_format_go(t, (int)(i % 2), text);
+
+        CHECK(len && !gw_time_parse_go((struct gw_str){text, len}, &back));
+        CHECK(back.sec == t.sec && back.nanos == t.nanos);
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+    }
+    CHECK(gw_time_parse_go(GW_STR("999-01-01T00:00:00Z"), &back));
+    CHECK(gw_time_parse_go(GW_STR("9999999999999-01-01T00:00:00Z"), &back));
+    CHECK(gw_time_parse_go(GW_STR("1999-02-29T00:00:00Z"), &back));
+    CHECK(gw_time_parse_go(GW_STR("1999-02-28T00:00:00+00:00"), &back));
+    CHECK(gw_time_parse_go(GW_STR("1999-02-28T00:00:00.Z"), &back));
+    CHECK(gw_time_parse_go(GW_STR("1999-02-28T00:00:00ZZ"), &back));
+    CHECK(gw_time_parse_go(GW_STR("-"), &back) && gw_time_parse_go(GW_STR(""), &back));
+}
