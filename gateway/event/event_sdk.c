@@ -20,21 +20,11 @@ struct sorted {
     char text[GW_TIME_TEXT];
 };
 
-/* UTC, no trailing zeros in the fraction. What is no time stays as it is. */
+/* UTC, no trailing zeros in the fraction, any year. What is no time stays as it is. */
 static void read_time(struct sorted *s, struct gw_str text)
 {
-    size_t len = gw_time_parse(text, &s->at) ? 0 : gw_time_format(s->at, s->text);
-
-    s->time = text;
-    s->is_time = len > 0;
-    if (!s->is_time)
-        return;
-    if (s->at.nanos) {
-        while (s->text[len - 2] == '0')
-            len--;
-        s->text[len - 1] = 'Z';
-    }
-    s->time = (struct gw_str){s->text, len};
+    s->is_time = !gw_time_parse(text, &s->at) || !gw_time_parse_go(text, &s->at);
+    s->time = s->is_time ? (struct gw_str){s->text, gw_time_format_go(s->at, 1, s->text)} : text;
 }
 
 static void sort(struct sorted *s, const struct gw_event *ev)

@@ -154,6 +154,26 @@ TEST(test_event_sdk_keeps_a_time_that_is_none)
     gw_arena_free(mem);
 }
 
+/* FlyteAdmin sends them so; as text they would be no CloudEvents time. */
+TEST(test_event_sdk_keeps_years_out_of_rfc_3339)
+{
+    static const char year[] =
+        "*\x11\n\x04time\x12\x09:\x07\x08\x80\x83\xd1\xff\xaf\x07"; /* 10000 */
+    struct gw_arena *mem = test_arena();
+    struct gw_event ev;
+    struct gw_buf out;
+
+    gw_event_init(&ev, mem);
+    gw_event_set(&ev, GW_STR("time"), GW_STR("10002-01-01T00:00:00.500Z"));
+    gw_buf_init(&out, 1000, mem);
+    gw_event_sdk_json_put(&out, &ev);
+    CHECK(memmem(out.p, out.len, "\"time\":\"10002-01-01T00:00:00.5Z\"", 32));
+    gw_event_set(&ev, GW_STR("time"), GW_STR("10000-01-01T00:00:00Z"));
+    gw_buf_clear(&out);
+    gw_event_sdk_protobuf_put(&out, &ev);
+    CHECK(memmem(out.p, out.len, year, sizeof(year) - 1));
+}
+
 TEST(test_event_sdk_stops_at_the_maximum)
 {
     struct gw_arena *mem = gw_arena_new();
