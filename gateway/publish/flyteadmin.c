@@ -69,7 +69,7 @@ static const struct gw_event *timed(const struct gw_flyteadmin *f, const struct 
 
     if (f->style == GW_STYLE_FLYTEADMIN_EXTERNAL || gw_event_get(ev, GW_STR("time")))
         return ev;
-    len = gw_time_format(gw_time_of_ns(gw_clock_wall_ns()), text);
+    len = gw_time_format_go(gw_time_of_ns(gw_clock_wall_ns()), 1, text);
     copy = gw_event_copy(ev, mem);
     gw_event_set(copy, GW_STR("time"), (struct gw_str){text, len});
     return copy;

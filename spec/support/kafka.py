@@ -126,10 +126,23 @@ class Broker:
             self.process.wait(60)
 
 def create(address, topic, partitions=1, **config):
+    """A topic that can be read and written when this returns: every partition has its leader."""
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     new = NewTopic(topic, partitions, 1, config={k.replace("_", "."): str(v) for k, v in config.items()})
     for done in admin.create_topics([new]).values():
         done.result()
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "spec", "log_level": 0})
+    try:
+        wait_until(lambda: all(answers(consumer, topic, p) for p in range(partitions)), f"leaders of {topic}")
+    finally:
+        consumer.close()
+
+
+def answers(consumer, topic, partition):
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20) is not None
+    except KafkaException:
+        return False
 
 
 def read(address, topic, count, limit_s=60):
