@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import signal
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
@@ -168,3 +169,127 @@ def test_a_replay_reads_them_as_the_configuration_says_today(gateway, broker, to
     g.settled(2)
     for got in g.lines():
         flyte.assert_documented(got, without_ids)
+
+
+def all_ids(*gateways):
+    return [i for g in gateways for i in g.ids()]
+
+
+@pytest.mark.concurrent
+def test_two_gateways_of_a_group_share_and_lose_nothing(gateway, broker, topic):
+    """The second comes, and goes again, in the middle of the traffic: all is there, and only a rebalance repeats."""
+    kafka.create(broker, topic, partitions=4)
+    events(broker, topic, range(1000), keys=40)
+    first = gateway(config(broker, topic), name="first")
+    wait_until(lambda: first.ids(), first.log)
+    second = gateway(config(broker, topic), name="second")
+    sent = 1000
+    while not second.ids():
+        events(broker, topic, range(sent, sent + 100), keys=40)
+        sent += 100
+    events(broker, topic, range(sent, sent + 1000), keys=40)
+    assert second.stop() == 0, second.log()
+    events(broker, topic, range(sent + 1000, sent + 1100), keys=40)
+    sent += 1100
+    wait_until(lambda: len(set(all_ids(first, second))) == sent, lambda: first.log()[-2000:] + second.log()[-2000:])
+    assert len(all_ids(first, second)) == sent, "an orderly rebalance repeats nothing"
+    for g in (first, second):
+        ids = [int(i) for i in g.ids()]
+        for key in range(40):
+            of_key = [i for i in ids if i % 40 == key]
+            assert of_key == sorted(of_key), key
+
+
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+def test_killed_at_any_instant_nothing_is_lost(gateway, broker, topic, strategy):
+    kafka.create(broker, topic, partitions=2)
+    g = gateway(config(broker, topic, properties=f"{FAST}, group.instance.id: one, partition.assignment.strategy: {strategy}"))
+    sent = 0
+    for n in (1, 700, 1500):                               # a static member comes back at once, into its partitions
+        events(broker, topic, range(sent, sent + 600), keys=20)
+        sent += 600
+        wait_until(lambda n=n: len(g.ids()) >= n, g.log)
+        g.kill()
+        assert max(0, sum(committed(broker, topic, 2).values())) <= sent
+        g.start()
+    wait_until(lambda: len(set(g.ids())) == sent, g.log)
+    ids = [int(i) for i in g.ids()]
+    for key in range(20):                                  # first times are in order
+        of_key = list(dict.fromkeys(i for i in ids if i % 20 == key))
+        assert of_key == sorted(of_key), key
+
+
+def test_a_log_that_is_full_keeps_messages_in_kafka(gateway, broker, topic):
+    kafka.create(broker, topic)
+    stuck = "  - {name: stuck, hooks: [stuck.lua], on_hook_error: block, retry: {initial: 100ms, max: 200ms}, publisher: {type: 'null'}}\n"
+    files = {"stuck.lua": "return function(event) error('not yet') end\n"}
+    events(broker, topic, range(60), data="x" * 50000)
+    g = gateway("log: {max_bytes: 1MiB, segment_bytes: 1MiB}\n" + config(broker, topic, tail=stuck), files)
+    wait_until(lambda: "messages wait in Kafka" in g.log() and g.get("/readyz")[0] == 503, g.log)
+    kept = g.pipeline()["accepted"]
+    wait_until(lambda: committed(broker, topic)[0] == kept, lambda: (committed(broker, topic), kept))
+    assert 0 < kept < 60
+    g.write("stuck.lua", "return function(event) end\n")
+    g.settled(60)
+    assert g.ids() == [str(i) for i in range(60)]
+    assert g.log().count("messages wait in Kafka") == 1
+    assert g.metric("moongate_events_rejected_total", ingest="kafka") == 0
+
+
+def test_a_broker_that_stops_is_waited_for(gateway, own_broker, topic):
+    kafka.create(own_broker.address, topic)
+    events(own_broker.address, topic, range(50))
+    g = gateway(config(own_broker.address, topic, properties=FAST + ", reconnect.backoff.max.ms: 200"))
+    g.settled(50)
+    wait_until(lambda: committed(own_broker.address, topic)[0] == 50)
+    own_broker.stop()
+    wait_until(lambda: "level=warn component=ingest.kafka" in g.log(), g.log)
+    own_broker.start()
+    events(own_broker.address, topic, range(50, 100))
+    g.settled(100)
+    assert g.ids() == [str(i) for i in range(100)]
+    own_broker.stop(signal.SIGKILL)                        # and a stop does not wait for it
+    assert g.stop() == 0, g.log()
+
+
+def test_topics_that_come_later_and_patterns(gateway, broker, topic):
+    g = gateway(config(broker, "^" + topic + "-[ab]$"), name="pattern")
+    named = gateway(config(broker, topic + "-a"), name="named")
+    wait_until(lambda: "is not there" in named.log() and topic in named.log(), named.log)
+    for n, name in enumerate("abc"):
+        kafka.create(broker, f"{topic}-{name}")
+        events(broker, f"{topic}-{name}", [n])
+    g.settled(2)
+    named.settled(1)
+    assert sorted(g.ids()) == ["0", "1"] and named.ids() == ["0"]
+
+
+def test_a_change_of_a_source_needs_a_restart(gateway, broker, topic):
+    g = gateway(config(broker, topic))
+    g.configure(config(broker, topic, ", as: cloudevent"))
+    g.signal(signal.SIGHUP)
+    wait_until(lambda: "restart needed" in g.log() and "reloaded" in g.log(), g.log)
+
+
+@pytest.mark.parametrize("source,line,said", [
+    ("topics: [t]", 2, "brokers"), ("brokers: b", 2, "topics"), ("brokers: b, topics: [t], as: cloudevents", 2, 'did you mean "cloudevent"'),
+    ("brokers: b, topics: ['a b']", 2, "no name of a topic"), ("brokers: b, topics: ['^(']", 2, "no regular expression"),
+    ("brokers: b, topics: [t], group: ''", 2, "group"), ("brokers: b, topics: [t], properties: {group.id: x}", 2, "use the key group"),
+    ("brokers: b, topics: [t], properties: {enable.auto.commit: 'true'}", 2, "enable.auto.commit cannot be set"),
+    ("brokers: b, topics: [t], properties: {enable.auto.offset.store: 'true'}", 2, "cannot be set"),
+    ("brokers: b, topics: [t], properties: {bootstrap.servers: x}", 2, "use the key brokers"),
+    ("brokers: b, topics: [t], properties: {fetch.wait.max.mss: 1}", 2, 'did you mean "fetch.wait.max.ms"'),
+    ("brokers: b, topics: [t], sasl: {mechanism: PLAIN}", 2, "needs username and password"),
+    ("brokers: b, topics: [t], tls: {cert: /nowhere}", 2, "cert and key go together")])
+def test_what_is_wrong_is_said_where_it_stands(tmp_path, source, line, said):
+    (tmp_path / "m.yaml").write_text(f"ingest:\n  kafka: [{{{source}}}]\n")
+    done = run("check", "-c", tmp_path / "m.yaml", check=1)
+    assert any(re.match(rf".*m\.yaml:{line}:\d+: error: ", row) and said in row for row in done.stdout.splitlines()), done.stdout
+
+
+def test_a_loop_is_warned_of(tmp_path):
+    (tmp_path / "m.yaml").write_text("ingest: {kafka: [{brokers: 'b1:9092,b2:9092', topics: [flyte.events, '^x-']}]}\npipelines:\n" + "".join(
+        f"  - {{name: p{i}, publisher: {{type: kafka, brokers: '{b}', topic: '{t}'}}}}\n" for i, (b, t) in enumerate([
+            ("b2:9092", "flyte.events"), ("b1:9092", "x-1"), ("b1:9092", "flyte.{kind}"), ("b3:9092", "flyte.events"), ("b1:9092", "other")])))
+    rows = run("check", "-c", tmp_path / "m.yaml", check=0).stdout.splitlines()
+    assert [re.match(r".*m\.yaml:(\d+):\d+: warning: .*without end", r).group(1) for r in rows] == ["3", "4", "5"], rows
