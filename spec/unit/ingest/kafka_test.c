@@ -234,9 +234,8 @@ TEST(test_kafka_commits_what_is_durable_and_waits_for_room_among_the_letters)
     conf.brokers = (struct gw_strs){brokers, 1};
     producer = client(RD_KAFKA_PRODUCER);
     looker = client(RD_KAFKA_CONSUMER);
-    produce(producer, json_event, 3);
     produce(producer, "{bad", 1);
-    produce(producer, json_event, 1);
+    produce(producer, json_event, 4);
     world_open(&w, &gw_grpc_handler);
     world_hold(1); /* nothing is durable */
     s = gw_source_kafka.open(&conf, &w.front, &err);
