@@ -42,7 +42,7 @@ PB    := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(PROTO))
 OBJ   := $(SRC:%.c=$O/%.o) $(PB:$(GEN)/%=$O/gen/%.o) $O/gen/schema_tables.o
 TEST  := $(patsubst %.c,$O/%.o,$(wildcard spec/unit/*/*_test.c))
 FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
-HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c)
+HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c spec/judges/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
 .PHONY: help lib meta test-judges hostile deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build
@@ -122,8 +122,10 @@ test: test-deps               ## every test; the last line has the counts
 	$(AGAIN) test-run
 test-run:
 	@JOBS=$(JOBS) TOOLS=$(TOOLS) spec/run $(SUITES)
-test-judges: $B/moongate      ## what others' tools say of our scripts and reference, where those tools are
-	@spec/judges $(TOOLS)
+test-judges: $B/moongate $B/judge ## what others' tools and libraries say: make test-judges COUNT=100000 SEED=7
+	@COUNT='$(COUNT)' SEED='$(SEED)' spec/judges/run $(TOOLS) $B
+$B/judge: $O/spec/judges/flyteadmin.o $B/libmoongate.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 SHIMS := slowsync badisk powercut
 shims: $(SHIMS:%=$B/%.so)
 fault: fault-build            ## kill -9 at random instants: make fault KILLS=500 SEED=7
