@@ -1,7 +1,9 @@
 /* Names and values of attributes. What a script sets is checked at that line, so an event that
- * leaves the hooks is legal. */
+ * leaves the hooks is legal, but for what a style repeats of another program. */
 #include "hook/attrs.h"
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "event/event.h"
 #include "hook/explain.h"
@@ -70,6 +72,28 @@ static void check_text(lua_State *L, struct gw_str name, struct gw_str text)
                    gw_show_str(text, shown));
 }
 
+/* What a style's script says is another program's text, whatever characters that put there. */
+static int says_anothers(lua_State *L, struct gw_str text)
+{
+    const struct gw_script *s = gw_vm(L)->run->script;
+
+    return s && s->role == GW_ROLE_STYLE && gw_utf8_valid(text) == text.len;
+}
+
+static void set_text(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
+{
+    struct gw_str text;
+
+    text.p = lua_tolstring(L, idx, &text.len);
+    if (!says_anothers(L, text))
+        check_text(L, name, text);
+    gw_guard_take(L, text.len);
+    if (says_anothers(L, text))
+        gw_event_lend_verbatim(ev, gw_arena_str(ev->mem, name), gw_arena_str(ev->mem, text));
+    else
+        gw_event_set(ev, name, text);
+}
+
 static void set_integer(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
 {
     lua_Integer i = lua_tointeger(L, idx);
@@ -88,7 +112,6 @@ void gw_attr_set(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
 {
     int type = lua_type(L, idx);
     char shown[GW_SHOWN];
-    struct gw_str text;
 
     if (type == LUA_TNIL) {
         if (gw_attr_is_required(name))
@@ -102,10 +125,7 @@ void gw_attr_set(lua_State *L, struct gw_event *ev, struct gw_str name, int idx)
     if (type != LUA_TSTRING && gw_attr_is_text_only(name))
         luaL_error(L, "event.%s is a string, not %s", name.p, gw_show(L, idx, shown));
     if (type == LUA_TSTRING) {
-        text.p = lua_tolstring(L, idx, &text.len);
-        check_text(L, name, text);
-        gw_guard_take(L, text.len);
-        gw_event_set(ev, name, text);
+        set_text(L, ev, name, idx);
     } else if (type == LUA_TBOOLEAN) {
         gw_event_set_bool(ev, name, lua_toboolean(L, idx));
     } else if (type == LUA_TNUMBER) {
