@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // What is kept in spec/golden/oracle for `make test`: answers to small requests, cut down to version
@@ -72,8 +73,16 @@ func features(a *answer, version string) []string {
 				out = append(out, "source with "+sign)
 			}
 		}
+		if strings.ContainsFunc(sent.Attributes.Source, illegal) {
+			out = append(out, "source that is no legal attribute")
+		}
 	}
 	return out
+}
+
+// What CloudEvents does not want in an attribute.
+func illegal(r rune) bool {
+	return unicode.Is(unicode.Cc, r) || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef
 }
 
 // The smallest examples of each feature, the rarest ones first.
