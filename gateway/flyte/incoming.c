@@ -13,13 +13,10 @@
 #include "flyte/kinds.h"
 #include "flyte/reflect.h"
 #include "flyte/sns.h"
+#include "flyte/style.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* Of every event of version 1. */
-static const struct gw_str flyteadmin_source =
-    GW_STR("https://github.com/flyteorg/flyte/flyteadmin");
 
 const char *const gw_as_names[] = {"auto", "cloudevent", "workflow", "node", "task", NULL};
 
@@ -152,7 +149,7 @@ static void mend(struct gw_event *ev)
     make_legal(ev, GW_STR("id"), gw_event_text(ev, "id"));
     make_legal(ev, GW_STR("source"), source);
     if (!source.len)
-        gw_event_lend(ev, GW_STR("source"), flyteadmin_source);
+        gw_event_lend(ev, GW_STR("source"), gw_flyteadmin_source);
 }
 
 /* Where the body is text by necessity, what is binary comes in base64. */

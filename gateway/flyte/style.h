@@ -3,6 +3,9 @@
 
 #include "flyte/flyte.h"
 
+/* Of every event of FlyteAdmin's version 1. */
+extern const struct gw_str gw_flyteadmin_source;
+
 /* Inside the room: the styles that style.c chooses among. Each makes an event as gw_style_make and
  * its data as gw_style_data. */
 int gw_style_flyteadmin(const struct gw_style_conf *conf, const struct gw_flyte_request *r,

@@ -10,7 +10,7 @@
 #include "flyte/reflect.h"
 #include "flyte/style.h"
 
-static const struct gw_str source = GW_STR("https://github.com/flyteorg/flyte/flyteadmin");
+const struct gw_str gw_flyteadmin_source = GW_STR("https://github.com/flyteorg/flyte/flyteadmin");
 /* Of all three kinds. */
 static const struct gw_str schema = GW_STR("https://github.com/flyteorg/flyteidl/blob/v0.24.14/"
                                            "jsonschema/workflow_execution.json");
@@ -90,7 +90,7 @@ int gw_style_flyteadmin(const struct gw_style_conf *conf, const struct gw_flyte_
                         struct gw_event *ev, struct gw_err *err)
 {
     gw_event_lend_verbatim(ev, GW_STR("id"), id_of(conf, r, ev->mem));
-    gw_event_lend(ev, GW_STR("source"), source);
+    gw_event_lend(ev, GW_STR("source"), gw_flyteadmin_source);
     gw_event_lend(ev, GW_STR("type"), types[r->kind].v1);
     gw_event_lend(ev, GW_STR("datacontenttype"), GW_STR("application/json"));
     put_time(r, ev);
