@@ -44,8 +44,6 @@ struct hook_keys {
 };
 
 static const char *const datas[] = {"protobuf", "json", NULL};
-static const char *const styles[] = {"documented", "flyteadmin", "flyteadmin-v2",
-                                     "flyteadmin-external", NULL};
 
 static const struct gw_field limit_fields[] = {
     {"instructions", GW_F_INT, offsetof(struct gw_hook_limits, instructions), .def = "1000000",
@@ -62,7 +60,7 @@ static const struct gw_field limit_fields[] = {
 #define IN_FORMAT(member) (AT(format.member) - AT(format))
 static const struct gw_field format_fields[] = {
     {"data", GW_F_CHOICE, IN_FORMAT(json), .def = "protobuf", .choices = datas},
-    {"style", GW_F_CHOICE, IN_FORMAT(style), .def = "documented", .choices = styles},
+    {"style", GW_F_CHOICE, IN_FORMAT(style), .def = "documented", .choices = gw_style_names},
     {"id_spacing", GW_F_INT, IN_FORMAT(id_spacing), .def = "2", .min = 1, .max = 2},
     {"enrich_all", GW_F_BOOL, IN_FORMAT(enrich_all), .def = "false"},
     {0}};

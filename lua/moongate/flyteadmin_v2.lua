@@ -143,6 +143,7 @@ return function(conf)
       if verdict == "refused" then return nil, text end
       local source = go_url.again(kind.source(raw))
       if source then event.source = source end -- FlyteAdmin's stays empty
+      event.datacontenttype = "application/json"
       event.data = moongate.to_json(proto:new(kind.message, out), JSONPB)
     end,
   }
