@@ -173,6 +173,17 @@ def test_the_last_attempt_is_asked_anew_unless_an_old_one_will_do(gateway):
         assert whats(old, 2) == [3, 3]
 
 
+def test_what_must_not_be_old_is_no_answer_to_an_earlier_question(gateway):
+    admin = Admin().keep(attempt(0))
+    admin.gate = threading.Event()
+    with served(admin) as address:
+        g = gateway(with_params(address, "{}"), files={"h.lua": ATTEMPT.replace("request.event.id", '"flytesnacks:development:f1:n0"')})
+        send(g, flyte.node(name="a"), flyte.node(name="b"))
+        wait_until(lambda: len(admin.asked) == 2, g.log)
+        admin.gate.set()
+        assert whats(g, 2) == [0, 0]
+
+
 def test_an_execution_may_be_as_old_as_a_hook_says(gateway):
     script = EXECUTION.replace("flyte.execution)", "flyte.execution, {max_age = request.event.phase == 'QUEUED' and 0 or 3600})")
     admin = Admin()

@@ -124,6 +124,14 @@ TEST(test_style_memory_is_none_of_the_hooks)
     CHECK(w.ev.data.len == 5 << 20);
     world_close(&w);
     CHECK(!system("rm -r moongate"));
+    c = call_style(&w, MEGABYTES(60), "event.data = 'short'"); /* what is left is garbage */
+    for (int i = 0; i < 3; i++) {
+        CHECK(c->verdict == GW_HOOK_PUBLISH);
+        make_request(&w);
+        c = world_call(&w);
+    }
+    world_close(&w);
+    CHECK(!system("rm -r moongate"));
     c = call_style(&w, "", MEGABYTES(60));
     CHECK(c->verdict == GW_HOOK_FAILED && !strcmp(c->reason, "hook_memory") && !c->unmade);
     world_close(&w);
