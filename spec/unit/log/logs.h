@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct rig {
     struct gw_log_conf conf;
@@ -267,6 +268,27 @@ static inline struct gw_cursor_stats rig_stats(struct rig *r)
     gw_cursor_stats(r->cursor, &s);
     CHECK(s.accepted == s.published + s.filtered + s.dead_lettered + s.lag); /* L8 */
     return s;
+}
+
+/* What a process that is gone without a word had; from it by a pipe. */
+static inline void rig_give(int fd, const void *from, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        const ssize_t put = write(fd, (const char *)from + at, n - at);
+
+        CHECK(put > 0);
+        at += (size_t)put;
+    }
+}
+
+static inline void rig_take(int fd, void *to, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        const ssize_t got = read(fd, (char *)to + at, n - at);
+
+        CHECK(got > 0);
+        at += (size_t)got;
+    }
 }
 
 #endif

@@ -105,7 +105,6 @@ static void work_and_die(const struct gw_log_conf *conf, struct model *m)
 {
     int fds[2], status;
     pid_t pid;
-    size_t got = 0;
 
     CHECK(!pipe(fds));
     pid = fork();
@@ -115,17 +114,11 @@ static void work_and_die(const struct gw_log_conf *conf, struct model *m)
         alarm(30);
         rig_open(&r, conf);
         work(&r, m, 6);
-        for (size_t at = 0; at < sizeof(*m);)
-            at += (size_t)write(fds[1], (char *)m + at, sizeof(*m) - at);
+        rig_give(fds[1], m, sizeof(*m));
         _exit(0);
     }
     close(fds[1]);
-    while (got < sizeof(*m)) {
-        ssize_t n = read(fds[0], (char *)m + got, sizeof(*m) - got);
-
-        CHECK(n > 0);
-        got += (size_t)n;
-    }
+    rig_take(fds[0], m, sizeof(*m));
     close(fds[0]);
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }

@@ -275,6 +275,21 @@ static inline int rig_ids(const char *path, int *ids, int max)
     return n;
 }
 
+/* 0 to n - 1 once each, those of each key (of so many) in order. */
+static inline void rig_expect_in_order(const char *path, int n, int keys)
+{
+    int *ids = calloc((size_t)(n + 1 + keys), sizeof(*ids)), *next = ids + n + 1;
+
+    CHECK(ids && rig_ids(path, ids, n + 1) == n);
+    for (int k = 0; k < keys; k++)
+        next[k] = k;
+    for (int i = 0; i < n; i++) {
+        CHECK(ids[i] == next[ids[i] % keys]);
+        next[ids[i] % keys] += keys;
+    }
+    free(ids);
+}
+
 static inline void rig_script(const char *name, const char *text)
 {
     FILE *f = fopen(name, "w");
