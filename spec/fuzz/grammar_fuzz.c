@@ -3,6 +3,7 @@
  * script finds everything shared as it was, and the next event passes. On a crash the program is
  * printed. The clock stands still; GRAMMAR_PRINT=1 prints every program. */
 #include "grammar.h"
+#include "hook_sample.h"
 
 #include "base/arena.h"
 #include "base/diag.h"
@@ -165,38 +166,19 @@ static void on_done(struct gw_hook_call *c)
 static enum gw_hook_verdict call(const char *program)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_flyte_request request;
-    struct gw_flyte facts;
-    struct gw_event ev;
-    struct gw_err err;
-    struct gw_str json =
-        GW_STR("{\"event\":{\"taskId\":{\"name\":\"t\"},\"phase\":\"FAILED\",\"error\":{"
-               "\"message\":\"m\"},\"customInfo\":{\"a\":[1,\"x\",null]},\"reasons\":[{\"reason\":"
-               "\"r\"}],\"occurredAt\":\"2026-01-02T03:04:05Z\"}}");
-    struct gw_hook_call c = {.mem = mem,
-                             .event = &ev,
-                             .request = &request,
-                             .flyte = &facts,
-                             .received_at_ns = 1700000000500000000,
-                             .seed = 7,
-                             .kind = GW_TASK,
-                             .done = on_done};
+    struct hook_sample s;
 
-    gw_event_init(&ev, mem);
-    if (gw_flyte_decode_json(mem, GW_TASK, json, &request, &err) ||
-        gw_style_make(&the.style, &request, &ev, &err))
-        abort();
-    gw_flyte_facts(mem, &request, &facts);
+    hook_sample_make(&s, mem, &the.style, on_done);
     if (program)
-        gw_event_set(&ev, GW_STR("program"), gw_str_of(program));
+        gw_event_set(&s.ev, GW_STR("program"), gw_str_of(program));
     the.dones = 0;
-    gw_hooks_start(the.hooks, &c);
+    gw_hooks_start(the.hooks, &s.call);
     if (the.dones != 1)
-        wrong(&c, "not done once");
+        wrong(&s.call, "not done once");
     if (gw_hooks_memory(the.hooks) > MEMORY || gw_arena_size(mem) > 2 * MEMORY)
-        wrong(&c, "too much memory");
+        wrong(&s.call, "too much memory");
     gw_arena_free(mem);
-    return c.verdict;
+    return s.call.verdict;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);

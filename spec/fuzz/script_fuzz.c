@@ -1,5 +1,7 @@
 /* A hook script made of the input, loaded and run twice with small budgets: a script raises or is
  * stopped, and each start is done once. The clock stands still, so a run is the same each time. */
+#include "hook_sample.h"
+
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -63,31 +65,11 @@ static int write_script(const uint8_t *p, size_t len)
 static void call(struct gw_hooks *hooks, const struct gw_style_conf *style)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_flyte_request request;
-    struct gw_flyte facts;
-    struct gw_event ev;
-    struct gw_err err;
-    struct gw_str json =
-        GW_STR("{\"event\":{\"taskId\":{\"name\":\"t\"},\"phase\":\"FAILED\",\"error\":{"
-               "\"message\":\"m\"},"
-               "\"customInfo\":{\"a\":[1,\"x\",null]},\"reasons\":[{\"reason\":\"r\"}],"
-               "\"occurredAt\":\"2026-01-02T03:04:05Z\"}}");
-    struct gw_hook_call c = {.mem = mem,
-                             .event = &ev,
-                             .request = &request,
-                             .flyte = &facts,
-                             .received_at_ns = 1700000000500000000,
-                             .seed = 7,
-                             .kind = GW_TASK,
-                             .done = on_done};
-    int before = dones;
+    const int before = dones;
+    struct hook_sample s;
 
-    gw_event_init(&ev, mem);
-    if (gw_flyte_decode_json(mem, GW_TASK, json, &request, &err) ||
-        gw_style_make(style, &request, &ev, &err))
-        assert(!"the sample is a request");
-    gw_flyte_facts(mem, &request, &facts);
-    gw_hooks_start(hooks, &c);
+    hook_sample_make(&s, mem, style, on_done);
+    gw_hooks_start(hooks, &s.call);
     assert(dones == before + 1);
     gw_arena_free(mem);
 }
