@@ -149,10 +149,14 @@ int gw_event_is_json(const struct gw_event *ev)
     return !a || is_json_type(a->text);
 }
 
+/* What FlyteAdmin's styles write is such, and of a message that nests 100 deep JSON has the lists
+ * and maps, too. */
+enum { BYTES_JSON_DEPTH = 400 };
+
 int gw_event_data_is_json(const struct gw_event *ev)
 {
     if (ev->data_kind != GW_DATA_BYTES)
         return ev->data_kind == GW_DATA_JSON;
     return gw_event_get(ev, GW_STR("datacontenttype")) && gw_event_is_json(ev) &&
-           gw_json_is_text(ev->data, GW_EVENT_JSON_DEPTH);
+           gw_json_is_text(ev->data, BYTES_JSON_DEPTH);
 }

@@ -4,7 +4,6 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
 #include "flyte/go_text.h"
@@ -50,7 +49,7 @@ static void check_event(const struct gw_event *ev, const struct gw_style_conf *c
     check_length(ev->data.len, r->bytes.len);
     if (conf->style != GW_STYLE_FLYTEADMIN)
         return;
-    assert(ev->data_kind == GW_DATA_BYTES && gw_json_is_text(ev->data, 200));
+    assert(ev->data_kind == GW_DATA_BYTES && gw_event_data_is_json(ev));
     if (!gw_flyte_from_event(ev, &back))
         return; /* a year of five digits */
     back.form = GW_CARRY_STYLE;

@@ -221,3 +221,41 @@ TEST(test_time_of_any_year_is_read_back)
     CHECK(gw_time_parse_go(GW_STR("1999-02-28T00:00:00ZZ"), &back));
     CHECK(gw_time_parse_go(GW_STR("-"), &back) && gw_time_parse_go(GW_STR(""), &back));
 }
+
+TEST(test_time_of_any_year_is_told_as_go_tells_it)
+{
+    static const struct {
+        int64_t sec;
+        const char *text;
+    } cases[] = {
+        {0, "1970-01-01T00:00:00.12Z"},
+        {-1, "1969-12-31T23:59:59.12Z"},
+        {253402300799, "9999-12-31T23:59:59.12Z"},
+        {253402300800, "10000-01-01T00:00:00.12Z"},
+        {-62135596801, "0000-12-31T23:59:59.12Z"},
+        {-62167219200, "0000-01-01T00:00:00.12Z"},
+        {-62167219201, "-0001-12-31T23:59:59.12Z"},
+        {1000000000000000, "31690708-07-05T01:46:40.12Z"},
+        {-1000000000000000, "-31686769-06-29T22:13:20.12Z"},
+        {9000000000000000000, "285198648531-04-21T16:00:00.12Z"},
+        {-9000000000000000000, "-285198644592-09-12T08:00:00.12Z"},
+        {-9223372028715321600, "-292277022399-01-01T00:00:00.12Z"},
+        {INT64_MAX, "292277026596-12-04T15:30:07.12Z"},
+        {INT64_MIN, "292277026596-12-04T15:30:08.12Z"}, /* it counts round */
+    };
+    char text[GW_TIME_TEXT];
+    struct gw_time t;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t len = gw_time_format_go((struct gw_time){cases[i].sec, 120000000}, 1, text);
+
+        CHECK(gw_str_is((struct gw_str){text, len}, cases[i].text));
+        CHECK(!gw_time_parse_go(gw_str_of(cases[i].text), &t));
+        CHECK(t.sec == cases[i].sec && t.nanos == 120000000);
+        len = gw_time_format_go(t, 0, text);
+        CHECK(len && !strcmp(text + len - 5, ".120Z"));
+        CHECK(!gw_time_parse_go(gw_str_of(text), &t) && t.sec == cases[i].sec);
+    }
+    CHECK(!gw_time_format_go((struct gw_time){0, 1000000000}, 1, text));
+    CHECK(!gw_time_format_go((struct gw_time){0, -1}, 0, text));
+}

@@ -1,3 +1,4 @@
+#include "base/pbwire.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
 #include "flyteidl/admin/event.pb-c.h"
@@ -342,6 +343,51 @@ TEST(test_style_flyteadmin_writes_long_errors_and_deep_values)
     ev = make(mem, GW_STYLE_FLYTEADMIN, 2, &r);
     CHECK(same(ev->data, gw_str_of(json.p)));
     CHECK(gw_event_data_is_json(ev)); /* so a hook sees its parts */
+}
+
+/* A literal of n levels: a scalar in n collections. */
+static struct gw_str nested_literal(struct gw_arena *mem, int n)
+{
+    struct gw_str inner = GW_STR("\x0a\x04\x0a\x02\x08\x00"); /* scalar, primitive, integer 0 */
+
+    for (int i = 0; i < n; i++) {
+        struct gw_buf list, out;
+
+        gw_buf_init(&list, 1 << 20, mem);
+        gw_buf_init(&out, 1 << 20, mem);
+        gw_pbwire_put_bytes(&list, 1, inner);            /* literals */
+        gw_pbwire_put_bytes(&out, 2, gw_buf_str(&list)); /* collection */
+        inner = gw_buf_str(&out);
+    }
+    return inner;
+}
+
+TEST(test_style_flyteadmin_data_is_json_as_deep_as_messages_nest)
+{
+    enum { DEEP = 46 }; /* with request, event, map, entry, literal, scalar and primitive 99 */
+    struct gw_arena *mem = test_arena();
+    struct gw_buf entry, map, event, request;
+    struct gw_flyte_request r;
+    struct gw_event *ev;
+    int depth = 0, most = 0;
+
+    gw_buf_init(&entry, 1 << 20, mem);
+    gw_buf_init(&map, 1 << 20, mem);
+    gw_buf_init(&event, 1 << 20, mem);
+    gw_buf_init(&request, 1 << 20, mem);
+    gw_pbwire_put_bytes(&entry, 2, nested_literal(mem, DEEP));
+    gw_pbwire_put_bytes(&map, 1, gw_buf_str(&entry));
+    gw_pbwire_put_bytes(&event, 20, gw_buf_str(&map));
+    gw_pbwire_put_bytes(&request, 2, gw_buf_str(&event));
+    r = of_bytes(mem, GW_NODE, gw_buf_str(&request));
+    ev = make(mem, GW_STYLE_FLYTEADMIN, 2, &r);
+    for (size_t i = 0; i < ev->data.len; i++) {
+        depth += ev->data.p[i] == '{' || ev->data.p[i] == '[';
+        most = depth > most ? depth : most;
+        depth -= ev->data.p[i] == '}' || ev->data.p[i] == ']';
+    }
+    CHECK(depth == 0 && most > 100);
+    CHECK(gw_event_data_is_json(ev));
 }
 
 TEST(test_style_flyteadmin_has_no_event_for_an_action)
