@@ -154,7 +154,7 @@ static int put_special(struct gw_buf *out, double d, const char *nan, const char
 
 void gw_go_json_float(struct gw_buf *out, double d, int bits)
 {
-    struct decimal x;
+    struct decimal x = {.n = 0};
 
     if (put_special(out, d, "\"NaN\"", "\"Infinity\"", "\"-Infinity\"") || put_whole(out, d, bits))
         return;
@@ -169,7 +169,7 @@ void gw_go_json_float(struct gw_buf *out, double d, int bits)
 
 void gw_go_text_float(struct gw_buf *out, double d, int bits)
 {
-    struct decimal x;
+    struct decimal x = {.n = 0};
 
     if (put_special(out, d, "nan", "inf", "-inf"))
         return;

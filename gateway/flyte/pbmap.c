@@ -87,7 +87,7 @@ static size_t sort_few(ProtobufCMessage **out, ProtobufCMessage *const *entries,
             out[at - 1] = entries[i];
             continue;
         }
-        memmove(out + at + 1, out + at, (kept - at) * sizeof(*out));
+        memmove(out + at + 1, out + at, (kept - at) * sizeof(void *));
         out[at] = entries[i];
         kept++;
     }
