@@ -23,7 +23,7 @@ static void put_problems(struct gw_buf *b, struct gw_arena *mem, const struct gw
     gw_buf_puts(b, ",\"problems\":[");
     for (size_t i = 0; i < r->n_problems; i++) {
         const struct gw_problem *p = &r->problems[i];
-        const char *level = p->warning ? "warning" : "error";
+        const char *level = gw_problem_level(p);
 
         if (i > 0)
             gw_buf_putc(b, ',');

@@ -163,6 +163,8 @@ static void read_default(struct gw_field_reader *r, const struct gw_field *f,
 
 static int stands_for_absent(const struct gw_field *f, const struct gw_yaml *y)
 {
+    if (f->weak && y->type == GW_YAML_MAP && y->n == 0) /* FlyteAdmin's reader drops it */
+        return 1;
     return gw_yaml_is_null(y) && f->type != GW_F_VALUE && f->type != GW_F_TABLE;
 }
 

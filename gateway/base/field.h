@@ -79,8 +79,8 @@ struct gw_field {
     unsigned secret : 1;  /* never shown; a twin NAME_file takes a path whose content it is */
     unsigned comma : 1;   /* GW_F_STRS: a scalar is split at commas */
     unsigned pointer : 1; /* GW_F_TABLE: see above */
-    unsigned
-        weak : 1; /* GW_F_BOOL, GW_F_INT: as FlyteAdmin reads them, "1" is true and true is 1 */
+    unsigned weak : 1;  /* a scalar, or GW_F_STRS: as FlyteAdmin reads it (base/weak.h), "1" is true
+                           and true is 1; a text is split at commas, white space stays */
     unsigned path : 1;  /* GW_F_STR, GW_F_STRS: relative to the file it stands in */
     unsigned input : 1; /* with path: its content counts, as that of a certificate */
 };

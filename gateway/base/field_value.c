@@ -5,6 +5,7 @@
 #include "base/field_text.h"
 #include "base/problems.h"
 #include "base/text.h"
+#include "base/weak.h"
 #include "base/yaml.h"
 
 #include <assert.h>
@@ -101,50 +102,43 @@ static const char *resolve(struct gw_field_reader *r, const struct gw_field *f, 
     return f->path ? gw_field_resolve(r->p->mem, r->file, path) : path;
 }
 
+/* FlyteAdmin takes the number or the boolean that stands there, and so do we; a password may not
+ * have been meant so. */
+static void read_weak_str(const struct gw_field_at *a, const char **out)
+{
+    struct gw_str text;
+
+    if (gw_weak_is_date(a->y)) {
+        gw_field_fail(a, "%s is a date for FlyteAdmin, which does not start with it: quote it",
+                      a->y->text.p);
+        return;
+    }
+    if (gw_weak_text(a->y, a->r->p->mem, &text)) {
+        gw_field_fail_type(a, "text");
+        return;
+    }
+    *out = resolve(a->r, a->f, text.p);
+    if (!gw_str_eq(text, a->y->text) && !gw_yaml_is_null(a->y))
+        gw_problems_add(a->r->p, GW_PROBLEM_WARNING, a->y->file, a->y->line, a->y->column,
+                        "%s: read as FlyteAdmin reads it, as another text than what stands here%s%s"
+                        ": quote it if that is meant",
+                        a->name, a->f->secret ? "" : ", ", a->f->secret ? "" : text.p);
+}
+
 static void read_str(const struct gw_field_at *a, const char **out)
 {
-    if (a->y->type != GW_YAML_SCALAR)
+    if (a->f->weak)
+        read_weak_str(a, out);
+    else if (a->y->type != GW_YAML_SCALAR)
         gw_field_fail_type(a, "text");
     else
         *out = resolve(a->r, a->f, a->y->text.p);
 }
 
-/* What Go's ParseBool and mapstructure take for a boolean beside YAML's own. */
-static int weak_bool(const struct gw_yaml *y, int *out)
-{
-    static const char *const names[] = {"",  "0", "f", "F",    "false", "False", "FALSE",
-                                        "1", "t", "T", "true", "True",  "TRUE"};
-    long long n;
-
-    for (int i = 0; y->type == GW_YAML_SCALAR && i < 13; i++)
-        if (gw_str_is(y->text, names[i])) {
-            *out = i >= 7;
-            return 0;
-        }
-    if (gw_yaml_int(y, &n))
-        return -1;
-    *out = n != 0;
-    return 0;
-}
-
 static void read_bool(const struct gw_field_at *a, int *out)
 {
-    if (a->f->weak ? weak_bool(a->y, out) : gw_yaml_bool(a->y, out))
+    if (a->f->weak ? gw_weak_bool(a->y, out) : gw_yaml_bool(a->y, out))
         gw_field_fail_type(a, "true or false");
-}
-
-static int weak_int(const struct gw_yaml *y, long long *out)
-{
-    struct gw_yaml plain = *y;
-    int truth;
-
-    plain.quoted = 0;
-    if (!gw_yaml_int(&plain, out))
-        return 0;
-    if (gw_yaml_bool(y, &truth))
-        return -1;
-    *out = truth;
-    return 0;
 }
 
 static void read_number(const struct gw_field_at *a, int64_t *out)
@@ -155,7 +149,7 @@ static void read_number(const struct gw_field_at *a, int64_t *out)
     int64_t v = 0;
 
     if (f->type == GW_F_INT) {
-        if (f->weak ? weak_int(a->y, &n) : gw_yaml_int(a->y, &n)) {
+        if (f->weak ? gw_weak_int(a->y, &n) : gw_yaml_int(a->y, &n)) {
             gw_field_fail_type(a, "a whole number");
             return;
         }
@@ -230,6 +224,21 @@ static void split(struct gw_field_reader *r, const struct gw_field *f, struct gw
     }
 }
 
+/* As FlyteAdmin splits: white space stays, and so does what is empty; "" is no item. */
+static void split_weakly(const struct gw_field_at *a, struct gw_strs *out)
+{
+    const char *p = a->y->text.p, *end = p + a->y->text.len, *comma;
+
+    out->items = gw_arena_alloc(a->r->p->mem, (a->y->text.len + 1) * sizeof(*out->items));
+    for (; a->y->text.len; p = comma + 1) {
+        comma = memchr(p, ',', (size_t)(end - p));
+        out->items[out->n++] =
+            gw_arena_strndup(a->r->p->mem, p, (size_t)((comma ? comma : end) - p));
+        if (!comma)
+            break;
+    }
+}
+
 static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
 {
     struct gw_field_at item = *a;
@@ -238,7 +247,11 @@ static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
         gw_field_fail_type(a, "a list");
         return;
     }
-    if (a->y->type == GW_YAML_SCALAR && a->f->comma) {
+    if (a->f->weak && gw_weak_is_text(a->y)) {
+        split_weakly(a, out);
+        return;
+    }
+    if (a->y->type == GW_YAML_SCALAR && a->f->comma && !a->f->weak) {
         split(a->r, a->f, a->y->text, out);
         return;
     }

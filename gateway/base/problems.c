@@ -8,7 +8,7 @@
 
 enum { FIRST_CAP = 16, MAX_TEXT = 1024 };
 
-void gw_problems_add(struct gw_problems *p, int warning, const char *file, int line, int column,
+void gw_problems_add(struct gw_problems *p, int severity, const char *file, int line, int column,
                      const char *fmt, ...)
 {
     char text[MAX_TEXT];
@@ -29,7 +29,15 @@ void gw_problems_add(struct gw_problems *p, int warning, const char *file, int l
     *to = (struct gw_problem){.file = file,
                               .line = line,
                               .column = column,
-                              .warning = warning,
+                              .severity = severity,
                               .text = gw_arena_strndup(p->mem, text, strlen(text))};
-    p->errors += !warning;
+    p->errors += severity == GW_PROBLEM_ERROR;
+    p->warnings += severity == GW_PROBLEM_WARNING;
+}
+
+const char *gw_problem_level(const struct gw_problem *p)
+{
+    static const char *const names[] = {"error", "warning", "note"};
+
+    return names[p->severity];
 }

@@ -86,6 +86,50 @@ static int is_bare_variable(const struct reader *r, yaml_mark_t mark)
            p[mark.column - 1] == '$';
 }
 
+static const char *next_character(const char *p, const char *end)
+{
+    size_t step = gw_utf8_step(p, (size_t)(end - p));
+
+    return p + (step ? step : 1);
+}
+
+/* Unquoted {{ … }} in the line of a mark: the mark goes there. */
+static int find_template(const struct reader *r, yaml_mark_t *mark, struct gw_str *out)
+{
+    const char *p = r->text.p, *end = p + r->text.len, *eol, *open, *close;
+
+    if (!p)
+        return 0;
+    for (size_t line = mark->line; line && p < end; line--) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : end;
+    }
+    eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+    eol = eol ? eol : end;
+    open = memmem(p, (size_t)(eol - p), "{{", 2);
+    close = open ? memmem(open, (size_t)(eol - open), "}}", 2) : NULL;
+    if (!close)
+        return 0;
+    mark->column = 0;
+    for (const char *at = p; at < open; at = next_character(at, end))
+        mark->column++;
+    *out = (struct gw_str){open, (size_t)(close + 2 - open)};
+    return 1;
+}
+
+static int fail_template(struct reader *r, yaml_mark_t mark, const char *otherwise)
+{
+    struct gw_str template;
+    char text[300];
+
+    if (!find_template(r, &mark, &template))
+        return fail(r, mark, otherwise);
+    (void)snprintf(text, sizeof(text),
+                   "not YAML: %.*s is a template of Helm's: fill it in, as `helm template` does",
+                   template.len > 120 ? 120 : (int)template.len, template.p);
+    return fail(r, mark, text);
+}
+
 static int parse_failed(struct reader *r)
 {
     const yaml_parser_t *y = &r->parser;
@@ -99,7 +143,7 @@ static int parse_failed(struct reader *r)
     snprintf(text, sizeof(text), "not YAML: %s%s%s", y->problem ? y->problem : "cannot be read",
              y->context ? ", " : "", y->context ? y->context : "");
     if (!is_bare_variable(r, mark))
-        return fail(r, mark, text);
+        return fail_template(r, mark, text);
     mark.column--;
     return fail(r, mark, "not YAML: inside [ ] and { } a variable has to be quoted: \"${NAME}\"");
 }
@@ -180,13 +224,6 @@ static int block_column(const struct reader *r, size_t line, struct gw_str text)
     while (kept < text.len && text.p[kept] == ' ')
         kept++;
     return r->column + (int)(indent > kept ? indent - kept : 0);
-}
-
-static const char *next_character(const char *p, const char *end)
-{
-    size_t step = gw_utf8_step(p, (size_t)(end - p));
-
-    return p + (step ? step : 1);
 }
 
 /* Where ${name stands, as exactly as the text that was read can tell. */
@@ -323,7 +360,9 @@ static int read_key(struct reader *r, yaml_event_t *ev, struct gw_yaml *out)
 {
     if (read_node(r, ev, &no_expansion, out))
         return -1;
-    return out->type == GW_YAML_SCALAR ? 0 : fail(r, ev->start_mark, "a key has to be plain text");
+    if (out->type == GW_YAML_SCALAR)
+        return 0;
+    return fail_template(r, ev->start_mark, "a key has to be plain text");
 }
 
 static int read_map(struct reader *r, struct gw_yaml *out)

@@ -11,7 +11,7 @@ static void print(const struct gw_problems *p)
 {
     for (size_t i = 0; i < p->n; i++)
         printf("%s:%d:%d: %s: %s\n", p->items[i].file, p->items[i].line, p->items[i].column,
-               p->items[i].warning ? "warning" : "error", p->items[i].text);
+               gw_problem_level(&p->items[i]), p->items[i].text);
 }
 
 int gw_cmd_check(int argc, char **argv)
@@ -27,8 +27,9 @@ int gw_cmd_check(int argc, char **argv)
         .line = "moongate check [-c FILE] [--strict]",
         .about =
             "Reads the configuration and loads every script, runs no traffic. Every problem is a "
-            "line on standard output: FILE:LINE:COLUMN: error|warning: what is wrong. Exit "
-            "status 1 if there are errors.",
+            "line on standard output: FILE:LINE:COLUMN: error|warning: what is wrong; note: what "
+            "is "
+            "done where one might expect something else. Exit status 1 if there are errors.",
         .options = options};
     struct gw_problems p;
 
@@ -38,7 +39,7 @@ int gw_cmd_check(int argc, char **argv)
     p = (struct gw_problems){.mem = gw_arena_new()};
     gw_config_check(file, &p);
     print(&p);
-    status = p.errors || (strict && p.n);
+    status = p.errors || (strict && p.warnings);
     gw_arena_free(p.mem);
     return status;
 }

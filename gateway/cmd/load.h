@@ -4,9 +4,10 @@
 struct gw_config;
 struct gw_problems;
 
-/* A configuration to be run, on p->mem; NULL: p says why it cannot be. */
-struct gw_config *gw_load(const char *path, struct gw_problems *p);
-/* Each as a log line; the place stands in the message, as `check` prints it. */
+/* Errors and warnings, each as a log line; the place stands in the message, as `check` prints it.
+ */
 void gw_log_problems(const struct gw_problems *p);
+/* What FlyteAdmin's own sections became, in the words of `check`. */
+void gw_log_sections(const struct gw_config *c);
 
 #endif

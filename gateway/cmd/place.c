@@ -38,7 +38,7 @@ static int load(struct gw_place *p, struct gw_err *err)
     for (size_t i = 0; i < problems.n; i++) {
         const struct gw_problem *q = &problems.items[i];
 
-        if (!q->warning)
+        if (q->severity == GW_PROBLEM_ERROR)
             GW_DIAG(GW_ERROR, "config",
                     gw_kv_str("msg", gw_arena_printf(p->mem, "%s:%d:%d: %s", q->file, q->line,
                                                      q->column, q->text)));

@@ -135,8 +135,9 @@ static void list_problems(struct gw_reloader *r)
     const struct gw_problems *p = &r->load->problems;
 
     for (size_t i = 0; i < p->n; i++)
-        gw_problems_add(&r->refused, p->items[i].warning, p->items[i].file, p->items[i].line,
-                        p->items[i].column, "%s", p->items[i].text);
+        if (p->items[i].severity != GW_PROBLEM_NOTE)
+            gw_problems_add(&r->refused, p->items[i].severity, p->items[i].file, p->items[i].line,
+                            p->items[i].column, "%s", p->items[i].text);
     r->result.problems = r->refused.items;
     r->result.n_problems = r->refused.n;
 }
@@ -401,7 +402,7 @@ static void *run_load(void *arg)
 
     gw_roster_look(r->roster);
     if (load->reads_all || needs_reading(r->roster)) {
-        c = gw_load(r->path, &load->problems);
+        c = gw_config_load(r->path, &load->problems);
         if (c)
             load->gen = gw_generation_hold(gw_generation_new(c));
     }
@@ -421,6 +422,8 @@ static void on_loaded(struct gw_mail *mail)
     }
     if (load->reads_all || load->problems.errors)
         gw_log_problems(&load->problems);
+    if (load->reads_all && load->gen)
+        gw_log_sections(load->gen->config);
     if (!load->gen && load->problems.errors)
         GW_DIAG(GW_ERROR, "reload", gw_msg("not reloaded, nothing has changed"),
                 gw_kv_int("errors", (int64_t)load->problems.errors));

@@ -258,10 +258,12 @@ static int fail(const struct gw_err *err)
 static struct gw_config *load(const char *path)
 {
     struct gw_problems p = {.mem = gw_arena_new()};
-    struct gw_config *c = gw_load(path, &p);
+    struct gw_config *c = gw_config_load(path, &p);
 
     gw_log_problems(&p);
-    if (!c)
+    if (c)
+        gw_log_sections(c);
+    else
         gw_arena_free(p.mem);
     return c;
 }

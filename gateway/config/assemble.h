@@ -29,6 +29,8 @@ struct gw_included {
     const char *why;            /* FILE:LINE:COLUMN and what; NULL: it is sound */
 };
 
+struct gw_section;
+
 struct gw_load {
     struct gw_config *config;
     struct gw_problems *p;
@@ -36,20 +38,38 @@ struct gw_load {
     const struct gw_config_guard *guard; /* NULL: none */
     struct gw_included *included;
     size_t n_included;
-    struct gw_included **from; /* of each pipeline of the configuration; NULL: the main file */
-    struct gw_pairs owners;    /* names to files, from the last run */
-    size_t pardoned;           /* errors at places in the main file that are an included file's */
-    int failed;                /* the main file has errors */
+    struct gw_included **from;   /* of each pipeline of the configuration; NULL: the main file */
+    struct gw_section *sections; /* FlyteAdmin's own, taken out of root */
+    size_t n_sections;
+    const struct gw_yaml **beside; /* what they stood in, as it was */
+    size_t n_beside;
+    struct gw_pairs owners; /* names to files, from the last run */
+    size_t pardoned;        /* errors at places in the main file that are an included file's */
+    int failed;             /* the main file has errors */
 };
 
-/* The JSON Schema of a file that a table reads. */
-void gw_config_put_schema(const struct gw_field *table, const char *title, struct gw_buf *out);
-/* Index of a key in any case; map->n: it is not there. */
+/* The JSON Schema of a file that a table reads; put_more: members beside the table's, or NULL. */
+void gw_config_put_schema(const struct gw_field *table, const char *title,
+                          void (*put_more)(struct gw_buf *out), struct gw_buf *out);
 /* The list of pipelines in a file; NULL: it has none. */
 const struct gw_yaml *gw_config_pipelines(const struct gw_yaml *root);
+/* Index of a key in any case; map->n: it is not there. */
 size_t gw_config_find(const struct gw_yaml *map, const char *key);
 /* FILE:LINE:COLUMN: what, on the arena. */
 const char *gw_config_placed(struct gw_problems *p, const struct gw_yaml *at, const char *what);
+
+/* FlyteAdmin's own sections, and (next to one) all that is FlyteAdmin's or its chart's: out of the
+ * main file's root, before it is read by fields. */
+void gw_config_find_sections(struct gw_load *l, const struct gw_field *fields);
+extern const struct gw_field gw_config_section_fields[];
+/* After the main file is read. */
+void gw_config_read_sections(struct gw_load *l);
+/* Appends their pipelines; how many. */
+size_t gw_config_join_sections(struct gw_load *l);
+/* There are sections, and no pipeline at all. */
+void gw_config_refuse_nothing(struct gw_load *l);
+/* Reads a pipeline from its mapping and appends it as the main file's. */
+struct gw_pipeline_conf *gw_config_append_one(struct gw_load *l, struct gw_yaml *yaml);
 
 /* Reads the files that the patterns of `include` name. */
 void gw_config_include(struct gw_load *l, const struct gw_strs *patterns);

@@ -7,6 +7,7 @@
 #include "config/assemble.h"
 #include "config/flyteadmin.h"
 #include "config/owners.h"
+#include "config/section.h"
 #include "net/listener.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 /* The configuration as one table over the rooms' tables. What a file leaves out is put in as if the
  * file had said so: defaults and files are read by the same code. */
 
+/* For the schema and the reference: sections.c reads them. */
 struct sections {
     struct gw_flyteadmin_conf *cloud, *external;
 };
@@ -25,7 +27,7 @@ struct file {
     struct gw_strs include;
     struct gw_config_guard *guard;
     struct sections sections;
-    const struct gw_yaml *cloud_yaml; /* sections as the text of a file of their own */
+    const struct gw_yaml *cloud_yaml, *external_yaml;
 };
 
 static const char built_in[] = "ingest: {grpc: {}, http: {}}\n";
@@ -34,19 +36,20 @@ static const char built_in[] = "ingest: {grpc: {}, http: {}}\n";
     {"cloudEvents",                                                                                \
      GW_F_TABLE,                                                                                   \
      (offset) + offsetof(struct sections, cloud),                                                  \
-     .help = "FlyteAdmin's own section: its cloud events.",                                        \
+     .help = "FlyteAdmin's own section, as it is: it becomes the pipeline cloud_events.",          \
      .fields = gw_cloud_events_fields,                                                             \
      .size = sizeof(struct gw_flyteadmin_conf),                                                    \
      .alias = "cloud_events",                                                                      \
      .pointer = 1},                                                                                \
     {                                                                                              \
         "externalEvents", GW_F_TABLE, (offset) + offsetof(struct sections, external),              \
-            .help = "FlyteAdmin's own section: the raw requests.",                                 \
+            .help =                                                                                \
+                "FlyteAdmin's own section, as it is: it becomes the pipeline external_events.",    \
             .fields = gw_external_events_fields, .size = sizeof(struct gw_flyteadmin_conf),        \
             .alias = "external_events", .pointer = 1                                               \
     }
 
-static const struct gw_field section_fields[] = {SECTIONS(0), {0}};
+const struct gw_field gw_config_section_fields[] = {SECTIONS(0), {0}};
 
 static const struct gw_field fields[] = {
     {"source", GW_F_STR, offsetof(struct file, conf.source),
@@ -78,7 +81,8 @@ static const struct gw_field fields[] = {
      .fields = gw_pipeline_fields, .size = sizeof(struct gw_pipeline_conf)},
     SECTIONS(offsetof(struct file, sections)),
     {"cloud_events.yaml", GW_F_VALUE, offsetof(struct file, cloud_yaml),
-     .help = "FlyteAdmin's sections as Helm writes them: the text of a file."},
+     .help = "FlyteAdmin's sections as its documentation and Helm write them: the text of a file."},
+    {"external_events.yaml", GW_F_VALUE, offsetof(struct file, external_yaml), .help = "The same."},
     {0}};
 
 /* ---- what the file leaves out ---- */
@@ -122,56 +126,6 @@ static void complete(struct gw_yaml *root, struct gw_problems *p)
         else if (gw_yaml_is_null(&root->values[at]))
             root->values[at] = more->values[i];
     }
-}
-
-/* ---- FlyteAdmin's sections ---- */
-
-static void check_section(struct gw_config *c, const struct gw_flyteadmin_conf *conf,
-                          const struct gw_yaml *in, const char *const names[2],
-                          struct gw_problems *p)
-{
-    size_t i = gw_config_find(in, names[0]);
-    const char *name;
-
-    if (!conf)
-        return;
-    if (i == in->n)
-        i = gw_config_find(in, names[1]);
-    name = in->keys[i].text.p;
-    if (!gw_flyteadmin_check(conf, &in->values[i], p, name))
-        return;
-    gw_problems_add(p, 1, in->keys[i].file, in->keys[i].line, in->keys[i].column,
-                    "%s: FlyteAdmin's style is not part of this build: `run` refuses this file",
-                    name);
-    if (!c->flyteadmin_section)
-        c->flyteadmin_section = name;
-}
-
-static void check_sections(struct gw_config *c, const struct sections *s, const struct gw_yaml *in,
-                           struct gw_problems *p)
-{
-    static const char *const cloud[] = {"cloudEvents", "cloud_events"};
-    static const char *const external[] = {"externalEvents", "external_events"};
-
-    check_section(c, s->cloud, in, cloud, p);
-    check_section(c, s->external, in, external, p);
-}
-
-/* cloud_events.yaml: the text of a file, or (written without the |) the mapping itself. */
-static void read_sections_file(struct gw_config *c, const struct gw_yaml *y, struct gw_problems *p)
-{
-    struct sections s = {0};
-    const struct gw_yaml *in = y;
-
-    if (y->type == GW_YAML_SCALAR && y->block_column)
-        in = gw_yaml_parse(y->file, y->text, y->line + 1, y->block_column, p);
-    else if (y->type == GW_YAML_SCALAR)
-        in = gw_yaml_parse(y->file, y->text, y->line, y->column, p);
-    if (!in)
-        return;
-    gw_fields_read(section_fields, in, &s, p, "cloud_events.yaml");
-    if (in->type == GW_YAML_MAP)
-        check_sections(c, &s, in, p);
 }
 
 /* ---- addresses ---- */
@@ -221,7 +175,9 @@ static int by_place(const void *a, const void *b)
 
     if (files)
         return files;
-    return x->line != y->line ? x->line - y->line : x->column - y->column;
+    if (x->line != y->line || x->column != y->column)
+        return x->line != y->line ? x->line - y->line : x->column - y->column;
+    return x->severity != y->severity ? x->severity - y->severity : strcmp(x->text, y->text);
 }
 
 static void sort(struct gw_problems *p)
@@ -259,6 +215,7 @@ static void note_files(struct gw_config *c, const struct gw_yaml *root)
 static void assemble(struct gw_load *l, struct file *f)
 {
     gw_config_include(l, &f->include);
+    gw_config_read_sections(l);
     if (l->n_included)
         l->owners = gw_owners_read(&f->conf.log, l->p->mem);
     gw_config_join(l);
@@ -266,9 +223,6 @@ static void assemble(struct gw_load *l, struct file *f)
     gw_config_check_harm(l);
     check_addresses(&f->conf, l->root, l->p);
     gw_flyte_client_check(f->conf.flyteadmin, l->p, value(l->root, "flyteadmin"));
-    check_sections(&f->conf, &f->sections, l->root, l->p);
-    if (f->cloud_yaml)
-        read_sections_file(&f->conf, f->cloud_yaml, l->p);
     gw_config_check_together(l);
 }
 
@@ -281,8 +235,10 @@ static int load(const char *path, struct gw_problems *p, int all, struct gw_conf
     f->conf.mem = p->mem;
     f->conf.file = l.root ? l.root->file : path;
     *out = &f->conf;
-    if (l.root && l.root->type == GW_YAML_MAP)
+    if (l.root && l.root->type == GW_YAML_MAP) {
+        gw_config_find_sections(&l, fields);
         complete(l.root, p);
+    }
     if (l.root)
         gw_fields_read(fields, l.root, f, p, "");
     l.guard = f->guard;
@@ -320,7 +276,8 @@ void gw_config_free(struct gw_config *c)
         gw_arena_free(c->mem);
 }
 
-void gw_config_put_schema(const struct gw_field *table, const char *title, struct gw_buf *out)
+void gw_config_put_schema(const struct gw_field *table, const char *title,
+                          void (*put_more)(struct gw_buf *out), struct gw_buf *out)
 {
     struct gw_buf rest;
 
@@ -330,6 +287,8 @@ void gw_config_put_schema(const struct gw_field *table, const char *title, struc
                   "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
                   "\"title\":\"%s\",",
                   title);
+    if (put_more)
+        put_more(out);
     if (rest.failed || rest.len == 0)
         out->failed = 1;
     else
@@ -339,7 +298,7 @@ void gw_config_put_schema(const struct gw_field *table, const char *title, struc
 
 void gw_config_schema(struct gw_buf *out)
 {
-    gw_config_put_schema(fields, "Moongate's configuration", out);
+    gw_config_put_schema(fields, "Moongate's configuration", gw_foreign_put_schema, out);
 }
 
 void gw_config_reference(struct gw_buf *out)

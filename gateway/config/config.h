@@ -28,11 +28,9 @@ struct gw_config {
     /* of struct gw_pipeline_conf; at least one, but for what broken files may hold. Those of a
      * broken file have `down` set, and no more than a name can be relied on. */
     struct gw_list pipelines;
-    struct gw_strs broken; /* included files with problems */
-    /* FlyteAdmin's own sections found in the file; run refuses them by name until their styles
-     * exist. */
-    const char *flyteadmin_section; /* "cloudEvents", NULL: none */
-    struct gw_list files;           /* of struct gw_config_file */
+    struct gw_strs broken;   /* included files with problems */
+    struct gw_strs sections; /* what FlyteAdmin's own sections become, a sentence each */
+    struct gw_list files;    /* of struct gw_config_file */
 };
 
 /* A file that values come from or that they name, beside the scripts and what these read: the

@@ -5,11 +5,9 @@
 
 #include <stddef.h>
 
-struct gw_problems;
-struct gw_yaml;
-
 /* FlyteAdmin's own sections, cloudEvents and externalEvents, as its configuration and Helm write
- * them: keys in any case, loose types, lists also as "a,b". */
+ * them: keys in any case, values as weak as FlyteAdmin reads them. `style` and `id_spacing` are
+ * ours; FlyteAdmin passes over them. */
 struct gw_flyteadmin_sasl {
     int enabled, handshake;
     const char *user, *password, *password_path, *mechanism;
@@ -21,9 +19,11 @@ struct gw_flyteadmin_tls {
 };
 
 struct gw_flyteadmin_conf {
-    int enable, style;
+    int enable;
+    int documented; /* style */
+    int64_t id_spacing;
     const char *type;
-    const char *version; /* v1 or v2 */
+    const char *version; /* as it is written */
     int64_t reconnect_attempts, reconnect_delay;
     struct {
         const char *region;
@@ -51,10 +51,5 @@ struct gw_flyteadmin_conf {
 
 extern const struct gw_field gw_cloud_events_fields[];
 extern const struct gw_field gw_external_events_fields[];
-
-/* What the tables cannot say: what a type needs, values that FlyteAdmin refuses or passes over. at:
- * the section. Returns 1 when the section is enabled. */
-int gw_flyteadmin_check(const struct gw_flyteadmin_conf *conf, const struct gw_yaml *at,
-                        struct gw_problems *p, const char *name);
 
 #endif

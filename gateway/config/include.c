@@ -28,7 +28,8 @@ static const struct gw_field content_fields[] = {
 
 void gw_config_included_schema(struct gw_buf *out)
 {
-    gw_config_put_schema(content_fields, "Pipelines of one team, for Moongate's include", out);
+    gw_config_put_schema(content_fields, "Pipelines of one team, for Moongate's include", NULL,
+                         out);
 }
 
 /* ---- one file ---- */

@@ -109,22 +109,28 @@ static void on_name(void *ctx, struct gw_str name, int line)
     c->guessed = 1;
 }
 
-static void append_default(struct gw_load *l)
+struct gw_pipeline_conf *gw_config_append_one(struct gw_load *l, struct gw_yaml *yaml)
 {
     static const struct gw_field list_fields[] = {{"pipelines", GW_F_TABLES, 0,
                                                    .fields = gw_pipeline_fields,
                                                    .size = sizeof(struct gw_pipeline_conf)},
                                                   {0}};
     struct gw_list list = {0};
-    struct gw_yaml *y = gw_yaml_parse("(built in)", gw_str_of(built_in), 1, 1, l->p);
-    struct gw_yaml key = scalar("(built in)", 1, GW_STR("pipelines"));
-    struct gw_yaml map = {.type = GW_YAML_MAP, .file = "(built in)", .line = 1, .column = 1};
+    struct gw_yaml key = scalar(yaml->file, yaml->line, GW_STR("pipelines")), seq = *yaml, map;
+    struct gw_pipeline_conf *c;
 
+    seq.type = GW_YAML_SEQ;
+    seq.values = yaml;
+    seq.n = 1;
+    map = seq;
+    map.type = GW_YAML_MAP;
     map.keys = &key;
-    map.values = y;
-    map.n = 1;
+    map.values = &seq;
     gw_fields_read(list_fields, &map, &list, l->p, "");
-    append_all(l, &list, y, NULL);
+    c = append(l, yaml, NULL);
+    *c = *(const struct gw_pipeline_conf *)list.items;
+    c->yaml = yaml;
+    return c;
 }
 
 void gw_config_join(struct gw_load *l)
@@ -135,6 +141,7 @@ void gw_config_join(struct gw_load *l)
 
     l->config->pipelines = (struct gw_list){0};
     append_all(l, &own, y, NULL);
+    none = !gw_config_join_sections(l) && none;
     for (size_t i = 0; i < l->n_included; i++) {
         struct gw_included *f = &l->included[i];
         struct guess g = {l, f};
@@ -145,8 +152,11 @@ void gw_config_join(struct gw_load *l)
             gw_config_guess_names(f->text, on_name, &g);
         none = none && f->root && !f->pipelines.n;
     }
-    if (none)
-        append_default(l);
+    if (none && l->n_sections)
+        gw_config_refuse_nothing(l);
+    else if (none)
+        gw_config_append_one(
+            l, &gw_yaml_parse("(built in)", gw_str_of(built_in), 1, 1, l->p)->values[0]);
 }
 
 /* ---- each on its own ---- */
@@ -221,9 +231,9 @@ static void find_broken(struct gw_load *l)
 
     for (size_t i = 0; i < l->p->n; i++) {
         const struct gw_problem *q = &l->p->items[i], **f;
-        struct gw_included *in = q->warning ? NULL : included_of(l, q->file);
+        struct gw_included *in = q->severity ? NULL : included_of(l, q->file);
 
-        own += !q->warning && !in;
+        own += !q->severity && !in;
         if (!in)
             continue;
         f = &first[in - l->included];
@@ -498,7 +508,7 @@ void gw_config_shorten(struct gw_load *l)
         const struct gw_included *f = included_of(l, q.file);
 
         if (f && ++told[f - l->included] > MAX_TOLD)
-            l->p->errors -= !q.warning;
+            l->p->errors -= !q.severity;
         else
             l->p->items[kept++] = q;
     }

@@ -102,7 +102,8 @@ static int can_load(const struct gw_pipeline_conf *c)
 static int is_sound(const struct gw_pipeline_conf *c, const struct gw_problems *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!p->items[i].warning && (!p->items[i].file || !strcmp(p->items[i].file, c->yaml->file)))
+        if (p->items[i].severity == GW_PROBLEM_ERROR &&
+            (!p->items[i].file || !strcmp(p->items[i].file, c->yaml->file)))
             return 0;
     return 1;
 }

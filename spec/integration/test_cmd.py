@@ -10,7 +10,7 @@ from google.protobuf import json_format
 import flyte
 from gateway import BINARY, FILE, ROOT, run
 
-PROBLEM = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<level>error|warning): (?P<what>.+)$")
+PROBLEM = re.compile(r"^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<level>error|warning|note): (?P<what>.+)$")
 COMMANDS = ["run", "check", "try", "test", "send", "dead", "log", "tap", "schema", "version"]
 
 
@@ -198,37 +198,6 @@ def test_hostile_files_are_problems_and_no_crash(tmp_path, text):
 def test_a_comma_list_and_null_as_people_write_it(tmp_path):
     assert check(tmp_path, "pipelines:\n  - {name: a, publisher: {type: null}}\n"
                            "  - {name: b, publisher: {type: kafka, brokers: 'a:1,b:2', topic: t}}\n", 0) == []
-
-
-# ---- FlyteAdmin's own section
-SECTION = """\
-  enable: true
-  type: kafka
-  kafka: {version: 2.0.0, brokers: [127.0.0.1:9092]}
-  eventsPublisher: {topicName: myTopic, eventTypes: [all]}
-"""
-
-
-@pytest.mark.parametrize("head,indent", [("cloudEvents:\n", ""), ("cloud_events:\n", ""), ("cloud_events.yaml: |\n  cloudEvents:\n", "  "),
-                                         ("cloud_events.yaml: |\n  cloud_events:\n", "  ")], ids=["cloudEvents", "cloud_events", "block", "helm block"])
-def test_flyteadmins_section_is_recognised_and_checked(tmp_path, head, indent):
-    text = head + "".join(indent + line + "\n" for line in SECTION.splitlines())
-    found = check(tmp_path, text, 0)
-    assert [f for f in found if f[3] == "error"] == []
-    wrong = check(tmp_path, text.replace("topicName", "topicNme"), 1)
-    line = next(i for i, x in enumerate(text.splitlines(), 1) if "topicName" in x)
-    assert any("topicN" in f[4] and f[1] == line for f in wrong), wrong
-
-
-def test_run_refuses_flyteadmins_section_by_name(gateway):
-    g = gateway("cloudEvents:\n" + SECTION + FILE, started=False).spawn()
-    assert g.wait() == 1
-    assert "cloudEvents" in g.log()
-
-
-def test_a_disabled_section_makes_no_pipeline(gateway):
-    g = gateway("cloudEvents:\n" + SECTION.replace("enable: true", "enable: false") + FILE)
-    assert list(g.pipelines()) == ["all"]
 
 
 # ---- schema

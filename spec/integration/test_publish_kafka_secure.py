@@ -54,6 +54,16 @@ def test_a_password_from_a_file(gateway, secure, topic):
     g.settled(1)
 
 
+def test_flyteadmins_section_logs_in(gateway, secure, topic):
+    """It has no key for an authority, so the broker is not verified; white space around the password is left out."""
+    g = gateway(f"cloudEvents:\n  enable: true\n  type: kafka\n  eventsPublisher: {{topicName: {topic}, eventTypes: all}}\n"
+                f"  kafka: {{version: 2.1.0, brokers: '127.0.0.1:{secure.ports[SASL]}', tlsConfig: {{enabled: true, insecureSkipVerify: true}},\n"
+                "    saslConfig: {enabled: true, handshake: true, user: gw, password: no, passwordPath: secret}}\n", files={"secret": " pw \n\n"})
+    with g.channel() as channel:
+        flyte.send(channel, flyte.workflow())
+    assert g.settled(1)["cloud_events"]["published"] == 1
+
+
 @pytest.mark.parametrize("listener,more,why", BAD.values(), ids=BAD.keys())
 def test_kept_out_keeps_the_events_and_says_why(gateway, secure, topic, listener, more, why):
     g = gateway(config(secure, listener, topic, more))

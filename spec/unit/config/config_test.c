@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/problems.h"
-#include "config/flyteadmin.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -62,7 +61,7 @@ static void check_defaults(const struct gw_config *c)
     CHECK(c->pipelines.n == 1 && !strcmp(pipeline->name, "default"));
     CHECK(!strcmp(pipeline->publisher.type, "file") && pipeline->enabled);
     CHECK(!strcmp(pipeline->source, c->source) && pipeline->yaml && pipeline->lua_path);
-    CHECK(!c->flyteadmin_section);
+    CHECK(c->sections.n == 0);
 }
 
 TEST(test_config_of_nothing_has_everything)
@@ -145,72 +144,6 @@ TEST(test_config_that_is_no_mapping_is_a_problem)
     gw_arena_free(p.mem);
     CHECK(!load("pipelines: {a: b}\n") && has(1, 12, "pipelines: expected a list"));
     gw_arena_free(p.mem);
-}
-
-static const char section[] = "  enable: true\n"
-                              "  type: kafka\n"
-                              "  KAFKA: {version: 2.1.0, brokers: 'a:1,b:2'}\n"
-                              "  eventsPublisher: {topicName: t, eventTypes: all}\n"
-                              "  reconnectAttempts: '5'\n";
-
-TEST(test_config_flyteadmins_section_is_known_by_each_spelling)
-{
-    static const char *const names[] = {"cloudEvents", "cloud_events", "CloudEvents"};
-
-    for (size_t i = 0; i < 3; i++) {
-        struct gw_buf text;
-        struct gw_config *c;
-
-        gw_buf_init(&text, 4096, NULL);
-        gw_buf_printf(&text, "%s:\n%s", names[i], section);
-        gw_buf_putc(&text, '\0');
-        c = load(text.p);
-        CHECK(c && p.n == 1 && p.errors == 0 && has(1, 1, "`run` refuses"));
-        CHECK(!strcmp(c->flyteadmin_section, names[i]));
-        gw_config_free(c);
-        gw_buf_free(&text);
-    }
-}
-
-TEST(test_config_flyteadmins_section_is_read_from_block_text)
-{
-    struct gw_config *c = load("cloud_events.yaml: |\n"
-                               "    cloud_events:\n"
-                               "      enable: true\n"
-                               "      type: aws\n"
-                               "      aws: {region: eu-central-1}\n"
-                               "      eventsPublisher: {topicName: t}\n");
-
-    CHECK(c && p.n == 1 && has(2, 5, "cloud_events: "));
-    CHECK(!strcmp(c->flyteadmin_section, "cloud_events"));
-    gw_config_free(c);
-    CHECK(!load("cloud_events.yaml: |\n  cloudEvents:\n    enable: true\n    type: aws\n"
-                "    aws: {regon: x}\n  ingst: {}\n"));
-    CHECK(has(5, 11, "unknown key \"regon\" (did you mean \"region\"?)"));
-    CHECK(has(6, 3, "unknown key \"ingst\"") && has(5, 10, "aws.region is required"));
-    gw_arena_free(p.mem);
-}
-
-TEST(test_config_flyteadmins_section_is_checked_key_by_key)
-{
-    CHECK(!load("externalEvents:\n  enable: yes please\n  type: gcp\n  eventsPublisher:\n"
-                "    topicNme: t\n    eventTypes: [workflow, tsk]\n  kafka: {}\n"));
-    CHECK(has(2, 11, "externalEvents.enable: expected true or false"));
-    CHECK(has(5, 5, "unknown key \"topicNme\" (did you mean \"topicName\"?)"));
-    CHECK(has(6, 28, "\"tsk\" is none of") && has(7, 3, "unknown key \"kafka\""));
-    gw_arena_free(p.mem);
-    CHECK(!load(
-        "cloudEvents: {enable: 1, type: kafka, cloudEventVersion: v3, kafka: {version: x}}\n"));
-    CHECK(has(1, 69, "kafka.brokers is required") && has(1, 58, "\"v3\" is none of v1, v2"));
-    gw_arena_free(p.mem);
-}
-
-TEST(test_config_flyteadmins_section_that_is_disabled_makes_none)
-{
-    struct gw_config *c = load_well("cloudEvents: {enable: false, type: kafka}\n");
-
-    CHECK(!c->flyteadmin_section && c->pipelines.n == 1);
-    gw_config_free(c);
 }
 
 TEST(test_config_schema_is_json)

@@ -109,7 +109,7 @@ static const char *check(const char *yaml)
     out[0] = '\0';
     for (size_t i = 0; i < p.n && n < sizeof(out); i++)
         n += (size_t)snprintf(out + n, sizeof(out) - n, "%d:%d: %s%s\n", p.items[i].line,
-                              p.items[i].column, p.items[i].warning ? "warning: " : "",
+                              p.items[i].column, p.items[i].severity ? "warning: " : "",
                               p.items[i].text);
     gw_arena_free(p.mem);
     return out;
