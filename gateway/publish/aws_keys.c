@@ -1,0 +1,203 @@
+#include "publish/aws_keys.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AGAIN_MS = 1000,    /* between two askings */
+    REFUSED_MS = 5000,  /* the same, because a service refused the keys */
+    ASK_MS = 120000,    /* one that has not ended by then is over */
+    LOOK_MS = 20,       /* while somebody else asks */
+    MARGIN_MS = 300000, /* before their end, as the SDKs do */
+    KEY_MAX = 16384
+};
+#define NEVER_MS INT64_MAX
+
+struct gw_aws_credentials {
+    size_t refs;
+    pthread_mutex_t lock; /* of all that follows */
+    struct gw_buf id, secret, token, why;
+    int has_token;
+    uint64_t number;            /* of the keys; 0: there are none */
+    uint64_t given;             /* the last number */
+    int64_t renew_ms, end_ms;   /* monotonic */
+    int64_t begun_ms, ended_ms; /* of an asking; begun_ms 0: none is under way */
+    int64_t skew_s;
+};
+
+static pthread_mutex_t one_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct gw_aws_credentials *one;
+
+struct gw_aws_credentials *gw_aws_credentials_hold(void)
+{
+    struct gw_aws_credentials *c;
+
+    pthread_mutex_lock(&one_lock);
+    if (!one) {
+        one = calloc(1, sizeof(*one));
+        if (!one)
+            abort();
+        pthread_mutex_init(&one->lock, NULL);
+        gw_buf_init(&one->id, KEY_MAX, NULL);
+        gw_buf_init(&one->secret, KEY_MAX, NULL);
+        gw_buf_init(&one->token, KEY_MAX, NULL);
+        gw_buf_init(&one->why, KEY_MAX, NULL);
+    }
+    c = one;
+    c->refs++;
+    pthread_mutex_unlock(&one_lock);
+    return c;
+}
+
+/* What was secret does not stay in memory that is given back. */
+static void wipe(struct gw_buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    gw_buf_free(b);
+}
+
+void gw_aws_credentials_drop(struct gw_aws_credentials *c)
+{
+    int last;
+
+    if (!c)
+        return;
+    pthread_mutex_lock(&one_lock);
+    last = !--c->refs;
+    if (last)
+        one = NULL;
+    pthread_mutex_unlock(&one_lock);
+    if (!last)
+        return;
+    wipe(&c->id);
+    wipe(&c->secret);
+    wipe(&c->token);
+    gw_buf_free(&c->why);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static struct gw_str copy(struct gw_arena *mem, const struct gw_buf *b)
+{
+    return gw_arena_str(mem, gw_buf_str(b));
+}
+
+uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *mem,
+                                struct gw_aws_keys *out, int *due)
+{
+    const int64_t now = gw_mono_ms();
+    uint64_t number;
+
+    pthread_mutex_lock(&c->lock);
+    number = now < c->end_ms ? c->number : 0;
+    *due = now >= c->renew_ms;
+    *out = (struct gw_aws_keys){0};
+    if (number) {
+        out->id = copy(mem, &c->id);
+        out->secret = copy(mem, &c->secret);
+        if (c->has_token)
+            out->token = copy(mem, &c->token);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return number;
+}
+
+/* Under the lock. */
+static int may_begin(struct gw_aws_credentials *c, uint64_t number, int refused, int64_t *ms)
+{
+    const int64_t now = gw_mono_ms();
+    const int64_t pause = refused ? REFUSED_MS : AGAIN_MS;
+
+    if (c->number && c->number != number && now < c->renew_ms)
+        return -1;
+    *ms = LOOK_MS;
+    if (c->begun_ms && now - c->begun_ms < ASK_MS)
+        return 0;
+    *ms = c->ended_ms ? c->ended_ms + pause - now : 0;
+    if (*ms > 0)
+        return 0;
+    c->begun_ms = now;
+    return 1;
+}
+
+int gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
+                             int64_t *ms)
+{
+    int rc;
+
+    pthread_mutex_lock(&c->lock);
+    rc = may_begin(c, number, refused, ms);
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+static void set(struct gw_buf *b, struct gw_str text)
+{
+    gw_buf_clear(b);
+    gw_buf_put_str(b, text);
+}
+
+/* They are renewed before their end or at half their life, whichever is earlier. */
+static void take(struct gw_aws_credentials *c, const struct gw_aws_keys *keys, int64_t expires_s,
+                 int64_t now)
+{
+    const int64_t life = expires_s ? expires_s * 1000 - gw_clock_wall_ns() / 1000000 : 0;
+    const int64_t left = life - MARGIN_MS;
+
+    set(&c->id, keys->id);
+    set(&c->secret, keys->secret);
+    set(&c->token, keys->token);
+    c->has_token = keys->token.p != NULL;
+    c->number = ++c->given;
+    c->end_ms = expires_s ? now + life : NEVER_MS;
+    c->renew_ms = expires_s ? now + (left < life / 2 ? left : life / 2) : NEVER_MS;
+    gw_buf_clear(&c->why);
+}
+
+void gw_aws_credentials_end(struct gw_aws_credentials *c, const struct gw_aws_keys *keys,
+                            int64_t expires_s, const char *why)
+{
+    const int64_t now = gw_mono_ms();
+
+    pthread_mutex_lock(&c->lock);
+    c->begun_ms = 0;
+    c->ended_ms = now;
+    if (keys)
+        take(c, keys, expires_s, now);
+    else
+        set(&c->why, gw_str_of(why));
+    pthread_mutex_unlock(&c->lock);
+}
+
+struct gw_str gw_aws_credentials_why(struct gw_aws_credentials *c, struct gw_arena *mem)
+{
+    struct gw_str why;
+
+    pthread_mutex_lock(&c->lock);
+    why = copy(mem, &c->why);
+    pthread_mutex_unlock(&c->lock);
+    return why;
+}
+
+int64_t gw_aws_skew(struct gw_aws_credentials *c)
+{
+    int64_t skew;
+
+    pthread_mutex_lock(&c->lock);
+    skew = c->skew_s;
+    pthread_mutex_unlock(&c->lock);
+    return skew;
+}
+
+void gw_aws_skew_set(struct gw_aws_credentials *c, int64_t seconds)
+{
+    pthread_mutex_lock(&c->lock);
+    c->skew_s = seconds;
+    pthread_mutex_unlock(&c->lock);
+}
