@@ -144,6 +144,6 @@ static inline void gw_publisher_close(struct gw_publisher *p)
 }
 
 extern const struct gw_publisher_ops gw_publish_file, gw_publish_http, gw_publish_kafka,
-    gw_publish_null;
+    gw_publish_null, gw_publish_sns, gw_publish_sqs;
 
 #endif

@@ -1,0 +1,202 @@
+/* What an event becomes on its way to SNS or SQS, and the keys of both. */
+#include "publish/aws_batch.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/problems.h"
+#include "base/text.h"
+#include "base/yaml.h"
+#include "event/event.h"
+#include "event/format.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { FIFO_ID = 128, SUBJECT = 99, HASH = 32, TYPE_LEN = 6, NAME_MAX_LEN = 256 };
+
+const char *const gw_aws_dedups[] = {"id", "none", NULL};
+
+int gw_aws_is_fifo(struct gw_str topic)
+{
+    return topic.len > 5 && !memcmp(topic.p + topic.len - 5, ".fifo", 5);
+}
+
+struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_message *m)
+{
+    return m->topic.p ? m->topic : gw_str_of(p->conf->to);
+}
+
+struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
+{
+    unsigned char sum[HASH];
+    struct gw_buf hex;
+    size_t i = 0;
+
+    while (i < id.len && id.p[i] > ' ' && id.p[i] < 0x7f)
+        i++;
+    if (i == id.len && id.len && id.len <= FIFO_ID)
+        return id;
+    if (!EVP_Digest(id.p ? id.p : "", id.len, sum, NULL, EVP_sha256(), NULL))
+        abort();
+    gw_buf_init(&hex, FIFO_ID, mem);
+    gw_hex_put(&hex, (struct gw_str){(const char *)sum, HASH});
+    return gw_buf_str(&hex);
+}
+
+/* ---- the subject ---- */
+
+/* One line of printable ASCII that SNS takes, as near to it as can be; p NULL: nothing is left. */
+static struct gw_str legal_subject(struct gw_arena *mem, struct gw_str s)
+{
+    char *p = gw_arena_alloc(mem, SUBJECT);
+    size_t n = 0;
+
+    for (size_t i = 0, step; i < s.len && n < SUBJECT; i += step) {
+        const char c = s.p[i];
+
+        step = gw_utf8_step(s.p + i, s.len - i);
+        step = step ? step : 1;
+        if (step > 1)
+            p[n++] = '?';
+        else if (c > ' ' && c < 0x7f)
+            p[n++] = c;
+        else if (n)
+            p[n++] = ' ';
+    }
+    while (n && p[n - 1] == ' ')
+        n--;
+    return n ? (struct gw_str){p, n} : (struct gw_str){0};
+}
+
+/* ---- attributes ---- */
+
+static int is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+}
+
+int gw_aws_attribute_check(struct gw_str name, struct gw_str value, struct gw_err *err)
+{
+    size_t i = 0;
+
+    while (i < name.len && is_name_char(name.p[i]))
+        i++;
+    if (i < name.len || !name.len || name.len > NAME_MAX_LEN || name.p[0] == '.' ||
+        name.p[name.len - 1] == '.' || (name.len >= 4 && !strncasecmp(name.p, "aws.", 4)) ||
+        (name.len >= 7 && !strncasecmp(name.p, "amazon.", 7)))
+        return gw_err_set(err, GW_ERR_REJECT,
+                          "a message attribute's name has letters, digits, _ - . and does not "
+                          "begin with AWS. or Amazon.");
+    if (!value.len)
+        return gw_err_set(err, GW_ERR_REJECT, "a message attribute is not empty");
+    return 0;
+}
+
+static void set_attributes(const struct gw_aws_publisher *p, const struct gw_event *ev,
+                           struct gw_arena *mem, struct gw_message *m)
+{
+    const struct gw_strs *names = &p->conf->attributes;
+    struct gw_header *all;
+
+    if (!names->n)
+        return;
+    all = gw_arena_alloc(mem, names->n * sizeof(*all));
+    m->headers = all;
+    for (size_t i = 0; i < names->n; i++) {
+        struct gw_str value = gw_event_text(ev, names->items[i]);
+
+        if (!strcmp(names->items[i], "specversion"))
+            value = GW_STR("1.0");
+        if (value.len)
+            all[m->n_headers++] = (struct gw_header){gw_str_of(names->items[i]), value};
+    }
+}
+
+/* ---- the message ---- */
+
+static int set_body(const struct gw_aws_publisher *p, const struct gw_event *ev,
+                    struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
+{
+    const size_t max = p->base.limits.message_bytes;
+    struct gw_str bytes;
+    struct gw_buf out;
+
+    if (!p->format->protobuf)
+        return gw_publish_json(ev, mem, max, 0, &m->body, err);
+    if (gw_publish_protobuf(ev, mem, max, &bytes, err))
+        return -1;
+    gw_buf_init(&out, bytes.len / 3 * 4 + 4, mem);
+    gw_base64_put(&out, bytes);
+    m->body = gw_buf_str(&out);
+    return 0;
+}
+
+static void set_group(const struct gw_aws_publisher *p, const struct gw_event *ev,
+                      struct gw_arena *mem, struct gw_message *m)
+{
+    if (p->group == GW_AWS_GROUP_ID)
+        m->key = m->event_id;
+    else if (p->group == GW_AWS_GROUP_ATTR)
+        m->key = gw_event_text(ev, p->group_attr.p);
+    gw_publish_route(ev, mem, m);
+    m->key = gw_aws_fifo_id(mem, m->key);
+}
+
+int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
+                  const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
+                  struct gw_err *err)
+{
+    const struct gw_aws_publisher *p = (const struct gw_aws_publisher *)base;
+
+    (void)flyte;
+    m->event_id = gw_event_text(ev, "id");
+    m->subject = legal_subject(mem, gw_event_text(ev, "subject"));
+    if (set_body(p, ev, mem, m, err) || (p->service->check && p->service->check(m->body, err)))
+        return -1;
+    set_attributes(p, ev, mem, m);
+    set_group(p, ev, mem, m);
+    if (m->n_headers > GW_AWS_ATTRIBUTES)
+        return gw_err_set(err, GW_ERR_REJECT, "%zu message attributes: there may be %d",
+                          m->n_headers, GW_AWS_ATTRIBUTES);
+    m->bytes = m->body.len + m->subject.len;
+    for (size_t i = 0; i < m->n_headers; i++)
+        m->bytes += m->headers[i].name.len + TYPE_LEN + m->headers[i].value.len;
+    return m->bytes > base->limits.message_bytes
+               ? gw_publish_too_large(err, base->limits.message_bytes)
+               : 0;
+}
+
+/* ---- the keys ---- */
+
+static void problem(struct gw_problems *p, const struct gw_yaml *at, const char *key,
+                    const char *why)
+{
+    const struct gw_yaml *y = gw_publish_value_of(at, key);
+
+    gw_problems_add(p, 0, y->file, y->line, y->column, "%s: %s", key, why);
+}
+
+void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_format *f,
+                          struct gw_problems *p, const struct gw_yaml *at)
+{
+    const char *attr = c->group && !strncmp(c->group, "attr:", 5) ? c->group + 5 : NULL;
+
+    if (c->endpoint && gw_fetch_url_problem(c->endpoint))
+        problem(p, at, "endpoint", gw_fetch_url_problem(c->endpoint));
+    if (attr ? !gw_attr_name_ok(gw_str_of(attr))
+             : c->group && strcmp(c->group, "key") != 0 && strcmp(c->group, "id") != 0)
+        problem(p, at, "group", "it is key, id or attr:NAME");
+    if (c->attributes.n > GW_AWS_ATTRIBUTES)
+        problem(p, at, "attributes",
+                "there may be 10: more and SNS drops the message on its way "
+                "to a queue with raw delivery, SQS refuses it");
+    for (size_t i = 0; i < c->attributes.n; i++)
+        if (!gw_attr_name_ok(gw_str_of(c->attributes.items[i])))
+            problem(p, at, "attributes", "names of the event's attributes: a-z, 0-9");
+    if (f->binary)
+        problem(p, at, "type", "format.mode binary: this type has no such form");
+}
