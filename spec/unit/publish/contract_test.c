@@ -2,6 +2,7 @@
  * destination is broken and mended, and what the destination has. */
 #include "publish/publisher.h"
 
+#include "aws_mock.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -84,11 +85,23 @@ static void fill_http(void *conf)
     c->common.batch.events = 1000;
 }
 
+static void fill_sns(void *conf)
+{
+    aws_mock_conf(conf, "arn:aws:sns:us-east-1:1:t");
+}
+
+static void fill_sqs(void *conf)
+{
+    aws_mock_conf(conf, "https://sqs.us-east-1.amazonaws.com/1/q");
+}
+
 static const struct type types[] = {
     {"file", fill_file, fail_file, mend_file, 1},
     {"http", fill_http, http_server_fail, http_server_mend, 0},
     {"null", fill_null, NULL, NULL, 1},
     {"kafka", fill_kafka, fail_kafka, kafka_mock_accept, 1},
+    {"sns", fill_sns, http_server_fail, http_server_mend, 0},
+    {"sqs", fill_sqs, http_server_fail, http_server_mend, 0},
 };
 
 /* ---- a pipeline, as far as publishers see one ---- */
@@ -106,6 +119,7 @@ struct sender {
 };
 
 static union {
+    struct gw_aws_publish_conf aws;
     struct gw_publish_file_conf file;
     struct gw_publish_http_conf http;
     struct gw_publish_kafka_conf kafka;
