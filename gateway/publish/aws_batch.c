@@ -267,7 +267,8 @@ struct gw_publisher *gw_aws_open(const struct gw_publisher_ops *ops,
     p->base.one_a_key = gw_aws_is_fifo(gw_str_of(c->to)) || c->common.routes.n;
     p->conf = c;
     p->service = service;
-    p->format = f;
+    p->protobuf = f->protobuf;
+    p->flyteadmin = gw_flyteadmin_of(f, p->base.limits.message_bytes);
     set_group(p, c->group);
     gw_aws_client_init(&p->client, loop, service->name, c->region,
                        region_hint(c->to, region, sizeof(region)), c->endpoint);

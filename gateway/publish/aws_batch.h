@@ -4,6 +4,7 @@
 #include "event/route.h"
 #include "publish/aws_call.h"
 #include "publish/common.h"
+#include "publish/flyteadmin.h"
 
 /* Inside the room: what the publishers of SNS and SQS share. A send is one batch call, or a few one
  * after the other where topics differ or the service refuses a batch whole; entries that failed
@@ -52,7 +53,8 @@ struct gw_aws_publisher {
     struct gw_publisher base;
     const struct gw_aws_publish_conf *conf;
     const struct gw_aws_service *service;
-    const struct gw_format *format;
+    int protobuf;
+    struct gw_flyteadmin flyteadmin;
     enum { GW_AWS_GROUP_KEY, GW_AWS_GROUP_ID, GW_AWS_GROUP_ATTR } group;
     struct gw_str group_attr;
     struct gw_aws_client client;

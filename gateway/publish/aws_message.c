@@ -118,20 +118,34 @@ static void set_attributes(const struct gw_aws_publisher *p, const struct gw_eve
 
 /* ---- the message ---- */
 
-static int set_body(const struct gw_aws_publisher *p, const struct gw_event *ev,
-                    struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
+static int set_documented(const struct gw_aws_publisher *p, const struct gw_event *ev,
+                          struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
 {
     const size_t max = p->base.limits.message_bytes;
     struct gw_str bytes;
     struct gw_buf out;
 
-    if (!p->format->protobuf)
+    m->subject = legal_subject(mem, gw_event_text(ev, "subject"));
+    if (!p->protobuf)
         return gw_publish_json(ev, mem, max, 0, &m->body, err);
     if (gw_publish_protobuf(ev, mem, max, &bytes, err))
         return -1;
     gw_buf_init(&out, bytes.len / 3 * 4 + 4, mem);
     gw_base64_put(&out, bytes);
     m->body = gw_buf_str(&out);
+    return 0;
+}
+
+/* FlyteAdmin has no queue of its own: one that its topic sends to raw gets the same text. */
+static int set_flyteadmin(const struct gw_aws_publisher *p, const struct gw_event *ev,
+                          struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
+{
+    const struct gw_str key = m->key;
+
+    if (gw_flyteadmin_sns(&p->flyteadmin, ev, mem, m, err))
+        return -1;
+    m->key = key;
+    m->subject = legal_subject(mem, m->subject);
     return 0;
 }
 
@@ -154,8 +168,10 @@ int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
 
     (void)flyte;
     m->event_id = gw_event_text(ev, "id");
-    m->subject = legal_subject(mem, gw_event_text(ev, "subject"));
-    if (set_body(p, ev, mem, m, err) || (p->service->check && p->service->check(m->body, err)))
+    if (p->flyteadmin.style != GW_STYLE_DOCUMENTED ? set_flyteadmin(p, ev, mem, m, err)
+                                                   : set_documented(p, ev, mem, m, err))
+        return -1;
+    if (p->service->check && p->service->check(m->body, err))
         return -1;
     set_attributes(p, ev, mem, m);
     set_group(p, ev, mem, m);
@@ -197,6 +213,6 @@ void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_f
     for (size_t i = 0; i < c->attributes.n; i++)
         if (!gw_attr_name_ok(gw_str_of(c->attributes.items[i])))
             problem(p, at, "attributes", "names of the event's attributes: a-z, 0-9");
-    if (f->binary)
+    if (f->mode == GW_MODE_BINARY)
         problem(p, at, "type", "format.mode binary: this type has no such form");
 }
