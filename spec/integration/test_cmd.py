@@ -183,7 +183,7 @@ def _write(tmp_path, text):
     return tmp_path / "moongate.yaml"
 
 
-@pytest.mark.parametrize("key", ["ingest: {kafka: []}", "log: {type: kafka}"], ids=str)
+@pytest.mark.parametrize("key", ["ingest: {sqs: []}", "ingest: {pubsub: []}", "log: {type: kafka}"], ids=str)
 def test_what_is_not_built_is_an_error_and_never_ignored(tmp_path, key):
     assert check(tmp_path, key + "\n")[0][3] == "error"
 

@@ -9,6 +9,7 @@ import pytest
 
 import aws as aws_server
 import flyte
+from test_sections import SNS as DOCUMENTED
 from gateway import ROOT
 from wait import wait_until
 
@@ -162,3 +163,23 @@ def test_flyteadmins_messages_are_its_own(gateway, aws, name, style):
     g.settled(len(want))
     assert sorted((m[1], m[2]) for m in aws.published(arn)) == sorted(want)
     assert sorted(m["Body"] for m in aws.received(queue)) == sorted(w[0] for w in want)
+
+
+@pytest.mark.parametrize("form", ["flyteadmin", "documented"])
+def test_the_documentations_block_runs_as_it_stands(gateway, aws, name, form):
+    """But for the topic's region and account, which are this server's."""
+    arn = aws.topic(name)
+    text = DOCUMENTED.replace("arn:aws:sns:us-east-2:123456:123-my-topic", arn).replace("us-east-2", "us-east-1")
+    if form == "documented":
+        text = text.replace("type: aws", "type: aws\n    style: documented")
+    g = gateway(text, env=aws.env())
+    send(g, [flyte.workflow(name="f1"), flyte.node(name="f1"), flyte.task(name="f1")])
+    g.settled(3, "cloud_events")
+    got = aws.published(arn)
+    kinds = ["Workflow", "Node", "Task"]
+    if form == "documented":
+        assert sorted(m[2] for m in got) == sorted(f"admin_event_pb2.{k}ExecutionEventRequest" for k in kinds)
+        assert {json.loads(m[1])["type"] for m in got} == {f"com.flyte.resource.{k.lower()}" for k in kinds}
+    else:
+        assert sorted(m[2] for m in got) == sorted(f"flyteidl.admin.{k}ExecutionEventRequest" for k in kinds)
+        assert all(b"com.flyte.resource.flyteidl.admin." in base64.b64decode(m[1]) for m in got)

@@ -159,9 +159,6 @@ static const struct {
      "cloudEvents: no pipeline is made of it, and the file has no other: events would go nowhere",
      0},
     /* types that are not built yet */
-    {CLOUD("^aws", "aws: {region: r}, eventsPublisher: {topicName: 'arn:aws:sns:r:1:t', "
-                   "eventTypes: all}"),
-     E, "cloudEvents.type: " NO_PUBLISHER("aws", "sns"), 0},
     {CLOUD("^gcp", "gcp: {projectId: p}, " TO), E,
      "cloudEvents.type: " NO_PUBLISHER("gcp", "pubsub"), 0},
     {CLOUD("^nats", "nats: {servers: 'a:1'}, " TO), E,
