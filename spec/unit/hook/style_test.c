@@ -8,13 +8,18 @@
 #include "net/loop.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char workflow[] =
     "{\"event\":{\"executionId\":{\"project\":\"p\",\"domain\":\"d\",\"name\":\"f1\"}}}";
+
+static void clear(void)
+{
+    CHECK(!unlink("moongate/flyteadmin_v2.lua") && !rmdir("moongate"));
+    (void)unlink("hook.lua");
+}
 
 /* A pipeline of the style whose script's on_event has this body; hook: the body of its own, NULL:
  * none. */
@@ -76,7 +81,7 @@ TEST(test_style_script_that_fails_has_made_no_event)
         CHECK(c->verdict == GW_HOOK_FAILED && c->unmade && !c->stopped);
         CHECK(!strcmp(c->reason, "invalid_event") && *c->text);
         world_close(&w);
-        CHECK(!system("rm -r moongate hook.lua"));
+        clear();
     }
 }
 
@@ -98,11 +103,11 @@ TEST(test_style_script_has_more_instructions_than_the_hooks)
 
     CHECK(c->verdict == GW_HOOK_PUBLISH);
     world_close(&w);
-    CHECK(!system("rm -r moongate"));
+    clear();
     c = call_style(&w, "", loop);
     CHECK(c->verdict == GW_HOOK_FAILED && !strcmp(c->reason, "hook_budget") && !c->unmade);
     world_close(&w);
-    CHECK(!system("rm -r moongate"));
+    clear();
     c = call_style(&w, "while true do end", NULL);
     CHECK(c->verdict == GW_HOOK_FAILED && !strcmp(c->reason, "hook_budget") && c->unmade);
     CHECK(c->stopped);
@@ -123,7 +128,7 @@ TEST(test_style_memory_is_none_of_the_hooks)
     CHECK(c->verdict == GW_HOOK_PUBLISH);
     CHECK(w.ev.data.len == 5 << 20);
     world_close(&w);
-    CHECK(!system("rm -r moongate"));
+    clear();
     c = call_style(&w, MEGABYTES(60), "event.data = 'short'"); /* what is left is garbage */
     for (int i = 0; i < 3; i++) {
         CHECK(c->verdict == GW_HOOK_PUBLISH);
@@ -131,7 +136,7 @@ TEST(test_style_memory_is_none_of_the_hooks)
         c = world_call(&w);
     }
     world_close(&w);
-    CHECK(!system("rm -r moongate"));
+    clear();
     c = call_style(&w, "", MEGABYTES(60));
     CHECK(c->verdict == GW_HOOK_FAILED && !strcmp(c->reason, "hook_memory") && !c->unmade);
     world_close(&w);
