@@ -447,7 +447,8 @@ static int dead_replay(int argc, char **argv)
         .line = "moongate dead replay [-c FILE] [--pipeline P] [--reason R] [--json] [ID]",
         .about = "Runs dead letters through today's hooks and sends what comes of them, with the "
                  "same ids: all of\nthem, or those chosen. What is delivered or filtered goes from "
-                 "the list, what fails again stays.\nPrints records= published= filtered= failed= "
+                 "the list, what fails again stays.\nMessages of ingest are read again and go into "
+                 "the log (published: kept there).\nPrints records= published= filtered= failed= "
                  "seconds=; exit status 1 when something failed again.",
         .options = options,
         .max_args = 1};

@@ -150,7 +150,9 @@ static int may_be(const char *template, const char *topic)
     while (*template && n + 1 < sizeof(glob)) {
         const char *end = *template == '{' ? strchr(template, '}') : NULL;
 
-        glob[n++] = end ? '*' : *template;
+        glob[n++] = *template;
+        if (end)
+            glob[n - 1] = '*';
         template = end ? end + 1 : template + 1;
     }
     glob[n] = '\0';

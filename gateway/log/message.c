@@ -25,7 +25,7 @@ static void put_headers(struct gw_arena *mem, const struct gw_unread *u,
     Moongate__Log__V1__Header *all = gw_arena_alloc(mem, (u->n_headers + 1) * sizeof(*all));
 
     m->n_headers = u->n_headers;
-    m->headers = gw_arena_alloc(mem, (u->n_headers + 1) * sizeof(*m->headers));
+    m->headers = gw_arena_alloc(mem, (u->n_headers + 1) * sizeof(void *));
     for (size_t i = 0; i < u->n_headers; i++) {
         moongate__log__v1__header__init(&all[i]);
         all[i].name = bytes_of(u->headers[i].name);

@@ -42,7 +42,7 @@ struct gw_kafka_setting {
     const char *name, *value; /* value NULL: as it is */
 };
 /* A table that ends with a zeroed one. */
-int gw_kafka_set(rd_kafka_conf_t *rk, const struct gw_kafka_setting *all, struct gw_err *err);
+int gw_kafka_set(rd_kafka_conf_t *rk, const struct gw_kafka_setting *s, struct gw_err *err);
 /* Security, then properties, then fixed, which wins, then the brokers. */
 int gw_kafka_client_set(rd_kafka_conf_t *rk, const struct gw_kafka_client *c,
                         const struct gw_kafka_setting *fixed, struct gw_err *err);

@@ -2,9 +2,11 @@
 import re
 
 import pytest
+from confluent_kafka import Producer
 
 import flyte
 import kafka
+from gateway import FILE
 from wait import wait_until
 
 RETRY = "retry: {initial: 50ms, max: 500ms}"
@@ -44,6 +46,16 @@ def test_let_in(gateway, secure, topic, listener, more):
         flyte.send(channel, flyte.workflow())
     g.settled(1)
     assert len(kafka.read(secure.address, topic, 1)) == 1
+
+
+@pytest.mark.parametrize("listener,more", GOOD.values(), ids=GOOD.keys())
+def test_let_in_to_read(gateway, secure, topic, listener, more):
+    kafka.create(secure.address, topic)
+    producer = Producer({"bootstrap.servers": secure.address, "log_level": 0})
+    producer.produce(topic, '{"specversion":"1.0","id":"1","source":"/s","type":"t"}', headers={"content-type": "application/cloudevents+json"})
+    producer.flush(60)
+    g = gateway(f"ingest: {{kafka: [{{brokers: '127.0.0.1:{secure.ports[listener]}', topics: {topic}, {more.format(d=secure.folder)}}}]}}\n{FILE}")
+    g.settled(1)
 
 
 def test_a_password_from_a_file(gateway, secure, topic):
