@@ -217,6 +217,8 @@ static void on_assigned(struct gw_kafka_in *k, rd_kafka_event_t *e)
             gw_kafka_part_add(k, list->elems[i].topic, list->elems[i].partition)->leaving =
                 k->stopping;
     assign(k, list);
+    /* A pause outlives the partition's time with us: librdkafka keeps it for the next one. */
+    (void)rd_kafka_resume_partitions(k->rk, (rd_kafka_topic_partition_list_t *)list);
     k->troubled = 0;
     if (list->cnt)
         say_partitions(k, "consuming", list);

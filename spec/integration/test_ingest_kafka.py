@@ -235,6 +235,23 @@ def test_a_log_that_is_full_keeps_messages_in_kafka(gateway, broker, topic):
     assert g.metric("moongate_events_rejected_total", ingest="kafka") == 0
 
 
+def test_partitions_that_wait_are_shared_and_go_on_afterwards(gateway, broker, topic):
+    """librdkafka keeps a partition paused over the time that it is another's."""
+    kafka.create(broker, topic, partitions=2)
+    stuck = "  - {name: stuck, hooks: [stuck.lua], on_hook_error: block, retry: {initial: 100ms, max: 200ms}, publisher: {type: 'null'}}\n"
+    events(broker, topic, range(120), data="x" * 50000)
+    full = gateway("log: {max_bytes: 1MiB, segment_bytes: 1MiB}\n" + config(broker, topic, tail=stuck),
+                   {"stuck.lua": "return function(event) error('not yet') end\n"}, name="full")
+    wait_until(lambda: "messages wait in Kafka" in full.log(), full.log)
+    other = gateway(config(broker, topic), name="other")
+    wait_until(other.ids, other.log)
+    assert other.stop() == 0, other.log()
+    wait_until(lambda: full.log().count("consuming") >= 3, full.log)
+    full.write("stuck.lua", "return function(event) end\n")
+    wait_until(lambda: len(set(all_ids(full, other))) == 120, lambda: full.log()[-3000:])
+    assert len(all_ids(full, other)) == 120
+
+
 def test_a_broker_that_stops_is_waited_for(gateway, own_broker, topic):
     kafka.create(own_broker.address, topic)
     events(own_broker.address, topic, range(50))
