@@ -124,7 +124,7 @@ static const char *pull(struct world *w, struct gw_lines *l)
         CHECK(rc > 0);
         for (woken = 0; rc == 2 && !woken;)
             gw_loop_turn(w->front.loop, 1);
-        if (!memmem(out.p, out.len, "\"ended\":true", 12))
+        if (out.len && !memmem(out.p, out.len, "\"ended\":true", 12))
             gw_buf_clear(&out);
     }
     gw_buf_putc(&out, '\0');
