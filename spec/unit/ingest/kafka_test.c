@@ -116,7 +116,7 @@ TEST(test_kafka_partition_that_went_lives_until_its_messages_have_ended)
 
 /* ---- the whole ---- */
 
-enum { COMMITS_MS = 1200 }; /* more than two times what lies between commits */
+enum { COMMITS_MS = 700 }; /* more than what lies between two commits */
 
 static int stopped;
 
