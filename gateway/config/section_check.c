@@ -139,9 +139,13 @@ static void tell_no_type(const struct gw_section *s, struct gw_problems *p)
                          "is absent, which is local: " NO_PIPELINE);
         return;
     }
-    for (size_t i = 0; (t = gw_section_type_at(i)); i++)
-        if (!(s->external && t->cloud_only))
-            gw_nearest_offer(&near, gw_str_of(t->name));
+    for (size_t i = 0; (t = gw_section_type_at(i)); i++) {
+        if (s->external && t->cloud_only)
+            continue;
+        if (!strcasecmp(s->conf->type, t->name)) /* of external events, in another case */
+            near.wanted = gw_str_of(t->name);
+        gw_nearest_offer(&near, gw_str_of(t->name));
+    }
     if (is_type(s, "local") || is_type(s, "sandbox"))
         gw_section_tell(s, p, GW_PROBLEM_WARNING, "type", "%s: " NO_PIPELINE, s->conf->type);
     else

@@ -128,12 +128,20 @@ TEST(test_field_defaults_stand_for_what_is_absent)
     gw_arena_free(p.mem);
 }
 
+static int open_choice(const char *text)
+{
+    const int choice = read_well(text).open_choice;
+
+    gw_arena_free(p.mem);
+    return choice;
+}
+
 TEST(test_field_choice_without_default_tells_absent_from_the_first)
 {
-    CHECK(read_well("nested: {name: x}\n").open_choice == 0);
-    CHECK(read_well("nested: {name: x}\nopen_choice:\n").open_choice == 0);
-    CHECK(read_well("nested: {name: x}\nopen_choice: fsync\n").open_choice == 1);
-    CHECK(read_well("nested: {name: x}\nopen_choice: os\n").open_choice == 2);
+    CHECK(open_choice("nested: {name: x}\n") == 0);
+    CHECK(open_choice("nested: {name: x}\nopen_choice:\n") == 0);
+    CHECK(open_choice("nested: {name: x}\nopen_choice: fsync\n") == 1);
+    CHECK(open_choice("nested: {name: x}\nopen_choice: os\n") == 2);
 }
 
 TEST(test_field_reads_every_type)

@@ -147,7 +147,7 @@ static const struct {
      0},
     {EXTERNAL("type: ^AWS"), W,
      "externalEvents.type: FlyteAdmin has no type \"AWS\" here: it sends nothing, and no pipeline "
-     "is made",
+     "is made (did you mean \"aws\"?)",
      0},
     {PUB("eventTypes: ^[]") OTHER, W,
      PUBLISHER "eventTypes has none: " NOTHING "; [all] is workflow, node and task", 0},
