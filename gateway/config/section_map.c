@@ -237,7 +237,8 @@ struct gw_yaml *gw_section_map(const struct gw_section *s, int files, struct gw_
 {
     const struct gw_mapping m = {s, mem, files};
     struct gw_yaml *pipeline = node(mem, GW_YAML_MAP, s->key);
-    struct gw_yaml *publisher = node(mem, GW_YAML_MAP, gw_section_at(s, s->type->name));
+    struct gw_yaml *publisher =
+        node(mem, GW_YAML_MAP, gw_section_at(s, "eventsPublisher.topicName"));
 
     put(mem, pipeline, "name", scalar(mem, s->key, s->pipeline));
     put_event_types(&m, pipeline);

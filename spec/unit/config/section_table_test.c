@@ -18,9 +18,10 @@ enum level { E, W }; /* error, warning */
 #define TOPIC(text)       ON AT ", eventsPublisher: {eventTypes: all, topicName: " text "}}\n"
 #define KAFKA(more)       ON TO ", kafka: {" more "}}\n"
 #define BROKERS(text)     ON TO ", kafka: {version: 2.1.0, brokers: " text "}}\n"
-#define SASL(more)        ON TO ", kafka: {version: 2.1.0, brokers: 'b:1', saslConfig: {" more "}}}\n"
+#define WITH(key, more)   ON TO ", kafka: {version: 2.1.0, brokers: 'b:1', " key ": {" more "}}}\n"
+#define SASL(more)        WITH("saslConfig", more)
 #define USER              "enabled: true, handshake: true, user: u, password: p"
-#define TLS(more)         ON TO ", kafka: {version: 2.1.0, brokers: 'b:1', tlsConfig: {" more "}}}\n"
+#define TLS(more)         WITH("tlsConfig", more)
 #define ALL(more)         ON AT ", " TO ", " more "}\n"
 #define CLOUD(type, more) "cloudEvents: {enable: true, type: " type ", " more "}\n"
 #define EXTERNAL(more)    "externalEvents: {enable: true, " TO ", " more "}\n" OTHER
@@ -167,15 +168,19 @@ static const struct {
      "externalEvents.type: " NO_PUBLISHER("gcp", "pubsub"), 0},
     {CLOUD("aws", "aws: {region: r}, eventsPublisher: {topicName: ^t, eventTypes: all}"), E,
      PUBLISHER "topicName: \"t\" is no ARN of a topic as arn:aws:sns:us-east-2:123456789012:name",
-     1},
+     0},
     {CLOUD("aws", "aws: ^{}, eventsPublisher: {topicName: 'arn:aws:sns:r:1:t', eventTypes: all}"),
      W,
      "cloudEvents.aws.region is absent: FlyteAdmin does not start without it; Moongate takes the "
      "topic's",
-     1},
+     0},
     {CLOUD("aws", "aws: {region: r}, eventsPublisher: {topicName: ^'arn:aws:sns:r:1:t.fifo', "
                   "eventTypes: all}"),
-     W, PUBLISHER "topicName: FlyteAdmin cannot send to a FIFO topic; Moongate can", 1},
+     W, PUBLISHER "topicName: FlyteAdmin cannot send to a FIFO topic; Moongate can", 0},
+    {"cloudEvents: {enable: true, type: aws, aws: {region: r}, eventsPublisher: {topicName: "
+     "'arn:aws:sns:r:1:t', eventTypes: all}}\nexternalEvents: {enable: true, type: aws, aws: "
+     "{region: r}, eventsPublisher: {topicName: ^'arn:aws:sns:r:1:t', eventTypes: all}}\n",
+     W, "pipelines.external_events: sends to where pipeline cloud_events sends", 0},
     {CLOUD("gcp", "gcp: ^{region: us-east1}, " TO), E, "cloudEvents.gcp.projectId is required", 1},
     {CLOUD("nats", TO ", nats: {servers: ^}"), E, "cloudEvents.nats.servers is required", 1},
     {CLOUD("nats",
@@ -350,10 +355,11 @@ static const struct {
      "externalEvents.eventsPublisher.topicName: cloudEvents sends to the same topic: " SEPARATE
      "ones",
      1},
-    {"cloudEvents: {enable: true, type: kafka, style: documented, " TO
-     ", kafka: ^{version: 2.1.0, brokers: 'b:9092'}}\npipelines:\n  - {name: a, publisher: {type: "
+    {"cloudEvents: {enable: true, type: kafka, style: documented, " AT
+     ", eventsPublisher: {eventTypes: all, topicName: ^t}}\npipelines:\n  - {name: a, publisher: "
+     "{type: "
      "kafka, brokers: 'b:9092', topic: t}}\n",
-     W, "pipelines.cloud_events: sends to where pipeline a sends", 1},
+     W, "pipelines.cloud_events: sends to where pipeline a sends", 0},
 };
 
 /* Writes the text without its ^ and tells where that stood. */

@@ -181,6 +181,21 @@ TEST(test_section_version_and_style_say_what_is_sent)
           GW_STYLE_FLYTEADMIN);
 }
 
+TEST(test_section_of_external_events_sends_the_requests)
+{
+    struct gw_config *c = load_well(
+        "external_events:\n  enable: true\n  type: aws\n  aws: {region: eu-west-1}\n"
+        "  eventsPublisher: {topicName: 'arn:aws:sns:eu-west-1:1:t', eventTypes: [workflow]}\n");
+
+    CHECK(c->pipelines.n == 1 && !strcmp(pipeline(c, 0)->name, "external_events"));
+    CHECK(!strcmp(pipeline(c, 0)->publisher.type, "sns"));
+    CHECK(pipeline(c, 0)->format.style == GW_STYLE_FLYTEADMIN_EXTERNAL);
+    CHECK(pipeline(c, 0)->event_type_mask == 1U << GW_WORKFLOW);
+    CHECK(
+        has(GW_PROBLEM_NOTE, 1, 1, "external_events: pipeline external_events sends the requests"));
+    gw_config_free(c);
+}
+
 TEST(test_section_has_the_spacing_of_ids_that_it_says)
 {
     struct gw_config *c = load_well(KAFKA("}, id_spacing: 1}\n"));
