@@ -84,7 +84,7 @@ long_varint(const struct decoder *dec, const struct place *p, const uint8_t *at,
         if (at + i == p->end)
             return fail_at(dec, p, "cut short in a varint", at);
         v |= (uint64_t)(at[i] & 0x7f) << (7 * i);
-        if (at[i] < 0x80 && (i < 9 || at[i] < 2)) {
+        if ((i < 9 || at[i] < 2) && at[i] < 0x80) {
             *out = v;
             return at + i + 1;
         }

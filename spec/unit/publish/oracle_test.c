@@ -21,7 +21,8 @@ TEST(test_oracle_answers_as_we_do)
         }
     }
     globfree(&found);
-    answers_figures(&a);
+    if (a.wrong)
+        answers_figures(&a);
     gw_hooks_close(a.hooks);
     CHECK(!a.wrong && a.requests >= 200);
 }
