@@ -25,10 +25,11 @@ enum {
                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
     OF_FILE = IN_MODIFY | IN_CLOSE_WRITE,
 };
+enum { SAVES = 10 }; /* one after another: so many times as long as one writer is waited for */
 
 struct mark {
     int wd;
-    int writing; /* of a file: it was written to and is open still */
+    int64_t writing_ms; /* since when a file is written to and open; 0: it is not */
 };
 
 struct gw_watcher {
@@ -55,15 +56,30 @@ struct gw_watcher {
 
 /* ---- when to tell ---- */
 
+static void set_writing(const struct gw_watcher *w, struct mark *m, int writing)
+{
+    if (!writing)
+        m->writing_ms = 0;
+    else if (!m->writing_ms)
+        m->writing_ms = gw_loop_now_ms(w->loop);
+}
+
+static int count_writing(const struct gw_watcher *w, const struct mark *marks, size_t n)
+{
+    const int64_t after = gw_loop_now_ms(w->loop) - w->times->writing_ms;
+    int k = 0;
+
+    for (size_t i = 0; i < n; i++)
+        k += marks[i].writing_ms && marks[i].writing_ms > after;
+    return k;
+}
+
+/* Who has been at it for too long does not count: each writer by itself, for many saves one after
+ * another are none that lasts. */
 static int is_writing(const struct gw_watcher *w)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; w->paths && i < w->paths->n_files; i++)
-        n += w->files[i].writing != 0;
-    for (size_t i = 0; w->paths && i < w->paths->n_spots; i++)
-        n += w->folders[i].writing != 0;
-    return n > 0;
+    return w->paths && (count_writing(w, w->files, w->paths->n_files) ||
+                        count_writing(w, w->folders, w->paths->n_spots));
 }
 
 static void something_happened(struct gw_watcher *w)
@@ -81,7 +97,7 @@ static void on_quiet(struct gw_timer *t)
 {
     struct gw_watcher *w = GW_CONTAINER(t, struct gw_watcher, quiet);
 
-    if (is_writing(w) && gw_loop_now_ms(w->loop) - w->first_ms < w->times->writing_ms) {
+    if (is_writing(w) && gw_loop_now_ms(w->loop) - w->first_ms < SAVES * w->times->writing_ms) {
         gw_timer_set(t, w->times->quiet_ms);
         return;
     }
@@ -113,9 +129,9 @@ static int spot_event(struct gw_watcher *w, size_t i, const struct inotify_event
     if (!e->len || strcmp(e->name, s->name) != 0)
         return 0;
     if (e->mask & IN_CREATE)
-        w->folders[i].writing = is_begun(s);
+        set_writing(w, &w->folders[i], is_begun(s));
     else if (!(e->mask & IN_ATTRIB))
-        w->folders[i].writing = 0;
+        set_writing(w, &w->folders[i], 0);
     return 1;
 }
 
@@ -123,7 +139,7 @@ static int file_event(struct gw_watcher *w, size_t i, const struct inotify_event
 {
     if (w->files[i].wd != e->wd || !(e->mask & OF_FILE))
         return 0;
-    w->files[i].writing = !(e->mask & IN_CLOSE_WRITE);
+    set_writing(w, &w->files[i], !(e->mask & IN_CLOSE_WRITE));
     return 1;
 }
 
@@ -335,7 +351,7 @@ static int take_over(struct mark *m, const struct mark *before)
 {
     if (!before || before->wd != m->wd)
         return 1;
-    m->writing = before->writing;
+    m->writing_ms = before->writing_ms;
     return 0;
 }
 

@@ -267,6 +267,29 @@ TEST(test_watch_gives_a_writer_up_that_never_closes)
     end(&w);
 }
 
+/* Saves one after another, each of them short, for longer than one writer is waited for. */
+TEST(test_watch_takes_many_saves_for_no_writer_that_never_closes)
+{
+    const struct gw_watcher_times t = {.quiet_ms = 5, .most_ms = 20, .writing_ms = 1000};
+    struct watching w = {.paths = {"a.lua"}};
+    int fd = -1;
+
+    write_file("a.lua", "0");
+    begin(&w, &t);
+    for (int i = 0; i < 13; i++) { /* the next one begins before anybody could look */
+        fd = open("a.lua", O_WRONLY | O_TRUNC);
+        CHECK(fd >= 0 && write(fd, "half", 4) == 4);
+        turns_within(&w, 100);
+        CHECK(w.told == 1);
+        if (i < 12)
+            CHECK(!close(fd));
+    }
+    CHECK(!close(fd));
+    while (w.told == 1)
+        gw_loop_turn(w.loop, 1);
+    end(&w);
+}
+
 /* ---- without inotify ---- */
 
 static int no_inotify(int flags)
