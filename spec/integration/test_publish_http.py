@@ -109,7 +109,9 @@ def test_with_more_than_one_event_every_request_is_a_batch(gateway, webhook):
     server = webhook(lambda r: all_in.wait() and OK)
     g = gateway(config(server.url, "batch: {events: 50}"))
     requests = [flyte.node(name="one", node_id=f"n{i}") for i in range(40)]
-    send(g, requests)
+    send(g, requests[:1])
+    wait_until(lambda: server.requests, g.log)
+    send(g, requests[1:])
     all_in.set()
     g.settled(40)
     assert {r.headers["content-type"] for r in server.requests} == {"application/cloudevents-batch+json"}
