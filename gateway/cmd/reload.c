@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_STIRRED = 20 };
 enum { LOOK_AGAIN_MS = 2000 }; /* when a file could not be read for a reason that passes */
 
 struct gw_reload_load {
@@ -156,6 +157,16 @@ static void finish(struct gw_reloader *r)
             gw_kv_int("unchanged", (int64_t)x->unchanged), gw_kv_int("failed", (int64_t)x->failed));
     }
     end(r);
+}
+
+/* Not for ever: a file may be touched all the time. */
+int gw_reload_stirs(struct gw_reloader *r)
+{
+    const int stirs = !r->load->reads_all && r->watcher && gw_watcher_stirs(r->watcher) &&
+                      r->stirred < MAX_STIRRED;
+
+    r->stirred = stirs ? r->stirred + 1 : 0;
+    return stirs;
 }
 
 void gw_reload_stepped(struct gw_reloader *r)

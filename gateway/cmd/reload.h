@@ -45,6 +45,7 @@ struct gw_reloader {
     struct gw_watcher *watcher; /* of all files that count; NULL: they are not watched */
     struct gw_timer look_again; /* a look without a change of a file */
     struct gw_paths *paths;     /* while they are listed */
+    int stirred;                /* looks in a row that gave way to another */
     struct gw_mail grown;       /* a script has asked for one more */
     atomic_int is_grown;        /* grown is under way */
     struct gw_problems refused; /* scripts that are not taken; with its arena while there is load */

@@ -199,7 +199,6 @@ static void move(struct gw_reloader *r)
 
 /* ---- scripts ---- */
 
-/* All is set up before any worker sees it, so a script is taken whole or not at all. */
 static void *run_try(void *arg)
 {
     struct gw_reloader *r = arg;
@@ -208,9 +207,18 @@ static void *run_try(void *arg)
 
     if (s->open.conf->enabled && !s->open.conf->down)
         gw_gate_try(g, s->open.conf, s->before, s->with_specs, &r->stopping);
-    if (s->member->step == GW_STEP_SCRIPTS && !g->why[0] &&
-        gw_pipeline_reload(s->old, g->sources, &s->err))
-        (void)snprintf(g->why, sizeof(g->why), "%s", s->err.msg);
+    gw_loop_post_mail(r->loop, &r->done);
+    return NULL;
+}
+
+/* All is set up before any worker sees it, so a script is taken whole or not at all. */
+static void *run_swap(void *arg)
+{
+    struct gw_reloader *r = arg;
+    struct gw_reload_step *s = r->step;
+
+    if (gw_pipeline_reload(s->old, s->gate.sources, &s->err))
+        (void)snprintf(s->gate.why, sizeof(s->gate.why), "%s", s->err.msg);
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
 }
@@ -229,18 +237,18 @@ static void refuse(struct gw_reloader *r)
     end(r);
 }
 
-static void on_tried(struct gw_mail *mail)
+/* Nothing is to come of it for now, which is nobody's fault. */
+static void give_way(struct gw_reloader *r)
 {
-    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
+    r->step->member->step = GW_STEP_NONE;
+    end(r);
+}
+
+static void take(struct gw_reloader *r)
+{
     struct gw_reload_step *s = r->step;
     struct gw_member *m = s->member;
 
-    gw_reload_join(r);
-    if (s->gate.why[0] && atomic_load(&r->stopping)) { /* given up, which is nobody's fault */
-        m->step = GW_STEP_NONE;
-        end(r);
-        return;
-    }
     if (s->gate.why[0]) {
         --*(m->step == GW_STEP_ADD ? &r->result.added : &r->result.changed);
         say_refused(r, s);
@@ -255,6 +263,29 @@ static void on_tried(struct gw_mail *mail)
         say_reloaded(r, m);
         end(r);
     }
+}
+
+static void on_swapped(struct gw_mail *mail)
+{
+    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
+
+    gw_reload_join(r);
+    take(r);
+}
+
+static void on_tried(struct gw_mail *mail)
+{
+    struct gw_reloader *r = GW_CONTAINER(mail, struct gw_reloader, done);
+    struct gw_reload_step *s = r->step;
+    const int swaps = s->member->step == GW_STEP_SCRIPTS;
+
+    gw_reload_join(r);
+    if ((s->gate.why[0] && atomic_load(&r->stopping)) || (swaps && gw_reload_stirs(r)))
+        give_way(r);
+    else if (swaps && !s->gate.why[0])
+        gw_reload_aside(r, run_swap, on_swapped);
+    else
+        take(r);
 }
 
 void gw_reload_step(struct gw_reloader *r, struct gw_member *m)

@@ -17,5 +17,8 @@ void gw_steps_count(struct gw_metrics *m); /* shown from the start, as 0 */
 void gw_reload_aside(struct gw_reloader *r, void *(*run)(void *), void (*then)(struct gw_mail *));
 void gw_reload_join(struct gw_reloader *r);
 void gw_reload_stepped(struct gw_reloader *r);
+/* The files that this look is for are being saved again: what was read may be half a save, and
+ * there will be another look. */
+int gw_reload_stirs(struct gw_reloader *r);
 
 #endif

@@ -25,7 +25,7 @@ enum {
                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
     OF_FILE = IN_MODIFY | IN_CLOSE_WRITE,
 };
-enum { SAVES = 10 }; /* one after another: so many times as long as one writer is waited for */
+enum { SAVES = 3 }; /* one after another: so many times as long as one writer is waited for */
 
 struct mark {
     int wd;
@@ -169,6 +169,13 @@ static void on_readable(struct gw_watch *watch, int what)
             on_event(w, e);
             at += sizeof(*e) + e->len;
         }
+}
+
+int gw_watcher_stirs(struct gw_watcher *w)
+{
+    if (w->fd >= 0)
+        on_readable(&w->readable, GW_READABLE);
+    return w->first_ms != 0;
 }
 
 /* ---- what is watched ---- */

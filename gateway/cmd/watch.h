@@ -23,6 +23,8 @@ struct gw_watcher *gw_watcher_new(struct gw_loop *loop, const struct gw_watcher_
                                   void (*changed)(void *ctx), void *ctx);
 /* NULL is fine. */
 void gw_watcher_free(struct gw_watcher *w);
+/* Something has happened since the last call of changed, and will be told. */
+int gw_watcher_stirs(struct gw_watcher *w);
 /* What to watch from now on; takes *paths, sorted. What is new may have changed before it was
  * watched, so that is told like a change. */
 void gw_watcher_set(struct gw_watcher *w, struct gw_paths **paths);

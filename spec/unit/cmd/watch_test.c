@@ -290,6 +290,21 @@ TEST(test_watch_takes_many_saves_for_no_writer_that_never_closes)
     end(&w);
 }
 
+/* What came since it was told, before the loop has seen it. */
+TEST(test_watch_knows_what_is_not_told_yet)
+{
+    struct watching w = {.paths = {"a.lua"}};
+
+    write_file("a.lua", "0");
+    begin(&w, &times);
+    CHECK(!gw_watcher_stirs(w.watcher));
+    write_file("a.lua", "1");
+    CHECK(gw_watcher_stirs(w.watcher) && gw_watcher_stirs(w.watcher) && w.told == 1);
+    expect_one(&w);
+    CHECK(!gw_watcher_stirs(w.watcher));
+    end(&w);
+}
+
 /* ---- without inotify ---- */
 
 static int no_inotify(int flags)
