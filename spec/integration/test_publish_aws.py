@@ -73,8 +73,8 @@ def test_fifo_keeps_order_and_keeps_repeats_out(gateway, aws, name):
         for i in range(8):
             mine = [x.rsplit(":", 1)[1] for x in of if f":f{i}:" in x]
             assert mine == phases
-    m = messages[0]["Attributes"]
-    assert m["MessageGroupId"] == "flytesnacks:development:f0" and m["MessageDeduplicationId"] == "flytesnacks:development:f0:QUEUED"
+    m = next(m["Attributes"] for m in messages if m["Attributes"]["MessageGroupId"] == "flytesnacks:development:f0")
+    assert m["MessageDeduplicationId"] == "flytesnacks:development:f0:QUEUED"
 
 
 def test_whatever_the_service_answers_nothing_is_lost(gateway, aws, name):

@@ -105,12 +105,12 @@ def test_binary_without_data_or_type_says_nothing_of_either(gateway, webhook):
 
 def test_with_more_than_one_event_every_request_is_a_batch(gateway, webhook):
     """The first request is answered when all events are in: the others go together, behind it."""
-    all_in = threading.Event()
-    server = webhook(lambda r: all_in.wait() and OK)
+    first_in, all_in = threading.Event(), threading.Event()
+    server = webhook(lambda r: first_in.set() or (all_in.wait() and OK))
     g = gateway(config(server.url, "batch: {events: 50}"))
     requests = [flyte.node(name="one", node_id=f"n{i}") for i in range(40)]
     send(g, requests[:1])
-    wait_until(lambda: server.requests, g.log)
+    first_in.wait()
     send(g, requests[1:])
     all_in.set()
     g.settled(40)

@@ -40,7 +40,7 @@ HOSTILE = {
                "hook_limits.memory: 64GiB is above 8MiB (guard.hook_limits.memory)"),
     "env": ("pipelines: [{name: h-env, set: {x: '${GATEWAY_SECRET}'}, %s}]" % NULL,
             "${GATEWAY_SECRET}: this file may not read this environment variable (guard.env)"),
-    "publisher": ("pipelines: [{name: h-publisher, publisher: {type: sns, topic_arn: x}}]", "\"sns\" is none of file"),
+    "publisher": ("pipelines: [{name: h-publisher, publisher: {type: ftp, topic_arn: x}}]", "\"ftp\" is none of file"),
     "keys": ("log: {path: /tmp/x}\nadmin: {listen: 0.0.0.0:1}\npipelines: [{name: h-keys, %s}]" % NULL, "\"log\" cannot stand here"),
     "include": ("include: ../*/*.yaml\npipelines: [{name: h-include, %s}]" % NULL, "\"include\" cannot stand here"),
     "guard": ("guard: {}\npipelines: [{name: h-guard, %s}]" % NULL, "\"guard\" cannot stand here"),
@@ -335,7 +335,7 @@ def test_check_tells_each_problem_at_its_file_and_line(tmp_path):
         "p/b.yaml:1:1: error: \"pipeline\" cannot stand here: an included file holds pipelines only (did you mean \"pipelines\"?)",
         "p/b.yaml:3:11: error: pipelines.a: two pipelines have this name, the other stands at p/a.yaml:2:11",
         "p/b.yaml:4:14: error: pipelines.a.workers: expected a whole number, not \"many\"",
-        "p/b.yaml:5:23: error: pipelines.a.publisher.type: \"nul\" is none of file, http, kafka, null (did you mean \"null\"?)"]
+        "p/b.yaml:5:23: error: pipelines.a.publisher.type: \"nul\" is none of file, http, kafka, null, sns, sqs (did you mean \"null\"?)"]
 
 
 def test_no_secret_is_told_anywhere(gateway, hook):
