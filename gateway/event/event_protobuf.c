@@ -147,7 +147,7 @@ void gw_event_protobuf_put_text(struct gw_buf *out, struct gw_str name, struct g
 
 void gw_event_protobuf_put_time(struct gw_buf *out, struct gw_str name, struct gw_time t)
 {
-    struct value v;
+    struct value v = {.field = V_TIME};
 
     encode_time(&v, t);
     put_entry(out, name, &v);

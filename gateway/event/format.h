@@ -14,7 +14,8 @@ struct gw_http_header;
 /* The forms of a CloudEvent: one file each (event_json.c, event_protobuf.c, event_http.c,
  * event_binary.c, event_headers.c, event_sdk.c). Readers check what they read (gw_event_check) and
  * fail with GW_ERR_REJECT that names the place; writers cannot fail but by the buffer's maximum.
- * Texts of a read event are borrowed from the input where they can be: the input must outlive it. */
+ * Texts of a read event are borrowed from the input where they can be: the input must outlive it.
+ */
 
 /* Mends what a sender is known to do, once the attributes are read and before they are checked;
  * NULL: nothing. */

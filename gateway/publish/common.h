@@ -3,6 +3,8 @@
 
 #include "publish/publisher.h"
 
+struct gw_buf;
+
 /* Inside the room: what the types share. */
 
 /* The common keys, first in every type's table; its conf starts with struct gw_publish_common. */
@@ -59,10 +61,10 @@ int gw_publish_json(const struct gw_event *ev, struct gw_arena *mem, size_t max,
 /* The same as io.cloudevents.v1.CloudEvent. */
 int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t max,
                         struct gw_str *out, struct gw_err *err);
-/* A writer of event/format.h into bytes of mem, with `end` behind it. */
-int gw_publish_form(void (*put)(struct gw_buf *out, const struct gw_event *ev),
-                    const struct gw_event *ev, const char *end, struct gw_arena *mem, size_t max,
-                    struct gw_str *out, struct gw_err *err);
+/* What a writer like those of event/format.h writes. */
+typedef void gw_event_put_fn(struct gw_buf *out, const struct gw_event *ev);
+int gw_publish_form(gw_event_put_fn *put, const struct gw_event *ev, struct gw_arena *mem,
+                    size_t max, struct gw_str *out, struct gw_err *err);
 /* What a hook said of where the event goes: m gets the topic, the key, the headers behind its own.
  */
 void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m);

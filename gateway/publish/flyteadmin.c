@@ -80,18 +80,24 @@ static int put_bytes(const struct gw_flyteadmin *f, const struct gw_event *ev, s
                      struct gw_str *out, struct gw_err *err)
 {
     if (f->style != GW_STYLE_FLYTEADMIN_EXTERNAL)
-        return gw_publish_form(gw_event_sdk_protobuf_put, ev, "", mem, f->max, out, err);
+        return gw_publish_form(gw_event_sdk_protobuf_put, ev, mem, f->max, out, err);
     *out = gw_event_payload(ev);
     if (!out->p)
         *out = GW_STR("");
     return out->len > f->max ? gw_publish_too_large(err, f->max) : 0;
 }
 
-static int put_document(const struct gw_flyteadmin *f, const struct gw_event *ev, const char *end,
+static int put_document(const struct gw_flyteadmin *f, const struct gw_event *ev,
                         struct gw_arena *mem, struct gw_str *out, struct gw_err *err)
 {
-    return gw_publish_form(f->protobuf ? gw_event_sdk_protobuf_put : gw_event_sdk_json_put, ev, end,
-                           mem, f->max, out, err);
+    return gw_publish_form(f->protobuf ? gw_event_sdk_protobuf_put : gw_event_sdk_json_put, ev, mem,
+                           f->max, out, err);
+}
+
+static void put_line(struct gw_buf *out, const struct gw_event *ev)
+{
+    gw_event_sdk_json_put(out, ev);
+    gw_buf_putc(out, '\n');
 }
 
 /* ---- the bindings ---- */
@@ -139,7 +145,7 @@ static int put_structured(const struct gw_flyteadmin *f, const struct gw_event *
 
     m->headers = &types[f->protobuf];
     m->n_headers = 1;
-    return put_document(f, ev, "", mem, &m->body, err);
+    return put_document(f, ev, mem, &m->body, err);
 }
 
 int gw_flyteadmin_kafka(const struct gw_flyteadmin *f, const struct gw_event *ev,
@@ -167,8 +173,7 @@ int gw_flyteadmin_nats(const struct gw_flyteadmin *f, const struct gw_event *ev,
         return -1;
     if (f->style == GW_STYLE_FLYTEADMIN_EXTERNAL)
         return put_bytes(f, ev, mem, &m->body, err);
-    return gw_publish_form(gw_event_sdk_json_put, timed(f, ev, mem), "", mem, f->max, &m->body,
-                           err);
+    return gw_publish_form(gw_event_sdk_json_put, timed(f, ev, mem), mem, f->max, &m->body, err);
 }
 
 int gw_flyteadmin_http(const struct gw_flyteadmin *f, const struct gw_event *ev,
@@ -179,7 +184,7 @@ int gw_flyteadmin_http(const struct gw_flyteadmin *f, const struct gw_event *ev,
     if (check(ev, err))
         return -1;
     if (!gw_http_is_binary(&format))
-        return put_document(f, ev, "", mem, &m->body, err);
+        return put_document(f, ev, mem, &m->body, err);
     m->headers = gw_event_http_headers(ev, mem, &m->n_headers);
     m->body = gw_event_payload(ev);
     return m->body.len > f->max ? gw_publish_too_large(err, f->max) : 0;
@@ -188,11 +193,11 @@ int gw_flyteadmin_http(const struct gw_flyteadmin *f, const struct gw_event *ev,
 int gw_flyteadmin_document(const struct gw_flyteadmin *f, const struct gw_event *ev,
                            struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
 {
-    return check(ev, err) ? -1 : put_document(f, ev, "", mem, &m->body, err);
+    return check(ev, err) ? -1 : put_document(f, ev, mem, &m->body, err);
 }
 
 int gw_flyteadmin_file(const struct gw_flyteadmin *f, const struct gw_event *ev,
                        struct gw_arena *mem, struct gw_message *m, struct gw_err *err)
 {
-    return check(ev, err) ? -1 : put_document(f, ev, "\n", mem, &m->body, err);
+    return check(ev, err) ? -1 : gw_publish_form(put_line, ev, mem, f->max, &m->body, err);
 }

@@ -41,7 +41,7 @@ gw_flyteadmin_fn gw_flyteadmin_sns, gw_flyteadmin_pubsub, gw_flyteadmin_nats;
  * partitionkey where the event has one, else the id. */
 gw_flyteadmin_fn gw_flyteadmin_kafka;
 gw_flyteadmin_fn gw_flyteadmin_http, gw_flyteadmin_file;
-/* file's without the end of the line. */
+/* The document alone: file's without the end of its line, in format.encoding. */
 gw_flyteadmin_fn gw_flyteadmin_document;
 
 /* Whether events go in binary mode: as format.mode says, else as the style has it there. */

@@ -64,16 +64,14 @@ int gw_publish_json(const struct gw_event *ev, struct gw_arena *mem, size_t max,
     return 0;
 }
 
-int gw_publish_form(void (*put)(struct gw_buf *out, const struct gw_event *ev),
-                    const struct gw_event *ev, const char *end, struct gw_arena *mem, size_t max,
-                    struct gw_str *out, struct gw_err *err)
+int gw_publish_form(gw_event_put_fn *put, const struct gw_event *ev, struct gw_arena *mem,
+                    size_t max, struct gw_str *out, struct gw_err *err)
 {
     struct gw_buf b;
 
     gw_buf_init(&b, max, mem);
     reserve(&b, json_size(ev));
     put(&b, ev);
-    gw_buf_puts(&b, end);
     if (b.failed)
         return gw_publish_too_large(err, max);
     *out = gw_buf_str(&b);
@@ -83,7 +81,7 @@ int gw_publish_form(void (*put)(struct gw_buf *out, const struct gw_event *ev),
 int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t max,
                         struct gw_str *out, struct gw_err *err)
 {
-    return gw_publish_form(gw_event_protobuf_put, ev, "", mem, max, out, err);
+    return gw_publish_form(gw_event_protobuf_put, ev, mem, max, out, err);
 }
 
 void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m)

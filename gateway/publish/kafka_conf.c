@@ -97,6 +97,33 @@ const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *broke
     return NULL;
 }
 
+static void note(struct gw_problems *p, const struct gw_yaml *at, const char *text)
+{
+    gw_problems_add(p, GW_PROBLEM_NOTE, at->file, at->line, at->column, "%s", text);
+}
+
+/* What is written is done, and what FlyteAdmin's consumers may notice of it is said. */
+static void check_departures(const struct gw_publish_kafka_conf *c, const struct gw_format *f,
+                             struct gw_problems *p, const struct gw_yaml *at)
+{
+    const struct gw_yaml *partitioner =
+        gw_publish_value_of(gw_publish_value_of(at, "properties"), "partitioner");
+
+    if (f->style != GW_STYLE_FLYTEADMIN && f->style != GW_STYLE_FLYTEADMIN_V2)
+        return; /* FlyteAdmin's externalEvents know no Kafka */
+    if (f->mode == GW_MODE_STRUCTURED)
+        note(p, at, "format.mode: structured is sent, FlyteAdmin's messages are binary");
+    if (c->key && strcmp(c->key, "id") != 0)
+        note(p, gw_publish_value_of(at, "key"),
+             "key: FlyteAdmin's is id; with another one messages go to other partitions");
+    for (size_t i = 0; i < c->properties.n; i++)
+        if (!strcmp(c->properties.items[i].key, "partitioner") &&
+            strncmp(c->properties.items[i].value, "fnv1a", 5) != 0)
+            note(p, partitioner,
+                 "properties: FlyteAdmin's partitioner is fnv1a_random; another one sends "
+                 "messages to other partitions");
+}
+
 void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
                     const struct gw_yaml *at)
 {
@@ -108,7 +135,7 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
     struct gw_str attr;
     struct gw_err err;
 
-    (void)f;
+    check_departures(c, f, p, at);
     if (c->topic && gw_kafka_topic_parse(c->topic, &topic, &err)) {
         y = gw_publish_value_of(at, "topic");
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic: %s", err.msg);

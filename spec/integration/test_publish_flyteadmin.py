@@ -16,6 +16,8 @@ from cloudevents.core.formats.json import JSONFormat
 import flyte
 import kafka
 from gateway import ROOT, run
+from test_cmd import check
+from test_sections import KAFKA, here
 from webhook import Webhook
 
 # One of each kind: nanoseconds, characters that HTML escapes, a long error.
@@ -24,12 +26,16 @@ SOURCE = "https://github.com/flyteorg/flyte/flyteadmin"
 SCHEMA = "https://github.com/flyteorg/flyteidl/blob/v0.24.14/jsonschema/workflow_execution.json"
 
 
+def case_of(name):
+    with open(os.path.join(ROOT, "spec/golden/flyteadmin", name + ".json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
 class Vector:
-    def __init__(self, name, spacing=2):
-        with open(os.path.join(ROOT, "spec/golden/flyteadmin", name + ".json"), encoding="utf-8") as f:
-            case = json.load(f)
+    def __init__(self, name, spacing=2, style="flyteadmin"):
+        case = case_of(name)
         self.kind, self.request = case["kind"], base64.b64decode(case["request_b64"])
-        style = case["styles"]["flyteadmin"]
+        style = case["styles"][style]
         self.data, self.sent = style["data"], style["id_spacing"][str(spacing)]
         self.id, self.nats = self.sent["attributes"]["id"], self.sent["nats"].get("data")
         wire = self.sent["kafka"]
@@ -41,9 +47,11 @@ class Vector:
         return flyte.MESSAGES[self.kind].FromString(self.request)
 
 
-def vectors(spacing=2, names=None):
-    every = sorted(os.path.basename(p)[:-5] for p in glob.glob(os.path.join(ROOT, "spec/golden/flyteadmin/*.json")))
-    return [Vector(name, spacing) for name in names or every]
+EVERY = sorted(os.path.basename(p)[:-5] for p in glob.glob(os.path.join(ROOT, "spec/golden/flyteadmin/*.json")))
+
+
+def vectors(spacing=2, names=None, style="flyteadmin"):
+    return [Vector(name, spacing, style) for name in names or EVERY]
 
 
 def config(broker, topic, pipeline="format: {style: flyteadmin}", publisher=""):
@@ -186,6 +194,40 @@ def test_what_is_written_wins(gateway, broker, topic):
     assert {m.key() for m in got} == {b"flytesnacks:development:f7c2a9d81b5e4"} and len({m.partition() for m in got}) == 1
 
 
+DROPPED = "workflow-name-digit-colon"     # its name makes a source that Go does not parse
+
+
+def test_version_2_has_an_empty_schema_and_what_its_client_drops_is_a_dead_letter(gateway, broker, topic):
+    """Without FlyteAdmin: the events that its records add nothing to."""
+    g = gateway(config(broker, topic, "format: {style: flyteadmin-v2}"))
+    plain = [name for name in EVERY if case_of(name)["styles"].get("flyteadmin-v2", {}).get("enrichment") == {} and name != DROPPED]
+    want = vectors(names=plain, style="flyteadmin-v2")
+    for v in want:
+        post(g, v)
+    dropped = case_of(DROPPED)
+    assert g.post(flyte.REST[dropped["kind"]], base64.b64decode(dropped["request_b64"]), "application/octet-stream")[0] == 200
+    got = kafka.read(broker, topic, len(want))
+    assert len(want) > 3
+    assert sorted((m.key(), m.headers(), m.value()) for m in got) == sorted((v.key, v.headers, v.value) for v in want)
+    assert {dict(m.headers())["ce_jsonschemaurl"] for m in got} == {b""}
+    assert g.settled(len(want) + 1)["fa"]["dead_lettered"] == 1
+    letter, = [json.loads(line) for line in run("dead", "list", "-c", g.config_file, "--json", check=0).stdout.splitlines()]
+    assert letter["reason"] == "invalid_event" and letter["error"].startswith("source")
+
+
+def test_the_documentations_block_sends_three_messages_as_flyteadmin_does(gateway, broker, topic):
+    """But for the broker's address, and the topic, which is the test's own."""
+    kafka.create(broker, topic, partitions=3)
+    g = gateway(here(KAFKA, broker, topic))
+    want = vectors(names=THREE)
+    for v in want:
+        post(g, v)
+    got = kafka.read(broker, topic, 3)
+    assert sorted((m.key(), m.headers(), m.value(), m.partition()) for m in got) == sorted(
+        (v.key, v.headers, v.value, v.partition_of[3]) for v in want)
+    assert all(m.partition() == partition(m.key(), 3) for m in got)
+
+
 def test_raw_requests_of_external_events_tell_their_kind_in_headers(gateway, broker, topic):
     g = gateway(config(broker, topic, "format: {style: flyteadmin-external}"))
     want = vectors(names=THREE)
@@ -255,3 +297,18 @@ def test_http_gets_external_events_as_headers_and_the_request(gateway, webhook):
     assert request.body == v.request and request.headers["content-type"] == "application/protobuf"
     assert request.headers["ce-subject"] == "flyteidl.admin.TaskExecutionEventRequest"
     assert sdk_of_http(request).get_type() == "com.flyte.resource.task"
+
+
+def test_check_refuses_batches_of_what_goes_as_headers(tmp_path):
+    text = ("pipelines:\n  - {name: fa, format: {style: flyteadmin-external}, publisher: {type: http, url: 'http://127.0.0.1:1/',\n"
+            "     batch: {events: 2}}}\n")
+    assert [(line, what) for _, line, _, level, what in check(tmp_path, text, 1) if level == "error"] == [
+        (3, "batch: events of format.mode binary (as style flyteadmin-external has it) go one by one: leave batch.events at 1")]
+    check(tmp_path, text.replace("external", "external, mode: structured"), 0)
+
+
+def test_check_notes_what_departs_from_flyteadmin(tmp_path):
+    text = ("pipelines:\n  - name: fa\n    format: {style: flyteadmin}\n"
+            "    publisher: {type: kafka, brokers: '127.0.0.1:1', topic: t, key: key, properties: {partitioner: random}}\n")
+    assert [(line, column, level, what.split(":")[0]) for _, line, column, level, what in check(tmp_path, text, 0, "--strict")] == [
+        (4, 69, "note", "key"), (4, 100, "note", "properties")]

@@ -94,25 +94,32 @@ TEST(test_kafka_key_is_one_of_four)
 
 /* ---- check ---- */
 
-static const char *check(const char *yaml)
+static const char *check_in(const struct gw_format *f, const char *yaml)
 {
     static char out[2000];
     struct gw_problems p = {.mem = gw_arena_new()};
     struct gw_yaml *y = gw_yaml_parse("f", gw_str_of(yaml), 1, 1, &p);
     struct gw_publish_kafka_conf c = {0};
-    const struct gw_format f = {0};
     size_t n = 0;
 
     CHECK(y);
     gw_fields_read(gw_kafka_fields, y, &c, &p, "publisher");
-    gw_kafka_check(&c, &f, &p, y);
+    gw_kafka_check(&c, f, &p, y);
     out[0] = '\0';
     for (size_t i = 0; i < p.n && n < sizeof(out); i++)
         n += (size_t)snprintf(out + n, sizeof(out) - n, "%d:%d: %s%s\n", p.items[i].line,
-                              p.items[i].column, p.items[i].severity ? "warning: " : "",
+                              p.items[i].column,
+                              p.items[i].severity == GW_PROBLEM_NOTE ? "note: "
+                              : p.items[i].severity                  ? "warning: "
+                                                                     : "",
                               p.items[i].text);
     gw_arena_free(p.mem);
     return out;
+}
+
+static const char *check(const char *yaml)
+{
+    return check_in(&(const struct gw_format){0}, yaml);
 }
 
 #define BASE "brokers: 'a:1,b:2'\ntopic: t\n"
@@ -160,6 +167,27 @@ TEST(test_kafka_check_warns_of_scram_where_librdkafka_cannot)
 
     CHECK(rd_kafka_version() < 0x02060100 ? !strncmp(said, "3:19: warning: sasl.mechanism", 29)
                                           : !*said);
+}
+
+TEST(test_kafka_check_notes_where_it_departs_from_flyteadmin)
+{
+    static const char *const all = BASE "key: key\nproperties:\n  partitioner: murmur2\n";
+    static const char *const same = BASE "key: id\nproperties: {partitioner: fnv1a}\n";
+    struct gw_format f = {.style = GW_STYLE_FLYTEADMIN, .mode = GW_MODE_STRUCTURED};
+
+    CHECK(!strcmp(check_in(&f, all),
+                  "1:1: note: format.mode: structured is sent, FlyteAdmin's messages are binary\n"
+                  "3:6: note: key: FlyteAdmin's is id; with another one messages go to other "
+                  "partitions\n"
+                  "5:16: note: properties: FlyteAdmin's partitioner is fnv1a_random; another one "
+                  "sends messages to other partitions\n"));
+    f.mode = GW_MODE_BINARY;
+    CHECK(!*check_in(&f, same) && !*check_in(&f, BASE));
+    f.style = GW_STYLE_FLYTEADMIN_V2;
+    CHECK(!strncmp(check_in(&f, all), "3:6: note: key", 14));
+    f.style = GW_STYLE_FLYTEADMIN_EXTERNAL;
+    CHECK(!*check_in(&f, all));
+    CHECK(!*check(all));
 }
 
 /* ---- messages ---- */
