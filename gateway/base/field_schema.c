@@ -94,7 +94,8 @@ static void put_type(struct gw_buf *b, const struct gw_field *f)
 
     switch (f->type) {
     case GW_F_STRS:
-        gw_buf_printf(b, "\"anyOf\":[%s,{\"type\":\"array\",\"items\":%s}]", text, text);
+        gw_buf_printf(b, "\"anyOf\":[%s,{\"type\":\"array\",%s\"items\":%s}]", text,
+                      f->required ? "\"minItems\":1," : "", text);
         break;
     case GW_F_MAP:
         gw_buf_printf(b, "\"type\":[\"object\",\"null\"],\"additionalProperties\":%s", text);

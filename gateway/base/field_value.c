@@ -239,14 +239,10 @@ static void split_weakly(const struct gw_field_at *a, struct gw_strs *out)
     }
 }
 
-static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
+static void read_items(const struct gw_field_at *a, struct gw_strs *out)
 {
     struct gw_field_at item = *a;
 
-    if (a->y->type == GW_YAML_MAP) {
-        gw_field_fail_type(a, "a list");
-        return;
-    }
     if (a->f->weak && gw_weak_is_text(a->y)) {
         split_weakly(a, out);
         return;
@@ -267,6 +263,31 @@ static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
         out->items[out->n] = "";
         read_str(&item, &out->items[out->n++]);
     }
+}
+
+/* A list that has to be there has to name something. */
+static void check_named(const struct gw_field_at *a, const struct gw_strs *list)
+{
+    struct gw_field_at item = *a;
+
+    if (list->n == 0)
+        gw_field_fail(a, "names nothing");
+    for (size_t i = 0; i < list->n; i++) {
+        item.y = a->y->type == GW_YAML_SEQ ? &a->y->values[i] : a->y;
+        if (item.y->type == GW_YAML_SCALAR && !item.y->broken && !*list->items[i])
+            gw_field_fail(&item, "an item names nothing");
+    }
+}
+
+static void read_strs(const struct gw_field_at *a, struct gw_strs *out)
+{
+    if (a->y->type == GW_YAML_MAP) {
+        gw_field_fail_type(a, "a list");
+        return;
+    }
+    read_items(a, out);
+    if (a->f->required)
+        check_named(a, out);
 }
 
 static void read_pairs(const struct gw_field_at *a, struct gw_pairs *out)

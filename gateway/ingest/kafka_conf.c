@@ -79,8 +79,8 @@ static void check_topic(const char *topic, struct gw_problems *p, const struct g
         }
         regerror(rc, &pattern, why, sizeof(why));
         PROBLEM(p, at, "topics: \"%.80s\" is no regular expression: %s", topic, why);
-    } else if (!*topic || topic[strspn(topic, legal)] || strlen(topic) > MAX_TOPIC ||
-               !strcmp(topic, ".") || !strcmp(topic, "..")) {
+    } else if (topic[strspn(topic, legal)] || strlen(topic) > MAX_TOPIC || !strcmp(topic, ".") ||
+               !strcmp(topic, "..")) {
         PROBLEM(p, at,
                 "topics: \"%.80s\" is no name of a topic: letters, digits, '.', '_', '-', at most "
                 "249 (a regular expression begins with ^)",

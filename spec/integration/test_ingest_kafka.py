@@ -289,6 +289,8 @@ def test_a_change_of_a_source_needs_a_restart(gateway, broker, topic):
 
 @pytest.mark.parametrize("source,line,said", [
     ("topics: [t]", 2, "brokers"), ("brokers: b", 2, "topics"), ("brokers: b, topics: [t], as: cloudevents", 2, 'did you mean "cloudevent"'),
+    ("brokers: [], topics: [t]", 2, "brokers: names nothing"), ("brokers: b, topics: []", 2, "topics: names nothing"),
+    ("brokers: [b, ''], topics: [t]", 2, "an item names nothing"), ("brokers: b, topics: ['']", 2, "an item names nothing"),
     ("brokers: b, topics: ['a b']", 2, "no name of a topic"), ("brokers: b, topics: ['^(']", 2, "no regular expression"),
     ("brokers: b, topics: [t], group: ''", 2, "group"), ("brokers: b, topics: [t], properties: {group.id: x}", 2, "use the key group"),
     ("brokers: b, topics: [t], properties: {enable.auto.commit: 'true'}", 2, "enable.auto.commit cannot be set"),

@@ -47,14 +47,18 @@ static const struct gw_field variant_fields[] = {
     {"password", GW_F_STR, offsetof(struct variant, password), .secret = 1},
     {"brokers", GW_F_STRS, offsetof(struct variant, brokers), .comma = 1},
     {0}};
+static const struct gw_field named_fields[] = {
+    {"names", GW_F_STRS, offsetof(struct variant, brokers), .required = 1, .comma = 1}, {0}};
 static const struct gw_field no_fields[] = {{0}};
 
 static const struct gw_variant variants[] = {
-    {"file", variant_fields, sizeof(struct variant), "a file"}, {"null", no_fields, 1, NULL}};
+    {"file", variant_fields, sizeof(struct variant), "a file"},
+    {"null", no_fields, 1, NULL},
+    {"named", named_fields, sizeof(struct variant), "a list that has to name something"}};
 
 static const struct gw_variant *variant(size_t i)
 {
-    return i < 2 ? &variants[i] : NULL;
+    return i < sizeof(variants) / sizeof(*variants) ? &variants[i] : NULL;
 }
 
 #define AT(member) offsetof(struct conf, member)
@@ -237,12 +241,17 @@ TEST(test_field_problems_say_what_and_where)
     check_problem("n: 1\n", 1, 1, "nested.name is required");
     check_problem("nested:\n", 1, 8, "nested.name is required");
     check_problem(OK "maybe: 5\n", 2, 8, "maybe: expected a mapping, not \"5\"");
-    check_problem(OK "out: {path: x}\n", 2, 6, "out: type is required, one of file, null");
+    check_problem(OK "out: {path: x}\n", 2, 6, "out: type is required, one of file, null, named");
     check_problem(OK "out: {type: fil}\n", 2, 13,
-                  "out.type: \"fil\" is none of file, null (did you mean \"file\"?)");
+                  "out.type: \"fil\" is none of file, null, named (did you mean \"file\"?)");
     check_problem(OK "out: {type: file}\n", 2, 6, "out.path is required");
     check_problem(OK "out: {type: file, path: x, pth: y}\n", 2, 28,
                   "out: unknown key \"pth\" (did you mean \"path\"?)");
+    check_problem(OK "out: {type: named}\n", 2, 6, "out.names is required");
+    check_problem(OK "out: {type: named, names: []}\n", 2, 27, "out.names: names nothing");
+    check_problem(OK "out: {type: named, names: ' , '}\n", 2, 27, "out.names: names nothing");
+    check_problem(OK "out: {type: named, names: [a, '']}\n", 2, 31,
+                  "out.names: an item names nothing");
     check_problem("- 1\n", 1, 1, "the file: expected a mapping, not a list");
 }
 
