@@ -278,6 +278,17 @@ static void raise_file_limit(void)
     }
 }
 
+/* Memory holds the credentials of what is published to, and what was published. */
+static void dump_no_core(void)
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_CORE, &lim))
+        return;
+    lim.rlim_cur = 0; /* who debugs can raise it again: prlimit --core */
+    (void)setrlimit(RLIMIT_CORE, &lim);
+}
+
 static void want_reload(void *ctx, struct gw_reload *wish)
 {
     struct run *r = ctx;
@@ -389,6 +400,7 @@ static int run(struct gw_config *config, const char *path, const char *ready_fil
     struct gw_err err;
 
     raise_file_limit();
+    dump_no_core();
     r.loop = gw_loop_new();
     r.metrics = gw_metrics_new();
     gw_timer_init(&r.overdue, r.loop, on_overdue);

@@ -107,22 +107,33 @@ static int check_attr(const struct gw_attr *a, enum gw_known_attr known, struct 
     return 0;
 }
 
-int gw_event_check(const struct gw_event *ev, struct gw_err *err)
+static int check(const struct gw_event *ev, int sourceless, struct gw_err *err)
 {
     unsigned seen = 0;
 
     for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
         enum gw_known_attr known = gw_known_attr(a->name);
 
-        if (!a->verbatim && check_attr(a, known, err))
+        if (!a->verbatim && !(sourceless && known == GW_A_SOURCE && !a->text.len) &&
+            check_attr(a, known, err))
             return -1;
         seen |= 1U << known;
     }
     for (int i = GW_A_ID; i <= GW_A_TYPE; i++)
-        if (!(seen & 1U << i))
+        if (!(seen & 1U << i) && !(sourceless && i == GW_A_SOURCE))
             return gw_err_set(err, GW_ERR_REJECT, "%s: missing",
                               ((const char *const[]){"id", "source", "type"})[i]);
     return 0;
+}
+
+int gw_event_check(const struct gw_event *ev, struct gw_err *err)
+{
+    return check(ev, 0, err);
+}
+
+int gw_event_check_but_source(const struct gw_event *ev, struct gw_err *err)
+{
+    return check(ev, 1, err);
 }
 
 static int is_json_type(struct gw_str type)

@@ -79,6 +79,8 @@ const char *gw_attr_text_problem(struct gw_str s);
  * refused; what is verbatim is let be. GW_ERR_REJECT names the attribute: "time: not an RFC 3339
  * …". */
 int gw_event_check(const struct gw_event *ev, struct gw_err *err);
+/* The same, but the source may be empty or not there. */
+int gw_event_check_but_source(const struct gw_event *ev, struct gw_err *err);
 /* datacontenttype says JSON: subtype json or +json, or absent. */
 int gw_event_is_json(const struct gw_event *ev);
 /* The data is JSON text: as such, or as bytes that datacontenttype calls JSON and that are it (they

@@ -26,13 +26,14 @@ static void filter(struct gw_diff_side *s, const char *why)
 
 static void publish(struct gw_diff_side *s, struct gw_event **events, size_t n)
 {
+    const struct gw_publisher_ops *to = gw_publisher_find(s->conf->publisher.type);
     struct gw_err err;
 
     s->end = GW_DIFF_SIDE_PUBLISHED;
     s->events = events;
     s->n = n;
     for (size_t i = 0; s->hooks && i < n; i++)
-        if (gw_event_check(events[i], &err)) {
+        if (gw_event_may_go(to, s->conf->format.style, events[i], &err)) {
             fail(s, "invalid_event", gw_arena_strndup(s->mem, err.msg, strlen(err.msg)));
             return;
         }

@@ -87,6 +87,13 @@ static struct gw_event *make_event(struct gw_worker *w, struct gw_item *it)
 
 /* ---- the messages ---- */
 
+int gw_event_may_go(const struct gw_publisher_ops *to, int style, const struct gw_event *ev,
+                    struct gw_err *err)
+{
+    return to->sourceless && style == GW_STYLE_FLYTEADMIN_V2 ? gw_event_check_but_source(ev, err)
+                                                             : gw_event_check(ev, err);
+}
+
 static int format(struct gw_worker *w, struct gw_item *it, const struct gw_event *ev,
                   struct gw_out *o)
 {
@@ -97,11 +104,12 @@ static int format(struct gw_worker *w, struct gw_item *it, const struct gw_event
     o->item = it;
     o->event = ev;
     o->m.key = it->rec.key;
+    o->m.replay = w->pipeline->replay_number;
     if (!w->conf->unordered)
         o->m.order = it->rec.key_hash;
     else
         o->m.order = gw_hash64((struct gw_str){(const char *)&at, sizeof(at)}) + o->part;
-    if ((w->hooks && gw_event_check(ev, &err)) ||
+    if ((w->hooks && gw_event_may_go(p->ops, w->conf->format.style, ev, &err)) ||
         p->ops->format(p, ev, it->is_flyte ? &it->flyte : NULL, it->mem, &o->m, &err)) {
         gw_item_kill(w, it, err.kind == GW_ERR_TOO_LARGE ? "too_large" : "invalid_event",
                      gw_event_text(ev, "id"), err.msg);

@@ -368,6 +368,7 @@ static int start_worker(struct gw_replay *r, struct gw_err *err)
 
     p->ends = &ends;
     p->replay = r;
+    p->replay_number = (uint64_t)(gw_clock_wall_ns() / 1000000);
     p->component = "replay";
     if (gw_pipeline_run(p, err))
         return -1;

@@ -51,6 +51,7 @@ struct gw_pipeline {
     struct gw_cursor *cursor;
     const struct gw_ends *ends; /* NULL: the cursor */
     void *replay;               /* of the ends */
+    uint64_t replay_number;     /* of the ends: no other replay's; 0: it is none */
     const char *component;      /* in lines for people */
     struct gw_style_conf style;
     struct gw_hook_shared *shared; /* held */
@@ -179,6 +180,10 @@ void gw_worker_close(struct gw_worker *w);        /* the outbox is closed alread
 const char *gw_event_make(const struct gw_style_conf *style, const struct gw_strs *extensions,
                           const struct gw_record *rec, struct gw_flyte_request *request,
                           struct gw_event *ev, struct gw_err *err);
+/* What the hooks made of an event may be sent: it is a CloudEvent, or what FlyteAdmin sends there
+ * all the same. */
+int gw_event_may_go(const struct gw_publisher_ops *to, int style, const struct gw_event *ev,
+                    struct gw_err *err);
 /* What event_types of hooks go by: the record's kind, or that of the request it carries. */
 enum gw_kind gw_event_kind(const struct gw_record *rec, const struct gw_event *ev);
 /* The facts of a Flyte event, also of one that came in as a CloudEvent that carries a request (then

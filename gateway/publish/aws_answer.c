@@ -180,6 +180,14 @@ static void put_clean(struct gw_buf *out, struct gw_str s, size_t max)
     }
 }
 
+/* Behind it, a signature that is not right has the whole request, session token included. */
+static struct gw_str first_line(struct gw_str s)
+{
+    const char *end = s.len ? memchr(s.p, '\n', s.len) : NULL;
+
+    return end ? (struct gw_str){s.p, (size_t)(end - s.p)} : s;
+}
+
 void gw_aws_error_text(const struct gw_aws_error *e, const struct gw_fetch *f, const char *of,
                        struct gw_buf *out)
 {
@@ -191,7 +199,7 @@ void gw_aws_error_text(const struct gw_aws_error *e, const struct gw_fetch *f, c
         put_clean(out, e->code, 80);
         if (e->message.len)
             gw_buf_puts(out, ": ");
-        put_clean(out, e->message, 200);
+        put_clean(out, first_line(e->message), 200);
         gw_buf_printf(out, " (HTTP %d)", e->status);
     } else {
         gw_buf_printf(out, "HTTP %d", e->status);

@@ -14,14 +14,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { FAR_MS = 30000, NEAR_MS = 3000, TOKEN_MAX = 65536 };
+enum { FAR_MS = 30000, NEAR_MS = 3000, TOKEN_MAX = 65536, SKEW_MIN_S = 60 };
 static const char sts_form[] = "application/x-www-form-urlencoded; charset=utf-8";
 
 /* ---- how it ends ---- */
 
+static int have_ended(const struct gw_aws_ask *a)
+{
+    return a->expires_s &&
+           a->expires_s <= gw_clock_wall_ns() / 1000000000 + gw_aws_skew(a->credentials);
+}
+
 static void end(struct gw_aws_ask *a, const char *why)
 {
+    if (!why && have_ended(a)) {
+        (void)snprintf(a->why, sizeof(a->why),
+                       "%s gives keys that have ended already, or our clock is wrong",
+                       a->plan.from);
+        why = a->why;
+    }
     a->running = 0;
     gw_aws_credentials_end(a->credentials, why ? NULL : &a->keys, a->expires_s, why);
     gw_arena_reset(a->mem);
@@ -52,9 +65,53 @@ void gw_aws_ask_refused(struct gw_aws_ask *a, const struct gw_fetch *f, const ch
     gw_aws_ask_fail(a, "", text.failed ? of : text.p);
 }
 
+/* ---- the services' clock ---- */
+
+int gw_aws_is_one_of(struct gw_str code, const char *const *list)
+{
+    for (; *list; list++)
+        if (gw_str_is(code, *list))
+            return 1;
+    return 0;
+}
+
+int gw_aws_is_of_the_clock(struct gw_str code)
+{
+    static const char *const codes[] = {"SignatureDoesNotMatch",
+                                        "RequestTimeTooSkewed",
+                                        "RequestExpired",
+                                        "RequestInTheFuture",
+                                        "InvalidSignatureException",
+                                        "AuthFailure",
+                                        NULL};
+
+    return gw_aws_is_one_of(code, codes);
+}
+
+int gw_aws_clock_was_off(struct gw_aws_credentials *c, const struct gw_fetch *f, int64_t skew_s)
+{
+    const struct gw_str date = gw_fetch_answer_header(f, "date");
+    char text[64];
+    int64_t theirs, off;
+
+    if (gw_aws_skew(c) != skew_s)
+        return 1;
+    if (!date.len || date.len >= sizeof(text))
+        return 0;
+    memcpy(text, date.p, date.len);
+    text[date.len] = '\0';
+    theirs = gw_fetch_date(text);
+    off = theirs - gw_clock_wall_ns() / 1000000000 - skew_s;
+    if (theirs < 0 || (off < SKEW_MIN_S && off > -SKEW_MIN_S))
+        return 0;
+    gw_aws_skew_set(c, skew_s + off);
+    return 1;
+}
+
 /* ---- roles ---- */
 
 static void assume_next(struct gw_aws_ask *a);
+static void post(struct gw_aws_ask *a, int signed_);
 
 static void take_keys(struct gw_aws_ask *a, struct gw_str id, struct gw_str secret,
                       struct gw_str token, struct gw_str expires, const char *of)
@@ -89,8 +146,17 @@ static void on_sts(struct gw_fetch *f)
     struct gw_aws_ask *a = GW_CONTAINER(f, struct gw_aws_ask, far);
     struct gw_str xml = gw_buf_str(&f->answer);
 
+    const int was_off = gw_aws_clock_was_off(a->credentials, f, a->skew_s);
+    struct gw_aws_error e;
+
     if (f->status != 200) {
-        gw_aws_ask_refused(a, f, "STS");
+        gw_aws_error_read(a->mem, f, &e);
+        if (was_off && !a->skewed && gw_aws_is_of_the_clock(e.code)) {
+            a->skewed = 1;
+            post(a, 1);
+        } else {
+            gw_aws_ask_refused(a, f, "STS");
+        }
         return;
     }
     take_keys(a, gw_aws_xml_text(a->mem, xml, "AccessKeyId"),
@@ -121,29 +187,31 @@ static void put_role(struct gw_aws_ask *a, struct gw_buf *form, const char *acti
         gw_buf_printf(form, "&DurationSeconds=%lld", (long long)role->duration_s);
 }
 
-static struct gw_str host_of(const char *url)
+void gw_aws_split_url(const char *url, struct gw_str *host, struct gw_str *path)
 {
-    const char *host = strstr(url, "://");
+    const char *at = strstr(url, "://") + 3;
+    const size_t len = strcspn(at, "/?#");
+    const char *port = !strncasecmp(url, "https:", 6) ? ":443" : ":80";
+    const size_t n = strlen(port);
 
-    host = host ? host + 3 : url;
-    return (struct gw_str){host, strcspn(host, "/?#")};
+    *host = (struct gw_str){at, len};
+    if (len > n && !memcmp(at + len - n, port, n))
+        host->len -= n;
+    *path = (struct gw_str){at + len, strcspn(at + len, "?#")};
 }
 
 static void sign(struct gw_aws_ask *a, struct gw_str body)
 {
-    const struct gw_header headers[] = {{GW_STR("content-type"), gw_str_of(sts_form)},
-                                        {GW_STR("host"), host_of(a->far.url)}};
-    const struct gw_aws_request request = {.method = GW_STR("POST"),
-                                           .path = GW_STR("/"),
-                                           .headers = headers,
-                                           .n_headers = 2,
-                                           .body = body};
+    struct gw_header headers[] = {{GW_STR("content-type"), gw_str_of(sts_form)},
+                                  {GW_STR("host"), GW_STR("")}};
+    struct gw_aws_request request = {
+        .method = GW_STR("POST"), .headers = headers, .n_headers = 2, .body = body};
     const struct gw_aws_scope scope = {.region = gw_str_of(a->region ? a->region : "us-east-1"),
                                        .service = GW_STR("sts"),
-                                       .now = gw_clock_wall_ns() / 1000000000 +
-                                              gw_aws_skew(a->credentials)};
+                                       .now = gw_clock_wall_ns() / 1000000000 + a->skew_s};
     struct gw_aws_signature s;
 
+    gw_aws_split_url(a->far.url, &headers[1].value, &request.path);
     gw_aws_sign(a->mem, &request, &scope, &a->keys, &s);
     gw_fetch_header(&a->far, GW_STR("x-amz-date"), s.date);
     gw_fetch_header(&a->far, GW_STR("authorization"), s.authorization);
@@ -151,11 +219,17 @@ static void sign(struct gw_aws_ask *a, struct gw_str body)
         gw_fetch_header(&a->far, GW_STR("x-amz-security-token"), a->keys.token);
 }
 
-static void post(struct gw_aws_ask *a, const struct gw_buf *form, int signed_)
+static void post(struct gw_aws_ask *a, int signed_)
 {
     a->far.url = gw_aws_endpoint(a->mem, "sts", a->region);
+    if (gw_fetch_url_problem(a->far.url)) {
+        gw_aws_ask_fail(a, "AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL",
+                        gw_fetch_url_problem(a->far.url));
+        return;
+    }
     a->far.method = "POST";
-    a->far.body = gw_buf_str(form);
+    a->far.body = a->form;
+    a->skew_s = gw_aws_skew(a->credentials);
     gw_fetch_headers_clear(&a->far);
     gw_fetch_header(&a->far, GW_STR("content-type"), gw_str_of(sts_form));
     if (signed_)
@@ -174,7 +248,8 @@ static void ask_web_identity(struct gw_aws_ask *a)
     put_role(a, &form, "AssumeRoleWithWebIdentity", a->plan.web);
     gw_buf_puts(&form, "&WebIdentityToken=");
     gw_aws_encode(&form, token);
-    post(a, &form, 0);
+    a->form = gw_buf_str(&form);
+    post(a, 0);
 }
 
 static void assume_next(struct gw_aws_ask *a)
@@ -189,7 +264,8 @@ static void assume_next(struct gw_aws_ask *a)
     a->role = role->next;
     gw_buf_init(&form, SIZE_MAX / 2, a->mem);
     put_role(a, &form, "AssumeRole", role);
-    post(a, &form, 1);
+    a->form = gw_buf_str(&form);
+    post(a, 1);
 }
 
 /* ---- what all need ---- */
@@ -272,6 +348,7 @@ void gw_aws_ask_start(struct gw_aws_ask *a)
     a->running = 1;
     a->why[0] = '\0';
     a->expires_s = 0;
+    a->skewed = 0;
     profiles = gw_aws_profiles_read(a->mem, &err);
     if (!profiles || gw_aws_plan_make(a->mem, profiles, &a->plan, &err)) {
         gw_aws_ask_fail(a, "", err.msg);
@@ -301,7 +378,7 @@ void gw_aws_ask_init(struct gw_aws_ask *a, struct gw_aws_credentials *c, struct 
 void gw_aws_ask_fini(struct gw_aws_ask *a)
 {
     if (a->running)
-        gw_aws_credentials_end(a->credentials, NULL, 0, "given up");
+        gw_aws_credentials_end(a->credentials, NULL, 0, NULL);
     gw_loop_cancel(a->loop, &a->said);
     gw_aws_process_fini(a);
     gw_fetch_fini(&a->far);

@@ -41,6 +41,9 @@ struct gw_aws_ask {
     struct gw_aws_keys keys;
     int64_t expires_s;
     struct gw_str instance_token, instance_role;
+    int skewed;         /* STS was asked again by its own clock */
+    int64_t skew_s;     /* what the last request was signed with */
+    struct gw_str form; /* it */
     char why[GW_AWS_WHY];
 };
 
@@ -66,5 +69,15 @@ struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const ch
 /* The service's URL: AWS_ENDPOINT_URL_<NAME>, AWS_ENDPOINT_URL, else the region's own; on mem.
  * name in lower case. region NULL: of STS the global one. */
 const char *gw_aws_endpoint(struct gw_arena *mem, const char *name, const char *region);
+/* What is signed of a URL: the host as curl sends it, without the scheme's own port, and the path.
+ */
+void gw_aws_split_url(const char *url, struct gw_str *host, struct gw_str *path);
+/* After an answer to a request that was signed with skew_s: 1, if the services' clock turns out to
+ * be another than was thought (what has been found meanwhile counts, too), and ours is corrected.
+ */
+int gw_aws_clock_was_off(struct gw_aws_credentials *c, const struct gw_fetch *f, int64_t skew_s);
+/* An error that says so. */
+int gw_aws_is_of_the_clock(struct gw_str code);
+int gw_aws_is_one_of(struct gw_str code, const char *const *list);
 
 #endif

@@ -2,8 +2,10 @@
 #include "publish/aws_batch.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "publish/messages.h"
+#include "publish/publish_http.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -155,6 +157,14 @@ static void tell_entries(struct gw_aws_send *s, size_t n)
     gw_arena_free(mem);
 }
 
+static int64_t retry_after_ms(const struct gw_aws_call *call)
+{
+    return call->error.status
+               ? gw_http_retry_after_ms(gw_fetch_answer_header(&call->fetch, "retry-after"),
+                                        gw_clock_wall_ns() / 1000000000)
+               : 0;
+}
+
 static void on_done(struct gw_aws_call *call)
 {
     struct gw_aws_send *s = (struct gw_aws_send *)call;
@@ -164,6 +174,7 @@ static void on_done(struct gw_aws_call *call)
     if (!good && call->error.status)
         r.outcome = outcome_of(call->error.code, call->error.message);
     if (!good && r.outcome == GW_TRY_AGAIN) {
+        r.retry_after_ms = retry_after_ms(call);
         end_send(s, &r); /* the rest too: what follows must not overtake */
         return;
     }

@@ -77,6 +77,8 @@ struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_mes
 /* A group or a deduplication id: 1 to 128 printable characters of ASCII; of anything else the
  * SHA-256 in hex. On mem. */
 struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id);
+/* The event's id; of a replay another one, since for five minutes nobody would get it again. */
+struct gw_str gw_aws_dedup_id(struct gw_arena *mem, const struct gw_message *m);
 void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_format *f,
                           struct gw_problems *p, const struct gw_yaml *at);
 int gw_aws_attribute_check(struct gw_str name, struct gw_str value, struct gw_err *err);

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SKEW_MIN_S = 60, URL_MAX = 2048 };
-
 static void go(struct gw_aws_client *c);
 
 /* ---- waiting for keys ---- */
@@ -69,9 +67,8 @@ static void on_give_back(struct gw_task *t)
 
     gw_arena_reset(c->scratch);
     text = gw_aws_credentials_why(c->credentials, c->scratch);
-    if (!c->region)
-        (void)snprintf(why, sizeof(why), "%s: no region: set `region`, AWS_REGION or the profile's",
-                       c->name);
+    if (c->problem)
+        (void)snprintf(why, sizeof(why), "%s: %s", c->name, c->problem);
     else
         (void)snprintf(why, sizeof(why), "AWS credentials: %.*s", (int)text.len, text.p);
     for (call = c->waiting; call; call = call->next)
@@ -82,20 +79,28 @@ static void on_give_back(struct gw_task *t)
         last = call == last ? NULL : last;
         finish(call);
     }
+    go(c);
 }
 
-/* 1: somebody is at it, and `look` or the end of the asking goes on. */
-static int ask_for_keys(struct gw_aws_client *c, uint64_t number, int refused)
+/* For whoever waits: one way or another it goes on. 0: there are newer ones already. */
+static int ask_for_keys(struct gw_aws_client *c)
 {
     int64_t ms = 0;
-    const int rc = gw_aws_credentials_begin(c->credentials, number, refused, &ms);
 
-    if (rc == 1) {
-        c->refused = refused;
+    switch (gw_aws_credentials_begin(c->credentials, 0, 0, &ms)) {
+    case GW_AWS_NEWER:
+        return 0;
+    case GW_AWS_ASK:
         gw_aws_ask_start(&c->ask);
-    } else if (rc == 0 && !refused)
+        break;
+    case GW_AWS_FAILED:
+        gw_loop_post(c->loop, &c->give_back);
+        break;
+    case GW_AWS_WAIT:
+    case GW_AWS_LATER:
         gw_timer_set(&c->look, ms);
-    return rc;
+    }
+    return 1;
 }
 
 /* The old ones go on being used. */
@@ -103,10 +108,8 @@ static void renew_in_time(struct gw_aws_client *c, uint64_t number)
 {
     int64_t ms;
 
-    if (gw_aws_credentials_begin(c->credentials, number, 0, &ms) != 1)
-        return;
-    c->refused = 0;
-    gw_aws_ask_start(&c->ask);
+    if (gw_aws_credentials_begin(c->credentials, number, 0, &ms) == GW_AWS_ASK)
+        gw_aws_ask_start(&c->ask);
 }
 
 static void on_look(struct gw_timer *t)
@@ -126,11 +129,6 @@ static void on_asked(struct gw_aws_ask *a, const char *why)
 
 /* ---- a request ---- */
 
-static int64_t service_time(const struct gw_aws_client *c)
-{
-    return gw_clock_wall_ns() / 1000000000 + gw_aws_skew(c->credentials);
-}
-
 static void sign(struct gw_aws_call *call, const struct gw_aws_keys *keys)
 {
     struct gw_aws_client *c = call->client;
@@ -142,7 +140,7 @@ static void sign(struct gw_aws_call *call, const struct gw_aws_keys *keys)
                                            .n_headers = call->target ? 3 : 2,
                                            .body = call->fetch.body};
     const struct gw_aws_scope scope = {gw_str_of(c->region), gw_str_of(c->service),
-                                       service_time(c)};
+                                       gw_clock_wall_ns() / 1000000000 + call->skew_s};
     struct gw_aws_signature s;
 
     headers[2] = (struct gw_header){GW_STR("x-amz-target"), gw_str_of(call->target)};
@@ -165,15 +163,13 @@ static void go(struct gw_aws_client *c)
         int due;
         uint64_t number;
 
-        gw_arena_reset(c->scratch);
-        number = gw_aws_credentials_get(c->credentials, c->scratch, &keys, &due);
-        if (!c->region) {
+        if (c->problem) {
             gw_loop_post(c->loop, &c->give_back);
             return;
         }
-        if (c->ask.running && (!number || c->refused))
-            return;
-        if (!number && ask_for_keys(c, 0, 0) >= 0)
+        gw_arena_reset(c->scratch);
+        number = gw_aws_credentials_get(c->credentials, c->scratch, &keys, &due);
+        if (!number && (c->ask.running || ask_for_keys(c)))
             return;
         if (!number)
             continue; /* somebody has just got some */
@@ -181,6 +177,7 @@ static void go(struct gw_aws_client *c)
             renew_in_time(c, number);
         call = next_waiting(c);
         call->keys = number;
+        call->skew_s = gw_aws_skew(c->credentials);
         sign(call, &keys);
         gw_fetch_start(&call->fetch);
     }
@@ -188,38 +185,12 @@ static void go(struct gw_aws_client *c)
 
 /* ---- its answer ---- */
 
-static int is_one_of(struct gw_str code, const char *const *list)
-{
-    for (; *list; list++)
-        if (gw_str_is(code, *list))
-            return 1;
-    return 0;
-}
-
-/* The service's clock says another time than ours: 1, and ours is corrected. */
+/* The service's clock says another time than ours: 1, it goes again by that one. */
 static int correct_clock(struct gw_aws_call *call)
 {
-    static const char *const codes[] = {"SignatureDoesNotMatch",
-                                        "RequestTimeTooSkewed",
-                                        "RequestExpired",
-                                        "RequestInTheFuture",
-                                        "InvalidSignatureException",
-                                        "AuthFailure",
-                                        NULL};
-    const struct gw_str date = gw_fetch_answer_header(&call->fetch, "date");
-    char text[64];
-    int64_t theirs, off;
-
-    if (call->skewed || !is_one_of(call->error.code, codes) || !date.len ||
-        date.len >= sizeof(text))
+    if (call->skewed || !gw_aws_is_of_the_clock(call->error.code) ||
+        !gw_aws_clock_was_off(call->client->credentials, &call->fetch, call->skew_s))
         return 0;
-    memcpy(text, date.p, date.len);
-    text[date.len] = '\0';
-    theirs = gw_fetch_date(text);
-    off = theirs - service_time(call->client);
-    if (theirs < 0 || (off < SKEW_MIN_S && off > -SKEW_MIN_S))
-        return 0;
-    gw_aws_skew_set(call->client->credentials, gw_aws_skew(call->client->credentials) + off);
     return call->skewed = 1;
 }
 
@@ -230,10 +201,22 @@ static int renew_keys(struct gw_aws_call *call)
         "ExpiredToken",          "ExpiredTokenException",       "RequestExpired",
         "InvalidClientTokenId",  "UnrecognizedClientException", "InvalidAccessKeyId",
         "SignatureDoesNotMatch", "InvalidSignatureException",   NULL};
+    struct gw_aws_client *c = call->client;
+    int64_t ms;
 
-    if (call->renewed || !is_one_of(call->error.code, codes) ||
-        !ask_for_keys(call->client, call->keys, 1))
+    if (call->renewed || !gw_aws_is_one_of(call->error.code, codes))
         return 0;
+    switch (gw_aws_credentials_begin(c->credentials, call->keys, 1, &ms)) {
+    case GW_AWS_FAILED: /* they were looked for a moment ago */
+    case GW_AWS_LATER:
+        return 0;
+    case GW_AWS_ASK:
+        gw_aws_ask_start(&c->ask);
+        break;
+    case GW_AWS_NEWER:
+    case GW_AWS_WAIT:
+        break;
+    }
     return call->renewed = 1;
 }
 
@@ -253,8 +236,7 @@ static void on_answer(struct gw_fetch *f)
         (void)snprintf(call->why, sizeof(call->why), "%s", text.failed ? c->name : text.p);
         if (correct_clock(call) || renew_keys(call)) {
             wait_for_keys(call);
-            if (!c->ask.running)
-                go(c);
+            go(c);
             return;
         }
     }
@@ -262,20 +244,6 @@ static void on_answer(struct gw_fetch *f)
 }
 
 /* ---- life ---- */
-
-/* What curl sends as Host: without the scheme's own port. */
-static void split_url(struct gw_aws_client *c)
-{
-    const char *host = strstr(c->url, "://") + 3;
-    const size_t len = strcspn(host, "/?#");
-    const char *port = !strncmp(c->url, "https:", 6) ? ":443" : ":80";
-    const size_t n = strlen(port);
-
-    c->host = (struct gw_str){host, len};
-    if (len > n && !memcmp(host + len - n, port, n))
-        c->host.len -= n;
-    c->path = (struct gw_str){host + len, strcspn(host + len, "?#")};
-}
 
 void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const char *service,
                         const char *region, const char *hint, const char *endpoint)
@@ -293,9 +261,14 @@ void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const cha
     region = gw_aws_region(profiles, region, hint);
     c->region = region ? gw_arena_strndup(c->mem, region, strlen(region)) : NULL;
     c->url = endpoint ? endpoint : gw_aws_endpoint(c->mem, service, c->region);
-    if (gw_fetch_url_problem(c->url))
-        c->url = gw_arena_printf(c->mem, "https://%s.invalid", service).p;
-    split_url(c);
+    if (!c->region)
+        c->problem = "no region: set `region`, AWS_REGION or the profile's";
+    else if (gw_fetch_url_problem(c->url))
+        c->problem = gw_arena_printf(c->mem, "AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL: %s", c->name,
+                                     gw_fetch_url_problem(c->url))
+                         .p;
+    else
+        gw_aws_split_url(c->url, &c->host, &c->path);
     c->conf = (struct gw_fetch_conf){.timeout_ms = GW_AWS_CALL_MS,
                                      .ca = getenv("AWS_CA_BUNDLE"),
                                      .verify = 1,

@@ -16,14 +16,14 @@ struct gw_aws_client {
     struct gw_loop *loop;
     const char *service; /* "sns", "sqs" */
     const char *name;    /* "SNS", for errors */
-    const char *region;  /* NULL: nobody says; each call fails and says so */
+    const char *region;
     const char *url;     /* where requests go: the endpoint, with a path */
+    const char *problem; /* NULL, or why no call can be made: no region, no URL */
     struct gw_str host, path;
     struct gw_fetch_conf conf;
     struct gw_fetcher *fetcher;
     struct gw_aws_credentials *credentials;
     struct gw_aws_ask ask;
-    int refused; /* keys are being asked for because a service did not take the old ones */
     struct gw_aws_call *waiting, **waiting_last;
     struct gw_timer look;
     struct gw_task give_back; /* those that wait cannot go */
@@ -41,7 +41,8 @@ struct gw_aws_call {
     struct gw_aws_error error;
     char why[GW_AWS_WHY];
 
-    uint64_t keys; /* the number of those it was signed with */
+    uint64_t keys;  /* the number of those it was signed with */
+    int64_t skew_s; /* what it was signed with */
     int renewed, skewed, queued;
 };
 

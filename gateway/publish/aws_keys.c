@@ -25,6 +25,7 @@ struct gw_aws_credentials {
     int has_token;
     uint64_t number;            /* of the keys; 0: there are none */
     uint64_t given;             /* the last number */
+    uint64_t refused;           /* of keys that nobody gets while others are asked for; 0: none */
     int64_t renew_ms, end_ms;   /* monotonic */
     int64_t begun_ms, ended_ms; /* of an asking; begun_ms 0: none is under way */
     int64_t skew_s;
@@ -95,7 +96,7 @@ uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *m
     uint64_t number;
 
     pthread_mutex_lock(&c->lock);
-    number = now < c->end_ms ? c->number : 0;
+    number = now < c->end_ms && c->number != c->refused ? c->number : 0;
     *due = now >= c->renew_ms;
     *out = (struct gw_aws_keys){0};
     if (number) {
@@ -109,27 +110,30 @@ uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *m
 }
 
 /* Under the lock. */
-static int may_begin(struct gw_aws_credentials *c, uint64_t number, int refused, int64_t *ms)
+static enum gw_aws_turn may_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
+                                  int64_t *ms)
 {
     const int64_t now = gw_mono_ms();
     const int64_t pause = refused ? REFUSED_MS : AGAIN_MS;
+    const int asked = c->begun_ms && now - c->begun_ms < ASK_MS;
 
-    if (c->number && c->number != number && now < c->renew_ms)
-        return -1;
-    *ms = LOOK_MS;
-    if (c->begun_ms && now - c->begun_ms < ASK_MS)
-        return 0;
-    *ms = c->ended_ms ? c->ended_ms + pause - now : 0;
-    if (*ms > 0)
-        return 0;
+    if (c->number && c->number != number && c->number != c->refused && now < c->renew_ms)
+        return GW_AWS_NEWER;
+    *ms = !asked && c->ended_ms ? c->ended_ms + pause - now : LOOK_MS;
+    if (!asked && c->ended_ms && *ms > 0)
+        return c->why.len ? GW_AWS_FAILED : GW_AWS_LATER;
+    if (refused)
+        c->refused = number;
+    if (asked)
+        return GW_AWS_WAIT;
     c->begun_ms = now;
-    return 1;
+    return GW_AWS_ASK;
 }
 
-int gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
-                             int64_t *ms)
+enum gw_aws_turn gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number,
+                                          int refused, int64_t *ms)
 {
-    int rc;
+    enum gw_aws_turn rc;
 
     pthread_mutex_lock(&c->lock);
     rc = may_begin(c, number, refused, ms);
@@ -147,7 +151,8 @@ static void set(struct gw_buf *b, struct gw_str text)
 static void take(struct gw_aws_credentials *c, const struct gw_aws_keys *keys, int64_t expires_s,
                  int64_t now)
 {
-    const int64_t life = expires_s ? expires_s * 1000 - gw_clock_wall_ns() / 1000000 : 0;
+    const int64_t wall = gw_clock_wall_ns() / 1000000 + c->skew_s * 1000;
+    const int64_t life = expires_s ? expires_s * 1000 - wall : 0;
     const int64_t left = life - MARGIN_MS;
 
     set(&c->id, keys->id);
@@ -167,10 +172,12 @@ void gw_aws_credentials_end(struct gw_aws_credentials *c, const struct gw_aws_ke
 
     pthread_mutex_lock(&c->lock);
     c->begun_ms = 0;
-    c->ended_ms = now;
+    c->refused = 0;
+    if (keys || why)
+        c->ended_ms = now;
     if (keys)
         take(c, keys, expires_s, now);
-    else
+    else if (why)
         set(&c->why, gw_str_of(why));
     pthread_mutex_unlock(&c->lock);
 }

@@ -46,6 +46,14 @@ struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
     return gw_buf_str(&hex);
 }
 
+struct gw_str gw_aws_dedup_id(struct gw_arena *mem, const struct gw_message *m)
+{
+    if (!m->replay)
+        return gw_aws_fifo_id(mem, m->event_id);
+    return gw_aws_fifo_id(mem, gw_arena_printf(mem, "%.*s:r%llu", (int)m->event_id.len,
+                                               m->event_id.p, (unsigned long long)m->replay));
+}
+
 /* ---- the subject ---- */
 
 /* One line of printable ASCII that SNS takes, as near to it as can be; p NULL: nothing is left. */

@@ -76,9 +76,9 @@ static void on_end(struct gw_watch *w, int what)
     int status = 0;
 
     (void)what;
+    kill(-a->process.pid, SIGKILL); /* what it left behind; before its number is free for others */
     while (waitpid(a->process.pid, &status, 0) < 0 && errno == EINTR)
         ;
-    kill(-a->process.pid, SIGKILL); /* what it left behind */
     a->process.pid = -1;
     let_go(&a->process);
     finish(a, status);
@@ -107,6 +107,7 @@ static int spawn(struct gw_aws_ask *a, int to)
     char *const argv[] = {sh, flag, command, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
+    sigset_t none, all;
     pid_t pid;
     int rc;
 
@@ -114,7 +115,12 @@ static int spawn(struct gw_aws_ask *a, int to)
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, to, 1);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+    sigemptyset(&none); /* a worker blocks every signal, and the process ignores some */
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                        POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attr, 0);
     rc = posix_spawn(&pid, "/bin/sh", &files, &attr, argv, environ);
     posix_spawn_file_actions_destroy(&files);

@@ -49,7 +49,7 @@ static void put_entry(const struct gw_aws_publisher *p, const struct gw_message 
     if (p->conf->dedup)
         return;
     gw_buf_printf(out, "%sMessageDeduplicationId", at);
-    put_value(out, gw_aws_fifo_id(p->client.scratch, m->event_id));
+    put_value(out, gw_aws_dedup_id(p->client.scratch, m));
 }
 
 static void sns_put(const struct gw_aws_publisher *p, const struct gw_message *m, size_t n,
@@ -178,6 +178,7 @@ const struct gw_publisher_ops gw_publish_sns = {
     .help = "Amazon SNS: standard and FIFO topics.",
     .fields = fields,
     .conf_size = sizeof(struct gw_aws_publish_conf),
+    .sourceless = 1,
     .routing = &sns_routing,
     .check = sns_check,
     .same = gw_aws_same,

@@ -50,8 +50,7 @@ static void sqs_put(const struct gw_aws_publisher *p, const struct gw_message *m
         if (gw_aws_is_fifo(gw_aws_topic(p, m))) {
             put_member(out, "MessageGroupId", m->key);
             if (!p->conf->dedup)
-                put_member(out, "MessageDeduplicationId",
-                           gw_aws_fifo_id(p->client.scratch, m->event_id));
+                put_member(out, "MessageDeduplicationId", gw_aws_dedup_id(p->client.scratch, m));
         }
         gw_buf_putc(out, '}');
     }
@@ -192,6 +191,7 @@ const struct gw_publisher_ops gw_publish_sqs = {
     .help = "Amazon SQS: standard and FIFO queues.",
     .fields = fields,
     .conf_size = sizeof(struct gw_aws_publish_conf),
+    .sourceless = 1,
     .routing = &sqs_routing,
     .check = sqs_check,
     .same = gw_aws_same,

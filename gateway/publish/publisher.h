@@ -48,6 +48,7 @@ struct gw_message {
     size_t bytes;      /* on the wire: body, key, headers, framing; set by format */
     uint64_t order;    /* hash of the event's key: messages of one order arrive in order */
     uint32_t attempts; /* counted by the pipeline */
+    uint64_t replay;   /* 0: none; of all messages of one replay the same number, of no other */
     int mark;
 };
 
@@ -95,6 +96,8 @@ struct gw_publisher_ops {
     const char *name, *help;       /* name as in the configuration: publisher.type */
     const struct gw_field *fields; /* its keys; offsets into the conf that open gets */
     size_t conf_size;
+    /* FlyteAdmin's v2 sends events there whose source is empty (Go could not parse it). */
+    int sourceless;
     const struct gw_routing *routing; /* what moongate.route means here (event/route.h) */
     /* What the table cannot say (keys that exclude each other, a forbidden property). NULL: all
      * said. */

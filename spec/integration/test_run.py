@@ -64,6 +64,13 @@ def test_log_level_leaves_out_the_rest(gateway):
     assert g.log() == ""
 
 
+def test_a_crash_leaves_no_core_with_what_memory_held(gateway):
+    g = gateway()
+    with open(f"/proc/{g.process.pid}/limits", encoding="ascii") as f:
+        limit = next(line.split() for line in f if line.startswith("Max core file size"))
+    assert limit[4] == "0", limit
+
+
 def test_a_memory_log_says_that_nothing_survives(gateway):
     g = gateway("log: {type: memory}\n" + FILE)
     assert any(logfmt(x)["level"] == "warn" for x in g.log().splitlines())

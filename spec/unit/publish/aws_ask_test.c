@@ -1,10 +1,12 @@
 /* Credentials from each source, from a server in this process that answers as AWS's do. */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "event/format.h"
 #include "http_server.h"
 #include "publish/aws_ask.h"
 #include "test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,7 +87,7 @@ static void ask_them(struct asking *t, const struct reply *answers, const char *
     t->mem = gw_arena_new();
     gw_aws_ask_init(&t->ask, t->credentials, t->loop);
     t->ask.ended = on_ended;
-    CHECK(gw_aws_credentials_begin(t->credentials, 0, 0, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(t->credentials, 0, 0, &ms) == GW_AWS_ASK);
     gw_aws_ask_start(&t->ask);
     CHECK(!t->ended);
     while (!t->ended)
@@ -357,27 +359,28 @@ TEST(test_aws_keys_are_asked_for_by_one_and_renewed_before_their_end)
     CHECK(gw_aws_credentials_hold() == c);
     gw_aws_credentials_drop(c);
     CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == 1);
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == 0 && ms > 0);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT && ms > 0);
     gw_aws_credentials_end(c, NULL, 0, "no");
     CHECK(gw_str_is(gw_aws_credentials_why(c, mem), "no"));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == 0 && ms == 1000); /* at most once a second */
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_FAILED &&
+          ms == 1000); /* once a second */
     pass(1);
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
     gw_aws_credentials_end(c, &keys, wall_ns / 1000000000 + 3600, NULL);
     number = gw_aws_credentials_get(c, mem, &got, &due);
     CHECK(number && !due && gw_str_is(got.id, "A"));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == -1);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_NEWER);
     pass(1799);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && !due);
     pass(1); /* half its life, which is before the last five minutes */
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && due);
-    CHECK(gw_aws_credentials_begin(c, number, 0, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(c, number, 0, &ms) == GW_AWS_ASK);
     gw_aws_credentials_end(c, NULL, 0, "away");
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && due); /* they are still good */
     pass(1800);
     CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
     gw_aws_credentials_end(c, &keys, wall_ns / 1000000000 + 400, NULL);
     pass(99);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) && !due);
@@ -398,13 +401,147 @@ TEST(test_aws_keys_that_were_refused_are_read_again_after_a_while)
     int due;
 
     gw_clock_mono_ns = mono;
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
     gw_aws_credentials_end(c, &keys, 0, NULL);
     number = gw_aws_credentials_get(c, mem, &got, &due);
     pass(4);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == 0 && ms == 1000);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_LATER && ms == 1000);
     pass(1);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == 1);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
     gw_arena_free(mem);
     gw_aws_credentials_drop(c);
+}
+
+TEST(test_aws_keys_that_were_refused_are_nobodys_while_others_are_asked_for)
+{
+    const struct gw_aws_keys keys = {GW_STR("A"), GW_STR("S"), {0}};
+    struct gw_aws_credentials *c = gw_aws_credentials_hold();
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_aws_keys got;
+    uint64_t number;
+    int64_t ms;
+    int due;
+
+    gw_clock_mono_ns = mono;
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    gw_aws_credentials_end(c, &keys, 0, NULL);
+    number = gw_aws_credentials_get(c, mem, &got, &due);
+    pass(5);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_WAIT);
+    CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT);
+    gw_aws_credentials_end(c, NULL, 0, "no");
+    CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number); /* better than none */
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_FAILED);
+    pass(5);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    gw_aws_credentials_end(c, NULL, 0, NULL); /* given up: nobody waits for it */
+    pass(5);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    gw_aws_credentials_end(c, &keys, 0, NULL);
+    CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number + 1);
+    gw_arena_free(mem);
+    gw_aws_credentials_drop(c);
+}
+
+/* 2001-09-09T01:46:40Z is what wall_ns begins with. */
+TEST(test_aws_ask_keys_that_have_ended_are_a_failure_that_is_told)
+{
+    static const struct reply old[] = {
+        {"GET", "/old", "200 OK",
+         "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\",\"Expiration\":\"2001-09-09T01:46:"
+         "39Z\"}"},
+        {0}};
+    struct asking t;
+
+    gw_clock_wall_ns = wall;
+    wall_ns = 1000000000000000000;
+    ask_them(&t, old, (const char *const[]){"AWS_CONTAINER_CREDENTIALS_FULL_URI=@/old", NULL});
+    CHECK(failed(&t, "the container gives keys that have ended already, or our clock is wrong"));
+    done(&t);
+}
+
+/* Our clock is two hours fast: STS says so, and its keys are good by its clock. */
+TEST(test_aws_ask_believes_the_clock_of_sts)
+{
+    static const struct reply sts[] = {
+        {"POST", "/", "200 OK\r\nDate: Sat, 08 Sep 2001 23:46:40 GMT",
+         "<R><AccessKeyId>W</AccessKeyId><SecretAccessKey>S</SecretAccessKey><SessionToken>T"
+         "</SessionToken><Expiration>2001-09-09T00:46:40Z</Expiration></R>"},
+        {0}};
+    static const struct reply refusal[] = {
+        {"POST", "/", "403 Forbidden\r\nDate: Sat, 08 Sep 2001 23:46:40 GMT",
+         "<E><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></E>"},
+        {0}};
+    struct asking t;
+
+    gw_clock_wall_ns = wall;
+    wall_ns = 1000000000000000000;
+    write_file("token", "t");
+    ask_them(&t, sts,
+             (const char *const[]){"AWS_WEB_IDENTITY_TOKEN_FILE=token", "AWS_ROLE_ARN=r",
+                                   "AWS_ENDPOINT_URL=@", NULL});
+    CHECK(has(&t, "W S T") && gw_aws_skew(t.credentials) == -7200);
+    done(&t);
+    write_file("credentials", "[base]\naws_access_key_id=BASE\naws_secret_access_key=B\n");
+    write_file("config", "[profile p]\nrole_arn=arn:p\nsource_profile=base\n");
+    ask_them(&t, refusal, (const char *const[]){"AWS_PROFILE=p", "AWS_ENDPOINT_URL=@", NULL});
+    CHECK(n_seen == 2 && asked(0, "x-amz-date: 20010909T014640Z"));
+    CHECK(asked(1, "x-amz-date: 20010908T234640Z"));
+    CHECK(failed(&t, "STS: SignatureDoesNotMatch: Signature expired (HTTP 403)"));
+    done(&t);
+}
+
+TEST(test_aws_ask_signs_the_path_and_the_port_of_an_endpoint)
+{
+    static const struct reply sts[] = {{"POST", "/sts/v1/", "200 OK", STS("R")}, {0}};
+    const struct gw_aws_keys keys = {GW_STR("BASE"), GW_STR("B"), {0}};
+    struct gw_header headers[] = {
+        {GW_STR("content-type"), GW_STR("application/x-www-form-urlencoded; charset=utf-8")},
+        {GW_STR("host"), GW_STR("")}};
+    struct gw_aws_request r = {.method = GW_STR("POST"), .headers = headers, .n_headers = 2};
+    struct gw_aws_signature s;
+    struct asking t;
+
+    gw_clock_wall_ns = wall;
+    wall_ns = 1000000000000000000;
+    write_file("credentials", "[base]\naws_access_key_id=BASE\naws_secret_access_key=B\n");
+    write_file("config", "[profile p]\nrole_arn=arn:p\nsource_profile=base\n");
+    ask_them(&t, sts,
+             (const char *const[]){"AWS_PROFILE=p", "AWS_ENDPOINT_URL_STS=@/sts/v1/", NULL});
+    CHECK(has(&t, "R S&! T"));
+    gw_aws_split_url(getenv("AWS_ENDPOINT_URL_STS"), &headers[1].value, &r.path);
+    CHECK(gw_str_is(r.path, "/sts/v1/"));
+    CHECK(strstr(seen[0],
+                 gw_arena_printf(t.mem, "%.*s\r\n", (int)headers[1].value.len, headers[1].value.p)
+                     .p)); /* as it was sent */
+    r.body = gw_str_of(strchr(strstr(seen[0], "\nAction") + 1, 'A'));
+    gw_aws_sign(
+        t.mem, &r,
+        &(const struct gw_aws_scope){GW_STR("us-east-1"), GW_STR("sts"), wall_ns / 1000000000},
+        &keys, &s);
+    CHECK(asked(0, gw_arena_printf(t.mem, "%.*s", (int)s.authorization.len, s.authorization.p).p));
+    done(&t);
+    gw_aws_split_url("https://h:443/a/b?c", &headers[1].value, &r.path);
+    CHECK(gw_str_is(headers[1].value, "h") && gw_str_is(r.path, "/a/b"));
+    gw_aws_split_url("https://h:80", &headers[1].value, &r.path);
+    CHECK(gw_str_is(headers[1].value, "h:80") && !r.path.len);
+}
+
+TEST(test_aws_ask_process_has_signals_as_a_shell_has_them)
+{
+    static const struct reply none[] = {{0}};
+    struct asking t;
+    sigset_t all;
+
+    write_file("config", "[default]\ncredential_process = printf '{\"AccessKeyId\":\"%s-%s\","
+                         "\"SecretAccessKey\":\"S\"}' $(grep SigBlk /proc/self/status | cut -f2) "
+                         "$(sh -c 'kill -PIPE $$'; echo $?)\n");
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    ask_them(&t, none, (const char *const[]){"PATH=/usr/bin:/bin", NULL});
+    CHECK(has(&t, "0000000000000000-141 S "));
+    done(&t);
 }

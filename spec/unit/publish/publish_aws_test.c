@@ -10,8 +10,10 @@
 #include "publish/publisher.h"
 #include "test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { MOST = 12, ANSWERS = 8, BODY = 16384 };
@@ -66,7 +68,9 @@ struct sender {
     struct gw_message m[MOST];
     enum gw_outcome outcome[MOST];
     char why[MOST][GW_AWS_WHY];
+    int64_t retry_after_ms;
     int n_results;
+    int again; /* a result makes the message go again at once, so often */
 };
 
 static void on_result(void *ctx, struct gw_message *m, const struct gw_result *r)
@@ -77,7 +81,13 @@ static void on_result(void *ctx, struct gw_message *m, const struct gw_result *r
     CHECK(!s->outcome[i]);
     s->outcome[i] = r->outcome;
     snprintf(s->why[i], sizeof(s->why[i]), "%s", r->why ? r->why : "");
+    s->retry_after_ms = r->retry_after_ms;
     s->n_results++;
+    if (s->again && s->again--) {
+        s->outcome[i] = 0;
+        m->next = NULL;
+        gw_publisher_send(s->p, m);
+    }
 }
 
 static void open_it(struct sender *s, const char *type, const char *to)
@@ -466,5 +476,180 @@ TEST(test_publish_aws_regions_and_topics_of_others_go_in_calls_of_their_own)
         gw_loop_turn(s.loop, 1);
     CHECK(n_requests == 2 && posted(0, "%3A1%3At&") && posted(1, "%3A1%3Aother&"));
     CHECK(s.outcome[0] == GW_DELIVERED && s.outcome[3] == GW_DELIVERED);
+    close_it(&s);
+}
+
+/* ---- what others do meanwhile ---- */
+
+static void send_one(struct sender *s, int i)
+{
+    struct gw_err err;
+
+    s->outcome[i] = 0;
+    CHECK(!format_it(s, i, event_of(s, "a"), &err));
+    gw_publisher_send(s->p, &s->m[i]);
+}
+
+static void until(struct sender *s, int n)
+{
+    while (s->n_results < n)
+        gw_loop_turn(s->loop, 1);
+}
+
+TEST(test_publish_aws_a_refused_call_waits_for_the_keys_that_another_worker_asks_for)
+{
+    const struct gw_aws_keys fresh = {GW_STR("AKIDNEW"), GW_STR("S"), {0}};
+    struct gw_aws_credentials *c = gw_aws_credentials_hold();
+    struct sender s;
+    int64_t ms;
+
+    answers[0] = answers[2] = http("200 OK", RESULT(GOOD("0"), ""));
+    answers[1] = http("403 Forbidden", XML_ERROR("ExpiredToken", "it has ended"));
+    n_answers = 3;
+    open_it(&s, "sns", topic);
+    send_them(&s, 1);
+    real_mono = gw_clock_mono_ns;
+    later_ns = 6LL * 1000000000;
+    gw_clock_mono_ns = later_mono;
+    s.n_results = 0;
+    send_one(&s, 0); /* it goes with the old keys */
+    CHECK(gw_aws_credentials_begin(c, 1, 1, &ms) == GW_AWS_ASK);
+    while (!((struct gw_aws_publisher *)s.p)->client.waiting)
+        gw_loop_turn(s.loop, 1);
+    CHECK(n_requests == 2 && !s.n_results);
+    gw_aws_credentials_end(c, &fresh, 0, NULL);
+    until(&s, 1);
+    CHECK(s.outcome[0] == GW_DELIVERED && n_requests == 3);
+    CHECK(strstr(heads[1], "Credential=AKIDTEST/") && strstr(heads[2], "Credential=AKIDNEW/"));
+    close_it(&s);
+    gw_aws_credentials_drop(c);
+    gw_clock_mono_ns = real_mono;
+}
+
+TEST(test_publish_aws_a_call_signed_by_the_wrong_clock_goes_again_though_another_corrected_it)
+{
+    struct sender s;
+
+    answers[0] = answers[2] = http("200 OK", RESULT(GOOD("0"), ""));
+    answers[1] = http("403 Forbidden", XML_ERROR("RequestTimeTooSkewed", "no"));
+    n_answers = 3;
+    open_it(&s, "sns", topic);
+    send_them(&s, 1);
+    s.n_results = 0;
+    send_one(&s, 0);
+    gw_aws_skew_set(((struct gw_aws_publisher *)s.p)->client.credentials, 7200);
+    until(&s, 1);
+    CHECK(s.outcome[0] == GW_DELIVERED && n_requests == 3);
+    close_it(&s);
+}
+
+/* What is sent again out of a result waits behind others for keys: it is not forgotten. */
+TEST(test_publish_aws_nothing_waits_for_keys_for_ever)
+{
+    struct sender s;
+
+    open_it(&s, "sns", topic);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "none", 1);
+    setenv("AWS_CONFIG_FILE", "none", 1);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    s.again = 1;
+    send_one(&s, 0);
+    send_one(&s, 1);
+    until(&s, 3);
+    CHECK(s.outcome[0] == GW_TRY_AGAIN && s.outcome[1] == GW_TRY_AGAIN && !n_requests);
+    close_it(&s);
+}
+
+static void write_config(const char *text)
+{
+    FILE *f = fopen("config", "w");
+
+    CHECK(f && fputs(text, f) >= 0 && !fclose(f));
+}
+
+TEST(test_publish_aws_closes_while_keys_are_asked_for_and_others_ask_then)
+{
+    struct gw_aws_credentials *c = gw_aws_credentials_hold();
+    struct sender s;
+    int64_t ms;
+
+    open_it(&s, "sns", topic);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    setenv("HOME", ".", 1);
+    setenv("AWS_CONFIG_FILE", "config", 1);
+    write_config("[default]\ncredential_process = sleep 1000\n");
+    send_one(&s, 0);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT);
+    close_it(&s);
+    CHECK(s.n_results == 1 && s.outcome[0] == GW_TRY_AGAIN);
+    CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* the command is gone, and reaped */
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    gw_aws_credentials_drop(c);
+}
+
+TEST(test_publish_aws_an_endpoint_that_is_no_url_is_named)
+{
+    struct sender s;
+
+    open_it(&s, "sns", topic);
+    gw_publisher_close(s.p);
+    s.conf.endpoint = NULL;
+    setenv("AWS_ENDPOINT_URL", "localhost:4566", 1);
+    s.p = gw_publisher_find("sns")->open(&s.conf, &s.format, s.loop, NULL);
+    s.p->result = on_result;
+    s.p->ctx = &s;
+    send_one(&s, 0);
+    until(&s, 1);
+    CHECK(s.outcome[0] == GW_TRY_AGAIN && !n_requests);
+    CHECK(strstr(s.why[0], "SNS: AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL: "));
+    close_it(&s);
+}
+
+TEST(test_publish_aws_shows_nothing_of_the_request_that_a_refusal_quotes)
+{
+    struct sender s;
+
+    answers[0] = http("403 Forbidden",
+                      XML_ERROR("SignatureDoesNotMatch", "No match.\n\nThe Canonical String should "
+                                                         "be\nx-amz-security-token:TOKEN"));
+    n_answers = 1;
+    open_it(&s, "sns", topic);
+    send_them(&s, 1);
+    CHECK(!strcmp(s.why[0], "SNS: SignatureDoesNotMatch: No match. (HTTP 403)"));
+    close_it(&s);
+}
+
+TEST(test_publish_aws_retry_after_is_handed_on)
+{
+    struct sender s;
+
+    answers[0] = http("503 Service Unavailable\r\nRetry-After: 7", "");
+    n_answers = 1;
+    open_it(&s, "sqs", queue);
+    send_them(&s, 1);
+    CHECK(s.outcome[0] == GW_TRY_AGAIN && s.retry_after_ms == 7000);
+    close_it(&s);
+}
+
+TEST(test_publish_aws_a_replay_is_no_repeat_of_a_fifo_topic)
+{
+    char id[GW_AWS_WHY];
+    struct gw_message m = {.event_id = GW_STR("a"), .replay = 7};
+    struct sender s;
+    struct gw_err err;
+
+    answers[0] = http("200 OK", RESULT(GOOD("0"), ""));
+    answers[1] = http("200 OK", "{\"Successful\":[{\"Id\":\"0\"}]}");
+    n_answers = 2;
+    open_it(&s, "sns", "arn:aws:sns:eu-1:1:t.fifo");
+    CHECK(!format_it(&s, 0, event_of(&s, "a"), &err));
+    s.m[0].replay = 7;
+    gw_publisher_send(s.p, &s.m[0]);
+    until(&s, 1);
+    CHECK(posted(0, ".MessageDeduplicationId=a%3Ar7"));
+    memset(id, 'x', sizeof(id));
+    m.event_id = (struct gw_str){id, 127};
+    CHECK(gw_aws_dedup_id(s.mem, &m).len == 64); /* too long with what is added */
     close_it(&s);
 }
