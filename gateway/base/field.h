@@ -75,10 +75,12 @@ struct gw_field {
     size_t size;                   /* of the nested struct */
     const struct gw_variant *(*variant)(size_t i); /* GW_F_UNION: NULL past the last */
     const char *alias;                             /* another spelling, case-insensitive */
-    unsigned required : 1; /* GW_F_STRS: with an item at least, and none that is empty */
-    unsigned secret : 1;   /* never shown; a twin NAME_file takes a path whose content it is */
-    unsigned comma : 1;    /* GW_F_STRS: a scalar is split at commas */
-    unsigned pointer : 1;  /* GW_F_TABLE: see above */
+    const char *const *theirs; /* GW_F_TABLE: in the schema a mapping with one of these and none of
+                                  its own keys may hold anything; NULL-terminated */
+    unsigned required : 1;     /* GW_F_STRS: with an item at least, and none that is empty */
+    unsigned secret : 1;       /* never shown; a twin NAME_file takes a path whose content it is */
+    unsigned comma : 1;        /* GW_F_STRS: a scalar is split at commas */
+    unsigned pointer : 1;      /* GW_F_TABLE: see above */
     unsigned weak : 1;  /* a scalar, or GW_F_STRS: as FlyteAdmin reads it (base/weak.h), "1" is true
                            and true is 1; a text is split at commas, white space stays */
     unsigned path : 1;  /* GW_F_STR, GW_F_STRS: relative to the file it stands in */

@@ -88,6 +88,37 @@ static void put_scalar(struct gw_buf *b, const struct gw_field *f)
     }
 }
 
+/* One of the names stands in the object. */
+static void put_one_of(struct gw_buf *b, const char *const *names)
+{
+    gw_buf_puts(b, "\"anyOf\":[");
+    for (size_t i = 0; names[i]; i++)
+        gw_buf_printf(b, "%s{\"required\":[\"%s\"]}", i ? "," : "", names[i]);
+    gw_buf_putc(b, ']');
+}
+
+/* A mapping with one of their keys and none of ours is theirs, and may hold anything. */
+static void put_table(struct gw_buf *b, const struct gw_field *f)
+{
+    const char *ours[64];
+    size_t n = 0;
+
+    if (!f->theirs) {
+        put_fields(b, f->fields, NULL);
+        return;
+    }
+    gw_buf_puts(b, "\"anyOf\":[{");
+    put_fields(b, f->fields, NULL);
+    gw_buf_puts(b, "},{\"type\":\"object\",");
+    put_one_of(b, f->theirs);
+    for (const struct gw_field *of = f->fields; of->name && n < 63; of++)
+        ours[n++] = of->name;
+    ours[n] = NULL;
+    gw_buf_puts(b, ",\"not\":{");
+    put_one_of(b, ours);
+    gw_buf_puts(b, "}}]");
+}
+
 static void put_type(struct gw_buf *b, const struct gw_field *f)
 {
     static const char text[] = "{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}";
@@ -105,7 +136,7 @@ static void put_type(struct gw_buf *b, const struct gw_field *f)
                     "\"type\":[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"]");
         break;
     case GW_F_TABLE:
-        put_fields(b, f->fields, NULL);
+        put_table(b, f);
         break;
     case GW_F_TABLES:
         gw_buf_puts(b, "\"type\":[\"array\",\"null\"],\"items\":{");

@@ -61,13 +61,13 @@ static const struct gw_field fields[] = {
      .help = "Where events come in. Absent: gRPC and HTTP on their defaults; else what it lists.",
      .fields = gw_ingest_fields, .size = sizeof(struct gw_ingest_conf), .pointer = 1},
     {"admin", GW_F_TABLE, offsetof(struct file, conf.admin), .help = "Health, metrics and the API.",
-     .fields = gw_admin_fields, .size = sizeof(struct gw_admin_conf)},
+     .fields = gw_admin_fields, .size = sizeof(struct gw_admin_conf), .theirs = gw_foreign_admin},
     {"log", GW_F_TABLE, offsetof(struct file, conf.log),
      .help = "Keeps events until every pipeline is done with them.", .fields = gw_log_fields,
      .size = sizeof(struct gw_log_conf)},
     {"flyteadmin", GW_F_TABLE, offsetof(struct file, conf.flyteadmin),
      .help = "The FlyteAdmin that moongate.flyte asks.", .fields = gw_flyte_client_fields,
-     .size = sizeof(struct gw_flyte_client_conf), .pointer = 1},
+     .size = sizeof(struct gw_flyte_client_conf), .pointer = 1, .theirs = gw_foreign_flyteadmin},
     {"include", GW_F_STRS, offsetof(struct file, include),
      .help =
          "Files that add pipelines and hold nothing else, paths or globs as pipelines.d/*.yaml. "

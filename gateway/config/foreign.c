@@ -93,92 +93,92 @@ static const char *const file_keys[] = {"clusters.yaml",
 static const char *const *const known[] = {flyte_keys, chart_keys, file_keys};
 
 /* Keys that are ours and theirs, and what stands below them in FlyteAdmin's file or the chart's. */
-static const char *const flyteadmin_keys[] = {"roleNameKey",
-                                              "metricsScope",
-                                              "metricsKeys",
-                                              "profilerPort",
-                                              "metadataStoragePrefix",
-                                              "eventVersion",
-                                              "asyncEventsBufferSize",
-                                              "maxParallelism",
-                                              "labels",
-                                              "annotations",
-                                              "interruptible",
-                                              "overwriteCache",
-                                              "assumableIamRole",
-                                              "k8sServiceAccount",
-                                              "outputLocationPrefix",
-                                              "useOffloadedWorkflowClosure",
-                                              "envs",
-                                              "featureGates",
-                                              "consoleUrl",
-                                              "useOffloadedInputs",
-                                              "injectIdentityAnnotations",
-                                              "identityAnnotationPrefix",
-                                              "identityAnnotationKeys",
-                                              "runScheduler",
-                                              "testing",
-                                              "enabled",
-                                              "replicaCount",
-                                              "image",
-                                              "env",
-                                              "envFrom",
-                                              "readinessProbe",
-                                              "livenessProbe",
-                                              "resources",
-                                              "strategy",
-                                              "autoscaling",
-                                              "configPath",
-                                              "initialProjects",
-                                              "service",
-                                              "serviceAccount",
-                                              "podAnnotations",
-                                              "podEnv",
-                                              "podLabels",
-                                              "nodeSelector",
-                                              "tolerations",
-                                              "affinity",
-                                              "secrets",
-                                              "additionalVolumes",
-                                              "additionalVolumeMounts",
-                                              "additionalContainers",
-                                              "extraArgs",
-                                              "priorityClassName",
-                                              "securityContext",
-                                              "serviceMonitor",
-                                              NULL};
-static const char *const admin_keys[] = {"endpoint",
-                                         "insecure",
-                                         "insecureSkipVerify",
-                                         "caCertFilePath",
-                                         "maxBackoffDelay",
-                                         "perRetryTimeout",
-                                         "maxRetries",
-                                         "maxMessageSizeBytes",
-                                         "authType",
-                                         "tokenRefreshWindow",
-                                         "useAuth",
-                                         "clientId",
-                                         "clientSecretLocation",
-                                         "clientSecretEnvVar",
-                                         "scopes",
-                                         "useAudienceFromAdmin",
-                                         "audience",
-                                         "authorizationServerUrl",
-                                         "tokenUrl",
-                                         "authorizationHeader",
-                                         "pkceConfig",
-                                         "deviceFlowConfig",
-                                         "command",
-                                         "proxyCommand",
-                                         "defaultServiceConfig",
-                                         "httpProxyURL",
-                                         NULL};
+const char *const gw_foreign_flyteadmin[] = {"roleNameKey",
+                                             "metricsScope",
+                                             "metricsKeys",
+                                             "profilerPort",
+                                             "metadataStoragePrefix",
+                                             "eventVersion",
+                                             "asyncEventsBufferSize",
+                                             "maxParallelism",
+                                             "labels",
+                                             "annotations",
+                                             "interruptible",
+                                             "overwriteCache",
+                                             "assumableIamRole",
+                                             "k8sServiceAccount",
+                                             "outputLocationPrefix",
+                                             "useOffloadedWorkflowClosure",
+                                             "envs",
+                                             "featureGates",
+                                             "consoleUrl",
+                                             "useOffloadedInputs",
+                                             "injectIdentityAnnotations",
+                                             "identityAnnotationPrefix",
+                                             "identityAnnotationKeys",
+                                             "runScheduler",
+                                             "testing",
+                                             "enabled",
+                                             "replicaCount",
+                                             "image",
+                                             "env",
+                                             "envFrom",
+                                             "readinessProbe",
+                                             "livenessProbe",
+                                             "resources",
+                                             "strategy",
+                                             "autoscaling",
+                                             "configPath",
+                                             "initialProjects",
+                                             "service",
+                                             "serviceAccount",
+                                             "podAnnotations",
+                                             "podEnv",
+                                             "podLabels",
+                                             "nodeSelector",
+                                             "tolerations",
+                                             "affinity",
+                                             "secrets",
+                                             "additionalVolumes",
+                                             "additionalVolumeMounts",
+                                             "additionalContainers",
+                                             "extraArgs",
+                                             "priorityClassName",
+                                             "securityContext",
+                                             "serviceMonitor",
+                                             NULL};
+const char *const gw_foreign_admin[] = {"endpoint",
+                                        "insecure",
+                                        "insecureSkipVerify",
+                                        "caCertFilePath",
+                                        "maxBackoffDelay",
+                                        "perRetryTimeout",
+                                        "maxRetries",
+                                        "maxMessageSizeBytes",
+                                        "authType",
+                                        "tokenRefreshWindow",
+                                        "useAuth",
+                                        "clientId",
+                                        "clientSecretLocation",
+                                        "clientSecretEnvVar",
+                                        "scopes",
+                                        "useAudienceFromAdmin",
+                                        "audience",
+                                        "authorizationServerUrl",
+                                        "tokenUrl",
+                                        "authorizationHeader",
+                                        "pkceConfig",
+                                        "deviceFlowConfig",
+                                        "command",
+                                        "proxyCommand",
+                                        "defaultServiceConfig",
+                                        "httpProxyURL",
+                                        NULL};
 
 static const struct {
     const char *name;
     const char *const *theirs;
-} shared[] = {{"flyteadmin", flyteadmin_keys}, {"admin", admin_keys}};
+} shared[] = {{"flyteadmin", gw_foreign_flyteadmin}, {"admin", gw_foreign_admin}};
 
 static int is_one_of(const char *const *names, const char *key)
 {
@@ -316,6 +316,16 @@ static void put_pattern(struct gw_buf *out)
     gw_buf_puts(out, ")$\"");
 }
 
+/* Without a section these keys are ours alone. */
+static void put_without(struct gw_buf *out, const char *name, const char *const *theirs,
+                        const char *between)
+{
+    gw_buf_printf(out, "%s\"%s\":{\"propertyNames\":{\"not\":{\"enum\":[", between, name);
+    for (size_t i = 0; theirs[i]; i++)
+        gw_buf_printf(out, "%s\"%s\"", i ? "," : "", theirs[i]);
+    gw_buf_puts(out, "]}}}");
+}
+
 void gw_foreign_put_schema(struct gw_buf *out)
 {
     static const char *const sections[] = {"cloudEvents",       "cloud_events",
@@ -329,5 +339,8 @@ void gw_foreign_put_schema(struct gw_buf *out)
         gw_buf_printf(out, "%s{\"required\":[\"%s\"]}", i ? "," : "", sections[i]);
     gw_buf_puts(out, "]}},\"then\":{\"propertyNames\":{\"not\":{\"pattern\":");
     put_pattern(out);
-    gw_buf_puts(out, "}}},");
+    gw_buf_puts(out, "}},\"properties\":{");
+    for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
+        put_without(out, shared[i].name, shared[i].theirs, i ? "," : "");
+    gw_buf_puts(out, "}},");
 }

@@ -81,6 +81,8 @@ const char *gw_section_trimmed(struct gw_arena *mem, const char *text);
  * theirs: such a mapping is theirs if it has none of our keys, and some of theirs. */
 void gw_foreign_take_out(struct gw_yaml *map, const struct gw_yaml *whole,
                          const struct gw_field *fields, struct gw_problems *p);
+/* Those of theirs: below flyteadmin and admin, NULL-terminated. */
+extern const char *const gw_foreign_flyteadmin[], *const gw_foreign_admin[];
 /* What lets a schema of the main file take them, too, next to a section: members of an object. */
 void gw_foreign_put_schema(struct gw_buf *out);
 /* Of sections, and of pipelines in any file: do they send to where the notifications of FlyteAdmin

@@ -305,6 +305,13 @@ def test_what_is_wrong_is_said_where_it_stands(tmp_path, source, line, said):
     assert any(re.match(rf".*m\.yaml:{line}:\d+: error: ", row) and said in row for row in done.stdout.splitlines()), done.stdout
 
 
+@pytest.mark.parametrize("text", ["{}", "{kafka: []}", "{threads: 2}"])
+def test_an_ingest_without_a_way_in_is_warned_of(tmp_path, text):
+    (tmp_path / "m.yaml").write_text(f"ingest: {text}\n")
+    assert re.search(r"m\.yaml:1:9: warning: ingest: .*no event comes in$", run("check", "-c", tmp_path / "m.yaml", check=0).stdout, re.M)
+    assert run("check", "--strict", "-c", tmp_path / "m.yaml").returncode == 1
+
+
 def test_a_loop_is_warned_of(tmp_path):
     (tmp_path / "m.yaml").write_text("ingest: {kafka: [{brokers: 'b1:9092,b2:9092', topics: [flyte.events, '^x-']}]}\npipelines:\n" + "".join(
         f"  - {{name: p{i}, publisher: {{type: kafka, brokers: '{b}', topic: '{t}'}}}}\n" for i, (b, t) in enumerate([

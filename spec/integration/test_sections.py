@@ -1,7 +1,10 @@
 """FlyteAdmin's own sections, cloudEvents and externalEvents, as they stand in its configuration and its chart's values."""
 import json
+import textwrap
 
+import jsonschema
 import pytest
+import yaml
 from google.protobuf import json_format
 
 import flyte
@@ -213,3 +216,27 @@ def test_try_runs_in_the_sections_style(tmp_path):
     (tmp_path / "m.yaml").write_text(KAFKA)
     done = run("try", "-c", tmp_path / "m.yaml", "--pipeline", "cloud_events", "--kind", "task", check=0)
     assert "com.flyte.resource.flyteidl.admin.TaskExecutionEventRequest" in done.stdout
+
+
+def told_by_the_schema(text):
+    schema = json.loads(run("schema", check=0).stdout)
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    return [e.message for e in validator(schema).iter_errors(yaml.safe_load(text))]
+
+
+@pytest.mark.parametrize("text", [
+    SNS, PUBSUB, KAFKA, VALUES, VALUES.replace("replicaCount", "another"), *(textwrap.dedent(t.split("\n", 1)[1]) for t in (SNS, PUBSUB, KAFKA))])
+def test_the_schema_takes_what_check_takes(text):
+    assert told_by_the_schema(text) == []
+    assert told_by_the_schema(text.replace("cloudEvents:", "cloud_events:")) == []
+
+
+@pytest.mark.parametrize("text,what", [
+    (VALUES.replace("topicName", "topicNam"), "topicNam"), ("flyteadmin: {replicaCount: 1}", "flyteadmin"), ("admin: {endpoint: a}", "admin"),
+    (VALUES.replace("replicaCount:", "address:"), "flyteadmin")])
+def test_the_schema_refuses_what_check_refuses(tmp_path, text, what):
+    (tmp_path / "m.yaml").write_text(text.replace("${NOT_SET_HERE}", ""))
+    rows = [r for r in run("check", "-c", tmp_path / "m.yaml", check=1).stdout.splitlines() if ": error: " in r]
+    assert rows and all(what in r for r in rows), rows
+    assert told_by_the_schema(text) != []
