@@ -89,11 +89,22 @@ static void look_beside(struct gw_load *l, const struct gw_yaml *map)
     l->beside[l->n_beside++] = copy;
 }
 
+static void tell_empty(struct gw_load *l, const struct gw_yaml *key)
+{
+    gw_problems_add(l->p, GW_PROBLEM_WARNING, key->file, key->line, key->column,
+                    "%s: there is no section in it: FlyteAdmin sends nothing, and no pipeline is "
+                    "made",
+                    key->text.p);
+}
+
 /* A file of FlyteAdmin's inside of the file: all of it is theirs. */
 static void take_file(struct gw_load *l, const struct gw_yaml *key, struct gw_yaml *value)
 {
-    struct gw_yaml *map = parse_file(l, value);
+    const size_t n = l->n_sections, errors = l->p->errors;
+    struct gw_yaml *map = gw_yaml_is_null(value) ? NULL : parse_file(l, value);
 
+    if (!map && l->p->errors == errors)
+        tell_empty(l, key);
     if (!map)
         return;
     if (map->type != GW_YAML_MAP) {
@@ -103,6 +114,8 @@ static void take_file(struct gw_load *l, const struct gw_yaml *key, struct gw_ya
     }
     look_beside(l, map);
     take_sections(l, map);
+    if (l->n_sections == n && l->p->errors == errors)
+        tell_empty(l, key);
     gw_foreign_take_out(map, l->beside[l->n_beside - 1], gw_config_section_fields, l->p);
 }
 
@@ -118,7 +131,7 @@ static void take_files(struct gw_load *l)
     l->root->n = 0;
     for (size_t i = 0; i < all.n; i++) {
         if (is_file(all.keys[i].text.p)) {
-            if (!all.keys[i].broken && !gw_yaml_is_null(&all.values[i]))
+            if (!all.keys[i].broken)
                 take_file(l, &all.keys[i], &all.values[i]);
             continue;
         }
@@ -179,12 +192,23 @@ static int is_off(const struct gw_section *s)
            !gw_weak_bool(gw_section_at(s, "enable"), &on) && !on;
 }
 
+/* A value in it could not be read: of a variable that is not set, the reader of the file told. */
+static int has_broken(const struct gw_yaml *y)
+{
+    int broken = y->broken;
+
+    for (size_t i = 0; y->type != GW_YAML_SCALAR && i < y->n; i++)
+        broken |= has_broken(&y->values[i]);
+    return broken;
+}
+
 static void read_section(struct gw_load *l, struct gw_section *s)
 {
     struct gw_flyteadmin_conf *conf = gw_arena_zalloc(l->p->mem, sizeof(*conf));
     const size_t errors = l->p->errors;
 
     s->conf = conf;
+    s->broken |= has_broken(s->yaml);
     mark_templates((struct gw_yaml *)s->yaml, s->name, is_off(s), l->p);
     gw_fields_read(s->external ? gw_external_events_fields : gw_cloud_events_fields, s->yaml, conf,
                    l->p, s->name);

@@ -38,6 +38,17 @@ static const struct {
     const char *text;
     int more; /* other problems may stand beside it */
 } table[] = {
+    {"cloudEvents: {enable: true, type: '^${GW_NOT_SET}', " AT ", " TO "}\n", E,
+     "${GW_NOT_SET}: this environment variable is not set, and there is no default", 0},
+    /* files without a section */
+    {"^cloud_events.yaml: ''\n" OTHER, W, "cloud_events.yaml: there is no section in it: " NOTHING,
+     0},
+    {"^cloud_events.yaml: |\n  # off\n" OTHER, W,
+     "cloud_events.yaml: there is no section in it: " NOTHING, 0},
+    {"^external_events.yaml:\n" OTHER, W,
+     "external_events.yaml: there is no section in it: " NOTHING, 0},
+    {"^cloud_events.yaml: {server: {httpPort: 1}}\n" OTHER, W,
+     "cloud_events.yaml: there is no section in it: " NOTHING, 0},
     /* misspelt keys */
     {"cloudEvents: {^enabel: true, type: kafka, " AT ", " TO "}\n", E,
      "cloudEvents: unknown key \"enabel\" (did you mean \"enable\"?)", 0},
