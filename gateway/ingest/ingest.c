@@ -4,6 +4,7 @@
 #include "ingest/grpc.h"
 #include "ingest/http.h"
 #include "ingest/source.h"
+#include "ingest/sqs.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -199,6 +200,10 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
         if (open_source(&in->workers[in->n_fronts + i], &gw_source_kafka,
                         &((const struct gw_ingest_kafka *)conf->kafka.items)[i], err))
             return -1;
+    for (size_t i = 0; i < conf->sqs.n; i++)
+        if (open_source(&in->workers[in->n_fronts + conf->kafka.n + i], &gw_source_sqs,
+                        &((const struct gw_ingest_sqs *)conf->sqs.items)[i], err))
+            return -1;
     return start_threads(in, err);
 }
 
@@ -226,7 +231,7 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->became_quiet, NULL);
     in->n_fronts = conf->grpc || conf->http ? (size_t)conf->threads : 0;
-    in->n = in->n_fronts + conf->kafka.n;
+    in->n = in->n_fronts + conf->kafka.n + conf->sqs.n;
     in->workers = zalloc(in->n + 1, sizeof(*in->workers));
     for (size_t i = 0; i < in->n; i++)
         init_worker(in, &in->workers[i], conf, log, metrics);

@@ -46,6 +46,7 @@ struct gw_ingest_conf {
     struct gw_ingest_grpc_conf *grpc; /* NULL: not listening */
     struct gw_ingest_http_conf *http;
     struct gw_list kafka; /* of struct gw_ingest_kafka */
+    struct gw_list sqs;   /* of struct gw_ingest_sqs */
 };
 extern const struct gw_field gw_ingest_fields[];
 /* What the tables cannot say. at: the section in the file. */

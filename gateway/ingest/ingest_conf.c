@@ -1,4 +1,5 @@
 #include "ingest/kafka.h"
+#include "ingest/sqs.h"
 
 #include <assert.h>
 
@@ -72,4 +73,8 @@ const struct gw_field gw_ingest_fields[] = {
     {"kafka", GW_F_TABLES, offsetof(struct gw_ingest_conf, kafka),
      .help = "Topics of Kafka to read: FlyteAdmin's own, or any with CloudEvents.",
      .fields = gw_ingest_kafka_fields, .size = sizeof(struct gw_ingest_kafka)},
+    {"sqs", GW_F_TABLES, offsetof(struct gw_ingest_conf, sqs),
+     .help =
+         "Queues of Amazon SQS to read: FlyteAdmin's topic through a subscription, or CloudEvents.",
+     .fields = gw_ingest_sqs_fields, .size = sizeof(struct gw_ingest_sqs)},
     {0}};

@@ -1,5 +1,6 @@
 /* The keys of a Kafka source, what the table cannot say of them, and librdkafka's settings. */
 #include "ingest/kafka.h"
+#include "ingest/sqs.h"
 
 #include "base/err.h"
 #include "base/problems.h"
@@ -114,6 +115,10 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                         "ingest: neither grpc nor http nor a source: no event comes in");
     for (size_t i = 0; list && list != at && i < conf->kafka.n; i++)
         check_one(&all[i], p, at_item(list, i));
+    list = gw_publish_value_of(at, "sqs");
+    for (size_t i = 0; list && list != at && i < conf->sqs.n; i++)
+        gw_ingest_sqs_check(&((const struct gw_ingest_sqs *)conf->sqs.items)[i], p,
+                            at_item(list, i));
 }
 
 static int matches(const char *topic, const char *pattern)

@@ -214,7 +214,7 @@ void gw_aws_send(struct gw_publisher *base, struct gw_message *batch)
 
 /* ---- life ---- */
 
-static const char *region_hint(const char *to, char *out, size_t size)
+const char *gw_aws_region_of(const char *to, char *out, size_t size)
 {
     const char *at;
     size_t len;
@@ -282,7 +282,7 @@ struct gw_publisher *gw_aws_open(const struct gw_publisher_ops *ops,
     p->flyteadmin = gw_flyteadmin_of(f, p->base.limits.message_bytes);
     set_group(p, c->group);
     gw_aws_client_init(&p->client, loop, service->name, c->region,
-                       region_hint(c->to, region, sizeof(region)), c->endpoint);
+                       gw_aws_region_of(c->to, region, sizeof(region)), c->endpoint);
     open_sends(p);
     return &p->base;
 }

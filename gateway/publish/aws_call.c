@@ -307,6 +307,13 @@ void gw_aws_call_fini(struct gw_aws_call *c)
     gw_fetch_fini(&c->fetch);
 }
 
+void gw_aws_call_cancel(struct gw_aws_call *c)
+{
+    leave_queue(c);
+    gw_fetch_cancel(&c->fetch);
+    c->renewed = c->skewed = 0;
+}
+
 void gw_aws_call_start(struct gw_aws_call *c)
 {
     wait_for_keys(c);

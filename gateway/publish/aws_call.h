@@ -54,6 +54,7 @@ void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const cha
 void gw_aws_client_fini(struct gw_aws_client *c); /* its calls are finished already */
 void gw_aws_call_init(struct gw_aws_call *c, struct gw_aws_client *client);
 void gw_aws_call_fini(struct gw_aws_call *c); /* cancels */
+void gw_aws_call_cancel(struct gw_aws_call *c);
 void gw_aws_call_start(struct gw_aws_call *c);
 
 #endif

@@ -1,0 +1,453 @@
+/* A queue of SQS as a source: long polling, records, and deleting what is durable (I9 to I11).
+ *
+ * A message is ours for a minute at a time. While the log has no room it is held and the minute is
+ * renewed; when the process dies it comes back by itself. Of a FIFO queue one call is out at a
+ * time, and its messages are appended in its order. */
+#include "ingest/sqs.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "flyte/incoming.h"
+#include "ingest/unread.h"
+#include "publish/aws_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AGAIN_MS = 1000,
+    FULL_MS = 500,
+    QUIET_MS = 60000,
+    EXTEND_MS = 20000,
+    ANSWER_BYTES = 16 << 20
+};
+#define EXTENSION ",\"VisibilityTimeout\":60"
+static const char component[] = "ingest.sqs";
+
+static void poll(struct gw_sqs_in *in);
+static void remove_kept(struct gw_sqs_in *in);
+
+/* ---- queues ---- */
+
+static void put_last(struct gw_sqs_queue *q, struct gw_sqs_message *m)
+{
+    m->next = NULL;
+    *q->last = m;
+    q->last = &m->next;
+}
+
+static struct gw_sqs_message *take_first(struct gw_sqs_queue *q)
+{
+    struct gw_sqs_message *m = q->first;
+
+    if (m && !(q->first = m->next))
+        q->last = &q->first;
+    return m;
+}
+
+static void forget(struct gw_sqs_message *m)
+{
+    m->in->under_way--;
+    free(m);
+}
+
+static void forget_all(struct gw_sqs_queue *q)
+{
+    struct gw_sqs_message *m;
+
+    while ((m = take_first(q)))
+        forget(m);
+}
+
+/* ---- the end ---- */
+
+/* When nothing is on its way to the disk, and what is there was deleted, or time is up. */
+static void end_if_done(struct gw_sqs_in *in)
+{
+    if (in->stopping && !in->appending && (in->hurried || (!in->kept.first && !in->leaving.first)))
+        gw_loop_post(in->base.front->loop, &in->ended);
+}
+
+static void on_ended(struct gw_task *t)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, ended);
+    void (*stopped)(void *ctx) = in->stopped;
+
+    in->stopped = NULL;
+    if (stopped)
+        stopped(in->stopped_ctx);
+}
+
+/* ---- to the log ---- */
+
+static void on_kept(void *owner, const struct gw_err *err)
+{
+    struct gw_sqs_message *m = owner;
+    struct gw_sqs_in *in = m->in;
+
+    m->sub = NULL;
+    in->appending--;
+    if (err)
+        forget(m); /* it comes back */
+    else
+        put_last(&in->kept, m);
+    remove_kept(in);
+    poll(in);
+    end_if_done(in);
+}
+
+static void say_bad(struct gw_sqs_in *in, enum gw_reason reason, const struct gw_err *err)
+{
+    uint64_t n = gw_diag_allow(&in->quiet_bad, QUIET_MS);
+
+    gw_front_reject(in->base.front, GW_SQS, reason);
+    if (n)
+        GW_DIAG(GW_WARN, component, gw_msg("a message stays in the queue"),
+                gw_kv_cstr("queue", in->conf->queue_url), gw_kv_cstr("error", err->msg),
+                gw_kv_int("suppressed", (int64_t)n - 1));
+}
+
+/* 1: it is on its way; 0: it stays in the queue; -1: there is no room. */
+static int append(struct gw_sqs_message *m, struct gw_err *err)
+{
+    struct gw_sqs_in *in = m->in;
+    struct gw_front *f = in->base.front;
+    struct gw_incoming_record r = {0};
+    struct gw_incoming incoming;
+    enum gw_reason reason = GW_R_INVALID;
+
+    gw_arena_reset(f->scratch);
+    if (gw_sqs_read(f->scratch, m->text, &incoming))
+        (void)gw_err_set(err, GW_ERR_REJECT, "it has no Body");
+    else if (!gw_incoming_read(f->scratch, (enum gw_as)in->conf->as, &incoming, &r, err)) {
+        const struct gw_record record = {.kind = (int)r.kind,
+                                         .received_at_ns = gw_clock_wall_ns(),
+                                         .ingest = GW_STR("sqs"),
+                                         .key = r.key,
+                                         .traceparent = r.traceparent,
+                                         .payload = r.payload};
+
+        reason = GW_R_TOO_LARGE;
+        if (gw_unread_fits(f->log, &record, err))
+            m->sub = gw_submit(f, GW_SQS, &record, 1, &reason, err);
+        if (m->sub) {
+            m->sub->owner = m;
+            m->sub->answer = on_kept;
+            in->appending++;
+            return 1;
+        }
+        if (reason != GW_R_TOO_LARGE && reason != GW_R_INVALID)
+            return -1;
+    }
+    say_bad(in, reason, err);
+    return 0;
+}
+
+static void say_full(struct gw_sqs_in *in, const struct gw_err *err)
+{
+    if (gw_diag_allow(&in->quiet_full, QUIET_MS))
+        GW_DIAG(GW_WARN, component, gw_msg("waiting for room"),
+                gw_kv_cstr("queue", in->conf->queue_url), gw_kv_cstr("error", err->msg));
+}
+
+/* Those that are held come first, so that order is kept. */
+static void append_held(struct gw_sqs_in *in)
+{
+    while (in->held.first) {
+        struct gw_err err;
+        const int rc = append(in->held.first, &err);
+
+        if (rc < 0) {
+            say_full(in, &err);
+            gw_timer_set(&in->again, FULL_MS);
+            return;
+        }
+        if (rc)
+            (void)take_first(&in->held);
+        else
+            forget(take_first(&in->held));
+    }
+}
+
+static void take(struct gw_sqs_in *in, struct gw_str text)
+{
+    struct gw_sqs_message *m = malloc(sizeof(*m) + text.len);
+
+    if (!m)
+        abort();
+    *m = (struct gw_sqs_message){.in = in, .text = {(char *)(m + 1), text.len}};
+    memcpy(m + 1, text.p, text.len);
+    in->under_way++;
+    put_last(&in->held, m);
+}
+
+/* ---- deleting ---- */
+
+static void on_removed(struct gw_aws_call *call)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(call, struct gw_sqs_in, remove);
+    struct gw_sqs_message *m;
+
+    if (call->error.status >= 200 && call->error.status < 300) {
+        forget_all(&in->leaving); /* one that failed alone comes back, and is a repeat */
+    } else {
+        while ((m = take_first(&in->leaving)))
+            put_last(&in->kept, m);
+        in->pausing = 1;
+        gw_timer_set(&in->again, AGAIN_MS);
+    }
+    if (in->hurried)
+        forget_all(&in->kept);
+    if (!in->pausing)
+        remove_kept(in);
+    poll(in);
+    end_if_done(in);
+}
+
+static void remove_kept(struct gw_sqs_in *in)
+{
+    size_t n = 0;
+
+    if (!in->kept.first || in->leaving.first || in->pausing || in->hurried)
+        return;
+    for (; in->kept.first && n < GW_SQS_MESSAGES; n++)
+        put_last(&in->leaving, take_first(&in->kept));
+    (void)gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, in->leaving.first, n, "",
+                             &in->removal);
+    in->remove.fetch.body = gw_buf_str(&in->removal);
+    gw_aws_call_start(&in->remove);
+}
+
+/* ---- the minute of those that are held ---- */
+
+static void extend_next(struct gw_sqs_in *in)
+{
+    const struct gw_sqs_message *m = in->held.first;
+
+    for (size_t i = 0; m && i < in->extended; i++)
+        m = m->next;
+    if (!m)
+        return;
+    gw_arena_reset(in->base.front->scratch);
+    in->extended += gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, m,
+                                       GW_SQS_MESSAGES, EXTENSION, &in->extension);
+    in->extend.fetch.body = gw_buf_str(&in->extension);
+    gw_aws_call_start(&in->extend);
+}
+
+/* What is not ours any more comes back, and is a repeat. */
+static void on_extended(struct gw_aws_call *call)
+{
+    extend_next(GW_CONTAINER(call, struct gw_sqs_in, extend));
+}
+
+static void on_extend_time(struct gw_timer *t)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, extend_timer);
+
+    if (in->stopping)
+        return;
+    gw_timer_set(t, EXTEND_MS);
+    if (in->extend.queued || in->extend.fetch.running)
+        return;
+    in->extended = 0;
+    extend_next(in);
+}
+
+/* ---- receiving ---- */
+
+static void say_down(struct gw_sqs_in *in, const char *why)
+{
+    if (gw_diag_allow(&in->quiet, QUIET_MS))
+        GW_DIAG(GW_WARN, component, gw_msg("cannot receive"),
+                gw_kv_cstr("queue", in->conf->queue_url), gw_kv_cstr("error", why));
+    in->told = 0;
+}
+
+static void say_up(struct gw_sqs_in *in)
+{
+    if (!in->told)
+        GW_DIAG(GW_INFO, component, gw_msg("consuming"), gw_kv_cstr("queue", in->conf->queue_url));
+    in->told = 1;
+    in->quiet = (struct gw_diag_limit){0};
+}
+
+static void on_received(struct gw_aws_call *call)
+{
+    struct gw_sqs_in *in = ((struct gw_sqs_receive *)call)->in;
+    const struct gw_str answer = gw_buf_str(&call->fetch.answer);
+    const char *at = NULL;
+    struct gw_str text;
+    size_t n = 0;
+    int rc = -1;
+
+    if (call->error.status >= 200 && call->error.status < 300)
+        while ((rc = gw_sqs_next(answer, &at, &text)) == 1 && ++n)
+            take(in, text);
+    in->backlog = n == GW_SQS_MESSAGES;
+    if (rc < 0) {
+        say_down(in, call->why[0] ? call->why : "SQS: the answer is no list of messages");
+        in->pausing = 1;
+        gw_timer_set(&in->again, AGAIN_MS);
+    } else {
+        say_up(in);
+    }
+    append_held(in);
+    poll(in);
+}
+
+static void poll(struct gw_sqs_in *in)
+{
+    const int most = in->fifo || !in->backlog ? 1 : GW_SQS_RECEIVES;
+
+    if (in->stopping || in->pausing || in->held.first || in->under_way >= GW_SQS_UNDER_WAY)
+        return;
+    for (int i = 0; i < most; i++) {
+        struct gw_aws_call *call = &in->receives[i].call;
+
+        if (call->queued || call->fetch.running)
+            continue;
+        call->fetch.body = gw_buf_str(&in->ask);
+        gw_aws_call_start(call);
+    }
+}
+
+static void on_again(struct gw_timer *t)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, again);
+
+    in->pausing = 0;
+    if (!in->stopping)
+        append_held(in);
+    remove_kept(in);
+    poll(in);
+    end_if_done(in);
+}
+
+/* ---- life ---- */
+
+static void put_ask(struct gw_sqs_in *in)
+{
+    gw_buf_puts(&in->ask, "{\"QueueUrl\":\"");
+    gw_buf_puts(&in->ask, in->conf->queue_url); /* a URL has nothing to be escaped */
+    gw_buf_printf(&in->ask,
+                  "\",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d,\"VisibilityTimeout\":%d,"
+                  "\"MessageAttributeNames\":[\"All\"]}",
+                  GW_SQS_MESSAGES, GW_SQS_WAIT_S, GW_SQS_VISIBILITY_S);
+}
+
+static void open_call(struct gw_aws_call *call, struct gw_sqs_in *in, const char *target,
+                      void (*done)(struct gw_aws_call *c))
+{
+    gw_aws_call_init(call, &in->client);
+    call->content_type = "application/x-amz-json-1.0";
+    call->target = target;
+    call->done = done;
+}
+
+static void on_start(struct gw_timer *t)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, again);
+
+    in->again.fn = on_again;
+    on_again(t);
+}
+
+static struct gw_source *sqs_open(const void *conf, struct gw_front *f, struct gw_err *err)
+{
+    struct gw_sqs_in *in = calloc(1, sizeof(*in));
+    char region[64];
+
+    (void)err;
+    if (!in)
+        abort();
+    in->base = (struct gw_source){&gw_source_sqs, f};
+    in->conf = conf;
+    in->fifo = gw_aws_is_fifo(gw_str_of(in->conf->queue_url));
+    in->held.last = &in->held.first;
+    in->kept.last = &in->kept.first;
+    in->leaving.last = &in->leaving.first;
+    gw_buf_init(&in->ask, 1 << 16, NULL);
+    gw_buf_init(&in->removal, 1 << 20, NULL);
+    gw_buf_init(&in->extension, 1 << 20, NULL);
+    gw_aws_client_init(&in->client, f->loop, "sqs", in->conf->region,
+                       gw_aws_region_of(in->conf->queue_url, region, sizeof(region)),
+                       in->conf->endpoint);
+    in->client.conf.answer_bytes = ANSWER_BYTES;
+    for (int i = 0; i < GW_SQS_RECEIVES; i++) {
+        in->receives[i].in = in;
+        open_call(&in->receives[i].call, in, "AmazonSQS.ReceiveMessage", on_received);
+        gw_buf_free(&in->receives[i].call.fetch.answer);
+        gw_buf_init(&in->receives[i].call.fetch.answer, ANSWER_BYTES, NULL);
+    }
+    open_call(&in->remove, in, "AmazonSQS.DeleteMessageBatch", on_removed);
+    open_call(&in->extend, in, "AmazonSQS.ChangeMessageVisibilityBatch", on_extended);
+    put_ask(in);
+    in->ended.fn = on_ended;
+    gw_timer_init(&in->extend_timer, f->loop, on_extend_time);
+    gw_timer_set(&in->extend_timer, EXTEND_MS);
+    gw_timer_init(&in->again, f->loop, on_start);
+    gw_timer_set(&in->again, 0);
+    return &in->base;
+}
+
+static void stop_receiving(struct gw_sqs_in *in)
+{
+    for (int i = 0; i < GW_SQS_RECEIVES; i++)
+        gw_aws_call_cancel(&in->receives[i].call);
+    gw_aws_call_cancel(&in->extend);
+    forget_all(&in->held); /* they come back */
+}
+
+static void sqs_stop(struct gw_source *s, void (*stopped)(void *ctx), void *ctx)
+{
+    struct gw_sqs_in *in = (struct gw_sqs_in *)s;
+
+    in->stopping = 1;
+    in->stopped = stopped;
+    in->stopped_ctx = ctx;
+    stop_receiving(in);
+    end_if_done(in);
+}
+
+static void sqs_hurry(struct gw_source *s)
+{
+    struct gw_sqs_in *in = (struct gw_sqs_in *)s;
+
+    in->hurried = 1;
+    gw_aws_call_cancel(&in->remove);
+    forget_all(&in->leaving);
+    forget_all(&in->kept);
+    end_if_done(in);
+}
+
+static void sqs_close(struct gw_source *s)
+{
+    struct gw_sqs_in *in = (struct gw_sqs_in *)s;
+
+    gw_loop_cancel(in->base.front->loop, &in->ended);
+    for (int i = 0; i < GW_SQS_RECEIVES; i++)
+        gw_aws_call_fini(&in->receives[i].call);
+    gw_aws_call_fini(&in->remove);
+    gw_aws_call_fini(&in->extend);
+    gw_aws_client_fini(&in->client);
+    forget_all(&in->held);
+    forget_all(&in->kept);
+    forget_all(&in->leaving);
+    gw_timer_fini(&in->again);
+    gw_timer_fini(&in->extend_timer);
+    gw_buf_free(&in->ask);
+    gw_buf_free(&in->removal);
+    gw_buf_free(&in->extension);
+    free(in);
+}
+
+const struct gw_source_ops gw_source_sqs = {
+    .way = GW_SQS,
+    .component = component,
+    .open = sqs_open,
+    .stop = sqs_stop,
+    .hurry = sqs_hurry,
+    .close = sqs_close,
+};
