@@ -1,8 +1,8 @@
 /* A queue of SQS as a source: long polling, records, and deleting what is durable (I9 to I11).
  *
  * A message is ours for a minute at a time. While the log has no room it is held and the minute is
- * renewed; when the process dies it comes back by itself. Of a FIFO queue one call is out at a
- * time, and its messages are appended in its order. */
+ * renewed; when the process dies it comes back by itself. Of a FIFO queue the next call waits until
+ * the messages of the one before are deleted; they are appended in its order. */
 #include "ingest/sqs.h"
 
 #include "base/arena.h"
@@ -302,6 +302,8 @@ static void poll(struct gw_sqs_in *in)
     const int most = in->fifo || !in->backlog ? 1 : GW_SQS_RECEIVES;
 
     if (in->stopping || in->pausing || in->held.first || in->under_way >= GW_SQS_UNDER_WAY)
+        return;
+    if (in->fifo && in->under_way) /* its groups are closed until then */
         return;
     for (int i = 0; i < most; i++) {
         struct gw_aws_call *call = &in->receives[i].call;
