@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import aws as aws_server
 import kafka as kafka_server
 from gateway import FILE, Gateway
 from wait import wait_until
@@ -97,3 +98,17 @@ def own_broker(tmp_path):
     b = kafka_server.Broker(tmp_path / "kafka").start()
     yield b
     b.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    """SNS, SQS and STS of this process's tests, with every signature checked."""
+    server = aws_server.Server(tmp_path_factory.mktemp("aws"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def name(topic):
+    """A name for a queue or a topic of this test alone."""
+    return topic.replace(".", "-")

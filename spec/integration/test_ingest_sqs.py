@@ -8,7 +8,7 @@ import pytest
 
 import aws as aws_server
 from test_cmd import check
-from test_publish_aws import aws, name, vectors          # noqa: F401  (fixtures)
+from test_publish_aws import vectors
 from wait import wait_until
 
 
@@ -26,44 +26,24 @@ def event(n, **attributes):
     return {"specversion": "1.0", "id": str(n), "source": "/s", "type": "t", **attributes}
 
 
-def fill(aws, queue, bodies, attributes=None):
-    sqs = aws.client("sqs")
-    fifo = queue.endswith(".fifo")
-    for at in range(0, len(bodies), 10):
-        entries = [{"Id": str(i), "MessageBody": b, "MessageAttributes": attributes or {},
-                    **({"MessageGroupId": f"k{(at + i) % 3}", "MessageDeduplicationId": str(at + i)} if fifo else {})}
-                   for i, b in enumerate(bodies[at:at + 10])]
-        assert not sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Failed")
-
-
-def left(aws, queue):
-    """How many messages the queue still has, those that somebody holds included."""
-    a = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-    return int(a["ApproximateNumberOfMessages"]) + int(a["ApproximateNumberOfMessagesNotVisible"])
-
-
-def emptied(aws, queue, but=0):
-    wait_until(lambda: left(aws, queue) == but, lambda: str(left(aws, queue)))
-
-
 def test_every_form_comes_in_and_is_deleted(gateway, aws, name):
     queue, fifo = aws.queue(name), aws.queue(name + ".fifo")
     g = gateway(config(queue), env=aws.env())
-    fill(aws, queue, [json.dumps(event(n)) for n in range(25)])
+    aws.fill(queue, [json.dumps(event(n)) for n in range(25)])
     binary = {k: {"DataType": "String", "StringValue": v} for k, v in
               {"ce-id": "b", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0", "content-type": "text/plain"}.items()}
-    fill(aws, queue, ["hello"], binary)
+    aws.fill(queue, ["hello"], binary)
     wait_until(lambda: len(g.ids()) == 26, g.log)
     assert sorted(g.ids()) == sorted([str(n) for n in range(25)] + ["b"])
     assert next(e for e in g.lines() if e["id"] == "b")["data"] == "hello"
-    emptied(aws, queue)
+    aws.emptied(queue)
     assert g.metric("moongate_events_received_total", ingest="sqs", kind="other") == 26
     g = gateway(config(fifo), env=aws.env(), name="fifo")
-    fill(aws, fifo, [json.dumps(event(n, partitionkey=f"k{n % 3}")) for n in range(30)])
+    aws.fill(fifo, [json.dumps(event(n, partitionkey=f"k{n % 3}")) for n in range(30)])
     wait_until(lambda: len(g.ids()) == 30, g.log)
     for k in range(3):
         assert [n for n in map(int, g.ids()) if n % 3 == k] == list(range(k, 30, 3))
-    emptied(aws, fifo)
+    aws.emptied(fifo)
 
 
 def test_flyteadmins_topic_comes_in_through_a_subscription(gateway, aws, name):
@@ -90,17 +70,17 @@ pipelines:
 """, env=aws.env())
     wait_until(lambda: len(g.ids()) == 2 * len(want), lambda: f"{len(g.ids())} of {2 * len(want)}\n{g.log()}")
     assert sorted(g.ids()) == sorted(2 * want)
-    emptied(aws, raw)
-    emptied(aws, wrapped)
+    aws.emptied(raw)
+    aws.emptied(wrapped)
 
 
 def test_what_cannot_be_decoded_stays_in_the_queue_and_is_counted(gateway, aws, name):
     queue = aws.queue(name)
-    fill(aws, queue, ["no event at all", json.dumps(event(1)), '{"specversion": "1.0"}'])
+    aws.fill(queue, ["no event at all", json.dumps(event(1)), '{"specversion": "1.0"}'])
     g = gateway(config(queue), env=aws.env())
     wait_until(lambda: g.ids() == ["1"], g.log)
     wait_until(lambda: g.metric("moongate_events_rejected_total", ingest="sqs", reason="invalid") == 2, g.log)
-    emptied(aws, queue, but=2)
+    aws.emptied(queue, but=2)
     assert re.search(r'component=ingest.sqs msg="a message stays in the queue" queue=\S+ error="', g.log())
 
 
@@ -110,11 +90,11 @@ def test_messages_wait_while_the_log_is_full(gateway, aws, name, ending):
     stuck = "  - {name: stuck, hooks: [stuck.lua], on_hook_error: block, retry: {initial: 20ms, max: 50ms}, publisher: {type: 'null'}}\n"
     g = gateway("log: {max_bytes: 1MiB, segment_bytes: 1MiB}\n" + config(queue, tail=stuck), env=aws.env(),
                 files={"stuck.lua": "return function(event) error('not yet') end\n"})
-    fill(aws, queue, [json.dumps(event(n, data="x" * 20000)) for n in range(80)])
+    aws.fill(queue, [json.dumps(event(n, data="x" * 20000)) for n in range(80)])
     wait_until(lambda: "waiting for room" in g.log(), g.log)
     g.write("stuck.lua", "return function(event) end\n")
     wait_until(lambda: len(set(g.ids())) == 80, lambda: f"{len(set(g.ids()))}\n{g.log()[-2000:]}")
-    emptied(aws, queue)
+    aws.emptied(queue)
     if ending:                            # a standard queue may give a message to two calls
         assert len(g.ids()) == 80
 
@@ -122,7 +102,7 @@ def test_messages_wait_while_the_log_is_full(gateway, aws, name, ending):
 def test_killed_and_stopped_nothing_is_lost(gateway, aws, name):
     queue = aws.queue(name)
     g = gateway(config(queue), env=aws.env(), started=False)
-    fill(aws, queue, [json.dumps(event(n)) for n in range(100)])
+    aws.fill(queue, [json.dumps(event(n)) for n in range(100)])
     for wanted in 10, 40:
         g.start()
         wait_until(lambda: len(set(g.ids())) >= wanted, g.log)   # pylint: disable=cell-var-from-loop
@@ -131,12 +111,12 @@ def test_killed_and_stopped_nothing_is_lost(gateway, aws, name):
         # What it had deleted was durable; what it had not comes back to somebody in a minute.
         g.start()
         g.settled()
-        assert len(set(g.ids())) + left(aws, queue) >= 100
+        assert len(set(g.ids())) + aws.left(queue) >= 100
         g.signal(signal.SIGKILL)
         g.process.wait()
     g.start()
     g.settled()
-    assert len(set(g.ids())) + left(aws, queue) >= 100
+    assert len(set(g.ids())) + aws.left(queue) >= 100
     assert g.stop() == 0                                          # in the middle of a long poll
 
 
@@ -149,9 +129,9 @@ def test_faults_and_wrong_keys_are_told_and_overcome(gateway, aws, name):
     assert g.stop() == 0
     g = gateway(config(queue), env=aws.env(), name="right")
     aws.faults({"status": 503, "code": "ServiceUnavailable"}, {"status": 400, "code": "Throttling"}, {"delay": 0.3})
-    fill(aws, queue, [json.dumps(event(n)) for n in range(5)])
+    aws.fill(queue, [json.dumps(event(n)) for n in range(5)])
     wait_until(lambda: len(set(g.ids())) == 5, g.log)
-    emptied(aws, queue)
+    aws.emptied(queue)
 
 
 @pytest.mark.parametrize("text,error", [
@@ -168,6 +148,6 @@ def test_base64_of_a_raw_request_needs_no_subject(gateway, aws, name):
     queue = aws.queue(name)
     g = gateway(config(queue, ", as: workflow"), env=aws.env())
     v = next(v for v in vectors() if v["name"] == "workflow-queued")
-    fill(aws, queue, [v["request_b64"]])
+    aws.fill(queue, [v["request_b64"]])
     wait_until(lambda: g.ids() == ["flytesnacks:development:f7c2a9d81b5e4:QUEUED"], g.log)
     assert base64.b64decode(g.lines()[0]["data_base64"]) == base64.b64decode(v["request_b64"])

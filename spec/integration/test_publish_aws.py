@@ -16,18 +16,6 @@ from wait import wait_until
 RETRY = "retry: {initial: 10ms, max: 50ms}"
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    server = aws_server.Server(tmp_path_factory.mktemp("aws"))
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def name(topic):
-    return re.sub(r"[^A-Za-z0-9_-]", "-", topic)
-
-
 def pipeline(kind, to, more="", format="", name="a"):
     key = {"sns": "topic_arn", "sqs": "queue_url", "file": "path"}[kind]
     return f"  - {{name: {name}, {RETRY}, {format} publisher: {{type: {kind}, {key}: '{to}'{more}}}}}\n"

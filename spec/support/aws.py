@@ -72,6 +72,22 @@ class Server:
             for m in some["Messages"]:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
 
+    def fill(self, queue, bodies, attributes=None):
+        sqs, fifo = self.client("sqs"), queue.endswith(".fifo")
+        for at in range(0, len(bodies), 10):
+            entries = [{"Id": str(i), "MessageBody": b, "MessageAttributes": attributes or {},
+                        **({"MessageGroupId": f"k{(at + i) % 3}", "MessageDeduplicationId": str(at + i)} if fifo else {})}
+                       for i, b in enumerate(bodies[at:at + 10])]
+            assert not sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Failed")
+
+    def left(self, queue):
+        """How many messages a queue still has, those that somebody holds included."""
+        a = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        return int(a["ApproximateNumberOfMessages"]) + int(a["ApproximateNumberOfMessagesNotVisible"])
+
+    def emptied(self, queue, but=0):
+        wait_until(lambda: self.left(queue) == but, lambda: str(self.left(queue)))
+
     def close(self):
         self.process.kill()
         self.process.wait()
