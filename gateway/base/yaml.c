@@ -96,10 +96,11 @@ static const char *next_character(const char *p, const char *end)
 /* Unquoted {{ … }} in the line of a mark: the mark goes there. */
 static int find_template(const struct reader *r, yaml_mark_t *mark, struct gw_str *out)
 {
-    const char *p = r->text.p, *end = p + r->text.len, *eol, *open, *close;
+    const char *p = r->text.p, *end, *eol, *open, *close;
 
     if (!p)
         return 0;
+    end = p + r->text.len;
     for (size_t line = mark->line; line && p < end; line--) {
         p = memchr(p, '\n', (size_t)(end - p));
         p = p ? p + 1 : end;

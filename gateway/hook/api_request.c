@@ -410,9 +410,11 @@ static put_fn *check_form(lua_State *L)
         for (form = 0; forms[form]; form++)
             if (lua_type(L, -1) == LUA_TSTRING && !strcmp(lua_tostring(L, -1), forms[form]))
                 break;
-        if (!forms[form])
+        if (!forms[form]) {
             luaL_error(L, "moongate.to_json: form is \"protojson\" or \"jsonpb\", not %s",
                        gw_show(L, -1, shown));
+            return NULL;
+        }
     }
     return puts[form];
 }

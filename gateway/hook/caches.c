@@ -211,6 +211,7 @@ static struct gw_cache **find_unused(struct gw_caches *c)
 
 static struct gw_cache *add_cache(struct gw_caches *c, struct gw_str name)
 {
+    char *text;
     struct gw_cache **unused, *cache;
 
     if (c->n == GW_CACHES_MAX) {
@@ -221,7 +222,9 @@ static struct gw_cache *add_cache(struct gw_caches *c, struct gw_str name)
     }
     cache = zeroed(sizeof(*cache));
     cache->all = c;
-    cache->name = (struct gw_str){memcpy(zeroed(name.len + 1), name.p, name.len), name.len};
+    text = zeroed(name.len + 1);
+    memcpy(text, name.p, name.len);
+    cache->name = (struct gw_str){text, name.len};
     cache->conf = (struct gw_cache_conf){.max = 10000, .ttl_ns = 300 * (int64_t)1000000000};
     resize(cache, SLOTS_MIN);
     cache->next = c->first;

@@ -174,6 +174,7 @@ static int file_changed(struct gw_sources *s, struct file *f)
         return 0;
     read_file(&now);
     if (may_pass(now.problem)) {
+        free(now.text);
         s->waits = 1;
         return 0;
     }

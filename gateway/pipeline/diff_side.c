@@ -43,11 +43,9 @@ static void hooks_failed(struct gw_diff_side *s)
 {
     struct gw_hook_call *c = &s->call;
 
-    if (c->unmade)
-        fail(s, c->reason, c->text);
-    else if (s->conf->on_hook_error == GW_PUBLISH_UNCHANGED)
+    if (!c->unmade && s->conf->on_hook_error == GW_PUBLISH_UNCHANGED)
         publish(s, &c->unchanged, 1);
-    else if (s->conf->on_hook_error == GW_DROP)
+    else if (!c->unmade && s->conf->on_hook_error == GW_DROP)
         filter(s, "hook_error");
     else
         fail(s, c->reason, c->text);

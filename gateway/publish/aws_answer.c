@@ -172,10 +172,10 @@ static void put_clean(struct gw_buf *out, struct gw_str s, size_t max)
 {
     for (size_t i = 0, n; i < s.len && i < max; i += n) {
         n = gw_utf8_step(s.p + i, s.len - i);
-        if (n > 1)
+        if (n > 1 || (n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f))
             gw_buf_put(out, s.p + i, n);
         else
-            gw_buf_putc(out, n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f ? s.p[i] : ' ');
+            gw_buf_putc(out, ' ');
         n = n ? n : 1;
     }
 }

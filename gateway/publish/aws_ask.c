@@ -275,7 +275,7 @@ struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const ch
     FILE *f = fopen(path, "re");
     struct gw_str text = {0};
     char *p = gw_arena_alloc(a->mem, TOKEN_MAX + 1);
-    char why[GW_AWS_WHY];
+    char why[GW_AWS_WHY], said[100];
 
     if (f) {
         text = (struct gw_str){p, fread(p, 1, TOKEN_MAX + 1, f)};
@@ -284,7 +284,7 @@ struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const ch
         fclose(f);
     }
     if (!text.p) {
-        (void)snprintf(why, sizeof(why), "%.200s: %s", path, strerror(errno));
+        (void)snprintf(why, sizeof(why), "%.200s: %s", path, strerror_r(errno, said, sizeof(said)));
         gw_aws_ask_fail(a, of, why);
         return text;
     }
@@ -303,12 +303,12 @@ const char *gw_aws_endpoint(struct gw_arena *mem, const char *name, const char *
     const char *set;
     char variable[40], upper[16] = "";
 
-    for (size_t i = 0; name[i] && i < sizeof(upper) - 1; i++)
+    for (size_t i = 0; i < sizeof(upper) - 1 && name[i]; i++)
         upper[i] = (char)toupper((unsigned char)name[i]);
     (void)snprintf(variable, sizeof(variable), "AWS_ENDPOINT_URL_%s", upper);
-    set = getenv(variable);
+    set = gw_aws_env(variable);
     if (!set || !*set)
-        set = getenv("AWS_ENDPOINT_URL");
+        set = gw_aws_env("AWS_ENDPOINT_URL");
     if (set && *set)
         return set;
     if (!region)
@@ -363,7 +363,7 @@ void gw_aws_ask_init(struct gw_aws_ask *a, struct gw_aws_credentials *c, struct 
 {
     *a = (struct gw_aws_ask){.credentials = c, .loop = loop, .mem = gw_arena_new()};
     a->far_conf = (struct gw_fetch_conf){
-        .timeout_ms = FAR_MS, .ca = getenv("AWS_CA_BUNDLE"), .verify = 1, .connections = 1};
+        .timeout_ms = FAR_MS, .ca = gw_aws_env("AWS_CA_BUNDLE"), .verify = 1, .connections = 1};
     a->near_conf =
         (struct gw_fetch_conf){.timeout_ms = NEAR_MS, .verify = 1, .connections = 1, .direct = 1};
     a->far_fetcher = gw_fetcher_new(loop, &a->far_conf);

@@ -64,13 +64,14 @@ struct gw_aws_publisher {
 struct gw_publisher *gw_aws_open(const struct gw_publisher_ops *ops,
                                  const struct gw_aws_service *service, const void *conf,
                                  const struct gw_format *f, struct gw_loop *loop);
-void gw_aws_send(struct gw_publisher *p, struct gw_message *batch);
-void gw_aws_close(struct gw_publisher *p);
+void gw_aws_send(struct gw_publisher *base, struct gw_message *batch);
+void gw_aws_close(struct gw_publisher *base);
 
 /* What an event becomes (aws_message.c): m's key is the group of a FIFO topic or queue, its headers
  * are message attributes. */
-int gw_aws_format(struct gw_publisher *p, const struct gw_event *ev, const struct gw_flyte *flyte,
-                  struct gw_arena *mem, struct gw_message *m, struct gw_err *err);
+int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
+                  const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
+                  struct gw_err *err);
 int gw_aws_is_fifo(struct gw_str topic);
 /* The region that an ARN or a queue's URL names, in out; NULL: it names none. */
 const char *gw_aws_region_of(const char *to, char *out, size_t size);

@@ -270,7 +270,7 @@ void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const cha
     else
         gw_aws_split_url(c->url, &c->host, &c->path);
     c->conf = (struct gw_fetch_conf){.timeout_ms = GW_AWS_CALL_MS,
-                                     .ca = getenv("AWS_CA_BUNDLE"),
+                                     .ca = gw_aws_env("AWS_CA_BUNDLE"),
                                      .verify = 1,
                                      .connections = GW_AWS_CALLS};
     c->fetcher = gw_fetcher_new(loop, &c->conf);

@@ -4,18 +4,12 @@
 
 #include "base/arena.h"
 #include "publish/aws_answer.h"
+#include "publish/aws_profiles.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *env(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
 
 static void get(struct gw_aws_ask *a, const char *url, void (*done)(struct gw_fetch *f))
 {
@@ -61,10 +55,10 @@ static const char *refuse_far(struct gw_fetch *f, const struct sockaddr *to)
 
 void gw_aws_ask_container(struct gw_aws_ask *a)
 {
-    const char *full = env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    const char *relative = env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    const char *file = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    struct gw_str token = gw_str_of(env("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+    const char *full = gw_aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    const char *relative = gw_aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const char *file = gw_aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    struct gw_str token = gw_str_of(gw_aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
 
     if (!full && !relative) {
         gw_aws_ask_fail(a, "the container's credentials",
@@ -99,8 +93,8 @@ static const char credentials_path[] = "/latest/meta-data/iam/security-credentia
 
 static const char *metadata(struct gw_aws_ask *a, const char *path)
 {
-    const char *set = env("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    const char *mode = env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *set = gw_aws_env("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    const char *mode = gw_aws_env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
     size_t len;
 
     if (!set)

@@ -19,13 +19,6 @@ struct planning {
     size_t n_seen;
 };
 
-static const char *env(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
 static const char *of(const struct planning *p, const char *profile, const char *key)
 {
     const char *value = gw_aws_profile_get(p->profiles, profile, key);
@@ -53,39 +46,39 @@ static struct gw_aws_role *new_role(struct gw_arena *mem, const char *arn, const
 
 static int take_environment(struct gw_aws_plan *out)
 {
-    const char *id = env("AWS_ACCESS_KEY_ID"), *secret = env("AWS_SECRET_ACCESS_KEY");
+    const char *id = gw_aws_env("AWS_ACCESS_KEY_ID"), *secret = gw_aws_env("AWS_SECRET_ACCESS_KEY");
 
     if (!id)
-        id = env("AWS_ACCESS_KEY");
+        id = gw_aws_env("AWS_ACCESS_KEY");
     if (!secret)
-        secret = env("AWS_SECRET_KEY");
+        secret = gw_aws_env("AWS_SECRET_KEY");
     if (!id || !secret)
         return 0;
-    take_keys(out, id, secret, env("AWS_SESSION_TOKEN"));
+    take_keys(out, id, secret, gw_aws_env("AWS_SESSION_TOKEN"));
     return 1;
 }
 
 static int take_web_identity(struct planning *p)
 {
-    const char *file = env("AWS_WEB_IDENTITY_TOKEN_FILE"), *arn = env("AWS_ROLE_ARN");
+    const char *file = gw_aws_env("AWS_WEB_IDENTITY_TOKEN_FILE"), *arn = gw_aws_env("AWS_ROLE_ARN");
 
     if (!file || !arn)
         return 0;
     p->out->source = GW_AWS_WEB_IDENTITY;
     p->out->token_file = file;
-    p->out->web = new_role(p->mem, arn, env("AWS_ROLE_SESSION_NAME"));
+    p->out->web = new_role(p->mem, arn, gw_aws_env("AWS_ROLE_SESSION_NAME"));
     return 1;
 }
 
 static int has_container(void)
 {
-    return env("AWS_CONTAINER_CREDENTIALS_FULL_URI") ||
-           env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    return gw_aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI") ||
+           gw_aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
 }
 
 static int has_instance(void)
 {
-    const char *off = env("AWS_EC2_METADATA_DISABLED");
+    const char *off = gw_aws_env("AWS_EC2_METADATA_DISABLED");
 
     return !off || strcasecmp(off, "true") != 0;
 }
@@ -220,11 +213,12 @@ static int take_shared_files(struct planning *p)
     const char *profile = gw_aws_profile_name();
 
     if (!gw_aws_profile_exists(p->profiles, profile))
-        return env("AWS_PROFILE") ? refuse(p, profile,
-                                           "named by AWS_PROFILE, but in neither of the files "
-                                           "that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE "
-                                           "name (or ~/.aws/credentials and ~/.aws/config)")
-                                  : 0;
+        return gw_aws_env("AWS_PROFILE")
+                   ? refuse(p, profile,
+                            "named by AWS_PROFILE, but in neither of the files "
+                            "that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE "
+                            "name (or ~/.aws/credentials and ~/.aws/config)")
+                   : 0;
     p->out->from = gw_arena_printf(p->mem, "profile %s", profile).p;
     return take_profile(p, profile);
 }
@@ -256,9 +250,9 @@ const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wa
         return wanted;
     if (hint && *hint)
         return hint;
-    if (env("AWS_REGION"))
-        return env("AWS_REGION");
-    if (env("AWS_DEFAULT_REGION"))
-        return env("AWS_DEFAULT_REGION");
+    if (gw_aws_env("AWS_REGION"))
+        return gw_aws_env("AWS_REGION");
+    if (gw_aws_env("AWS_DEFAULT_REGION"))
+        return gw_aws_env("AWS_DEFAULT_REGION");
     return profiles ? gw_aws_profile_get(profiles, gw_aws_profile_name(), "region") : NULL;
 }

@@ -16,7 +16,6 @@
 
 enum { PROCESS_MS = 60000, PROCESS_TEXT = 1 << 16 };
 static const char of[] = "credential_process";
-extern char **environ;
 
 static void let_go(struct gw_aws_process *p)
 {
@@ -132,12 +131,13 @@ static int spawn(struct gw_aws_ask *a, int to)
 void gw_aws_ask_process(struct gw_aws_ask *a)
 {
     struct gw_aws_process *p = &a->process;
+    char said[100];
     int fds[2], rc;
 
     gw_buf_clear(&p->text);
     p->text.failed = 0;
     if (pipe2(fds, O_CLOEXEC)) {
-        gw_aws_ask_fail(a, of, strerror(errno));
+        gw_aws_ask_fail(a, of, strerror_r(errno, said, sizeof(said)));
         return;
     }
     rc = spawn(a, fds[1]);
@@ -147,7 +147,7 @@ void gw_aws_ask_process(struct gw_aws_ask *a)
     if (rc) {
         close(fds[0]);
         kill_it(p);
-        gw_aws_ask_fail(a, of, strerror(rc));
+        gw_aws_ask_fail(a, of, strerror_r(rc, said, sizeof(said)));
         return;
     }
     p->fd = fds[0];

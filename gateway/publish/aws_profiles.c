@@ -212,22 +212,33 @@ static int read_lines(struct reading *r)
     return 0;
 }
 
-static const char *home(void)
+const char *gw_aws_env(const char *name)
 {
-    const char *dir = getenv("HOME");
-    const struct passwd *user = dir && *dir ? NULL : getpwuid(getuid());
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): it is never set here */
 
-    return dir && *dir ? dir : user ? user->pw_dir : "/";
+    return value && *value ? value : NULL;
+}
+
+static const char *home(struct gw_arena *mem)
+{
+    enum { ENTRY = 16384 };
+    const char *dir = gw_aws_env("HOME");
+    struct passwd entry, *found = NULL;
+
+    if (dir)
+        return dir;
+    if (getpwuid_r(getuid(), &entry, gw_arena_alloc(mem, ENTRY), ENTRY, &found) || !found)
+        return "/";
+    return found->pw_dir;
 }
 
 static const char *path_of(struct gw_arena *mem, const char *variable, const char *name)
 {
-    const char *set = getenv(variable);
+    const char *set = gw_aws_env(variable);
 
-    if (set && *set && strncmp(set, "~/", 2) != 0)
-        return set;
-    return set && *set ? gw_arena_printf(mem, "%s/%s", home(), set + 2).p
-                       : gw_arena_printf(mem, "%s/.aws/%s", home(), name).p;
+    if (!set)
+        return gw_arena_printf(mem, "%s/.aws/%s", home(mem), name).p;
+    return strncmp(set, "~/", 2) != 0 ? set : gw_arena_printf(mem, "%s/%s", home(mem), set + 2).p;
 }
 
 struct gw_aws_profiles *gw_aws_profiles_read(struct gw_arena *mem, struct gw_err *err)
@@ -248,11 +259,11 @@ struct gw_aws_profiles *gw_aws_profiles_read(struct gw_arena *mem, struct gw_err
 
 const char *gw_aws_profile_name(void)
 {
-    const char *name = getenv("AWS_PROFILE");
+    const char *name = gw_aws_env("AWS_PROFILE");
 
-    if (!name || !*name)
-        name = getenv("AWS_DEFAULT_PROFILE");
-    return name && *name ? name : "default";
+    if (!name)
+        name = gw_aws_env("AWS_DEFAULT_PROFILE");
+    return name ? name : "default";
 }
 
 const char *gw_aws_section_get(const struct gw_aws_profiles *p, const char *kind, const char *name,

@@ -15,6 +15,8 @@ struct gw_aws_profiles;
 /* On mem. GW_ERR_RETRY: a file cannot be read; GW_ERR_REJECT: FILE:LINE is no line of such a file.
  * Values are not in any error. */
 struct gw_aws_profiles *gw_aws_profiles_read(struct gw_arena *mem, struct gw_err *err);
+/* A variable of the environment; NULL: it is not set, or empty. */
+const char *gw_aws_env(const char *name);
 /* The profile that is asked for: AWS_PROFILE, AWS_DEFAULT_PROFILE, else "default". */
 const char *gw_aws_profile_name(void);
 int gw_aws_profile_exists(const struct gw_aws_profiles *p, const char *profile);

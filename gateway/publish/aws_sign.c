@@ -113,7 +113,10 @@ static struct gw_str respelled(struct gw_arena *mem, struct gw_str text)
         const int high = i + 2 < text.len && text.p[i] == '%' ? gw_hex_digit(text.p[i + 1]) : -1;
         const int low = high >= 0 ? gw_hex_digit(text.p[i + 2]) : -1;
 
-        p[n++] = low >= 0 ? (char)(high << 4 | low) : text.p[i];
+        p[n] = text.p[i];
+        if (low >= 0)
+            p[n] = (char)(unsigned char)((unsigned)high << 4 | (unsigned)low);
+        n++;
         i += low >= 0 ? 2 : 0;
     }
     return encoded(mem, (struct gw_str){p, n});
@@ -190,7 +193,8 @@ static struct gw_str canonical_path(const struct signing *s)
 
 static void add_query(struct signing *s, struct gw_str name, struct gw_str value)
 {
-    s->query.items[s->query.n++] = (struct pair){name, value, s->query.n};
+    s->query.items[s->query.n] = (struct pair){name, value, s->query.n};
+    s->query.n++;
 }
 
 static void split_query(struct signing *s)
@@ -286,8 +290,9 @@ static struct gw_str squeezed(struct gw_arena *mem, struct gw_str text)
 
 static void add_header(struct signing *s, struct gw_str name, struct gw_str value)
 {
-    s->headers.items[s->headers.n++] =
+    s->headers.items[s->headers.n] =
         (struct pair){lower(s->mem, name), squeezed(s->mem, value), s->headers.n};
+    s->headers.n++;
 }
 
 static void read_headers(struct signing *s)

@@ -37,7 +37,8 @@ describe("moongate.proto.known", function()
       assert(not pcall(known.new, known, "flyteidl.admin.Labels.ValuesEntry"))]], gate.task {})
   end)
   it("is there while a script loads", function()
-    gate.hook("local m = require 'moongate'\nlocal known = m.proto.known\nreturn function(e) e.n = #known:encode('google.protobuf.Duration', {seconds = 1}) end\n")
+    gate.hook("local m = require 'moongate'\nlocal known = m.proto.known\n" ..
+      "return function(e) e.n = #known:encode('google.protobuf.Duration', {seconds = 1}) end\n")
   end)
 end)
 
