@@ -110,7 +110,7 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     const struct gw_yaml *list = gw_publish_value_of(at, "kafka");
     const struct gw_ingest_kafka *all = conf->kafka.items;
 
-    if (!conf->grpc && !conf->http && !conf->kafka.n)
+    if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n)
         gw_problems_add(p, 1, at->file, at->line, at->column,
                         "ingest: neither grpc nor http nor a source: no event comes in");
     for (size_t i = 0; list && list != at && i < conf->kafka.n; i++)

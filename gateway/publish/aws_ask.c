@@ -301,11 +301,11 @@ struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const ch
 const char *gw_aws_endpoint(struct gw_arena *mem, const char *name, const char *region)
 {
     const char *set;
-    const size_t len = strlen(name);
+    size_t len = 0;
     char variable[40], upper[16] = "";
 
-    for (size_t i = 0; i < len && i < sizeof(upper) - 1; i++)
-        upper[i] = (char)toupper((unsigned char)name[i]);
+    for (const char *p = name; *p && len + 1 < sizeof(upper); p++)
+        upper[len++] = (char)toupper((unsigned char)*p);
     (void)snprintf(variable, sizeof(variable), "AWS_ENDPOINT_URL_%s", upper);
     set = gw_aws_env(variable);
     if (!set || !*set)
