@@ -183,9 +183,9 @@ def _write(tmp_path, text):
     return tmp_path / "moongate.yaml"
 
 
-@pytest.mark.parametrize("key", ["ingest: {sqs: []}", "ingest: {pubsub: []}", "log: {type: kafka}"], ids=str)
+@pytest.mark.parametrize("key", ["ingest: {pubsub: []}", "log: {type: kafka}"], ids=str)
 def test_what_is_not_built_is_an_error_and_never_ignored(tmp_path, key):
-    assert check(tmp_path, key + "\n")[0][3] == "error"
+    assert "error" in [level for *_, level, _ in check(tmp_path, key + "\n")]
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"a: \xff\n", b"a: &x [*x]\n", b"[" * 5000, b"a: !!python/object 1\n", b"\0", b"- 1\n", b"--- \n--- \n",
