@@ -39,6 +39,8 @@ struct gw_aws_service {
     int (*check)(struct gw_str body, struct gw_err *err);
 };
 
+extern const struct gw_aws_service gw_aws_sns, gw_aws_sqs;
+
 struct gw_aws_send {
     struct gw_aws_call call; /* first */
     struct gw_aws_publisher *publisher;
@@ -80,8 +82,10 @@ struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_mes
 /* A group or a deduplication id: 1 to 128 printable characters of ASCII; of anything else the
  * SHA-256 in hex. On mem. */
 struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id);
-/* The event's id; of a replay another one, since for five minutes nobody would get it again. */
-struct gw_str gw_aws_dedup_id(struct gw_arena *mem, const struct gw_message *m);
+/* The event's id, with the body's hash where ids are FlyteAdmin's, which repeat; of a replay
+ * another one, since for five minutes nobody would get it again. */
+struct gw_str gw_aws_dedup_id(const struct gw_aws_publisher *p, struct gw_arena *mem,
+                              const struct gw_message *m);
 void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_format *f,
                           struct gw_problems *p, const struct gw_yaml *at);
 int gw_aws_attribute_check(struct gw_str name, struct gw_str value, struct gw_err *err);
@@ -90,7 +94,7 @@ int gw_aws_same(const void *a, const void *b);
 /* The keys that both have but for where to. */
 #define GW_AWS_FIELDS                                                                              \
     {"region", GW_F_STR, offsetof(struct gw_aws_publish_conf, region),                             \
-     .help = "Default: the one it names, else AWS_REGION, else the profile's."},                   \
+     .help = "Default: the one of the topic or queue, else AWS_REGION, else the profile's."},      \
         {"endpoint", GW_F_STR, offsetof(struct gw_aws_publish_conf, endpoint),                     \
          .help = "URL of the service. Default: AWS_ENDPOINT_URL_SNS or _SQS, AWS_ENDPOINT_URL, "   \
                  "else the region's own."},                                                        \
@@ -102,8 +106,8 @@ int gw_aws_same(const void *a, const void *b);
         "dedup", GW_F_CHOICE, offsetof(struct gw_aws_publish_conf, dedup),                         \
             .def = "id", .choices = gw_aws_dedups,                                                 \
             .help =                                                                                \
-                "FIFO: id: the event's id keeps repeats out; none: the contents do, where the "    \
-                "topic or queue is told so."                                                       \
+                "FIFO: id: the event's id keeps repeats out (a replay has another); none: the "    \
+                "contents do, where the topic or queue is told so."                                \
     }
 extern const char *const gw_aws_dedups[];
 

@@ -46,12 +46,30 @@ struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
     return gw_buf_str(&hex);
 }
 
-struct gw_str gw_aws_dedup_id(struct gw_arena *mem, const struct gw_message *m)
+/* FlyteAdmin's ids are the same for every execution of a task. */
+static int has_own_ids(const struct gw_aws_publisher *p)
 {
-    if (!m->replay)
-        return gw_aws_fifo_id(mem, m->event_id);
-    return gw_aws_fifo_id(mem, gw_arena_printf(mem, "%.*s:r%llu", (int)m->event_id.len,
-                                               m->event_id.p, (unsigned long long)m->replay));
+    return p->flyteadmin.style != GW_STYLE_FLYTEADMIN &&
+           p->flyteadmin.style != GW_STYLE_FLYTEADMIN_V2;
+}
+
+struct gw_str gw_aws_dedup_id(const struct gw_aws_publisher *p, struct gw_arena *mem,
+                              const struct gw_message *m)
+{
+    unsigned char sum[HASH];
+    struct gw_buf id;
+
+    gw_buf_init(&id, SIZE_MAX / 2, mem);
+    gw_buf_put_str(&id, m->event_id);
+    if (!has_own_ids(p)) {
+        if (!EVP_Digest(m->body.p ? m->body.p : "", m->body.len, sum, NULL, EVP_sha256(), NULL))
+            abort();
+        gw_buf_putc(&id, ':');
+        gw_hex_put(&id, (struct gw_str){(const char *)sum, HASH});
+    }
+    if (m->replay)
+        gw_buf_printf(&id, ":r%llu", (unsigned long long)m->replay);
+    return gw_aws_fifo_id(mem, gw_buf_str(&id));
 }
 
 /* ---- the subject ---- */

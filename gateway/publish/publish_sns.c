@@ -49,7 +49,7 @@ static void put_entry(const struct gw_aws_publisher *p, const struct gw_message 
     if (p->conf->dedup)
         return;
     gw_buf_printf(out, "%sMessageDeduplicationId", at);
-    put_value(out, gw_aws_dedup_id(p->client.scratch, m));
+    put_value(out, gw_aws_dedup_id(p, p->client.scratch, m));
 }
 
 static void sns_put(const struct gw_aws_publisher *p, const struct gw_message *m, size_t n,
@@ -96,7 +96,7 @@ static void sns_read(struct gw_arena *mem, struct gw_str answer, struct gw_aws_e
     }
 }
 
-static const struct gw_aws_service sns = {
+const struct gw_aws_service gw_aws_sns = {
     .name = "sns",
     .content_type = "application/x-www-form-urlencoded; charset=utf-8",
     .message_bytes = SNS_BYTES,
@@ -170,7 +170,7 @@ static struct gw_publisher *sns_open(const void *conf, const struct gw_format *f
                                      struct gw_loop *loop, struct gw_err *err)
 {
     (void)err;
-    return gw_aws_open(&gw_publish_sns, &sns, conf, f, loop);
+    return gw_aws_open(&gw_publish_sns, &gw_aws_sns, conf, f, loop);
 }
 
 const struct gw_publisher_ops gw_publish_sns = {

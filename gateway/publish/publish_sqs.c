@@ -50,7 +50,7 @@ static void sqs_put(const struct gw_aws_publisher *p, const struct gw_message *m
         if (gw_aws_is_fifo(gw_aws_topic(p, m))) {
             put_member(out, "MessageGroupId", m->key);
             if (!p->conf->dedup)
-                put_member(out, "MessageDeduplicationId", gw_aws_dedup_id(p->client.scratch, m));
+                put_member(out, "MessageDeduplicationId", gw_aws_dedup_id(p, p->client.scratch, m));
         }
         gw_buf_putc(out, '}');
     }
@@ -127,7 +127,7 @@ static int sqs_text(struct gw_str body, struct gw_err *err)
     return 0;
 }
 
-static const struct gw_aws_service sqs = {
+const struct gw_aws_service gw_aws_sqs = {
     .name = "sqs",
     .content_type = "application/x-amz-json-1.0",
     .target = "AmazonSQS.SendMessageBatch",
@@ -183,7 +183,7 @@ static struct gw_publisher *sqs_open(const void *conf, const struct gw_format *f
                                      struct gw_loop *loop, struct gw_err *err)
 {
     (void)err;
-    return gw_aws_open(&gw_publish_sqs, &sqs, conf, f, loop);
+    return gw_aws_open(&gw_publish_sqs, &gw_aws_sqs, conf, f, loop);
 }
 
 const struct gw_publisher_ops gw_publish_sqs = {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static char seen[8][8192]; /* what was asked, head and body */
-static int n_seen;
+static int n_seen, n_answers;
 
 /* By the path of a request, what is answered; NULL past the last. */
 static const struct reply {
@@ -20,7 +20,8 @@ static const struct reply {
 
 static const char *reply(const char *head, const char *body)
 {
-    static char answer[4096];
+    static char answers[32][4096]; /* of more than one connection */
+    char *answer = answers[n_answers++ % 32];
     const struct reply *r = replies;
     char method[16], path[256];
 
@@ -28,7 +29,7 @@ static const char *reply(const char *head, const char *body)
     CHECK(sscanf(head, "%15s %255s", method, path) == 2);
     while (r->path && (strcmp(r->path, path) != 0 || strcmp(r->method, method) != 0))
         r++;
-    snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s",
+    snprintf(answer, sizeof(answers[0]), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s",
              r->path ? r->status : "404 Not Found", r->path ? strlen(r->body) : 0,
              r->path ? r->body : "");
     return answer;

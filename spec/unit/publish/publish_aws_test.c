@@ -650,6 +650,88 @@ TEST(test_publish_aws_a_replay_is_no_repeat_of_a_fifo_topic)
     CHECK(posted(0, ".MessageDeduplicationId=a%3Ar7"));
     memset(id, 'x', sizeof(id));
     m.event_id = (struct gw_str){id, 127};
-    CHECK(gw_aws_dedup_id(s.mem, &m).len == 64); /* too long with what is added */
+    CHECK(gw_aws_dedup_id((struct gw_aws_publisher *)s.p, s.mem, &m).len ==
+          64); /* too long with what is added */
     close_it(&s);
+}
+
+TEST(test_publish_aws_fifo_tells_events_with_one_id_of_flyteadmin_apart)
+{
+    const struct gw_message a = {.event_id = GW_STR("i"), .body = GW_STR("1")},
+                            b = {.event_id = GW_STR("i"), .body = GW_STR("2")};
+    struct gw_aws_publisher *p;
+    struct sender s;
+
+    open_it(&s, "sns", "arn:aws:sns:eu-1:1:t.fifo");
+    p = (struct gw_aws_publisher *)s.p;
+    CHECK(gw_str_is(gw_aws_dedup_id(p, s.mem, &a), "i"));
+    p->flyteadmin.style = GW_STYLE_FLYTEADMIN;
+    CHECK(gw_str_eq(gw_aws_dedup_id(p, s.mem, &a), gw_aws_dedup_id(p, s.mem, &a)));
+    CHECK(!gw_str_eq(gw_aws_dedup_id(p, s.mem, &a), gw_aws_dedup_id(p, s.mem, &b)));
+    close_it(&s);
+}
+
+/* ---- two workers ---- */
+
+static _Atomic int64_t jumped_ns;
+static int64_t jumping_mono(void)
+{
+    return real_mono() + jumped_ns;
+}
+
+/* Every third request is refused, and time passes, so keys may be asked for again. */
+static const char *often_refused(const char *head, const char *body)
+{
+    (void)head, (void)body;
+    if (++n_requests % 3)
+        return answers[0];
+    jumped_ns += 6LL * 1000000000;
+    return answers[1];
+}
+
+static void *work(void *arg)
+{
+    enum { TIMES = 40 };
+    struct gw_aws_publish_conf conf = *(struct gw_aws_publish_conf *)arg;
+    struct sender *s = calloc(1, sizeof(*s));
+    struct gw_err err;
+
+    CHECK(s);
+    s->conf = conf;
+    s->loop = gw_loop_new();
+    s->mem = gw_arena_new();
+    s->p = gw_publisher_find("sns")->open(&s->conf, &s->format, s->loop, &err);
+    s->p->result = on_result;
+    s->p->ctx = s;
+    for (int i = 0; i < TIMES; i++) {
+        s->n_results = 0;
+        for (int k = 0; k < 4; k++)
+            send_one(s, k);
+        until(s, 4);
+    }
+    gw_publisher_close(s->p);
+    gw_loop_free(s->loop);
+    gw_arena_free(s->mem);
+    free(s);
+    return NULL;
+}
+
+TEST(test_publish_aws_two_workers_share_keys_that_are_refused_again_and_again)
+{
+    struct gw_aws_publish_conf conf;
+    pthread_t t[2];
+
+    real_mono = gw_clock_mono_ns;
+    gw_clock_mono_ns = jumping_mono;
+    answers[0] = http("200 OK", RESULT(GOOD("0"), ""));
+    answers[1] = http("403 Forbidden", XML_ERROR("ExpiredToken", "it has ended"));
+    aws_mock_conf(&conf, topic);
+    http_server_decide = often_refused;
+    for (int i = 0; i < 2; i++)
+        CHECK(!pthread_create(&t[i], NULL, work, &conf));
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    CHECK(n_requests >= 2 * 40 * 4);
+    http_server_decide = NULL;
+    gw_clock_mono_ns = real_mono;
 }
