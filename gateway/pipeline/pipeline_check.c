@@ -323,6 +323,10 @@ static void check_format(const struct check *c)
     if (f->style != GW_STYLE_DOCUMENTED && f->json)
         PROBLEM(c, 1, at_format(c, "data"), "format: data has no effect in the style %s",
                 gw_style_names[f->style]);
+    if ((f->style == GW_STYLE_DOCUMENTED || f->style == GW_STYLE_FLYTEADMIN_EXTERNAL) &&
+        f->id_spacing == 1)
+        PROBLEM(c, 1, at_format(c, "id_spacing"),
+                "format: id_spacing has no effect in the style %s", gw_style_names[f->style]);
     if (f->style != GW_STYLE_FLYTEADMIN_V2 && f->enrich_all)
         PROBLEM(c, 1, at_format(c, "enrich_all"),
                 "format: enrich_all has no effect in the style %s", gw_style_names[f->style]);

@@ -172,6 +172,12 @@ TEST(test_pipeline_check_knows_the_styles)
     CHECK(says(P "format: {style: flyteadmin, data: json}",
                "3:35: warning: format: data has no effect in the style flyteadmin\n"));
     CHECK(says(P "format: {style: documented, data: json}", ""));
+    CHECK(says(P "format: {id_spacing: 1}",
+               "3:22: warning: format: id_spacing has no effect in the style documented\n"));
+    CHECK(
+        says(P "format: {style: flyteadmin-external, id_spacing: 1}",
+             "3:50: warning: format: id_spacing has no effect in the style flyteadmin-external\n"));
+    CHECK(says(P "format: {style: flyteadmin-v2, id_spacing: 1}", ""));
     CHECK(says(P "format: {style: flyteadmin-v2, enrich_all: true}", ""));
     CHECK(conf.format.style == GW_STYLE_FLYTEADMIN_V2 && conf.format.enrich_all);
     CHECK(says(P "format: {style: flyteadmin, enrich_all: true}",
