@@ -413,9 +413,17 @@ static int64_t wrong_wall(void)
     return real_wall() + off_ns;
 }
 
+static int was_signed_before(int i, const char *then)
+{
+    const char *date = strstr(heads[i], "x-amz-date: ");
+
+    CHECK(date);
+    return strncmp(date + strlen("x-amz-date: "), then, strlen(then)) < 0;
+}
+
 TEST(test_publish_aws_corrects_the_clock_by_the_services)
 {
-    char refused[512], date[64];
+    char refused[512], date[64], then[32];
     const time_t now = time(NULL);
     struct sender s;
     struct tm tm;
@@ -425,6 +433,7 @@ TEST(test_publish_aws_corrects_the_clock_by_the_services)
     gw_clock_wall_ns = wrong_wall;
     gmtime_r(&now, &tm);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    strftime(then, sizeof(then), "%Y%m%dT%H%M%SZ", &tm);
     snprintf(refused, sizeof(refused),
              "HTTP/1.1 403 Forbidden\r\nDate: %s\r\nContent-Length: %zu\r\n\r\n%s", date,
              strlen(XML_ERROR("SignatureDoesNotMatch", "Signature expired")),
@@ -437,6 +446,7 @@ TEST(test_publish_aws_corrects_the_clock_by_the_services)
     CHECK(s.outcome[0] == GW_DELIVERED && n_requests == 2);
     send_them(&s, 1);
     CHECK(s.outcome[0] == GW_DELIVERED && n_requests == 3); /* by the right clock from then on */
+    CHECK(was_signed_before(0, then) && !was_signed_before(1, then) && !was_signed_before(2, then));
     close_it(&s);
     gw_clock_wall_ns = real_wall;
 }
@@ -514,7 +524,7 @@ TEST(test_publish_aws_a_refused_call_waits_for_the_keys_that_another_worker_asks
     s.n_results = 0;
     send_one(&s, 0); /* it goes with the old keys */
     CHECK(gw_aws_credentials_begin(c, 1, 1, &ms) == GW_AWS_ASK);
-    while (!((struct gw_aws_publisher *)s.p)->client.waiting)
+    while (!((struct gw_aws_publisher *)s.p)->client.waiting && !s.n_results)
         gw_loop_turn(s.loop, 1);
     CHECK(n_requests == 2 && !s.n_results);
     gw_aws_credentials_end(c, &fresh, 0, NULL);
