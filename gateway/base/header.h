@@ -3,6 +3,11 @@
 
 #include "base/str.h"
 
+/* A header or attribute of a message: name and value in raw UTF-8. */
+struct gw_header {
+    struct gw_str name, value;
+};
+
 /* A header of an HTTP message: of a request, the name in lower case, the value without outer white
  * space. */
 struct gw_http_header {

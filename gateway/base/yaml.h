@@ -44,6 +44,8 @@ struct gw_yaml *gw_yaml_parse_guest(const char *file, struct gw_str text, const 
 /* Data that is nobody's configuration: ${NAME} stands for itself. */
 struct gw_yaml *gw_yaml_parse_data(const char *file, struct gw_str text, struct gw_problems *p);
 const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key);
+/* For places of problems: the value of a key, or the mapping where it has none (or is none). */
+const struct gw_yaml *gw_yaml_place(const struct gw_yaml *map, const char *key);
 /* null, ~ or nothing, unquoted. */
 int gw_yaml_is_null(const struct gw_yaml *y);
 /* YAML 1.2 core schema: true, false / a decimal integer. 0, or -1 if it is none (or quoted). */

@@ -16,6 +16,13 @@ const struct gw_yaml *gw_yaml_get(const struct gw_yaml *map, const char *key)
     return NULL;
 }
 
+const struct gw_yaml *gw_yaml_place(const struct gw_yaml *map, const char *key)
+{
+    const struct gw_yaml *y = map && map->type == GW_YAML_MAP ? gw_yaml_get(map, key) : NULL;
+
+    return y ? y : map;
+}
+
 int gw_yaml_is_null(const struct gw_yaml *y)
 {
     if (y->type != GW_YAML_SCALAR || y->quoted)

@@ -469,9 +469,10 @@ static void mark_down(struct gw_load *l)
 /* What it sends comes in again, for ever. */
 static void check_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
 {
+    const int is_kafka = c->publisher.type && !strcmp(c->publisher.type, "kafka");
     const char *topic =
-        l->config->ingest && !c->down && !c->guessed
-            ? gw_ingest_loop(l->config->ingest, c->publisher.type, c->publisher.conf)
+        is_kafka && l->config->ingest && !c->down && !c->guessed
+            ? gw_ingest_loop(l->config->ingest, gw_kafka_topic_at, c->publisher.conf)
             : NULL;
     const struct gw_yaml *at;
 

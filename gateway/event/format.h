@@ -1,6 +1,7 @@
 #ifndef GW_EVENT_FORMAT_H
 #define GW_EVENT_FORMAT_H
 
+#include "base/header.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -51,10 +52,6 @@ struct gw_str gw_event_http_encode(struct gw_arena *mem, struct gw_str text);
 
 /* The payload as plain bytes, what binary modes carry: of an Any its value. p NULL: no data. */
 struct gw_str gw_event_payload(const struct gw_event *ev);
-/* A header or attribute of a message: name and value in raw UTF-8. */
-struct gw_header {
-    struct gw_str name, value;
-};
 /* Binary mode of brokers: headers `ce_` (Kafka) or `ce-` (attributes of Pub/Sub and the queues),
  * values in raw UTF-8, content-type (or ce-datacontenttype) as datacontenttype, body as data; p
  * NULL or empty: none. A header whose value is null (p NULL) is absent. */

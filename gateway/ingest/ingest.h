@@ -13,7 +13,7 @@ struct gw_log;
 struct gw_metrics;
 struct gw_kafka_sasl;
 struct gw_problems;
-struct gw_publish_tls;
+struct gw_tls_conf;
 struct gw_yaml;
 
 /* Clients in, records out: the ingest loops (a thread each) with their listeners, and the sources,
@@ -38,7 +38,7 @@ struct gw_ingest_kafka {
     const char *group;
     int as;                     /* enum gw_as */
     struct gw_kafka_sasl *sasl; /* NULL: none */
-    struct gw_publish_tls *tls; /* NULL: none */
+    struct gw_tls_conf *tls;    /* NULL: none */
     struct gw_pairs properties;
 };
 struct gw_ingest_conf {
@@ -54,9 +54,11 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                      const struct gw_yaml *at);
 /* 1: its topics name this one, or a pattern of them matches. */
 int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, struct gw_str topic);
-/* What a publisher of this type and configuration sends comes in here again, through this topic;
- * NULL: it does not, as far as can be told. */
-const char *gw_ingest_loop(const struct gw_ingest_conf *conf, const char *type,
+/* What a publisher sends comes in here again, through this topic; NULL: it does not, as far as can
+ * be told. topic_at: its topic, with {field} as it is written, if one of its brokers is among
+ * these. */
+typedef const char *gw_ingest_topic_fn(const void *publisher, const struct gw_strs *brokers);
+const char *gw_ingest_loop(const struct gw_ingest_conf *conf, gw_ingest_topic_fn *topic_at,
                            const void *publisher);
 
 /* Binds and starts the threads; logs msg=listening for each listener. */

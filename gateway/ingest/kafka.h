@@ -5,8 +5,8 @@
 #include "ingest/source.h"
 #include "ingest/unread.h"
 #include "log/log.h"
+#include "net/kafka_client.h"
 #include "net/loop.h"
-#include "publish/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
 

@@ -31,8 +31,8 @@ const struct gw_field gw_ingest_kafka_fields[] = {
      .help = "How to log in.", .fields = gw_kafka_sasl_fields,
      .size = sizeof(struct gw_kafka_sasl)},
     {"tls", GW_F_TABLE, offsetof(struct gw_ingest_kafka, tls), .pointer = 1,
-     .help = "TLS to the brokers; {} with the system's certificates.",
-     .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
+     .help = "TLS to the brokers; {} with the system's certificates.", .fields = gw_tls_conf_fields,
+     .size = sizeof(struct gw_tls_conf)},
     {"properties", GW_F_MAP, offsetof(struct gw_ingest_kafka, properties),
      .help = "Any other setting of librdkafka."},
     {0}};
@@ -93,12 +93,12 @@ static void check_one(const struct gw_ingest_kafka *c, struct gw_problems *p,
                       const struct gw_yaml *at)
 {
     const struct gw_kafka_client client = client_of(c);
-    const struct gw_yaml *y = gw_publish_value_of(at, "topics");
+    const struct gw_yaml *y = gw_yaml_place(at, "topics");
 
     for (size_t i = 0; i < c->topics.n; i++)
         check_topic(c->topics.items[i], p, at_item(y, i));
     if (c->group && !*c->group) {
-        y = gw_publish_value_of(at, "group");
+        y = gw_yaml_place(at, "group");
         PROBLEM(p, y, "group: a group has a name");
     }
     gw_kafka_client_check(&client, p, at);
@@ -107,7 +107,7 @@ static void check_one(const struct gw_ingest_kafka *c, struct gw_problems *p,
 void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                      const struct gw_yaml *at)
 {
-    const struct gw_yaml *list = gw_publish_value_of(at, "kafka");
+    const struct gw_yaml *list = gw_yaml_place(at, "kafka");
     const struct gw_ingest_kafka *all = conf->kafka.items;
 
     if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n)
@@ -115,7 +115,7 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                         "ingest: neither grpc nor http nor a source: no event comes in");
     for (size_t i = 0; list && list != at && i < conf->kafka.n; i++)
         check_one(&all[i], p, at_item(list, i));
-    list = gw_publish_value_of(at, "sqs");
+    list = gw_yaml_place(at, "sqs");
     for (size_t i = 0; list && list != at && i < conf->sqs.n; i++)
         gw_ingest_sqs_check(&((const struct gw_ingest_sqs *)conf->sqs.items)[i], p,
                             at_item(list, i));
@@ -167,9 +167,10 @@ static int may_be(const char *template, const char *topic)
     return !fnmatch(glob, topic, 0);
 }
 
-static const char *loop_of(const struct gw_ingest_kafka *c, const void *publisher)
+static const char *loop_of(const struct gw_ingest_kafka *c, gw_ingest_topic_fn *topic_at,
+                           const void *publisher)
 {
-    const char *topic = gw_kafka_topic_at(publisher, &c->brokers);
+    const char *topic = topic_at(publisher, &c->brokers);
 
     if (!topic)
         return NULL;
@@ -181,16 +182,14 @@ static const char *loop_of(const struct gw_ingest_kafka *c, const void *publishe
     return NULL;
 }
 
-const char *gw_ingest_loop(const struct gw_ingest_conf *conf, const char *type,
+const char *gw_ingest_loop(const struct gw_ingest_conf *conf, gw_ingest_topic_fn *topic_at,
                            const void *publisher)
 {
     const struct gw_ingest_kafka *all = conf->kafka.items;
     const char *topic = NULL;
 
-    if (!type || strcmp(type, "kafka") != 0)
-        return NULL;
     for (size_t i = 0; i < conf->kafka.n && !topic; i++)
-        topic = loop_of(&all[i], publisher);
+        topic = loop_of(&all[i], topic_at, publisher);
     return topic;
 }
 

@@ -10,7 +10,7 @@
 #include "base/metrics.h"
 #include "flyte/incoming.h"
 #include "ingest/unread.h"
-#include "publish/aws_batch.h"
+#include "net/aws_plan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "ingest/source.h"
-#include "publish/aws_call.h"
+#include "net/aws_call.h"
 
 struct gw_incoming;
 

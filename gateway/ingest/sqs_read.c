@@ -8,7 +8,6 @@
 #include "base/yaml.h"
 #include "event/format.h"
 #include "flyte/incoming.h"
-#include "publish/common.h"
 
 #include <string.h>
 
@@ -31,12 +30,12 @@ const struct gw_field gw_ingest_sqs_fields[] = {
 void gw_ingest_sqs_check(const struct gw_ingest_sqs *c, struct gw_problems *p,
                          const struct gw_yaml *at)
 {
-    const struct gw_yaml *y = gw_publish_value_of(at, "queue_url");
+    const struct gw_yaml *y = gw_yaml_place(at, "queue_url");
 
     if (c->queue_url && gw_fetch_url_problem(c->queue_url))
         gw_problems_add(p, 0, y->file, y->line, y->column, "queue_url: %s",
                         gw_fetch_url_problem(c->queue_url));
-    y = gw_publish_value_of(at, "endpoint");
+    y = gw_yaml_place(at, "endpoint");
     if (c->endpoint && gw_fetch_url_problem(c->endpoint))
         gw_problems_add(p, 0, y->file, y->line, y->column, "endpoint: %s",
                         gw_fetch_url_problem(c->endpoint));

@@ -214,28 +214,6 @@ void gw_aws_send(struct gw_publisher *base, struct gw_message *batch)
 
 /* ---- life ---- */
 
-const char *gw_aws_region_of(const char *to, char *out, size_t size)
-{
-    const char *at;
-    size_t len;
-
-    if (!strncmp(to, "arn:", 4)) { /* arn:partition:service:region:… */
-        at = to;
-        for (int colons = 0; at && colons < 3; colons++)
-            at = (at = strchr(at, ':')) ? at + 1 : NULL;
-        len = at ? strcspn(at, ":") : 0;
-    } else { /* https://sqs.region.amazonaws.com/…, https://region.queue.amazonaws.com/… */
-        at = strstr(to, "://sqs.");
-        at = at ? at + 7 : NULL;
-        len = at && strstr(at, ".amazonaws.com") ? strcspn(at, "./:") : 0;
-    }
-    if (!len || len >= size)
-        return NULL;
-    memcpy(out, at, len);
-    out[len] = '\0';
-    return out;
-}
-
 static void open_sends(struct gw_aws_publisher *p)
 {
     for (int i = GW_AWS_CALLS; i--;) {

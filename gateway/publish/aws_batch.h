@@ -2,7 +2,7 @@
 #define GW_PUBLISH_AWS_BATCH_H
 
 #include "event/route.h"
-#include "publish/aws_call.h"
+#include "net/aws_call.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
 
@@ -74,9 +74,6 @@ void gw_aws_close(struct gw_publisher *base);
 int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
                   const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
                   struct gw_err *err);
-int gw_aws_is_fifo(struct gw_str topic);
-/* The region that an ARN or a queue's URL names, in out; NULL: it names none. */
-const char *gw_aws_region_of(const char *to, char *out, size_t size);
 /* The topic or queue of a message. */
 struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_message *m);
 /* A group or a deduplication id: 1 to 128 printable characters of ASCII; of anything else the

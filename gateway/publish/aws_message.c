@@ -19,11 +19,6 @@ enum { FIFO_ID = 128, SUBJECT = 99, HASH = 32, TYPE_LEN = 6, NAME_MAX_LEN = 256 
 
 const char *const gw_aws_dedups[] = {"id", "none", NULL};
 
-int gw_aws_is_fifo(struct gw_str topic)
-{
-    return topic.len > 5 && !memcmp(topic.p + topic.len - 5, ".fifo", 5);
-}
-
 struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_message *m)
 {
     return m->topic.p ? m->topic : gw_str_of(p->conf->to);
@@ -217,7 +212,7 @@ int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
 static void problem(struct gw_problems *p, const struct gw_yaml *at, const char *key,
                     const char *why)
 {
-    const struct gw_yaml *y = gw_publish_value_of(at, key);
+    const struct gw_yaml *y = gw_yaml_place(at, key);
 
     gw_problems_add(p, 0, y->file, y->line, y->column, "%s: %s", key, why);
 }

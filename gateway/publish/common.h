@@ -1,6 +1,8 @@
 #ifndef GW_PUBLISH_COMMON_H
 #define GW_PUBLISH_COMMON_H
 
+#include "base/yaml.h"
+#include "net/tls_conf.h"
 #include "publish/publisher.h"
 
 struct gw_buf;
@@ -69,18 +71,6 @@ int gw_publish_form(gw_event_put_fn *put, const struct gw_event *ev, struct gw_a
  */
 void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m);
 int gw_publish_too_large(struct gw_err *err, size_t max);
-
-/* TLS to a destination: the key `tls` of several types. */
-struct gw_publish_tls {
-    const char *ca, *cert, *key; /* PEM files; NULL: the system's authorities, no certificate */
-    int verify;
-};
-extern const struct gw_field gw_publish_tls_fields[];
-/* t NULL: fine. at: the publisher's mapping. */
-void gw_publish_tls_check(const struct gw_publish_tls *t, struct gw_problems *p,
-                          const struct gw_yaml *at);
-/* At the value of a key of a mapping, or else at the mapping: for places of problems. */
-const struct gw_yaml *gw_publish_value_of(const struct gw_yaml *map, const char *key);
 
 /* Gives every message of a list its result; a result may lead to the next send. */
 void gw_publish_results(struct gw_publisher *p, struct gw_message *list, const struct gw_result *r);

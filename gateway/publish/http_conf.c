@@ -49,7 +49,7 @@ const struct gw_field gw_http_fields[] = {
      .help = "Ask for consent first (OPTIONS with WebHook-Request-Origin: the host's name, or what "
              "headers says) and keep to WebHook-Allowed-Rate."},
     {"tls", GW_F_TABLE, AT(tls), .pointer = 1, .help = "TLS, when it is not as the system has it.",
-     .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
+     .fields = gw_tls_conf_fields, .size = sizeof(struct gw_tls_conf)},
     GW_PUBLISH_COMMON("16MiB", batch_fields),
     {0}};
 
@@ -121,7 +121,7 @@ static const char *problem_of(const struct gw_publish_http_conf *c, const struct
 
 static void check_headers(const struct gw_publish_http_conf *c, const struct place *w)
 {
-    const struct gw_yaml *map = gw_publish_value_of(w->at, "headers");
+    const struct gw_yaml *map = gw_yaml_place(w->at, "headers");
 
     for (size_t i = 0; i < c->headers.n; i++) {
         const struct gw_pair *h = &c->headers.items[i];
@@ -140,18 +140,18 @@ static void check_url(const struct place *w, const char *key, const char *url)
     const char *why = url ? gw_fetch_url_problem(url) : NULL;
 
     if (why)
-        PROBLEM(w, gw_publish_value_of(w->at, key), "%s: %s", key, why);
+        PROBLEM(w, gw_yaml_place(w->at, key), "%s: %s", key, why);
 }
 
 static void check_token(const struct place *w, const char *key, const char *value)
 {
     if (value && (!*value || !gw_header_value_ok(gw_str_of(value))))
-        PROBLEM(w, gw_publish_value_of(w->at, key), "%s: empty, or with a control character", key);
+        PROBLEM(w, gw_yaml_place(w->at, key), "%s: empty, or with a control character", key);
 }
 
 static void check_oauth(const struct gw_publish_http_conf *c, const struct place *w)
 {
-    const struct place inside = {w->p, gw_publish_value_of(w->at, "oauth")};
+    const struct place inside = {w->p, gw_yaml_place(w->at, "oauth")};
 
     if (!c->oauth)
         return;
@@ -163,7 +163,7 @@ static void check_oauth(const struct gw_publish_http_conf *c, const struct place
 static void check_sign(const struct gw_publish_http_conf *c, const struct place *w)
 {
     enum { LEAST = 24, MOST = 64 };
-    const struct gw_yaml *at = gw_publish_value_of(gw_publish_value_of(w->at, "sign"), "secret");
+    const struct gw_yaml *at = gw_yaml_place(gw_yaml_place(w->at, "sign"), "secret");
     struct gw_str key;
 
     if (!c->sign || !c->sign->secret)
@@ -189,13 +189,13 @@ void gw_http_check(const void *conf, const struct gw_format *f, struct gw_proble
     check_oauth(c, &w);
     check_sign(c, &w);
     if (gw_http_is_binary(f) && c->common.batch.events > 1)
-        PROBLEM(&w, gw_publish_value_of(at, "batch"),
+        PROBLEM(&w, gw_yaml_place(at, "batch"),
                 "batch: events of format.mode binary%s go one by one: leave batch.events at 1",
                 f->mode == GW_MODE_BINARY ? "" : " (as style flyteadmin-external has it)");
     if (c->handshake && c->common.routes.n)
-        PROBLEM(&w, gw_publish_value_of(at, "handshake"),
+        PROBLEM(&w, gw_yaml_place(at, "handshake"),
                 "handshake: it asks one destination for consent; not together with routes");
-    gw_publish_tls_check(c->tls, p, at);
+    gw_tls_conf_check(c->tls, p, at);
 }
 
 int gw_http_same(const void *a, const void *b)

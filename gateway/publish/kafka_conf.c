@@ -28,8 +28,8 @@ const struct gw_field gw_kafka_fields[] = {
      .help = "How to log in.", .fields = gw_kafka_sasl_fields,
      .size = sizeof(struct gw_kafka_sasl)},
     {"tls", GW_F_TABLE, offsetof(struct gw_publish_kafka_conf, tls), .pointer = 1,
-     .help = "TLS to the brokers; {} with the system's certificates.",
-     .fields = gw_publish_tls_fields, .size = sizeof(struct gw_publish_tls)},
+     .help = "TLS to the brokers; {} with the system's certificates.", .fields = gw_tls_conf_fields,
+     .size = sizeof(struct gw_tls_conf)},
     {"properties", GW_F_MAP, offsetof(struct gw_publish_kafka_conf, properties),
      .help = "Any other setting of librdkafka. In FlyteAdmin's styles partitioner is "
              "fnv1a_random, which is its client's."},
@@ -107,14 +107,14 @@ static void check_departures(const struct gw_publish_kafka_conf *c, const struct
                              struct gw_problems *p, const struct gw_yaml *at)
 {
     const struct gw_yaml *partitioner =
-        gw_publish_value_of(gw_publish_value_of(at, "properties"), "partitioner");
+        gw_yaml_place(gw_yaml_place(at, "properties"), "partitioner");
 
     if (f->style != GW_STYLE_FLYTEADMIN && f->style != GW_STYLE_FLYTEADMIN_V2)
         return; /* FlyteAdmin's externalEvents know no Kafka */
     if (f->mode == GW_MODE_STRUCTURED)
         note(p, at, "format.mode: structured is sent, FlyteAdmin's messages are binary");
     if (c->key && strcmp(c->key, "id") != 0)
-        note(p, gw_publish_value_of(at, "key"),
+        note(p, gw_yaml_place(at, "key"),
              "key: FlyteAdmin's is id; with another one messages go to other partitions");
     for (size_t i = 0; i < c->properties.n; i++)
         if (!strcmp(c->properties.items[i].key, "partitioner") &&
@@ -137,11 +137,11 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
 
     check_departures(c, f, p, at);
     if (c->topic && gw_kafka_topic_parse(c->topic, &topic, &err)) {
-        y = gw_publish_value_of(at, "topic");
+        y = gw_yaml_place(at, "topic");
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic: %s", err.msg);
     }
     if (c->key && gw_kafka_key_parse(c->key, &key, &attr)) {
-        y = gw_publish_value_of(at, "key");
+        y = gw_yaml_place(at, "key");
         gw_problems_add(p, 0, y->file, y->line, y->column,
                         "key: \"%s\" is none of key, id, none, attr:NAME", c->key);
     }

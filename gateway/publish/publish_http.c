@@ -203,9 +203,9 @@ static void open_requests(struct gw_http *h)
 static struct gw_publisher *http_open(const void *conf, const struct gw_format *f,
                                       struct gw_loop *loop, struct gw_err *err)
 {
-    static const struct gw_publish_tls defaults = {.verify = 1};
+    static const struct gw_tls_conf defaults = {.verify = 1};
     const struct gw_publish_http_conf *c = conf;
-    const struct gw_publish_tls *tls = c->tls ? c->tls : &defaults;
+    const struct gw_tls_conf *tls = c->tls ? c->tls : &defaults;
     struct gw_http *h = calloc(1, sizeof(*h));
 
     (void)err;

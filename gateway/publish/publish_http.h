@@ -27,7 +27,7 @@ struct gw_publish_http_conf {
     const char *bearer_token; /* NULL: none, as of the three below */
     struct gw_http_oauth_conf *oauth;
     struct gw_http_sign_conf *sign;
-    struct gw_publish_tls *tls;
+    struct gw_tls_conf *tls;
     int handshake;
     /* Of all workers of the pipeline: when the next request may go, by an allowed rate. Made by the
      * check; NULL: each worker has its own. */

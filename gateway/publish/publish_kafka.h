@@ -2,10 +2,10 @@
 #define GW_PUBLISH_PUBLISH_KAFKA_H
 
 #include "base/diag.h"
+#include "net/kafka_client.h"
 #include "net/loop.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
-#include "publish/kafka_client.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -19,7 +19,7 @@ struct gw_publish_kafka_conf {
     const char *topic, *key;
     int compression;
     struct gw_kafka_sasl *sasl; /* NULL: none */
-    struct gw_publish_tls *tls; /* NULL: none */
+    struct gw_tls_conf *tls;    /* NULL: none */
     struct gw_pairs properties;
 };
 

@@ -158,7 +158,7 @@ static void sns_check(const void *conf, const struct gw_format *f, struct gw_pro
                       const struct gw_yaml *at)
 {
     const struct gw_aws_publish_conf *c = conf;
-    const struct gw_yaml *y = gw_publish_value_of(at, "topic_arn");
+    const struct gw_yaml *y = gw_yaml_place(at, "topic_arn");
     struct gw_err err;
 
     if (c->to && sns_topic(gw_str_of(c->to), &err))

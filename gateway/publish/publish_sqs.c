@@ -171,7 +171,7 @@ static void sqs_check(const void *conf, const struct gw_format *f, struct gw_pro
                       const struct gw_yaml *at)
 {
     const struct gw_aws_publish_conf *c = conf;
-    const struct gw_yaml *y = gw_publish_value_of(at, "queue_url");
+    const struct gw_yaml *y = gw_yaml_place(at, "queue_url");
     struct gw_err err;
 
     if (c->to && url_check(gw_str_of(c->to), &err))

@@ -37,7 +37,7 @@ const struct gw_publisher_ops *gw_publisher_find(const char *name)
 static void check_routes(const struct gw_publisher_ops *ops, const struct gw_publish_common *c,
                          struct gw_problems *p, const struct gw_yaml *publisher)
 {
-    const struct gw_yaml *list = gw_publish_value_of(publisher, "routes");
+    const struct gw_yaml *list = gw_yaml_place(publisher, "routes");
     const struct gw_routing *r = ops->routing;
 
     for (size_t i = 0; i < c->routes.n; i++) {

@@ -146,6 +146,10 @@ static inline void gw_publisher_close(struct gw_publisher *p)
         p->ops->close(p);
 }
 
+/* The topic of a publisher's configuration, with {field} as it is written, if one of its brokers
+ * is among these; NULL: none is. */
+const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers);
+
 extern const struct gw_publisher_ops gw_publish_file, gw_publish_http, gw_publish_kafka,
     gw_publish_null, gw_publish_sns, gw_publish_sqs;
 

@@ -2,8 +2,8 @@
  * SQS, as an error, as keys. */
 #include "base/arena.h"
 #include "base/text.h"
+#include "net/aws_answer.h"
 #include "net/fetch.h"
-#include "publish/aws_answer.h"
 #include "publish/aws_batch.h"
 
 #include <stdlib.h>

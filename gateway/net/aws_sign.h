@@ -1,5 +1,5 @@
-#ifndef GW_PUBLISH_AWS_SIGN_H
-#define GW_PUBLISH_AWS_SIGN_H
+#ifndef GW_NET_AWS_SIGN_H
+#define GW_NET_AWS_SIGN_H
 
 #include "base/str.h"
 

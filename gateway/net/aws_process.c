@@ -1,6 +1,6 @@
 /* credential_process: a command of the user's own configuration prints credentials. It is run by
  * the shell, as the SDKs do it; what it prints never gets into a log. */
-#include "publish/aws_ask.h"
+#include "net/aws_ask.h"
 
 #include "base/arena.h"
 

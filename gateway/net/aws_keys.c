@@ -1,4 +1,4 @@
-#include "publish/aws_keys.h"
+#include "net/aws_keys.h"
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,10 +1,10 @@
-#include "publish/aws_call.h"
+#include "net/aws_call.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "event/format.h"
-#include "publish/aws_profiles.h"
+#include "base/header.h"
+#include "net/aws_profiles.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "publish/aws_answer.h"
+#include "net/aws_answer.h"
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,7 +1,7 @@
-#ifndef GW_PUBLISH_AWS_PLAN_H
-#define GW_PUBLISH_AWS_PLAN_H
+#ifndef GW_NET_AWS_PLAN_H
+#define GW_NET_AWS_PLAN_H
 
-#include "publish/aws_sign.h"
+#include "net/aws_sign.h"
 
 struct gw_arena;
 struct gw_aws_profiles;
@@ -44,5 +44,10 @@ int gw_aws_plan_make(struct gw_arena *mem, const struct gw_aws_profiles *profile
  * profile's; NULL: nobody says. Either may be NULL. */
 const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wanted,
                           const char *hint);
+
+/* The region that an ARN or a queue's URL names, in out; NULL: it names none. */
+const char *gw_aws_region_of(const char *to, char *out, size_t size);
+/* A topic or a queue that keeps order, by its name. */
+int gw_aws_is_fifo(struct gw_str topic);
 
 #endif

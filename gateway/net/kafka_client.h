@@ -1,8 +1,8 @@
-#ifndef GW_PUBLISH_KAFKA_CLIENT_H
-#define GW_PUBLISH_KAFKA_CLIENT_H
+#ifndef GW_NET_KAFKA_CLIENT_H
+#define GW_NET_KAFKA_CLIENT_H
 
 #include "base/field.h"
-#include "publish/common.h"
+#include "net/tls_conf.h"
 
 #include <librdkafka/rdkafka.h>
 
@@ -25,7 +25,7 @@ struct gw_kafka_forbidden {
 struct gw_kafka_client {
     const struct gw_strs *brokers;
     const struct gw_kafka_sasl *sasl; /* NULL: none */
-    const struct gw_publish_tls *tls; /* NULL: none */
+    const struct gw_tls_conf *tls;    /* NULL: none */
     const struct gw_pairs *properties;
     const struct gw_kafka_forbidden *forbidden;
 };
@@ -33,10 +33,6 @@ struct gw_kafka_client {
 /* What the tables cannot say of sasl, tls and properties. at: the mapping that they stand in. */
 void gw_kafka_client_check(const struct gw_kafka_client *c, struct gw_problems *p,
                            const struct gw_yaml *at);
-
-/* The topic of a publisher's configuration, with {field} as it is written, if one of its brokers
- * is among these; NULL: none is. */
-const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers);
 
 struct gw_kafka_setting {
     const char *name, *value; /* value NULL: as it is */

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "event/format.h"
-#include "publish/aws_sign.h"
+#include "net/aws_sign.h"
 #include "test.h"
 
 #include <dirent.h>

@@ -1,11 +1,11 @@
-#ifndef GW_PUBLISH_AWS_ASK_H
-#define GW_PUBLISH_AWS_ASK_H
+#ifndef GW_NET_AWS_ASK_H
+#define GW_NET_AWS_ASK_H
 
 #include "base/buf.h"
+#include "net/aws_keys.h"
+#include "net/aws_plan.h"
 #include "net/fetch.h"
 #include "net/loop.h"
-#include "publish/aws_keys.h"
-#include "publish/aws_plan.h"
 
 /* How credentials are had, on a worker's loop: the plan is made anew, its source is read or asked,
  * then its roles are assumed one after the other. Files are read each time, so rotated ones count.

@@ -1,5 +1,5 @@
 /* Lines of settings: a section, `key = value`, what belongs to a key in indented lines. */
-#include "publish/aws_profiles.h"
+#include "net/aws_profiles.h"
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -1,10 +1,10 @@
 /* Credentials from nearby: the container's agent (ECS, EKS pod identity) and the instance's
  * metadata, version 2 alone. */
-#include "publish/aws_ask.h"
+#include "net/aws_ask.h"
 
 #include "base/arena.h"
-#include "publish/aws_answer.h"
-#include "publish/aws_profiles.h"
+#include "net/aws_answer.h"
+#include "net/aws_profiles.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

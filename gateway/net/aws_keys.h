@@ -1,7 +1,7 @@
-#ifndef GW_PUBLISH_AWS_KEYS_H
-#define GW_PUBLISH_AWS_KEYS_H
+#ifndef GW_NET_AWS_KEYS_H
+#define GW_NET_AWS_KEYS_H
 
-#include "publish/aws_sign.h"
+#include "net/aws_sign.h"
 
 #include <stdint.h>
 

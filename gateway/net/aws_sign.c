@@ -1,11 +1,11 @@
 /* AWS Signature Version 4: the request in its canonical form, what is signed of it, the key of a
  * day, region and service, and the signature. */
-#include "publish/aws_sign.h"
+#include "net/aws_sign.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/header.h"
 #include "base/text.h"
-#include "event/format.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>

@@ -1,8 +1,8 @@
-#ifndef GW_PUBLISH_AWS_CALL_H
-#define GW_PUBLISH_AWS_CALL_H
+#ifndef GW_NET_AWS_CALL_H
+#define GW_NET_AWS_CALL_H
 
-#include "publish/aws_answer.h"
-#include "publish/aws_ask.h"
+#include "net/aws_answer.h"
+#include "net/aws_ask.h"
 
 /* Signed requests to one service of AWS, on a worker's loop. Keys are the process's (aws_keys.h);
  * a call waits while they are asked for.

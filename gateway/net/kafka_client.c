@@ -1,5 +1,5 @@
 /* How to talk to Kafka's brokers: log in, TLS, whatever else librdkafka has. */
-#include "publish/kafka_client.h"
+#include "net/kafka_client.h"
 
 #include "base/err.h"
 #include "base/problems.h"
@@ -89,7 +89,7 @@ struct place {
 
 static void check_properties(const struct gw_kafka_client *c, struct place w)
 {
-    const struct gw_yaml *map = gw_publish_value_of(w.at, "properties");
+    const struct gw_yaml *map = gw_yaml_place(w.at, "properties");
     rd_kafka_conf_t *rk = rd_kafka_conf_new();
 
     for (size_t i = 0; i < c->properties->n; i++) {
@@ -123,7 +123,7 @@ static int knows_mechanism(const char *name, char *hint, size_t size, const char
 
 static void check_sasl(const struct gw_kafka_client *c, struct place w)
 {
-    const struct gw_yaml *at = gw_publish_value_of(gw_publish_value_of(w.at, "sasl"), "mechanism");
+    const struct gw_yaml *at = gw_yaml_place(gw_yaml_place(w.at, "sasl"), "mechanism");
     const char *name, *said = "";
     char hint[80];
 
@@ -151,7 +151,7 @@ void gw_kafka_client_check(const struct gw_kafka_client *c, struct gw_problems *
 {
     const struct place w = {p, at};
 
-    gw_publish_tls_check(c->tls, p, at);
+    gw_tls_conf_check(c->tls, p, at);
     check_sasl(c, w);
     check_properties(c, w);
 }
@@ -178,7 +178,7 @@ int gw_kafka_set(rd_kafka_conf_t *rk, const struct gw_kafka_setting *s, struct g
 static int set_security(rd_kafka_conf_t *rk, const struct gw_kafka_client *c, struct gw_err *err)
 {
     const struct gw_kafka_sasl none = {0}, *sasl = c->sasl ? c->sasl : &none;
-    const struct gw_publish_tls no_tls = {.verify = 1}, *tls = c->tls ? c->tls : &no_tls;
+    const struct gw_tls_conf no_tls = {.verify = 1}, *tls = c->tls ? c->tls : &no_tls;
     const struct gw_kafka_setting all[] = {
         {"security.protocol", c->sasl && c->tls ? "SASL_SSL"
                               : c->sasl         ? "SASL_PLAINTEXT"

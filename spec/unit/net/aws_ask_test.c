@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "event/format.h"
 #include "http_server.h"
-#include "publish/aws_ask.h"
+#include "net/aws_ask.h"
 #include "test.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-#ifndef GW_PUBLISH_AWS_ANSWER_H
-#define GW_PUBLISH_AWS_ANSWER_H
+#ifndef GW_NET_AWS_ANSWER_H
+#define GW_NET_AWS_ANSWER_H
 
 #include "base/str.h"
 

@@ -1,7 +1,7 @@
 /* The files that AWS's tools share. */
 #include "base/arena.h"
 #include "base/err.h"
-#include "publish/aws_profiles.h"
+#include "net/aws_profiles.h"
 #include "test.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
-#include "publish/aws_plan.h"
+#include "net/aws_plan.h"
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "publish/aws_profiles.h"
+#include "net/aws_profiles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -255,4 +255,33 @@ const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wa
     if (gw_aws_env("AWS_DEFAULT_REGION"))
         return gw_aws_env("AWS_DEFAULT_REGION");
     return profiles ? gw_aws_profile_get(profiles, gw_aws_profile_name(), "region") : NULL;
+}
+
+/* ---- names ---- */
+
+const char *gw_aws_region_of(const char *to, char *out, size_t size)
+{
+    const char *at;
+    size_t len;
+
+    if (!strncmp(to, "arn:", 4)) { /* arn:partition:service:region:… */
+        at = to;
+        for (int colons = 0; at && colons < 3; colons++)
+            at = (at = strchr(at, ':')) ? at + 1 : NULL;
+        len = at ? strcspn(at, ":") : 0;
+    } else { /* https://sqs.region.amazonaws.com/…, https://region.queue.amazonaws.com/… */
+        at = strstr(to, "://sqs.");
+        at = at ? at + 7 : NULL;
+        len = at && strstr(at, ".amazonaws.com") ? strcspn(at, "./:") : 0;
+    }
+    if (!len || len >= size)
+        return NULL;
+    memcpy(out, at, len);
+    out[len] = '\0';
+    return out;
+}
+
+int gw_aws_is_fifo(struct gw_str topic)
+{
+    return topic.len > 5 && !memcmp(topic.p + topic.len - 5, ".fifo", 5);
 }

@@ -1,13 +1,13 @@
 /* The plan, and STS: roles by a web identity or by keys. */
-#include "publish/aws_ask.h"
+#include "net/aws_ask.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/header.h"
 #include "base/time.h"
-#include "event/format.h"
-#include "publish/aws_answer.h"
-#include "publish/aws_profiles.h"
+#include "net/aws_answer.h"
+#include "net/aws_profiles.h"
 
 #include <ctype.h>
 #include <errno.h>

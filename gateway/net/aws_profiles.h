@@ -1,5 +1,5 @@
-#ifndef GW_PUBLISH_AWS_PROFILES_H
-#define GW_PUBLISH_AWS_PROFILES_H
+#ifndef GW_NET_AWS_PROFILES_H
+#define GW_NET_AWS_PROFILES_H
 
 #include "base/str.h"
 

@@ -2,8 +2,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "publish/aws_plan.h"
-#include "publish/aws_profiles.h"
+#include "net/aws_plan.h"
+#include "net/aws_profiles.h"
 #include "test.h"
 
 #include <stdio.h>

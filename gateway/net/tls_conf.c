@@ -1,5 +1,5 @@
 /* The key `tls` that several types have. */
-#include "publish/common.h"
+#include "net/tls_conf.h"
 
 #include "base/problems.h"
 #include "base/yaml.h"
@@ -7,28 +7,20 @@
 #include <errno.h>
 #include <unistd.h>
 
-const struct gw_field gw_publish_tls_fields[] = {
-    {"ca", GW_F_STR, offsetof(struct gw_publish_tls, ca), .path = 1, .input = 1,
+const struct gw_field gw_tls_conf_fields[] = {
+    {"ca", GW_F_STR, offsetof(struct gw_tls_conf, ca), .path = 1, .input = 1,
      .help = "Certificates to trust, PEM; absent: the system's."},
-    {"cert", GW_F_STR, offsetof(struct gw_publish_tls, cert), .path = 1, .input = 1,
+    {"cert", GW_F_STR, offsetof(struct gw_tls_conf, cert), .path = 1, .input = 1,
      .help = "Certificate to show, PEM."},
-    {"key", GW_F_STR, offsetof(struct gw_publish_tls, key), .path = 1, .input = 1,
+    {"key", GW_F_STR, offsetof(struct gw_tls_conf, key), .path = 1, .input = 1,
      .help = "Its key, PEM."},
-    {"verify", GW_F_BOOL, offsetof(struct gw_publish_tls, verify), .def = "true",
+    {"verify", GW_F_BOOL, offsetof(struct gw_tls_conf, verify), .def = "true",
      .help = "Check the server's certificate and name."},
     {0}};
 
-const struct gw_yaml *gw_publish_value_of(const struct gw_yaml *map, const char *key)
+void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const struct gw_yaml *at)
 {
-    const struct gw_yaml *y = map && map->type == GW_YAML_MAP ? gw_yaml_get(map, key) : NULL;
-
-    return y ? y : map;
-}
-
-void gw_publish_tls_check(const struct gw_publish_tls *t, struct gw_problems *p,
-                          const struct gw_yaml *at)
-{
-    const struct gw_yaml *y, *tls = gw_publish_value_of(at, "tls");
+    const struct gw_yaml *y, *tls = gw_yaml_place(at, "tls");
     char why[100];
 
     if (!t)
@@ -39,7 +31,7 @@ void gw_publish_tls_check(const struct gw_publish_tls *t, struct gw_problems *p,
         const char *const name = (const char *const[]){"ca", "cert", "key"}[i];
         const char *const path = (const char *const[]){t->ca, t->cert, t->key}[i];
 
-        y = gw_publish_value_of(tls, name);
+        y = gw_yaml_place(tls, name);
         if (path && access(path, R_OK))
             gw_problems_add(p, 0, y->file, y->line, y->column, "tls.%s: %s: %s", name, path,
                             strerror_r(errno, why, sizeof(why)));

@@ -1,0 +1,19 @@
+#ifndef GW_NET_TLS_CONF_H
+#define GW_NET_TLS_CONF_H
+
+#include "base/field.h"
+
+struct gw_problems;
+struct gw_yaml;
+
+/* TLS to somebody else's server: the key `tls` of publishers and sources. */
+struct gw_tls_conf {
+    const char *ca, *cert, *key; /* PEM files; NULL: the system's authorities, no certificate */
+    int verify;
+};
+extern const struct gw_field gw_tls_conf_fields[];
+/* t NULL: fine. at: the mapping that holds `tls`. */
+void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p,
+                       const struct gw_yaml *at);
+
+#endif
