@@ -252,6 +252,7 @@ def test_partitions_that_wait_are_shared_and_go_on_afterwards(gateway, broker, t
     assert len(all_ids(full, other)) == 120
 
 
+@pytest.mark.slow_start
 def test_a_broker_that_stops_is_waited_for(gateway, own_broker, topic):
     kafka.create(own_broker.address, topic)
     events(own_broker.address, topic, range(50))

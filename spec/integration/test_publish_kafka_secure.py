@@ -54,7 +54,7 @@ def test_let_in_to_read(gateway, secure, topic, listener, more):
     producer = Producer({"bootstrap.servers": secure.address, "log_level": 0})
     producer.produce(topic, '{"specversion":"1.0","id":"1","source":"/s","type":"t"}', headers={"content-type": "application/cloudevents+json"})
     producer.flush(60)
-    g = gateway(f"ingest: {{kafka: [{{brokers: '127.0.0.1:{secure.ports[listener]}', topics: {topic}, {more.format(d=secure.folder)}}}]}}\n{FILE}")
+    g = gateway(f"ingest: {{kafka: [{{brokers: '127.0.0.1:{secure.ports[listener]}', topics: {topic}, group: {topic}, {more.format(d=secure.folder)}}}]}}\n{FILE}")
     g.settled(1)
 
 
