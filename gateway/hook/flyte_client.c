@@ -63,13 +63,6 @@ static const char *bare(const char *address)
     return !strncmp(address, "dns:///", 7) ? address + 7 : address;
 }
 
-static const struct gw_yaml *place(const struct gw_yaml *at, const char *key)
-{
-    const struct gw_yaml *y = at && at->type == GW_YAML_MAP ? gw_yaml_get(at, key) : NULL;
-
-    return y ? y : at;
-}
-
 /* host:port, [v6]:port */
 static int is_address(const char *s)
 {
@@ -87,7 +80,7 @@ static int is_address(const char *s)
 void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_problems *p,
                            const struct gw_yaml *at)
 {
-    const struct gw_yaml *y = place(at, "address");
+    const struct gw_yaml *y = gw_yaml_place(at, "address");
     char why[100];
 
     if (!c || !at || at->type != GW_YAML_MAP)
@@ -102,7 +95,7 @@ void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_probl
         gw_problems_add(p, 0, y->file, at->line, at->column,
                         "flyteadmin: client_id and client_secret (or client_secret_file) go "
                         "together");
-    y = place(place(at, "tls"), "ca");
+    y = gw_yaml_place(gw_yaml_place(at, "tls"), "ca");
     if (c->tls && c->tls->ca && access(c->tls->ca, R_OK))
         gw_problems_add(p, 0, y->file, y->line, y->column, "flyteadmin.tls.ca: %s: %s", c->tls->ca,
                         strerror_r(errno, why, sizeof(why)));

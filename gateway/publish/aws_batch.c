@@ -50,33 +50,33 @@ static enum gw_outcome outcome_of(struct gw_str code, struct gw_str message)
 
 /* ---- sends ---- */
 
-static void end_send(struct gw_aws_send *s, const struct gw_result *result)
+/* Before the first message is told: who is told may send anew. */
+static void let_go(struct gw_aws_send *s)
 {
     struct gw_aws_publisher *p = s->publisher;
-    struct gw_message *left = s->messages;
 
-    s->messages = NULL;
-    s->n_pieces = 0;
     if (s->body.cap > BODY_KEPT)
         gw_buf_free(&s->body);
     s->next = p->free;
     p->free = s;
-    gw_publish_results(&p->base, left, result);
+}
+
+static void end_send(struct gw_aws_send *s, struct gw_message *left, const struct gw_result *result)
+{
+    let_go(s);
+    gw_publish_results(&s->publisher->base, left, result);
 }
 
 /* A call has one topic: messages to others come with the next. */
 static void split_by_topic(struct gw_aws_send *s)
 {
-    const struct gw_message *first = s->messages, *m = first->next;
-    size_t *n = &s->pieces[s->n_pieces - 1], same = 1;
+    const struct gw_message *first = s->pieces.messages, *m = first->next;
+    const size_t n = gw_pieces_next(&s->pieces);
+    size_t same = 1;
 
-    for (; same < *n && gw_str_eq(m->topic, first->topic); m = m->next)
+    for (; same < n && gw_str_eq(m->topic, first->topic); m = m->next)
         same++;
-    if (same == *n)
-        return;
-    *n -= same;
-    assert(s->n_pieces < GW_AWS_PIECES);
-    s->pieces[s->n_pieces++] = same;
+    gw_pieces_cut(&s->pieces, same);
 }
 
 static void send_piece(struct gw_aws_send *s)
@@ -85,31 +85,9 @@ static void send_piece(struct gw_aws_send *s)
 
     split_by_topic(s);
     gw_buf_clear(&s->body);
-    p->service->put(p, s->messages, s->pieces[s->n_pieces - 1], &s->body);
+    p->service->put(p, s->pieces.messages, gw_pieces_next(&s->pieces), &s->body);
     s->call.fetch.body = gw_buf_str(&s->body);
     gw_aws_call_start(&s->call);
-}
-
-/* A batch that was refused whole is no fault of all its messages. 0: it is one. */
-static int halve(struct gw_aws_send *s)
-{
-    size_t *n = &s->pieces[s->n_pieces - 1], half = *n / 2;
-
-    if (!half)
-        return 0;
-    *n -= half;
-    assert(s->n_pieces < GW_AWS_PIECES);
-    s->pieces[s->n_pieces++] = half;
-    return 1;
-}
-
-static struct gw_message *take_first(struct gw_aws_send *s)
-{
-    struct gw_message *m = s->messages;
-
-    s->messages = m->next;
-    m->next = NULL;
-    return m;
 }
 
 /* What the entry says becomes a result; its text is put into why. */
@@ -133,26 +111,25 @@ static struct gw_result result_of(const struct gw_aws_publisher *p, const struct
                               .why = why};
 }
 
-/* Entries are told before the next piece goes; who is told may send anew with another send. */
-static void tell_entries(struct gw_aws_send *s, size_t n)
+/* Each entry of the piece by itself, before the next piece goes. */
+static void tell_entries(struct gw_aws_send *s)
 {
-    struct gw_aws_publisher *p = s->publisher;
+    const struct gw_aws_publisher *p = s->publisher;
     struct gw_aws_entry entries[GW_AWS_ENTRIES] = {{0}};
-    struct gw_message *told[GW_AWS_ENTRIES];
     struct gw_arena *mem = gw_arena_new();
+    const size_t n = gw_pieces_next(&s->pieces);
+    struct gw_message *m = gw_pieces_take(&s->pieces), *next;
 
     p->service->read(mem, gw_buf_str(&s->call.fetch.answer), entries, n);
-    for (size_t i = 0; i < n; i++)
-        told[i] = take_first(s);
-    if (!s->n_pieces) { /* it is free before the first one is told */
-        s->next = p->free;
-        p->free = s;
-    }
-    for (size_t i = 0; i < n; i++) {
+    if (!s->pieces.n)
+        let_go(s);
+    for (size_t i = 0; i < n; i++, m = next) {
         char why[GW_AWS_WHY];
         const struct gw_result r = result_of(p, &entries[i], why, sizeof(why));
 
-        gw_publish_results(&p->base, told[i], &r);
+        next = m->next;
+        m->next = NULL;
+        gw_publish_results(&s->publisher->base, m, &r);
     }
     gw_arena_free(mem);
 }
@@ -175,23 +152,20 @@ static void on_done(struct gw_aws_call *call)
         r.outcome = outcome_of(call->error.code, call->error.message);
     if (!good && r.outcome == GW_TRY_AGAIN) {
         r.retry_after_ms = retry_after_ms(call);
-        end_send(s, &r); /* the rest too: what follows must not overtake */
+        end_send(s, gw_pieces_take_all(&s->pieces), &r); /* nothing overtakes */
         return;
     }
     if (good) {
-        const size_t n = s->pieces[--s->n_pieces];
-        const int last = !s->n_pieces;
+        const int last = s->pieces.n == 1;
 
-        tell_entries(s, n);
+        tell_entries(s);
         if (last)
             return;
-    } else if (!halve(s)) {
-        struct gw_message *m = take_first(s);
+    } else if (!gw_pieces_halve(&s->pieces)) { /* one message, at fault by itself */
+        struct gw_message *m = gw_pieces_take(&s->pieces);
 
-        s->n_pieces--;
-        if (!s->messages) {
-            s->messages = m;
-            end_send(s, &r);
+        if (!s->pieces.n) {
+            end_send(s, m, &r);
             return;
         }
         gw_publish_results(&s->publisher->base, m, &r);
@@ -206,9 +180,7 @@ void gw_aws_send(struct gw_publisher *base, struct gw_message *batch)
 
     assert(s);
     p->free = s->next;
-    s->messages = batch;
-    s->pieces[0] = gw_messages_count(batch);
-    s->n_pieces = 1;
+    gw_pieces_begin(&s->pieces, batch);
     send_piece(s);
 }
 
@@ -274,7 +246,7 @@ void gw_aws_close(struct gw_publisher *base)
     for (int i = 0; i < GW_AWS_CALLS; i++) {
         gw_aws_call_fini(&p->sends[i].call);
         gw_buf_free(&p->sends[i].body);
-        gw_publish_results(base, p->sends[i].messages, &unknown);
+        gw_publish_results(base, gw_pieces_take_all(&p->sends[i].pieces), &unknown);
     }
     gw_aws_client_fini(&p->client);
     free(p);

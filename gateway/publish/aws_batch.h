@@ -5,11 +5,12 @@
 #include "net/aws_call.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
+#include "publish/pieces.h"
 
 /* Inside the room: what the publishers of SNS and SQS share. A send is one batch call, or a few one
  * after the other where topics differ or the service refuses a batch whole; entries that failed
  * alone are told so alone. Of one key there is only one send out (the pipeline's lanes). */
-enum { GW_AWS_ENTRIES = 10, GW_AWS_PIECES = 24, GW_AWS_ATTRIBUTES = 10 };
+enum { GW_AWS_ENTRIES = 10, GW_AWS_ATTRIBUTES = 10 };
 
 struct gw_aws_publish_conf {
     struct gw_publish_common common;
@@ -45,9 +46,7 @@ struct gw_aws_send {
     struct gw_aws_call call; /* first */
     struct gw_aws_publisher *publisher;
     struct gw_aws_send *next; /* among the free ones */
-    struct gw_message *messages;
-    size_t pieces[GW_AWS_PIECES]; /* as of http: messages of each call still to be made */
-    unsigned n_pieces;
+    struct gw_pieces pieces;
     struct gw_buf body;
 };
 

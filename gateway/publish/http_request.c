@@ -38,10 +38,10 @@ static void put_one(struct gw_buf *b, const struct gw_message *m, int protobuf, 
 static void make_batch(struct gw_http_request *r)
 {
     const struct gw_http *h = r->http;
-    const struct gw_message *m = r->messages;
+    const struct gw_message *m = r->pieces.messages;
 
     gw_buf_clear(&r->body);
-    for (size_t i = 0; i < r->pieces[r->n_pieces - 1]; i++, m = m->next)
+    for (size_t i = 0; i < gw_pieces_next(&r->pieces); i++, m = m->next)
         put_one(&r->body, m, h->protobuf, i == 0);
     if (!h->protobuf)
         gw_buf_putc(&r->body, ']');
@@ -87,7 +87,7 @@ static void put_signature(struct gw_http_request *r)
     char signature[GW_HTTP_SIGNATURE];
 
     gw_arena_reset(h->scratch);
-    id = gw_http_webhook_id(r->messages, r->pieces[r->n_pieces - 1], h->scratch);
+    id = gw_http_webhook_id(r->pieces.messages, gw_pieces_next(&r->pieces), h->scratch);
     timestamp = gw_arena_printf(h->scratch, "%lld", (long long)(gw_clock_wall_ns() / 1000000000));
     gw_http_sign(&h->signer, id, timestamp, r->fetch.body, signature);
     gw_fetch_header(&r->fetch, GW_STR("webhook-id"), id);
@@ -109,22 +109,19 @@ static int same_headers(const struct gw_message *a, const struct gw_message *b)
 /* A request has one URL and one set of headers: messages of others come with the next. */
 static void split_by_route(struct gw_http_request *r)
 {
-    const struct gw_message *first = r->messages, *m = first->next;
-    size_t *n = &r->pieces[r->n_pieces - 1], same = 1;
+    const struct gw_message *first = r->pieces.messages, *m = first->next;
+    const size_t n = gw_pieces_next(&r->pieces);
+    size_t same = 1;
 
-    for (; same < *n && gw_str_eq(m->topic, first->topic) && same_headers(m, first); m = m->next)
+    for (; same < n && gw_str_eq(m->topic, first->topic) && same_headers(m, first); m = m->next)
         same++;
-    if (same == *n)
-        return;
-    *n -= same;
-    assert(r->n_pieces < GW_HTTP_PIECES);
-    r->pieces[r->n_pieces++] = same;
+    gw_pieces_cut(&r->pieces, same);
 }
 
 void gw_http_request_make(struct gw_http_request *r)
 {
     struct gw_http *h = r->http;
-    const struct gw_message *m = r->messages;
+    const struct gw_message *m = r->pieces.messages;
 
     split_by_route(r);
     r->fetch.url = m->topic.p ? m->topic.p : h->conf->url;

@@ -171,13 +171,12 @@ static void file_close(struct gw_publisher *p)
 /* A folder that is missing may come, a file that is a folder will not be one. */
 static void check_path(const char *path, struct gw_problems *p, const struct gw_yaml *at)
 {
-    const struct gw_yaml *y = at->type == GW_YAML_MAP ? gw_yaml_get(at, "path") : NULL;
     const char *slash = path ? strrchr(path, '/') : NULL;
     const char *folder;
     struct stat st;
     char why[100];
 
-    at = y ? y : at;
+    at = gw_yaml_place(at, "path");
     if (path && (!*path || (!stat(path, &st) && S_ISDIR(st.st_mode)))) {
         gw_problems_add(p, 0, at->file, at->line, at->column, "path: \"%s\" is a folder", path);
         return;

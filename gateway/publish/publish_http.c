@@ -21,26 +21,12 @@ enum {
 
 /* ---- results ---- */
 
-/* Takes the first n messages out of r. */
-static struct gw_message *take(struct gw_http_request *r, size_t n)
-{
-    struct gw_message *first = r->messages, **end = &first;
-
-    for (size_t i = 0; i < n; i++)
-        end = &(*end)->next;
-    r->messages = *end;
-    *end = NULL;
-    return first;
-}
-
-/* What r still has gets this result; r is free for the next send before the first one is told. */
-static void end_request(struct gw_http_request *r, const struct gw_result *result)
+/* They get this result; r is free for the next send before the first one is told. */
+static void end_request(struct gw_http_request *r, struct gw_message *left,
+                        const struct gw_result *result)
 {
     struct gw_http *h = r->http;
-    struct gw_message *left = r->messages;
 
-    r->messages = NULL;
-    r->n_pieces = 0;
     r->renewed = 0;
     if (r->body.cap > BODY_KEPT)
         gw_buf_free(&r->body);
@@ -103,21 +89,8 @@ void gw_http_give_back(struct gw_http *h, const char *why)
     h->waiting_last = &h->waiting;
     for (; r; r = next) {
         next = r->next;
-        end_request(r, &again);
+        end_request(r, gw_pieces_take_all(&r->pieces), &again);
     }
-}
-
-/* A batch that was refused is no fault of all its messages: each half goes alone. 0: it is one. */
-static int halve(struct gw_http_request *r)
-{
-    size_t *n = &r->pieces[r->n_pieces - 1], half = *n / 2;
-
-    if (!half)
-        return 0;
-    *n -= half;
-    assert(r->n_pieces < GW_HTTP_PIECES);
-    r->pieces[r->n_pieces++] = half;
-    return 1;
 }
 
 /* A token may end before its time: once it is no failure of the destination. */
@@ -151,15 +124,15 @@ static void on_answer(struct gw_fetch *f)
         /* The rest too: what follows must not overtake. */
         result.retry_after_ms = gw_http_retry_after_ms(gw_fetch_answer_header(f, "retry-after"),
                                                        gw_clock_wall_ns() / 1000000000);
-        end_request(r, &result);
+        end_request(r, gw_pieces_take_all(&r->pieces), &result);
         return;
     }
-    if (result.outcome == GW_DELIVERED || !halve(r)) {
-        struct gw_message *piece = take(r, r->pieces[--r->n_pieces]);
+    /* A batch that was refused is no fault of all its messages: each half goes alone. */
+    if (result.outcome == GW_DELIVERED || !gw_pieces_halve(&r->pieces)) {
+        struct gw_message *piece = gw_pieces_take(&r->pieces);
 
-        if (!r->messages) {
-            r->messages = piece;
-            end_request(r, &result);
+        if (!r->pieces.n) {
+            end_request(r, piece, &result);
             return;
         }
         gw_publish_results(&h->base, piece, &result);
@@ -177,9 +150,7 @@ static void http_send(struct gw_publisher *p, struct gw_message *batch)
 
     assert(r);
     h->free = r->next;
-    r->messages = batch;
-    r->pieces[0] = gw_messages_count(batch);
-    r->n_pieces = 1;
+    gw_pieces_begin(&r->pieces, batch);
     wait_for_turn(r);
     gw_http_go(h);
 }
@@ -292,7 +263,7 @@ static void http_close(struct gw_publisher *p)
 
         gw_fetch_fini(&r->fetch);
         gw_buf_free(&r->body);
-        gw_publish_results(p, r->messages, &unknown);
+        gw_publish_results(p, gw_pieces_take_all(&r->pieces), &unknown);
     }
     gw_http_oauth_close(h);
     gw_http_handshake_close(h);

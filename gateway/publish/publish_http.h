@@ -5,6 +5,7 @@
 #include "net/loop.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
+#include "publish/pieces.h"
 
 /* Inside the room: the HTTP publisher. A send is one request, or a few one after the other when the
  * destination refuses a batch; http_request.c says what is in it, http_answer.c what its answer
@@ -47,7 +48,6 @@ enum {
     GW_HTTP_REQUESTS = 16, /* at once; of one key there is only one */
     GW_HTTP_ANSWER = 512,  /* bytes of an answer that are looked at */
     GW_HTTP_WHY = 320,
-    GW_HTTP_PIECES = 24, /* a batch is halved at most so often, and then some */
 };
 
 #define GW_HTTP_ORIGIN "WebHook-Request-Origin"
@@ -56,10 +56,8 @@ struct gw_http;
 struct gw_http_request {
     struct gw_fetch fetch; /* first */
     struct gw_http *http;
-    struct gw_http_request *next;  /* among the free or the waiting ones */
-    struct gw_message *messages;   /* without results, in order */
-    size_t pieces[GW_HTTP_PIECES]; /* messages of each request still to be made, the last is next */
-    unsigned n_pieces;
+    struct gw_http_request *next; /* among the free or the waiting ones */
+    struct gw_pieces pieces;
     struct gw_buf body; /* of a batch */
     uint64_t token;     /* the one it was sent with */
     int renewed;        /* it had a 401 already */
