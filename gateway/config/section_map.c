@@ -217,15 +217,13 @@ static void put_event_types(const struct gw_mapping *m, struct gw_yaml *pipeline
 
 static void put_format(const struct gw_mapping *m, struct gw_yaml *pipeline)
 {
-    static const char *const names[] = {"documented", "flyteadmin", "flyteadmin-v2",
-                                        "flyteadmin-external"};
     const char *enrich = "eventsPublisher.enrichAllWorkflowEventTypes";
     struct gw_yaml *format = node(m->mem, GW_YAML_MAP, m->s->key);
 
     put(m->mem, format, "style",
         scalar(m->mem,
                gw_section_at(m->s, gw_section_has(m->s, "style") ? "style" : "cloudEventVersion"),
-               names[m->s->style]));
+               gw_style_names[m->s->style]));
     if (gw_section_has(m->s, "id_spacing") && gw_section_has_spacing(m->s))
         put_plain(m, format, "id_spacing", "id_spacing", m->s->conf->id_spacing == 1 ? "1" : "2");
     if (m->s->conf->publisher.enrich && m->s->style == GW_STYLE_FLYTEADMIN_V2)

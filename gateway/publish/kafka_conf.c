@@ -9,7 +9,6 @@
 #include "publish/common.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};

@@ -4,12 +4,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/problems.h"
-#include "base/text.h"
 #include "base/yaml.h"
 #include "event/format.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SNS_BYTES = 1 << 20 };

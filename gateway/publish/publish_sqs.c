@@ -9,7 +9,6 @@
 #include "base/yaml.h"
 #include "event/format.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { SQS_BYTES = 1 << 20, JSON_DEPTH = 32 };
