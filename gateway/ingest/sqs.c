@@ -7,11 +7,13 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/metrics.h"
 #include "flyte/incoming.h"
 #include "ingest/unread.h"
 #include "net/aws_plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,6 @@ enum {
     EXTEND_MS = 20000,
     ANSWER_BYTES = 16 << 20
 };
-#define EXTENSION ",\"VisibilityTimeout\":60"
 static const char component[] = "ingest.sqs";
 
 static void poll(struct gw_sqs_in *in);
@@ -184,14 +185,23 @@ static void take(struct gw_sqs_in *in, struct gw_str text)
 
 /* ---- deleting ---- */
 
+static void say_stuck(struct gw_sqs_in *in, const char *why)
+{
+    if (gw_diag_allow(&in->quiet_stuck, QUIET_MS))
+        GW_DIAG(GW_WARN, component, gw_msg("cannot delete"),
+                gw_kv_cstr("queue", in->conf->queue_url), gw_kv_cstr("error", why));
+}
+
 static void on_removed(struct gw_aws_call *call)
 {
     struct gw_sqs_in *in = GW_CONTAINER(call, struct gw_sqs_in, remove);
     struct gw_sqs_message *m;
 
-    if (call->error.status >= 200 && call->error.status < 300) {
+    in->stuck = call->error.status < 200 || call->error.status >= 300;
+    if (!in->stuck) {
         forget_all(&in->leaving); /* one that failed alone comes back, and is a repeat */
     } else {
+        say_stuck(in, call->why);
         while ((m = take_first(&in->leaving)))
             put_last(&in->kept, m);
         in->pausing = 1;
@@ -213,6 +223,7 @@ static void remove_kept(struct gw_sqs_in *in)
         return;
     for (; in->kept.first && n < GW_SQS_MESSAGES; n++)
         put_last(&in->leaving, take_first(&in->kept));
+    gw_arena_reset(in->base.front->scratch);
     (void)gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, in->leaving.first, n, "",
                              &in->removal);
     in->remove.fetch.body = gw_buf_str(&in->removal);
@@ -224,14 +235,16 @@ static void remove_kept(struct gw_sqs_in *in)
 static void extend_next(struct gw_sqs_in *in)
 {
     const struct gw_sqs_message *m = in->held.first;
+    char more[40];
 
     for (size_t i = 0; m && i < in->extended; i++)
         m = m->next;
     if (!m)
         return;
+    (void)snprintf(more, sizeof(more), ",\"VisibilityTimeout\":%d", GW_SQS_VISIBILITY_S);
     gw_arena_reset(in->base.front->scratch);
     in->extended += gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, m,
-                                       GW_SQS_MESSAGES, EXTENSION, &in->extension);
+                                       GW_SQS_MESSAGES, more, &in->extension);
     in->extend.fetch.body = gw_buf_str(&in->extension);
     gw_aws_call_start(&in->extend);
 }
@@ -301,7 +314,8 @@ static void poll(struct gw_sqs_in *in)
 {
     const int most = in->fifo || !in->backlog ? 1 : GW_SQS_RECEIVES;
 
-    if (in->stopping || in->pausing || in->held.first || in->under_way >= GW_SQS_UNDER_WAY)
+    if (in->stopping || in->pausing || in->stuck || in->held.first ||
+        in->under_way >= GW_SQS_UNDER_WAY)
         return;
     if (in->fifo && in->under_way) /* its groups are closed until then */
         return;
@@ -331,10 +345,10 @@ static void on_again(struct gw_timer *t)
 
 static void put_ask(struct gw_sqs_in *in)
 {
-    gw_buf_puts(&in->ask, "{\"QueueUrl\":\"");
-    gw_buf_puts(&in->ask, in->conf->queue_url); /* a URL has nothing to be escaped */
+    gw_buf_puts(&in->ask, "{\"QueueUrl\":");
+    gw_json_put_string(&in->ask, gw_str_of(in->conf->queue_url));
     gw_buf_printf(&in->ask,
-                  "\",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d,\"VisibilityTimeout\":%d,"
+                  ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%d,\"VisibilityTimeout\":%d,"
                   "\"MessageAttributeNames\":[\"All\"]}",
                   GW_SQS_MESSAGES, GW_SQS_WAIT_S, GW_SQS_VISIBILITY_S);
 }

@@ -60,7 +60,8 @@ struct gw_sqs_in {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     int stopping, hurried, told, pausing;
-    struct gw_diag_limit quiet, quiet_bad, quiet_full;
+    int stuck; /* deleting failed: nothing more is asked for until it does not */
+    struct gw_diag_limit quiet, quiet_bad, quiet_full, quiet_stuck;
 };
 
 /* The messages of an answer, one after the other: 1 and its JSON text, 0 no more, -1 no such

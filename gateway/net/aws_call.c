@@ -206,6 +206,8 @@ static int renew_keys(struct gw_aws_call *call)
 
     if (call->renewed || !gw_aws_is_one_of(call->error.code, codes))
         return 0;
+    if (c->ask.running) /* it may take longer than others wait for it */
+        return call->renewed = 1;
     switch (gw_aws_credentials_begin(c->credentials, call->keys, 1, &ms)) {
     case GW_AWS_FAILED: /* they were looked for a moment ago */
     case GW_AWS_LATER:

@@ -206,7 +206,7 @@ static curl_socket_t on_connect(void *ctx, curlsocktype what, struct curl_sockad
 {
     struct gw_fetch *f = ctx;
     struct impl *im = f->impl;
-    const char *why = f->refuse(f, &to->addr);
+    const char *why = f->refuse ? f->refuse(f, &to->addr) : NULL;
 
     (void)what;
     if (!why)
@@ -294,10 +294,9 @@ static void set_up(struct gw_fetch *f, struct impl *im)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, f);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, f);
-    if (f->refuse) {
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
-        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, f);
-    }
+    /* Whether there is `refuse` may change from one start to the next. */
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, f);
     /* libcurl 7.88 sends nothing more over a connection on which an answer was a head alone, which
      * is how gRPC refuses: the next request would fail. */
     if (f->fetcher->conf->http2)

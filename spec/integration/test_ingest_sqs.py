@@ -134,6 +134,18 @@ def test_faults_and_wrong_keys_are_told_and_overcome(gateway, aws, name):
     aws.emptied(queue)
 
 
+def test_messages_that_cannot_be_deleted_are_told_of_and_no_more_are_asked_for(gateway, aws, name):
+    queue = aws.queue(name + ".fifo")
+    g = gateway(config(queue), env=aws.env())
+    wait_until(lambda: any(name in r["body"] for r in aws.get("/_test/requests") if "ReceiveMessage" in r["headers"].get("X-Amz-Target", "")), g.log)
+    aws.faults({}, {"status": 403, "code": "AccessDenied"})     # the first one is boto3's, filling it
+    aws.fill(queue, [json.dumps(event(n)) for n in range(3)])
+    wait_until(lambda: 'msg="cannot delete"' in g.log(), g.log)
+    assert 'error="SQS: AccessDenied' in g.log()
+    aws.emptied(queue)
+    assert sorted(g.ids()) == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("text,error", [
     ("ingest: {sqs: [{}]}", "queue_url"),
     ("ingest: {sqs: [{queue_url: nowhere}]}", "queue_url"),

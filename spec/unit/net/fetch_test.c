@@ -296,3 +296,46 @@ TEST(test_fetch_url_is_relative_to_another_and_has_a_length)
     longer[399] = '\0';
     CHECK(read_as(NULL, longer, got) != NULL);
 }
+
+static const char *nobody(struct gw_fetch *f, const struct sockaddr *to)
+{
+    (void)f;
+    (void)to;
+    return "nobody is asked";
+}
+
+/* Each by a name of its own, so that no connection is used again. */
+static void ask_by_name(struct one *o, struct gw_loop *l, const char *name)
+{
+    char url[100];
+    const int before = o->done;
+
+    snprintf(url, sizeof(url), "http://%s%s", name, strrchr(http_server(), ':'));
+    o->f.url = url;
+    start(o);
+    while (o->done == before)
+        gw_loop_turn(l, 1);
+}
+
+TEST(test_fetch_refuses_addresses_from_the_start_that_says_so_to_the_one_that_does_not)
+{
+    struct gw_loop *l = gw_loop_new();
+    struct gw_fetcher *fetcher = gw_fetcher_new(l, &conf);
+    struct one o;
+
+    http_server_decide = remember;
+    init(&o, fetcher, "GET", NULL);
+    setenv("no_proxy", "*", 1);
+    ask_by_name(&o, l, "127.0.0.1");
+    CHECK(o.f.status == 200);
+    o.f.refuse = nobody;
+    ask_by_name(&o, l, "127.0.0.2");
+    CHECK(!o.f.status && !strcmp(o.f.why, "nobody is asked"));
+    o.f.refuse = NULL;
+    ask_by_name(&o, l, "localhost");
+    CHECK(o.f.status == 200);
+    gw_fetch_fini(&o.f);
+    gw_fetcher_free(fetcher);
+    gw_loop_free(l);
+    http_server_decide = NULL;
+}
