@@ -3,7 +3,7 @@
 #include "base/metrics.h"
 #include "ingest/grpc.h"
 
-static const char *const way_names[GW_WAYS] = {"grpc", "http", "kafka", "sqs"};
+static const char *const way_names[GW_WAYS] = {"grpc", "http", "kafka", "sqs", "pubsub"};
 static const char *const reason_names[GW_REASONS] = {
     "invalid", "too_large", "full", "pending", "unavailable", "unsupported", "deadline"};
 

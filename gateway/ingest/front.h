@@ -19,7 +19,7 @@ struct gw_histogram;
 struct gw_http_stream;
 struct gw_metrics;
 
-enum gw_way { GW_GRPC, GW_HTTP, GW_KAFKA, GW_SQS, GW_WAYS };
+enum gw_way { GW_GRPC, GW_HTTP, GW_KAFKA, GW_SQS, GW_PUBSUB, GW_WAYS };
 
 /* Why a request was refused: the closed values of moongate_events_rejected_total's reason. */
 enum gw_reason {

@@ -92,6 +92,13 @@ struct gw_format {
     struct gw_strs extensions;
 };
 
+/* `moongate check --online`: would the destination take events? Said once, on the loop, never
+ * inside online, and not after close. ok: text says what is there ("topic orders, 12 partitions");
+ * else what is wrong and what to do, in one line, without secrets. */
+struct gw_online {
+    void (*said)(struct gw_online *o, int ok, const char *text);
+};
+
 struct gw_publisher_ops {
     const char *name, *help;       /* name as in the configuration: publisher.type */
     const struct gw_field *fields; /* its keys; offsets into the conf that open gets */
@@ -112,6 +119,9 @@ struct gw_publisher_ops {
     int (*format)(struct gw_publisher *p, const struct gw_event *ev, const struct gw_flyte *flyte,
                   struct gw_arena *mem, struct gw_message *m, struct gw_err *err);
     void (*send)(struct gw_publisher *p, struct gw_message *batch); /* a list by next */
+    /* Asks the destination, publishes nothing; nothing was sent before. NULL: there is nobody to
+     * ask (null). The caller has a deadline of its own, and closes. */
+    void (*online)(struct gw_publisher *p, struct gw_online *o);
     void (*close)(struct gw_publisher *p);
 };
 
