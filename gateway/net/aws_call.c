@@ -88,16 +88,16 @@ static int ask_for_keys(struct gw_aws_client *c)
     int64_t ms = 0;
 
     switch (gw_aws_credentials_begin(c->credentials, 0, 0, &ms)) {
-    case GW_AWS_NEWER:
+    case GW_TURN_NEWER:
         return 0;
-    case GW_AWS_ASK:
+    case GW_TURN_ASK:
         gw_aws_ask_start(&c->ask);
         break;
-    case GW_AWS_FAILED:
+    case GW_TURN_FAILED:
         gw_loop_post(c->loop, &c->give_back);
         break;
-    case GW_AWS_WAIT:
-    case GW_AWS_LATER:
+    case GW_TURN_WAIT:
+    case GW_TURN_LATER:
         gw_timer_set(&c->look, ms);
     }
     return 1;
@@ -108,7 +108,7 @@ static void renew_in_time(struct gw_aws_client *c, uint64_t number)
 {
     int64_t ms;
 
-    if (gw_aws_credentials_begin(c->credentials, number, 0, &ms) == GW_AWS_ASK)
+    if (gw_aws_credentials_begin(c->credentials, number, 0, &ms) == GW_TURN_ASK)
         gw_aws_ask_start(&c->ask);
 }
 
@@ -209,14 +209,14 @@ static int renew_keys(struct gw_aws_call *call)
     if (c->ask.running) /* it may take longer than others wait for it */
         return call->renewed = 1;
     switch (gw_aws_credentials_begin(c->credentials, call->keys, 1, &ms)) {
-    case GW_AWS_FAILED: /* they were looked for a moment ago */
-    case GW_AWS_LATER:
+    case GW_TURN_FAILED: /* they were looked for a moment ago */
+    case GW_TURN_LATER:
         return 0;
-    case GW_AWS_ASK:
+    case GW_TURN_ASK:
         gw_aws_ask_start(&c->ask);
         break;
-    case GW_AWS_NEWER:
-    case GW_AWS_WAIT:
+    case GW_TURN_NEWER:
+    case GW_TURN_WAIT:
         break;
     }
     return call->renewed = 1;

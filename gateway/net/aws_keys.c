@@ -9,25 +9,16 @@
 #include <string.h>
 
 enum {
-    AGAIN_MS = 1000,    /* between two askings */
-    REFUSED_MS = 5000,  /* the same, because a service refused the keys */
-    ASK_MS = 120000,    /* one that has not ended by then is over */
-    LOOK_MS = 20,       /* while somebody else asks */
     MARGIN_MS = 300000, /* before their end, as the SDKs do */
     KEY_MAX = 16384
 };
-#define NEVER_MS INT64_MAX
 
 struct gw_aws_credentials {
     size_t refs;
     pthread_mutex_t lock; /* of all that follows */
     struct gw_buf id, secret, token, why;
     int has_token;
-    uint64_t number;            /* of the keys; 0: there are none */
-    uint64_t given;             /* the last number */
-    uint64_t refused;           /* of keys that nobody gets while others are asked for; 0: none */
-    int64_t renew_ms, end_ms;   /* monotonic */
-    int64_t begun_ms, ended_ms; /* of an asking; begun_ms 0: none is under way */
+    struct gw_renewal renewal;
     int64_t skew_s;
 };
 
@@ -92,12 +83,10 @@ static struct gw_str copy(struct gw_arena *mem, const struct gw_buf *b)
 uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *mem,
                                 struct gw_aws_keys *out, int *due)
 {
-    const int64_t now = gw_mono_ms();
     uint64_t number;
 
     pthread_mutex_lock(&c->lock);
-    number = now < c->end_ms && c->number != c->refused ? c->number : 0;
-    *due = now >= c->renew_ms;
+    number = gw_renewal_get(&c->renewal, due);
     *out = (struct gw_aws_keys){0};
     if (number) {
         out->id = copy(mem, &c->id);
@@ -109,34 +98,13 @@ uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *m
     return number;
 }
 
-/* Under the lock. */
-static enum gw_aws_turn may_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
-                                  int64_t *ms)
+enum gw_turn gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
+                                      int64_t *ms)
 {
-    const int64_t now = gw_mono_ms();
-    const int64_t pause = refused ? REFUSED_MS : AGAIN_MS;
-    const int asked = c->begun_ms && now - c->begun_ms < ASK_MS;
-
-    if (c->number && c->number != number && c->number != c->refused && now < c->renew_ms)
-        return GW_AWS_NEWER;
-    *ms = !asked && c->ended_ms ? c->ended_ms + pause - now : LOOK_MS;
-    if (!asked && c->ended_ms && *ms > 0)
-        return c->why.len ? GW_AWS_FAILED : GW_AWS_LATER;
-    if (refused)
-        c->refused = number;
-    if (asked)
-        return GW_AWS_WAIT;
-    c->begun_ms = now;
-    return GW_AWS_ASK;
-}
-
-enum gw_aws_turn gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number,
-                                          int refused, int64_t *ms)
-{
-    enum gw_aws_turn rc;
+    enum gw_turn rc;
 
     pthread_mutex_lock(&c->lock);
-    rc = may_begin(c, number, refused, ms);
+    rc = gw_renewal_begin(&c->renewal, number, refused, ms);
     pthread_mutex_unlock(&c->lock);
     return rc;
 }
@@ -147,38 +115,30 @@ static void set(struct gw_buf *b, struct gw_str text)
     gw_buf_put_str(b, text);
 }
 
-/* They are renewed before their end or at half their life, whichever is earlier. */
-static void take(struct gw_aws_credentials *c, const struct gw_aws_keys *keys, int64_t expires_s,
-                 int64_t now)
+static void take(struct gw_aws_credentials *c, const struct gw_aws_keys *keys, int64_t expires_s)
 {
     const int64_t wall = gw_clock_wall_ns() / 1000000 + c->skew_s * 1000;
-    const int64_t life = expires_s ? expires_s * 1000 - wall : 0;
-    const int64_t left = life - MARGIN_MS;
 
     set(&c->id, keys->id);
     set(&c->secret, keys->secret);
     set(&c->token, keys->token);
     c->has_token = keys->token.p != NULL;
-    c->number = ++c->given;
-    c->end_ms = expires_s ? now + life : NEVER_MS;
-    c->renew_ms = expires_s ? now + (left < life / 2 ? left : life / 2) : NEVER_MS;
+    gw_renewal_take(&c->renewal, expires_s ? expires_s * 1000 - wall : INT64_MAX, MARGIN_MS);
     gw_buf_clear(&c->why);
 }
 
 void gw_aws_credentials_end(struct gw_aws_credentials *c, const struct gw_aws_keys *keys,
                             int64_t expires_s, const char *why)
 {
-    const int64_t now = gw_mono_ms();
-
     pthread_mutex_lock(&c->lock);
-    c->begun_ms = 0;
-    c->refused = 0;
-    if (keys || why)
-        c->ended_ms = now;
-    if (keys)
-        take(c, keys, expires_s, now);
-    else if (why)
+    if (keys) {
+        take(c, keys, expires_s);
+    } else if (why) {
         set(&c->why, gw_str_of(why));
+        gw_renewal_fail(&c->renewal);
+    } else {
+        gw_renewal_give_up(&c->renewal);
+    }
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -2,6 +2,7 @@
 #define GW_NET_AWS_KEYS_H
 
 #include "net/aws_sign.h"
+#include "net/renewal.h"
 
 #include <stdint.h>
 
@@ -16,21 +17,13 @@ struct gw_aws_credentials *gw_aws_credentials_hold(void);
 void gw_aws_credentials_drop(struct gw_aws_credentials *c); /* NULL is fine */
 
 /* Copies on mem. Gives their number; 0: there are none, or they have ended. *due: whoever can
- * should ask for new ones, and may go on with these. */
+ * should ask for new ones, and may go on with these. When is renewal.h's. */
 uint64_t gw_aws_credentials_get(struct gw_aws_credentials *c, struct gw_arena *mem,
                                 struct gw_aws_keys *out, int *due);
-/* What becomes of a wish for new keys. */
-enum gw_aws_turn {
-    GW_AWS_NEWER,  /* they are there */
-    GW_AWS_ASK,    /* the caller asks, and says how it ended */
-    GW_AWS_WAIT,   /* somebody else asks: look again after *ms */
-    GW_AWS_FAILED, /* somebody has just failed (gw_aws_credentials_why) */
-    GW_AWS_LATER   /* somebody has just had some: not before *ms */
-};
 /* Because of the keys `number`; 0: there are none. refused: a service did not take them, so nobody
  * gets them while new ones are being asked for. */
-enum gw_aws_turn gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number,
-                                          int refused, int64_t *ms);
+enum gw_turn gw_aws_credentials_begin(struct gw_aws_credentials *c, uint64_t number, int refused,
+                                      int64_t *ms);
 /* keys NULL: it failed, and why says why; why NULL too: it was given up, the next one may ask at
  * once. expires_s: seconds since 1970, 0: they do not end. */
 void gw_aws_credentials_end(struct gw_aws_credentials *c, const struct gw_aws_keys *keys,

@@ -88,7 +88,7 @@ static void ask_them(struct asking *t, const struct reply *answers, const char *
     t->mem = gw_arena_new();
     gw_aws_ask_init(&t->ask, t->credentials, t->loop);
     t->ask.ended = on_ended;
-    CHECK(gw_aws_credentials_begin(t->credentials, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(t->credentials, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_ask_start(&t->ask);
     CHECK(!t->ended);
     while (!t->ended)
@@ -360,28 +360,28 @@ TEST(test_aws_keys_are_asked_for_by_one_and_renewed_before_their_end)
     CHECK(gw_aws_credentials_hold() == c);
     gw_aws_credentials_drop(c);
     CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT && ms > 0);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_WAIT && ms > 0);
     gw_aws_credentials_end(c, NULL, 0, "no");
     CHECK(gw_str_is(gw_aws_credentials_why(c, mem), "no"));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_FAILED &&
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_FAILED &&
           ms == 1000); /* once a second */
     pass(1);
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, &keys, wall_ns / 1000000000 + 3600, NULL);
     number = gw_aws_credentials_get(c, mem, &got, &due);
     CHECK(number && !due && gw_str_is(got.id, "A"));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_NEWER);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_NEWER);
     pass(1799);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && !due);
     pass(1); /* half its life, which is before the last five minutes */
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && due);
-    CHECK(gw_aws_credentials_begin(c, number, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, NULL, 0, "away");
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && due); /* they are still good */
     pass(1800);
     CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, &keys, wall_ns / 1000000000 + 400, NULL);
     pass(99);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) && !due);
@@ -402,13 +402,13 @@ TEST(test_aws_keys_that_were_refused_are_read_again_after_a_while)
     int due;
 
     gw_clock_mono_ns = mono;
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, &keys, 0, NULL);
     number = gw_aws_credentials_get(c, mem, &got, &due);
     pass(4);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_LATER && ms == 1000);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_LATER && ms == 1000);
     pass(1);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_ASK);
     gw_arena_free(mem);
     gw_aws_credentials_drop(c);
 }
@@ -424,22 +424,22 @@ TEST(test_aws_keys_that_were_refused_are_nobodys_while_others_are_asked_for)
     int due;
 
     gw_clock_mono_ns = mono;
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, &keys, 0, NULL);
     number = gw_aws_credentials_get(c, mem, &got, &due);
     pass(5);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_WAIT);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_WAIT);
     CHECK(!gw_aws_credentials_get(c, mem, &got, &due));
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_WAIT);
     gw_aws_credentials_end(c, NULL, 0, "no");
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number); /* better than none */
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_FAILED);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_FAILED);
     pass(5);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, NULL, 0, NULL); /* given up: nobody waits for it */
     pass(5);
-    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, number, 1, &ms) == GW_TURN_ASK);
     gw_aws_credentials_end(c, &keys, 0, NULL);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number + 1);
     gw_arena_free(mem);

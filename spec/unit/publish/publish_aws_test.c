@@ -523,7 +523,7 @@ TEST(test_publish_aws_a_refused_call_waits_for_the_keys_that_another_worker_asks
     gw_clock_mono_ns = later_mono;
     s.n_results = 0;
     send_one(&s, 0); /* it goes with the old keys */
-    CHECK(gw_aws_credentials_begin(c, 1, 1, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 1, 1, &ms) == GW_TURN_ASK);
     while (!((struct gw_aws_publisher *)s.p)->client.waiting && !s.n_results)
         gw_loop_turn(s.loop, 1);
     CHECK(n_requests == 2 && !s.n_results);
@@ -590,11 +590,11 @@ TEST(test_publish_aws_closes_while_keys_are_asked_for_and_others_ask_then)
     setenv("AWS_CONFIG_FILE", "config", 1);
     write_config("[default]\ncredential_process = sleep 1000\n");
     send_one(&s, 0);
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_WAIT);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_WAIT);
     close_it(&s);
     CHECK(s.n_results == 1 && s.outcome[0] == GW_TRY_AGAIN);
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* the command is gone, and reaped */
-    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_AWS_ASK);
+    CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_drop(c);
 }
 
