@@ -12,6 +12,7 @@ import pytest
 
 import aws as aws_server
 import kafka as kafka_server
+import pubsub as pubsub_server
 from gateway import FILE, Gateway
 from wait import wait_until
 
@@ -112,3 +113,28 @@ def aws(tmp_path_factory):
 def name(topic):
     """A name for a queue or a topic of this test alone."""
     return topic.replace(".", "-")
+
+
+@pytest.fixture(scope="session")
+def shared_pubsub():
+    server = pubsub_server.Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def pubsub(shared_pubsub):
+    """Pub/Sub of this process's tests; what one test told it to do ends with the test."""
+    yield shared_pubsub
+    shared_pubsub.up()
+    shared_pubsub.forget()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    """Google's emulator, where the Google Cloud CLI has brought it."""
+    if not pubsub_server.emulator_jar():
+        pytest.skip("no emulator of Pub/Sub: it comes with the Google Cloud CLI alone (google-cloud-cli-pubsub-emulator), no registry has it")
+    server = pubsub_server.Emulator(tmp_path_factory.mktemp("emulator"))
+    yield server
+    server.close()
