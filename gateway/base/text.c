@@ -220,3 +220,15 @@ int gw_glob(struct gw_str pattern, struct gw_str text)
         p++;
     return p == pattern.len;
 }
+
+void gw_text_put_line(struct gw_buf *b, struct gw_str s, size_t max)
+{
+    for (size_t i = 0, n; i < s.len && i < max; i += n) {
+        n = gw_utf8_step(s.p + i, s.len - i);
+        if (n > 1 || (n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f))
+            gw_buf_put(b, s.p + i, n);
+        else
+            gw_buf_putc(b, ' ');
+        n = n ? n : 1;
+    }
+}

@@ -17,6 +17,10 @@ size_t gw_utf8_valid(struct gw_str s);
 uint32_t gw_utf8_get(const char *s, size_t *step);
 void gw_utf8_put(struct gw_buf *b, uint32_t code);
 
+/* Of what others said, for one line of a log: at most max bytes; controls and what is not UTF-8
+ * become spaces. */
+void gw_text_put_line(struct gw_buf *b, struct gw_str s, size_t max);
+
 /* RFC 4648: standard alphabet with padding. */
 void gw_base64_put(struct gw_buf *b, struct gw_str bytes);
 /* Accepts standard and URL alphabets, with or without padding (as protobuf's JSON readers do).

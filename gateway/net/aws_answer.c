@@ -168,18 +168,6 @@ void gw_aws_error_read(struct gw_arena *mem, const struct gw_fetch *f, struct gw
         out->code.p = NULL;
 }
 
-static void put_clean(struct gw_buf *out, struct gw_str s, size_t max)
-{
-    for (size_t i = 0, n; i < s.len && i < max; i += n) {
-        n = gw_utf8_step(s.p + i, s.len - i);
-        if (n > 1 || (n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != 0x7f))
-            gw_buf_put(out, s.p + i, n);
-        else
-            gw_buf_putc(out, ' ');
-        n = n ? n : 1;
-    }
-}
-
 /* Behind it, a signature that is not right has the whole request, session token included. */
 static struct gw_str first_line(struct gw_str s)
 {
@@ -194,12 +182,12 @@ void gw_aws_error_text(const struct gw_aws_error *e, const struct gw_fetch *f, c
     gw_buf_clear(out);
     gw_buf_printf(out, "%s: ", of);
     if (!f->status) {
-        put_clean(out, gw_str_of(f->why), 300);
+        gw_text_put_line(out, gw_str_of(f->why), 300);
     } else if (e->code.p) {
-        put_clean(out, e->code, 80);
+        gw_text_put_line(out, e->code, 80);
         if (e->message.len)
             gw_buf_puts(out, ": ");
-        put_clean(out, first_line(e->message), 200);
+        gw_text_put_line(out, first_line(e->message), 200);
         gw_buf_printf(out, " (HTTP %d)", e->status);
     } else {
         gw_buf_printf(out, "HTTP %d", e->status);

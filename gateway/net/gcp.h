@@ -1,11 +1,12 @@
 #ifndef GW_NET_GCP_H
 #define GW_NET_GCP_H
 
+#include "base/header.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 struct gw_arena;
-struct gw_http_header;
 struct gw_loop;
 
 /* Google's credentials of the process, as its own libraries look for them (application default
@@ -45,5 +46,10 @@ enum gw_gcp_state gw_gcp_get(struct gw_gcp *g, struct gw_arena *mem,
 void gw_gcp_refused(struct gw_gcp *g, uint64_t number);
 /* The project of the credentials or of the instance, on mem; NULL: it is not known (yet). */
 const char *gw_gcp_project(struct gw_gcp *g, struct gw_arena *mem);
+/* Who we are: a service account's e-mail, a user, a principal; on mem, NULL: it is not known (yet).
+ */
+const char *gw_gcp_who(struct gw_gcp *g, struct gw_arena *mem);
+/* Before the first get: an instance is asked for its e-mail and its project, too. */
+void gw_gcp_ask_names(struct gw_gcp *g);
 
 #endif

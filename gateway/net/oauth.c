@@ -108,45 +108,55 @@ static void put_encoded(struct gw_buf *b, struct gw_str s)
     }
 }
 
-static void put_field(struct gw_buf *b, const char *name, const char *value)
+void gw_oauth_field(struct gw_buf *form, const char *name, const char *value)
 {
-    gw_buf_puts(b, name);
-    put_encoded(b, gw_str_of(value));
+    if (form->len)
+        gw_buf_putc(form, '&');
+    gw_buf_puts(form, name);
+    gw_buf_putc(form, '=');
+    put_encoded(form, gw_str_of(value));
 }
 
 /* RFC 6749, 2.3.1: in the header, or else in the body. */
-static void put_basic(struct gw_fetch *f, const struct gw_oauth_client *c, struct gw_arena *scratch)
+static void put_basic(struct gw_fetch *f, const char *id, const char *secret,
+                      struct gw_arena *scratch)
 {
     struct gw_buf pair, text;
 
     gw_buf_init(&pair, GW_OAUTH_FORM, scratch);
-    put_encoded(&pair, gw_str_of(c->client_id));
+    put_encoded(&pair, gw_str_of(id));
     gw_buf_putc(&pair, ':');
-    put_encoded(&pair, gw_str_of(c->client_secret));
+    put_encoded(&pair, gw_str_of(secret));
     gw_buf_init(&text, GW_OAUTH_FORM, scratch);
     gw_buf_puts(&text, "Basic ");
     gw_base64_put(&text, gw_buf_str(&pair));
     gw_fetch_header(f, GW_STR("Authorization"), gw_buf_str(&text));
 }
 
+void gw_oauth_prepare(struct gw_fetch *f, const char *id, const char *secret, int in_body,
+                      struct gw_buf *form, struct gw_arena *scratch)
+{
+    gw_fetch_headers_clear(f);
+    gw_fetch_header(f, GW_STR("Content-Type"), GW_STR("application/x-www-form-urlencoded"));
+    gw_fetch_header(f, GW_STR("Accept"), GW_STR("application/json"));
+    if (id && in_body) {
+        gw_oauth_field(form, "client_id", id);
+        gw_oauth_field(form, "client_secret", secret);
+    } else if (id) {
+        put_basic(f, id, secret, scratch);
+    }
+    f->body = gw_buf_str(form);
+}
+
 void gw_oauth_ask(struct gw_fetch *f, const struct gw_oauth_client *c, int in_body,
                   struct gw_buf *form, struct gw_arena *scratch)
 {
     gw_buf_clear(form);
-    gw_buf_puts(form, "grant_type=client_credentials");
+    gw_oauth_field(form, "grant_type", "client_credentials");
     if (c->scope && *c->scope)
-        put_field(form, "&scope=", c->scope);
+        gw_oauth_field(form, "scope", c->scope);
     if (c->audience && *c->audience)
-        put_field(form, "&audience=", c->audience);
-    gw_fetch_headers_clear(f);
-    gw_fetch_header(f, GW_STR("Content-Type"), GW_STR("application/x-www-form-urlencoded"));
-    gw_fetch_header(f, GW_STR("Accept"), GW_STR("application/json"));
-    if (in_body) {
-        put_field(form, "&client_id=", c->client_id);
-        put_field(form, "&client_secret=", c->client_secret);
-    } else {
-        put_basic(f, c, scratch);
-    }
-    f->body = gw_buf_str(form);
+        gw_oauth_field(form, "audience", c->audience);
+    gw_oauth_prepare(f, c->client_id, c->client_secret, in_body, form, scratch);
     gw_fetch_start(f);
 }

@@ -21,6 +21,14 @@ struct gw_oauth_client {
 void gw_oauth_ask(struct gw_fetch *f, const struct gw_oauth_client *c, int in_body,
                   struct gw_buf *form, struct gw_arena *scratch);
 
+/* What requests with other grants are made of. A field of a form, with `&` before it where it is
+ * not the first. */
+void gw_oauth_field(struct gw_buf *form, const char *name, const char *value);
+/* The headers and the body of a fetch whose url and method are set. id NULL: no client says who it
+ * is. */
+void gw_oauth_prepare(struct gw_fetch *f, const char *id, const char *secret, int in_body,
+                      struct gw_buf *form, struct gw_arena *scratch);
+
 struct gw_oauth_token {
     struct gw_str access_token;
     int64_t lives_s; /* 0: not said */

@@ -2,38 +2,13 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "event/format.h"
-#include "http_server.h"
 #include "net/aws_ask.h"
+#include "replies.h"
 #include "test.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-static char seen[8][8192]; /* what was asked, head and body */
-static int n_seen, n_answers;
-
-/* By the path of a request, what is answered; NULL past the last. */
-static const struct reply {
-    const char *method, *path, *status, *body;
-} * replies;
-
-static const char *reply(const char *head, const char *body)
-{
-    static char answers[32][4096]; /* of more than one connection */
-    char *answer = answers[n_answers++ % 32];
-    const struct reply *r = replies;
-    char method[16], path[256];
-
-    snprintf(seen[n_seen++ % 8], sizeof(seen[0]), "%s\n%s", head, body);
-    CHECK(sscanf(head, "%15s %255s", method, path) == 2);
-    while (r->path && (strcmp(r->path, path) != 0 || strcmp(r->method, method) != 0))
-        r++;
-    snprintf(answer, sizeof(answers[0]), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s",
-             r->path ? r->status : "404 Not Found", r->path ? strlen(r->body) : 0,
-             r->path ? r->body : "");
-    return answer;
-}
 
 struct asking {
     struct gw_aws_ask ask; /* first */
@@ -52,37 +27,19 @@ static void on_ended(struct gw_aws_ask *a, const char *why)
     t->ended++;
 }
 
-/* env: NAME=value, `@` in a value stands for the server's address. */
 static void set_environment(const char *const *env)
 {
-    const char *url = http_server();
-    const size_t root = strlen(url) - strlen("/hook");
+    static const char *const files[] = {"AWS_SHARED_CREDENTIALS_FILE=credentials",
+                                        "AWS_CONFIG_FILE=config", NULL};
 
-    clearenv();
-    setenv("no_proxy", "127.0.0.1", 1);
-    setenv("AWS_SHARED_CREDENTIALS_FILE", "credentials", 1);
-    setenv("AWS_CONFIG_FILE", "config", 1);
-    for (; *env; env++) {
-        const char *equals = strchr(*env, '='), *at = strchr(*env, '@');
-        char name[64], value[512];
-
-        snprintf(name, sizeof(name), "%.*s", (int)(equals - *env), *env);
-        if (at)
-            snprintf(value, sizeof(value), "%.*s%.*s%s", (int)(at - equals - 1), equals + 1,
-                     (int)root, url, at + 1);
-        else
-            snprintf(value, sizeof(value), "%s", equals + 1);
-        setenv(name, value, 1);
-    }
+    replies_environment(files, env);
 }
 
 static void ask_them(struct asking *t, const struct reply *answers, const char *const *env)
 {
     int64_t ms;
 
-    replies = answers;
-    n_seen = 0;
-    http_server_decide = reply;
+    replies_begin(answers);
     set_environment(env);
     *t = (struct asking){.credentials = gw_aws_credentials_hold(), .loop = gw_loop_new()};
     t->mem = gw_arena_new();
@@ -129,18 +86,6 @@ static int failed(struct asking *t, const char *why)
         fprintf(stderr, "%s\n", t->why);
     return !strcmp(t->why, why) && gw_str_is(gw_aws_credentials_why(t->credentials, t->mem), why) &&
            !gw_aws_credentials_get(t->credentials, t->mem, &k, &due);
-}
-
-static int asked(int i, const char *text)
-{
-    return i < n_seen && strstr(seen[i], text) != NULL;
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    CHECK(f && fputs(text, f) >= 0 && !fclose(f));
 }
 
 #define KEYS(token)                                                                                \
