@@ -241,6 +241,7 @@ static int load(const char *path, struct gw_problems *p, int all, struct gw_conf
     }
     if (l.root)
         gw_fields_read(fields, l.root, f, p, "");
+    f->conf.ingest_yaml = value(l.root, "ingest");
     l.guard = f->guard;
     l.failed = !l.root || l.root->type != GW_YAML_MAP;
     if (!l.failed) {
@@ -261,13 +262,14 @@ struct gw_config *gw_config_load(const char *path, struct gw_problems *p)
     return load(path, p, 0, &c) ? c : NULL;
 }
 
-void gw_config_check(const char *path, struct gw_problems *p)
+const struct gw_config *gw_config_check(const char *path, struct gw_problems *p)
 {
     struct gw_config *c;
 
     load(path, p, 1, &c);
     gw_config_check_all_scripts(c, p);
     sort(p);
+    return c;
 }
 
 void gw_config_free(struct gw_config *c)

@@ -21,7 +21,8 @@ struct gw_config {
     const char *file;     /* the main one; "": the built-in defaults */
     const char *source;
     int64_t shutdown_timeout_ms;
-    struct gw_ingest_conf *ingest; /* never NULL after load: defaults when the key is absent */
+    struct gw_ingest_conf *ingest;     /* never NULL after load: defaults when the key is absent */
+    const struct gw_yaml *ingest_yaml; /* where that stands, for problems */
     struct gw_admin_conf admin;
     struct gw_log_conf log;
     struct gw_flyte_client_conf *flyteadmin; /* NULL: none */
@@ -44,8 +45,9 @@ struct gw_config_file {
  * arena). NULL when the main file has errors; those of an included file leave its pipelines
  * down. */
 struct gw_config *gw_config_load(const char *path, struct gw_problems *p);
-/* As load, and loads every script as a worker would, also beside other problems. */
-void gw_config_check(const char *path, struct gw_problems *p);
+/* As load, and loads every script as a worker would, also beside other problems. What it gives is
+ * whole if p has no errors. */
+const struct gw_config *gw_config_check(const char *path, struct gw_problems *p);
 void gw_config_free(struct gw_config *c);
 /* The folder that holds moongate/, our Lua modules: beside the program, or where it was installed.
  */

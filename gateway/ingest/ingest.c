@@ -156,6 +156,37 @@ static int listen_on(struct gw_ingest *in, struct worker *w, enum gw_way way,
     return 0;
 }
 
+static const struct kind {
+    const char *key;
+    const struct gw_source_ops *ops;
+    size_t list, size; /* where its list stands in the configuration; of one in it */
+} kinds[] = {
+    {"kafka", &gw_source_kafka, offsetof(struct gw_ingest_conf, kafka),
+     sizeof(struct gw_ingest_kafka)},
+    {"sqs", &gw_source_sqs, offsetof(struct gw_ingest_conf, sqs), sizeof(struct gw_ingest_sqs)}};
+
+int gw_ingest_source(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_source *out)
+{
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        const struct gw_list *list =
+            (const struct gw_list *)(const void *)((const char *)conf + kinds[k].list);
+
+        if (i < list->n) {
+            *out = (struct gw_ingest_source){kinds[k].key, i, kinds[k].ops,
+                                             (const char *)list->items + i * kinds[k].size};
+            return 1;
+        }
+        i -= list->n;
+    }
+    return 0;
+}
+
+struct gw_asking *gw_ingest_ask(const struct gw_ingest_source *s, struct gw_loop *loop,
+                                struct gw_online *o)
+{
+    return s->ops->ask(s->conf, loop, o);
+}
+
 static int open_source(struct worker *w, const struct gw_source_ops *ops, const void *conf,
                        struct gw_err *err)
 {
@@ -188,6 +219,8 @@ static int start_threads(struct gw_ingest *in, struct gw_err *err)
 
 static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, struct gw_err *err)
 {
+    struct gw_ingest_source s;
+
     for (size_t i = 0; i < in->n_fronts; i++) {
         struct worker *w = &in->workers[i];
 
@@ -196,13 +229,8 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
         if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))
             return -1;
     }
-    for (size_t i = 0; i < conf->kafka.n; i++)
-        if (open_source(&in->workers[in->n_fronts + i], &gw_source_kafka,
-                        &((const struct gw_ingest_kafka *)conf->kafka.items)[i], err))
-            return -1;
-    for (size_t i = 0; i < conf->sqs.n; i++)
-        if (open_source(&in->workers[in->n_fronts + conf->kafka.n + i], &gw_source_sqs,
-                        &((const struct gw_ingest_sqs *)conf->sqs.items)[i], err))
+    for (size_t i = 0; gw_ingest_source(conf, i, &s); i++)
+        if (open_source(&in->workers[in->n_fronts + i], s.ops, s.conf, err))
             return -1;
     return start_threads(in, err);
 }
@@ -227,11 +255,14 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
                                   struct gw_metrics *metrics, struct gw_err *err)
 {
     struct gw_ingest *in = zalloc(1, sizeof(*in));
+    struct gw_ingest_source unused;
 
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->became_quiet, NULL);
     in->n_fronts = conf->grpc || conf->http ? (size_t)conf->threads : 0;
-    in->n = in->n_fronts + conf->kafka.n + conf->sqs.n;
+    in->n = in->n_fronts;
+    for (size_t i = 0; gw_ingest_source(conf, i, &unused); i++)
+        in->n++;
     in->workers = zalloc(in->n + 1, sizeof(*in->workers));
     for (size_t i = 0; i < in->n; i++)
         init_worker(in, &in->workers[i], conf, log, metrics);

@@ -7,12 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gw_asking;
 struct gw_err;
 struct gw_ingest;
 struct gw_log;
+struct gw_loop;
 struct gw_metrics;
+struct gw_online;
 struct gw_kafka_sasl;
 struct gw_problems;
+struct gw_source_ops;
 struct gw_tls_conf;
 struct gw_yaml;
 
@@ -60,6 +64,19 @@ int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, struct gw_str topic);
 typedef const char *gw_ingest_topic_fn(const void *publisher, const struct gw_strs *brokers);
 const char *gw_ingest_loop(const struct gw_ingest_conf *conf, gw_ingest_topic_fn *topic_at,
                            const void *publisher);
+
+/* One of the sources. */
+struct gw_ingest_source {
+    const char *key; /* of the section: "kafka" */
+    size_t index;    /* in that key's list */
+    const struct gw_source_ops *ops;
+    const void *conf;
+};
+/* Number i of all of them; 0: there are no more. */
+int gw_ingest_source(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_source *out);
+/* Asks whether it could be read from (base/online.h). */
+struct gw_asking *gw_ingest_ask(const struct gw_ingest_source *s, struct gw_loop *loop,
+                                struct gw_online *o);
 
 /* Binds and starts the threads; logs msg=listening for each listener. */
 struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_log *log,

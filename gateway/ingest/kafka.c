@@ -340,4 +340,5 @@ const struct gw_source_ops gw_source_kafka = {
     .stop = kafka_stop,
     .hurry = kafka_hurry,
     .close = kafka_close,
+    .ask = gw_kafka_in_ask,
 };

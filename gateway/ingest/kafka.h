@@ -103,6 +103,9 @@ struct gw_kafka_in {
     struct gw_counter *dead[GW_REASONS]; /* of the two that there are */
 };
 
+/* kafka_online.c */
+struct gw_asking *gw_kafka_in_ask(const void *conf, struct gw_loop *loop, struct gw_online *o);
+
 /* kafka_group.c: the member of the group */
 int gw_kafka_in_init(struct gw_kafka_in *k, struct gw_err *err);
 void gw_kafka_in_fini(struct gw_kafka_in *k);

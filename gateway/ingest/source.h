@@ -1,6 +1,7 @@
 #ifndef GW_INGEST_SOURCE_H
 #define GW_INGEST_SOURCE_H
 
+#include "base/online.h"
 #include "ingest/front.h"
 
 #include <stdint.h>
@@ -25,6 +26,8 @@ struct gw_source_ops {
     /* Time is up: calls stopped soon, whatever the broker does. */
     void (*hurry)(struct gw_source *s);
     void (*close)(struct gw_source *s); /* its loop runs no more */
+    /* `check --online`: is there something to take, and may we? Takes nothing. */
+    struct gw_asking *(*ask)(const void *conf, struct gw_loop *loop, struct gw_online *o);
 };
 
 struct gw_source { /* first member of every source */

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "flyte/incoming.h"
 #include "ingest/unread.h"
+#include "net/aws_online.h"
 #include "net/aws_plan.h"
 
 #include <stdio.h>
@@ -459,6 +460,20 @@ static void sqs_close(struct gw_source *s)
     free(in);
 }
 
+static struct gw_asking *sqs_ask(const void *conf, struct gw_loop *loop, struct gw_online *o)
+{
+    const struct gw_ingest_sqs *c = conf;
+    const struct gw_aws_wish wish = {
+        .service = "sqs",
+        .to = c->queue_url,
+        .region = c->region,
+        .endpoint = c->endpoint,
+        .actions = "sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility",
+        .reads = 1};
+
+    return gw_aws_online(&wish, loop, o);
+}
+
 const struct gw_source_ops gw_source_sqs = {
     .way = GW_SQS,
     .component = component,
@@ -466,4 +481,5 @@ const struct gw_source_ops gw_source_sqs = {
     .stop = sqs_stop,
     .hurry = sqs_hurry,
     .close = sqs_close,
+    .ask = sqs_ask,
 };

@@ -247,16 +247,19 @@ static void on_answer(struct gw_fetch *f)
 
 /* ---- life ---- */
 
+static const char *name_of(const char *service)
+{
+    return !strcmp(service, "sns") ? "SNS" : !strcmp(service, "sqs") ? "SQS" : "STS";
+}
+
 void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const char *service,
                         const char *region, const char *hint, const char *endpoint)
 {
     struct gw_aws_profiles *profiles;
     struct gw_err unused;
 
-    *c = (struct gw_aws_client){.loop = loop,
-                                .service = service,
-                                .name = !strcmp(service, "sns") ? "SNS" : "SQS",
-                                .waiting_last = &c->waiting};
+    *c = (struct gw_aws_client){
+        .loop = loop, .service = service, .name = name_of(service), .waiting_last = &c->waiting};
     c->mem = gw_arena_new();
     c->scratch = gw_arena_new();
     profiles = gw_aws_profiles_read(c->mem, &unused); /* asking for keys tells what is wrong */

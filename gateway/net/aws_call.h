@@ -14,7 +14,7 @@
  *  3. No secret is in `why`. */
 struct gw_aws_client {
     struct gw_loop *loop;
-    const char *service; /* "sns", "sqs" */
+    const char *service; /* "sns", "sqs", "sts" */
     const char *name;    /* "SNS", for errors */
     const char *region;
     const char *url;     /* where requests go: the endpoint, with a path */

@@ -228,5 +228,6 @@ const struct gw_publisher_ops gw_publish_file = {
     .open = file_open,
     .format = file_format,
     .send = file_send,
+    .ask = gw_file_ask,
     .close = file_close,
 };

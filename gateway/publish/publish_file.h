@@ -53,6 +53,10 @@ void gw_stream_sink_close(struct gw_stream_sink *s);
 /* 0: all written; 1: it would block (*m moved on); -1: an error. */
 int gw_stream_sink_write(struct gw_stream_sink *s, struct gw_message **m, struct gw_err *err);
 
+/* file_online.c */
+struct gw_asking *gw_file_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
+                              struct gw_online *o);
+
 enum { GW_FILE_BATCH_MAX = 1000 };
 
 #endif

@@ -66,6 +66,8 @@ static int is_clear(struct gw_http *h)
 
 void gw_http_go(struct gw_http *h)
 {
+    if (h->online && is_clear(h))
+        gw_http_online_go(h);
     while (h->waiting && is_clear(h)) {
         struct gw_http_request *r = next_waiting(h);
 
@@ -84,6 +86,8 @@ void gw_http_give_back(struct gw_http *h, const char *why)
     const struct gw_result again = {.outcome = GW_TRY_AGAIN, .why = why};
     struct gw_http_request *r = h->waiting, *next;
 
+    if (h->online)
+        gw_http_online_failed(h, why);
     /* A result may lead to the next send: that one waits for the next time. */
     h->waiting = NULL;
     h->waiting_last = &h->waiting;
@@ -265,6 +269,7 @@ static void http_close(struct gw_publisher *p)
         gw_buf_free(&r->body);
         gw_publish_results(p, gw_pieces_take_all(&r->pieces), &unknown);
     }
+    gw_fetch_fini(&h->options);
     gw_http_oauth_close(h);
     gw_http_handshake_close(h);
     gw_http_signer_close(&h->signer);
@@ -286,5 +291,6 @@ const struct gw_publisher_ops gw_publish_http = {
     .open = http_open,
     .format = http_format,
     .send = http_send,
+    .online = gw_http_online,
     .close = http_close,
 };

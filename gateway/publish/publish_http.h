@@ -105,6 +105,9 @@ struct gw_http {
     struct gw_http_handshake handshake;
     struct gw_http_signer signer;
     struct gw_arena *scratch; /* what is forgotten with the next call */
+    /* `check --online` asks instead of sending (http_online.c). */
+    struct gw_online *online; /* NULL: it does not, or was told */
+    struct gw_fetch options;
 };
 
 /* Sends what waits, if nothing is in the way. Never gives a result itself. */
@@ -144,6 +147,10 @@ void gw_http_sign(struct gw_http_signer *s, struct gw_str id, struct gw_str time
 /* webhook-id: the event's, or one made of all in a batch, the same whenever the batch is. On mem.
  */
 struct gw_str gw_http_webhook_id(const struct gw_message *m, size_t n, struct gw_arena *mem);
+
+void gw_http_online(struct gw_publisher *p, struct gw_online *o);
+void gw_http_online_go(struct gw_http *h); /* the way is clear */
+void gw_http_online_failed(struct gw_http *h, const char *why);
 
 /* What a status means for the messages of its request. */
 enum gw_outcome gw_http_outcome(int status);

@@ -143,5 +143,6 @@ const struct gw_publisher_ops gw_publish_kafka = {
     .open = kafka_open,
     .format = kafka_format,
     .send = kafka_send,
+    .ask = gw_kafka_ask,
     .close = kafka_close,
 };

@@ -31,6 +31,10 @@ int gw_kafka_same(const void *a, const void *b);
 rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, int style,
                                struct gw_err *err);
 
+/* kafka_online.c */
+struct gw_asking *gw_kafka_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
+                               struct gw_online *o);
+
 /* key: of the configuration. */
 enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR, GW_KEY_BY_STYLE };
 /* -1: none of them. attr gets NAME of attr:NAME. */

@@ -6,6 +6,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "event/format.h"
+#include "net/aws_online.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -171,6 +172,20 @@ static struct gw_publisher *sns_open(const void *conf, const struct gw_format *f
     return gw_aws_open(&gw_publish_sns, &gw_aws_sns, conf, f, loop);
 }
 
+static struct gw_asking *sns_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
+                                 struct gw_online *o)
+{
+    const struct gw_aws_publish_conf *c = conf;
+    const struct gw_aws_wish wish = {.service = "sns",
+                                     .to = c->to,
+                                     .region = c->region,
+                                     .endpoint = c->endpoint,
+                                     .actions = "sns:Publish"};
+
+    (void)f;
+    return gw_aws_online(&wish, loop, o);
+}
+
 const struct gw_publisher_ops gw_publish_sns = {
     .name = "sns",
     .help = "Amazon SNS: standard and FIFO topics.",
@@ -183,5 +198,6 @@ const struct gw_publisher_ops gw_publish_sns = {
     .open = sns_open,
     .format = gw_aws_format,
     .send = gw_aws_send,
+    .ask = sns_ask,
     .close = gw_aws_close,
 };

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "event/format.h"
+#include "net/aws_online.h"
 
 #include <string.h>
 
@@ -185,6 +186,20 @@ static struct gw_publisher *sqs_open(const void *conf, const struct gw_format *f
     return gw_aws_open(&gw_publish_sqs, &gw_aws_sqs, conf, f, loop);
 }
 
+static struct gw_asking *sqs_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
+                                 struct gw_online *o)
+{
+    const struct gw_aws_publish_conf *c = conf;
+    const struct gw_aws_wish wish = {.service = "sqs",
+                                     .to = c->to,
+                                     .region = c->region,
+                                     .endpoint = c->endpoint,
+                                     .actions = "sqs:SendMessage"};
+
+    (void)f;
+    return gw_aws_online(&wish, loop, o);
+}
+
 const struct gw_publisher_ops gw_publish_sqs = {
     .name = "sqs",
     .help = "Amazon SQS: standard and FIFO queues.",
@@ -197,5 +212,6 @@ const struct gw_publisher_ops gw_publish_sqs = {
     .open = sqs_open,
     .format = gw_aws_format,
     .send = gw_aws_send,
+    .ask = sqs_ask,
     .close = gw_aws_close,
 };

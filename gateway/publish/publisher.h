@@ -2,6 +2,7 @@
 #define GW_PUBLISH_PUBLISHER_H
 
 #include "base/field.h"
+#include "base/online.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -92,13 +93,6 @@ struct gw_format {
     struct gw_strs extensions;
 };
 
-/* `moongate check --online`: would the destination take events? Said once, on the loop, never
- * inside online, and not after close. ok: text says what is there ("topic orders, 12 partitions");
- * else what is wrong and what to do, in one line, without secrets. */
-struct gw_online {
-    void (*said)(struct gw_online *o, int ok, const char *text);
-};
-
 struct gw_publisher_ops {
     const char *name, *help;       /* name as in the configuration: publisher.type */
     const struct gw_field *fields; /* its keys; offsets into the conf that open gets */
@@ -119,9 +113,13 @@ struct gw_publisher_ops {
     int (*format)(struct gw_publisher *p, const struct gw_event *ev, const struct gw_flyte *flyte,
                   struct gw_arena *mem, struct gw_message *m, struct gw_err *err);
     void (*send)(struct gw_publisher *p, struct gw_message *batch); /* a list by next */
-    /* Asks the destination, publishes nothing; nothing was sent before. NULL: there is nobody to
-     * ask (null). The caller has a deadline of its own, and closes. */
+    /* `check --online`: asks the destination, publishes nothing; nothing was sent before. NULL: ask
+     * does, or there is nobody to ask (null). */
     void (*online)(struct gw_publisher *p, struct gw_online *o);
+    /* The same without open, where that makes something already (a file, a topic) or is not needed;
+     * never NULL. */
+    struct gw_asking *(*ask)(const void *conf, const struct gw_format *f, struct gw_loop *loop,
+                             struct gw_online *o);
     void (*close)(struct gw_publisher *p);
 };
 

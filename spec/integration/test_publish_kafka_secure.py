@@ -6,7 +6,7 @@ from confluent_kafka import Producer
 
 import flyte
 import kafka
-from gateway import FILE
+from gateway import FILE, run
 from wait import wait_until
 
 RETRY = "retry: {initial: 50ms, max: 500ms}"
@@ -86,3 +86,17 @@ def test_kept_out_keeps_the_events_and_says_why(gateway, secure, topic, listener
     assert (state["lag"], state["dead_lettered"]) == (1, 0)
     assert re.search(why, state["last_error"]), state["last_error"]
     assert "pw" not in re.findall(r"[a-z]+", g.log())
+
+
+def test_asked_online_each_says_whether_it_would_be_let_in(tmp_path, secure):
+    """The topic is not there: who is let in is told that, and the others why they are not."""
+    cases = [(listener, more) for listener, more, *_ in (*GOOD.values(), *BAD.values())]
+    text = "".join(config(secure, listener, "none", more).replace("pipelines:\n", "").replace("name: k", f"name: k{i}")
+                   for i, (listener, more) in enumerate(cases))
+    (tmp_path / "moongate.yaml").write_text("pipelines:\n" + text)
+    said = [line for line in run("check", "-c", tmp_path / "moongate.yaml", "--online", check=1).stdout.splitlines() if ": Kafka: " in line]
+    assert len(said) == len(cases) and all(": error: k" in line for line in said), said
+    for i, line in enumerate(said):
+        assert ("no topic none" in line) == (i < len(GOOD)), line
+    for line, (*_, words) in zip(said[len(GOOD):], BAD.values()):
+        assert re.search(words, line) and ("`sasl` and `tls`" in line or "`brokers`" in line), line
