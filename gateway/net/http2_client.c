@@ -5,6 +5,8 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,13 +15,20 @@
 /* The socket under http2_call.c: connects, reads until dry, writes once a turn. Closing is in two
  * steps, so that done and closed may close the client that calls them. */
 
-enum { READ_SIZE = 64 * 1024, MAX_UNSENT = 128 * 1024 * 1024 };
+enum {
+    READ_SIZE = 64 * 1024,
+    READS_A_TURN = 8, /* then what came is handed out */
+    MAX_UNSENT = 128 * 1024 * 1024,
+    CONNECT_MS = 10000,
+    UNACKED_MS = 30000
+};
 
 struct gw_http2_client {
     struct gw_loop *loop;
     struct gw_http2_calls *calls;
     struct gw_watch watch;
     struct gw_task flush;
+    struct gw_timer slow; /* connecting */
     struct gw_buf out;
     struct gw_dial dial;
     int connecting, watching, broken;
@@ -32,6 +41,7 @@ struct gw_http2_client {
 static void destroy(struct gw_http2_client *c)
 {
     gw_loop_cancel(c->loop, &c->flush);
+    gw_timer_fini(&c->slow);
     if (c->watching)
         gw_watch_fini(&c->watch);
     if (c->dial.fd >= 0)
@@ -46,6 +56,10 @@ static void hand_out(struct gw_http2_client *c)
 {
     struct gw_http_call *call;
 
+    while ((call = gw_http2_calls_news(c->calls)))
+        call->data(call);
+    while (c->out.len == 0 && !c->broken && (call = gw_http2_calls_drained(c->calls)))
+        call->drained(call);
     while ((call = gw_http2_calls_ended(c->calls)))
         call->done(call);
 }
@@ -85,15 +99,15 @@ static int write_out(struct gw_http2_client *c, struct gw_err *err)
     if (c->connecting)
         return 0;
     for (;;) {
+        if (send_bytes(c, err))
+            return -1;
+        if (c->out.len > 0)
+            break;
         if (gw_http2_calls_take(c->calls, &c->out, err))
             return -1;
         if (c->out.failed)
             return gw_err_set(err, GW_ERR_RETRY, "too much to send");
         if (c->out.len == 0)
-            break;
-        if (send_bytes(c, err))
-            return -1;
-        if (c->out.len > 0)
             break;
     }
     gw_watch_want(&c->watch, c->out.len > 0 ? GW_READABLE | GW_WRITABLE : GW_READABLE);
@@ -102,13 +116,13 @@ static int write_out(struct gw_http2_client *c, struct gw_err *err)
 
 static int finish_connect(struct gw_http2_client *c, struct gw_err *err);
 
-/* 0: dry; -1: over. */
+/* 0: dry, or enough for now; -1: over. */
 static int read_in(struct gw_http2_client *c, struct gw_err *err)
 {
     static _Thread_local char bytes[READ_SIZE];
     ssize_t n;
 
-    for (;;) {
+    for (int i = 0; i < READS_A_TURN; i++) {
         n = recv(c->dial.fd, bytes, sizeof(bytes), 0);
         if (n < 0 && errno == EINTR)
             continue;
@@ -121,6 +135,7 @@ static int read_in(struct gw_http2_client *c, struct gw_err *err)
         if ((size_t)n < sizeof(bytes))
             return 0;
     }
+    return 0;
 }
 
 static void after_callback(struct gw_http2_client *c, int rc, const struct gw_err *err)
@@ -163,6 +178,28 @@ static void on_flush(struct gw_task *t)
     after_callback(c, rc, &err);
 }
 
+static void on_slow(struct gw_timer *t)
+{
+    struct gw_http2_client *c = GW_CONTAINER(t, struct gw_http2_client, slow);
+    struct gw_err err;
+
+    c->busy = 1;
+    gw_err_set(&err, GW_ERR_RETRY, "%s: no connection within %d s", c->dial.address,
+               CONNECT_MS / 1000);
+    after_callback(c, -1, &err);
+}
+
+/* A peer that is gone without a word is noticed, by calls that wait too. */
+static void notice_death(int fd)
+{
+    const int on = 1, unacked = UNACKED_MS, seconds = UNACKED_MS / 3000;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof(unacked));
+}
+
 static void watch(struct gw_http2_client *c)
 {
     gw_watch_init(&c->watch, c->loop, c->dial.fd, on_ready);
@@ -182,6 +219,10 @@ static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
         return -1;
     watch(c);
     c->connecting = rc;
+    if (!rc) {
+        gw_timer_cancel(&c->slow);
+        notice_death(c->dial.fd);
+    }
     return 0;
 }
 
@@ -205,6 +246,8 @@ struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *a
     gw_buf_init(&c->out, MAX_UNSENT, NULL);
     c->calls = gw_http2_calls_new();
     c->connecting = 1;
+    gw_timer_init(&c->slow, loop, on_slow);
+    gw_timer_set(&c->slow, CONNECT_MS);
     watch(c);
     return c;
 }
@@ -219,6 +262,34 @@ void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http_call *call
 {
     gw_http2_calls_cancel(c->calls, call);
     gw_loop_post(c->loop, &c->flush);
+}
+
+void gw_http2_client_write(struct gw_http2_client *c, struct gw_http_call *call, struct gw_str body)
+{
+    gw_http2_calls_write(c->calls, call, body);
+    gw_loop_post(c->loop, &c->flush);
+}
+
+void gw_http2_client_finish(struct gw_http2_client *c, struct gw_http_call *call)
+{
+    gw_http2_calls_finish(c->calls, call);
+    gw_loop_post(c->loop, &c->flush);
+}
+
+void gw_http2_client_took(struct gw_http2_client *c, struct gw_http_call *call, size_t n)
+{
+    gw_http2_calls_took(c->calls, call, n);
+    gw_loop_post(c->loop, &c->flush);
+}
+
+size_t gw_http2_client_unsent(const struct gw_http2_client *c, const struct gw_http_call *call)
+{
+    return gw_http2_call_unsent(call) + c->out.len;
+}
+
+int gw_http2_client_closing(const struct gw_http2_client *c)
+{
+    return c->broken || c->closing || gw_http2_calls_closing(c->calls);
 }
 
 void gw_http2_client_close(struct gw_http2_client *c)

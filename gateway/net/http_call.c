@@ -8,9 +8,12 @@ void gw_http_call_begin(struct gw_http_call *call)
 {
     call->failed = 0;
     call->status = 0;
-    call->sent = 0;
+    call->sent = call->later_sent = 0;
     call->room = 0;
-    call->n_answer_headers = 0;
+    call->n_answer_headers = call->n_head = 0;
+    call->refused = call->ended = 0;
+    call->reset_code = 0;
+    call->news = call->drains = (struct gw_http_call_link){0};
     gw_buf_init(&call->answer, call->max_answer, call->mem);
 }
 

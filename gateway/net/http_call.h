@@ -15,24 +15,37 @@ struct gw_http_call {
     struct gw_str method, scheme, authority, path;
     const struct gw_http_header *headers; /* names in lower case; borrowed until done */
     size_t n_headers;
-    struct gw_str body;   /* borrowed until done */
+    struct gw_str lead; /* HTTP/2: stands before body; both are borrowed until done */
+    struct gw_str body;
+    int more;             /* HTTP/2: the body goes on: gw_http2_client_write, until _finish */
+    int holds;            /* HTTP/2: the server may send more only for what _took says */
     size_t max_answer;    /* bytes of the answer's body; beyond: the call fails */
     struct gw_arena *mem; /* the answer goes here */
     void (*done)(struct gw_http_call *call);
     /* More of the body is in answer, the head is known; what it drops does not count against
      * max_answer. NULL: the body is collected until done. Not to close the client from inside. */
     void (*data)(struct gw_http_call *call);
+    /* HTTP/2: all of the body that there is has been taken by the socket. May be NULL. */
+    void (*drained)(struct gw_http_call *call);
     /* the answer */
     int failed; /* no whole answer; err says why */
     struct gw_err err;
     int status;
     struct gw_http_header *answer_headers; /* trailers behind them, in the order they came */
-    size_t n_answer_headers;
+    size_t n_answer_headers, n_head;       /* n_head: those that are no trailers */
+    int refused;                           /* HTTP/2: the server has done nothing with it */
+    uint32_t reset_code; /* HTTP/2: failed because the server has reset it; else 0 */
     struct gw_buf answer;
     /* the client's own */
     struct gw_http_call *next, **at;
+    struct gw_http_call_link {
+        struct gw_http_call *next, **at;
+    } news, drains;
+    struct gw_buf later; /* what was written behind the body */
+    void *on;            /* the connection, of http2_channel.c */
     int32_t stream;
-    size_t sent, room;
+    int ended;
+    size_t sent, later_sent, room;
 };
 
 /* For the clients. */

@@ -76,7 +76,9 @@ struct gw_rpc {       /* the caller's memory; zeroed before the first start, may
     struct gw_rpc_stream *impl;
 };
 
-/* message is borrowed until done. more: others follow (gw_rpc_send), until gw_rpc_end. */
+/* message is borrowed until done; p NULL: none yet. more: others follow (gw_rpc_send), until
+ * gw_rpc_end. How many messages the answer has is for the caller to look at: a unary method that
+ * says OK without one has broken the protocol. */
 void gw_rpc_start(struct gw_rpc_channel *c, struct gw_rpc *r, struct gw_str message, int more);
 void gw_rpc_send(struct gw_rpc *r, struct gw_str message); /* keeps a copy */
 void gw_rpc_end(struct gw_rpc *r);    /* no more messages: the stream's half of ours is closed */

@@ -1,0 +1,224 @@
+#include "net/http2_channel.h"
+
+#include "net/http2_client.h"
+#include "net/loop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Connections to one server. A call's `on` is its connection until it has ended. */
+
+struct conn {
+    struct gw_http2_channel *channel;
+    struct gw_http2_client *client;
+    struct conn *next, **at;
+};
+
+struct gw_http2_channel {
+    struct gw_loop *loop;
+    const struct gw_http2_channel_conf *conf;
+    char *authority; /* host:port */
+    int tls;
+    struct conn *current;                       /* takes new calls; NULL: none */
+    struct conn *conns;                         /* all, those that only end too */
+    struct gw_http_call *failed, **failed_last; /* done is called on the next turn */
+    struct gw_task tell;
+    int telling, freed;
+};
+
+static char *copy(const char *s, size_t len, const char *behind)
+{
+    char *p = malloc(len + strlen(behind) + 1);
+
+    if (!p)
+        abort();
+    memcpy(p, s, len);
+    strcpy(p + len, behind); /* NOLINT: room was made for it */
+    return p;
+}
+
+/* The port of the scheme, if the URL has none. */
+static void read_url(struct gw_http2_channel *c, const char *url)
+{
+    const char *rest = strstr(url, "://"), *port;
+    size_t len;
+
+    c->tls = !strncmp(url, "https:", 6);
+    rest = rest ? rest + 3 : url;
+    len = strcspn(rest, "/?#");
+    port = memrchr(rest, ':', len);
+    if (port && memchr(port, ']', len - (size_t)(port - rest)))
+        port = NULL;
+    c->authority = copy(rest, len, port ? "" : c->tls ? ":443" : ":80");
+}
+
+static void drop_conn(struct conn *conn)
+{
+    struct gw_http2_channel *c = conn->channel;
+
+    if (c->current == conn)
+        c->current = NULL;
+    *conn->at = conn->next;
+    if (conn->next)
+        conn->next->at = conn->at;
+    gw_http2_client_close(conn->client);
+    free(conn);
+}
+
+/* Its calls have ended. */
+static void on_closed(void *ctx, const struct gw_err *why)
+{
+    (void)why;
+    drop_conn(ctx);
+}
+
+static void destroy(struct gw_http2_channel *c)
+{
+    gw_loop_cancel(c->loop, &c->tell);
+    free(c->authority);
+    free(c);
+}
+
+static void on_tell(struct gw_task *t)
+{
+    struct gw_http2_channel *c = GW_CONTAINER(t, struct gw_http2_channel, tell);
+    struct gw_http_call *call;
+
+    c->telling = 1;
+    while ((call = c->failed)) {
+        c->failed = call->next;
+        if (!c->failed)
+            c->failed_last = &c->failed;
+        call->next = NULL;
+        call->done(call);
+    }
+    c->telling = 0;
+    if (c->freed)
+        destroy(c);
+}
+
+struct gw_http2_channel *gw_http2_channel_new(struct gw_loop *loop,
+                                              const struct gw_http2_channel_conf *conf)
+{
+    struct gw_http2_channel *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        abort();
+    c->loop = loop;
+    c->conf = conf;
+    c->tell.fn = on_tell;
+    c->failed_last = &c->failed;
+    read_url(c, conf->url);
+    return c;
+}
+
+void gw_http2_channel_free(struct gw_http2_channel *c)
+{
+    if (!c)
+        return;
+    while (c->conns)
+        drop_conn(c->conns);
+    c->freed = 1;
+    if (!c->telling)
+        destroy(c);
+}
+
+struct gw_str gw_http2_channel_authority(const struct gw_http2_channel *c)
+{
+    return gw_str_of(c->authority);
+}
+
+struct gw_str gw_http2_channel_scheme(const struct gw_http2_channel *c)
+{
+    return c->tls ? GW_STR("https") : GW_STR("http");
+}
+
+static struct conn *connect_to(struct gw_http2_channel *c, struct gw_err *err)
+{
+    struct conn *conn;
+
+    if (c->current && !gw_http2_client_closing(c->current->client))
+        return c->current;
+    c->current = NULL;
+    if (c->tls) {
+        gw_err_set(err, GW_ERR_RETRY, "%s: TLS is not spoken yet", c->authority);
+        return NULL;
+    }
+    conn = calloc(1, sizeof(*conn));
+    if (!conn)
+        abort();
+    conn->channel = c;
+    conn->client = gw_http2_client_open(c->loop, c->authority, on_closed, conn, err);
+    if (!conn->client) {
+        free(conn);
+        return NULL;
+    }
+    conn->next = c->conns;
+    if (conn->next)
+        conn->next->at = &conn->next;
+    conn->at = &c->conns;
+    c->conns = c->current = conn;
+    return conn;
+}
+
+void gw_http2_channel_start(struct gw_http2_channel *c, struct gw_http_call *call)
+{
+    struct gw_err err;
+    struct conn *conn = connect_to(c, &err);
+
+    if (!call->authority.p)
+        call->authority = gw_http2_channel_authority(c);
+    if (!call->scheme.p)
+        call->scheme = gw_http2_channel_scheme(c);
+    call->on = conn;
+    if (conn) {
+        gw_http2_client_start(conn->client, call);
+        return;
+    }
+    gw_http_call_begin(call);
+    gw_http_call_fail(call, err.kind, err.msg);
+    call->next = NULL;
+    *c->failed_last = call;
+    c->failed_last = &call->next;
+    gw_loop_post(c->loop, &c->tell);
+}
+
+void gw_http2_channel_cancel(struct gw_http2_channel *c, struct gw_http_call *call)
+{
+    struct conn *conn = call->on;
+    struct gw_http_call **p = &c->failed;
+
+    call->on = NULL;
+    if (conn) {
+        gw_http2_client_cancel(conn->client, call);
+        return;
+    }
+    while (*p != call)
+        p = &(*p)->next;
+    *p = call->next;
+    if (!*p)
+        c->failed_last = p;
+}
+
+void gw_http2_channel_write(struct gw_http_call *call, struct gw_str body)
+{
+    if (call->on)
+        gw_http2_client_write(((struct conn *)call->on)->client, call, body);
+}
+
+void gw_http2_channel_finish(struct gw_http_call *call)
+{
+    if (call->on)
+        gw_http2_client_finish(((struct conn *)call->on)->client, call);
+}
+
+void gw_http2_channel_took(struct gw_http_call *call, size_t n)
+{
+    if (call->on)
+        gw_http2_client_took(((struct conn *)call->on)->client, call, n);
+}
+
+size_t gw_http2_channel_unsent(const struct gw_http_call *call)
+{
+    return call->on ? gw_http2_client_unsent(((struct conn *)call->on)->client, call) : 0;
+}
