@@ -165,7 +165,7 @@ TEST(test_guard_stops_every_hostile_script)
 
 TEST(test_guard_stops_every_hostile_script_with_more_instructions)
 {
-    run_all_hostile(1000, 32 << 20, "");
+    run_all_hostile(SPEC_SLOW ? 100 : 1000, 32 << 20, "");
 }
 
 /* A few; with HOSTILE=all every script (make hostile), which takes minutes. */
@@ -291,7 +291,9 @@ TEST(test_guard_time_is_a_budget_too)
     world_open(&w);
     c = *world_call(&w);
     CHECK(!strcmp(c.reason, "hook_timeout"));
-    CHECK(has(c.text, "hook.lua:2: took more than 10 ms (event e1)"));
+    /* Whoever is first: the clock by hand, or on a slow machine the watch over single steps. */
+    CHECK(has(c.text, strstr(c.text, "one step") ? "took more than 10 ms, in one step"
+                                                 : "hook.lua:2: took more than 10 ms (event e1)"));
     world_close(&w);
 }
 
