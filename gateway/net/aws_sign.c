@@ -67,25 +67,42 @@ static void hmac(const void *key, size_t len, struct gw_str text, unsigned char 
 
 /* ---- texts ---- */
 
-static int is_plain(char c)
-{
-    return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
+/* 1: it stands for itself. */
+static const unsigned char plain[256] = {
+    ['-'] = 1, ['.'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1,
+    ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1,
+    ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1,
+    ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
+    ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['_'] = 1, ['a'] = 1,
+    ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,
+    ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1,
+    ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1,
+    ['z'] = 1, ['~'] = 1};
 
+/* A piece at a time, so that room is asked for once for many bytes. */
 static void encode(struct gw_buf *out, struct gw_str text, char also)
 {
     static const char digits[] = "0123456789ABCDEF";
+    enum { PIECE = 256, WORST = 3 };
 
-    for (size_t i = 0; i < text.len; i++) {
-        const unsigned char c = (unsigned char)text.p[i];
+    for (size_t i = 0; i < text.len;) {
+        const size_t end = text.len - i < PIECE ? text.len : i + PIECE;
+        char *const room = gw_buf_room(out, WORST * (end - i)), *p = room;
 
-        if ((c < 0x80 && is_plain((char)c)) || (also && c == (unsigned char)also)) {
-            gw_buf_putc(out, (char)c);
-        } else {
-            gw_buf_putc(out, '%');
-            gw_buf_putc(out, digits[c >> 4]);
-            gw_buf_putc(out, digits[c & 15]);
+        if (!room)
+            return;
+        for (; i < end; i++) {
+            const unsigned char c = (unsigned char)text.p[i];
+
+            if (plain[c] || (also && c == (unsigned char)also)) {
+                *p++ = (char)c;
+            } else {
+                *p++ = '%';
+                *p++ = digits[c >> 4];
+                *p++ = digits[c & 15];
+            }
         }
+        gw_buf_added(out, (size_t)(p - room));
     }
 }
 

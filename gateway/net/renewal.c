@@ -38,7 +38,7 @@ enum gw_turn gw_renewal_begin(struct gw_renewal *r, uint64_t number, int refused
 
 void gw_renewal_take(struct gw_renewal *r, int64_t life_ms, int64_t margin_ms)
 {
-    const int64_t now = gw_mono_ms(), left = life_ms - margin_ms;
+    const int64_t now = gw_mono_ms(), left = life_ms - margin_ms, half = life_ms / 2;
     const int endless = life_ms == INT64_MAX;
 
     r->begun_ms = 0;
@@ -47,7 +47,7 @@ void gw_renewal_take(struct gw_renewal *r, int64_t life_ms, int64_t margin_ms)
     r->failed = 0;
     r->number = ++r->given;
     r->end_ms = endless ? INT64_MAX : now + life_ms;
-    r->renew_ms = endless ? INT64_MAX : now + (left < life_ms / 2 ? left : life_ms / 2);
+    r->renew_ms = endless ? INT64_MAX : now + (left > 0 && left < half ? left : half);
 }
 
 void gw_renewal_fail(struct gw_renewal *r)

@@ -7,7 +7,8 @@
  * first asks, the others wait or go on with the old ones. What they are is the owner's (aws_keys.c,
  * gcp_token.c), and so is the lock around every call.
  *
- * Renewed at the earlier of a margin before their end and half their life; asked for at most once a
+ * Renewed at the earlier of a margin before their end and half their life, or at half of one that
+ * is shorter than the margin; asked for at most once a
  * second, after a service refused them at most every 5 s. */
 struct gw_renewal {
     uint64_t number;            /* of what there is; 0: nothing */

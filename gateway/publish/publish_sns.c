@@ -22,43 +22,53 @@ static void put_value(struct gw_buf *out, struct gw_str value)
     gw_aws_encode(out, value);
 }
 
-static void put_entry(const struct gw_aws_publisher *p, const struct gw_message *m, unsigned i,
-                      struct gw_buf *out)
+static void put_member(struct gw_buf *out, const char *at, const char *name, struct gw_str value)
 {
-    char at[64];
+    gw_buf_puts(out, at);
+    gw_buf_puts(out, name);
+    put_value(out, value);
+}
+
+static void put_entry(const struct gw_aws_publisher *p, const struct gw_message *m, unsigned i,
+                      int fifo, struct gw_buf *out)
+{
+    char at[64], name[64];
 
     (void)snprintf(at, sizeof(at), "&PublishBatchRequestEntries.member.%u.", i + 1);
-    gw_buf_printf(out, "%sId=%u%sMessage", at, i, at);
-    put_value(out, m->body);
-    if (m->subject.len) {
-        gw_buf_printf(out, "%sSubject", at);
-        put_value(out, m->subject);
-    }
+    gw_buf_puts(out, at);
+    gw_buf_puts(out, "Id=");
+    gw_buf_put_u64(out, i);
+    put_member(out, at, "Message", m->body);
+    if (m->subject.len)
+        put_member(out, at, "Subject", m->subject);
     for (size_t k = 0; k < m->n_headers; k++) {
-        gw_buf_printf(out, "%sMessageAttributes.entry.%zu.Name", at, k + 1);
-        put_value(out, m->headers[k].name);
-        gw_buf_printf(out, "%sMessageAttributes.entry.%zu.Value.DataType=String", at, k + 1);
-        gw_buf_printf(out, "%sMessageAttributes.entry.%zu.Value.StringValue", at, k + 1);
-        put_value(out, m->headers[k].value);
+        const int len = snprintf(name, sizeof(name), "MessageAttributes.entry.%zu.", k + 1);
+
+        (void)snprintf(name + len, sizeof(name) - (size_t)len, "Name");
+        put_member(out, at, name, m->headers[k].name);
+        (void)snprintf(name + len, sizeof(name) - (size_t)len, "Value.DataType");
+        put_member(out, at, name, GW_STR("String"));
+        (void)snprintf(name + len, sizeof(name) - (size_t)len, "Value.StringValue");
+        put_member(out, at, name, m->headers[k].value);
     }
-    if (!gw_aws_is_fifo(gw_aws_topic(p, m)))
+    if (!fifo)
         return;
-    gw_buf_printf(out, "%sMessageGroupId", at);
-    put_value(out, m->key);
-    if (p->conf->dedup)
-        return;
-    gw_buf_printf(out, "%sMessageDeduplicationId", at);
-    put_value(out, gw_aws_dedup_id(p, p->client.scratch, m));
+    put_member(out, at, "MessageGroupId", m->key);
+    if (!p->conf->dedup)
+        put_member(out, at, "MessageDeduplicationId", gw_aws_dedup_id(p, p->client.scratch, m));
 }
 
 static void sns_put(const struct gw_aws_publisher *p, const struct gw_message *m, size_t n,
                     struct gw_buf *out)
 {
+    const struct gw_str topic = gw_aws_topic(p, m);
+    const int fifo = gw_aws_is_fifo(topic);
+
     gw_arena_reset(p->client.scratch);
     gw_buf_puts(out, "Action=PublishBatch&Version=2010-03-31&TopicArn");
-    put_value(out, gw_aws_topic(p, m));
+    put_value(out, topic);
     for (size_t i = 0; i < n; i++, m = m->next)
-        put_entry(p, m, (unsigned)i, out);
+        put_entry(p, m, (unsigned)i, fifo, out);
 }
 
 /* ---- its answer ---- */
@@ -89,6 +99,8 @@ static void sns_read(struct gw_arena *mem, struct gw_str answer, struct gw_aws_e
                 continue;
             e->told = 1;
             e->delivered = good;
+            if (good)
+                continue;
             e->code = gw_aws_xml_text(mem, member, "Code");
             e->message = gw_aws_xml_text(mem, member, "Message");
         }

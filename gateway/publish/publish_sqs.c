@@ -18,7 +18,9 @@ enum { SQS_BYTES = 1 << 20, JSON_DEPTH = 32 };
 
 static void put_member(struct gw_buf *out, const char *name, struct gw_str value)
 {
-    gw_buf_printf(out, ",\"%s\":", name);
+    gw_buf_puts(out, ",\"");
+    gw_buf_puts(out, name);
+    gw_buf_puts(out, "\":");
     gw_json_put_string(out, value);
 }
 
@@ -39,15 +41,18 @@ static void put_attributes(const struct gw_message *m, struct gw_buf *out)
 static void sqs_put(const struct gw_aws_publisher *p, const struct gw_message *m, size_t n,
                     struct gw_buf *out)
 {
+    const struct gw_str queue = gw_aws_topic(p, m);
+    const int fifo = gw_aws_is_fifo(queue);
+
     gw_arena_reset(p->client.scratch);
     gw_buf_puts(out, "{\"QueueUrl\":");
-    gw_json_put_string(out, gw_aws_topic(p, m));
+    gw_json_put_string(out, queue);
     gw_buf_puts(out, ",\"Entries\":[");
     for (size_t i = 0; i < n; i++, m = m->next) {
         gw_buf_printf(out, "%s{\"Id\":\"%zu\"", i ? "," : "", i);
         put_member(out, "MessageBody", m->body);
         put_attributes(m, out);
-        if (gw_aws_is_fifo(gw_aws_topic(p, m))) {
+        if (fifo) {
             put_member(out, "MessageGroupId", m->key);
             if (!p->conf->dedup)
                 put_member(out, "MessageDeduplicationId", gw_aws_dedup_id(p, p->client.scratch, m));
@@ -67,10 +72,11 @@ static void take_entry(struct gw_arena *mem, struct gw_str object, int good,
 
     if (i >= n)
         return;
-    entries[i] = (struct gw_aws_entry){.told = 1,
-                                       .delivered = good,
-                                       .code = gw_aws_json_text(mem, object, "Code"),
-                                       .message = gw_aws_json_text(mem, object, "Message")};
+    entries[i] = (struct gw_aws_entry){.told = 1, .delivered = good};
+    if (good)
+        return;
+    entries[i].code = gw_aws_json_text(mem, object, "Code");
+    entries[i].message = gw_aws_json_text(mem, object, "Message");
 }
 
 static int take_list(struct gw_arena *mem, struct gw_json *j, int good,
@@ -109,10 +115,25 @@ static void sqs_read(struct gw_arena *mem, struct gw_str answer, struct gw_aws_e
     }
 }
 
+/* How many bytes from p on are eight at a time printable ASCII. */
+static size_t plain_run(const char *p, size_t len)
+{
+    const uint64_t high = 0x8080808080808080U, spaces = 0x2020202020202020U;
+    size_t i = 0;
+    uint64_t eight;
+
+    for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
+        memcpy(&eight, p + i, sizeof(eight));
+        if ((eight | (eight - spaces)) & high) /* a byte above 0x7f, or below a space */
+            break;
+    }
+    return i;
+}
+
 /* The characters of XML 1.0 alone. Of what JSON has no escape for, these are the others. */
 static int sqs_text(struct gw_str body, struct gw_err *err)
 {
-    for (size_t i = 0, step; i < body.len; i += step) {
+    for (size_t i = plain_run(body.p, body.len), step; i < body.len; i += step) {
         const unsigned char c = (unsigned char)body.p[i];
         uint32_t code;
 
@@ -123,6 +144,7 @@ static int sqs_text(struct gw_str body, struct gw_err *err)
         if (code < 0x20 || code == 0xfffe || code == 0xffff)
             return gw_err_set(err, GW_ERR_REJECT, "SQS takes no U+%04X (byte %zu of the message)",
                               (unsigned)code, i);
+        step += plain_run(body.p + i + step, body.len - i - step);
     }
     return 0;
 }

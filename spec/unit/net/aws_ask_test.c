@@ -331,7 +331,14 @@ TEST(test_aws_keys_are_asked_for_by_one_and_renewed_before_their_end)
     pass(99);
     CHECK(gw_aws_credentials_get(c, mem, &got, &due) && !due);
     pass(1); /* five minutes before the end, which is before half its life */
-    CHECK(gw_aws_credentials_get(c, mem, &got, &due) && due);
+    CHECK((number = gw_aws_credentials_get(c, mem, &got, &due)) && due);
+    pass(1);
+    CHECK(gw_aws_credentials_begin(c, number, 0, &ms) == GW_TURN_ASK);
+    gw_aws_credentials_end(c, &keys, wall_ns / 1000000000 + 200, NULL);
+    pass(99); /* a life shorter than five minutes: half of it */
+    CHECK((number = gw_aws_credentials_get(c, mem, &got, &due)) && !due);
+    pass(1);
+    CHECK(gw_aws_credentials_get(c, mem, &got, &due) == number && due);
     gw_arena_free(mem);
     gw_aws_credentials_drop(c);
 }
