@@ -102,11 +102,17 @@ def own_broker(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory):
-    """SNS, SQS and STS of this process's tests, with every signature checked."""
+def shared_aws(tmp_path_factory):
     server = aws_server.Server(tmp_path_factory.mktemp("aws"))
     yield server
     server.close()
+
+
+@pytest.fixture
+def aws(shared_aws):
+    """SNS, SQS and STS of this process's tests, with every signature checked. Faults end with the test that ordered them."""
+    yield shared_aws
+    shared_aws.faults()
 
 
 @pytest.fixture
