@@ -1,6 +1,9 @@
 /* Reads until dry, feeds the codec, and writes once a turn what the codec has to say. A peer that
- * does not read its answers is not read from either. TLS will sit in receive and transmit. */
+ * does not read its answers is not read from either. TLS sits in receive and transmit. */
 #include "net/conn.h"
+
+#include "base/err.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -12,7 +15,10 @@
 
 enum {
     READ_BYTES = 64 << 10,
-    READS_A_TURN = 4,     /* then the other connections have their turn */
+    READS_A_TURN = 4,    /* then the other connections have their turn */
+    RECORDS_A_TURN = 16, /* the same with TLS, which reads a record at most */
+    HANDSHAKE = 0x16,    /* the first byte of a connection that speaks TLS */
+    REFUSALS_MS = 10000,
     MAX_UNSENT = 1 << 20, /* beyond: not read from until it is sent */
     MAX_HELD = 256 << 10,
     KEPT_OUT = 64 << 10,
@@ -22,14 +28,45 @@ enum {
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE = sizeof(preface) - 1 };
 
+/* A client that is not trusted, or does not trust us, sees a connection that ends: here is why. */
+static void tell_refusal(struct gw_conn *c, const char *why)
+{
+    struct gw_listener *l = c->listener;
+    const uint64_t n = gw_diag_allow(&l->refusals, REFUSALS_MS);
+
+    if (n)
+        GW_DIAG(GW_WARN, "net.tls", gw_msg("a connection is refused"),
+                gw_kv_cstr("address", l->address), gw_kv_cstr("error", why),
+                gw_kv_int("others", (int64_t)n - 1));
+}
+
+/* As recv and send have it. */
+static ssize_t as_errno(struct gw_conn *c, ssize_t n, const struct gw_err *err)
+{
+    if (n >= 0)
+        return n;
+    errno = n == GW_TLS_AGAIN ? EAGAIN : EPROTO;
+    if (n != GW_TLS_AGAIN && !gw_tls_shaken(c->tls))
+        tell_refusal(c, err->msg);
+    return -1;
+}
+
 static ssize_t receive(struct gw_conn *c, void *p, size_t len)
 {
-    return recv(c->watch.fd, p, len, 0);
+    struct gw_err err;
+
+    if (!c->tls || c->lingering)
+        return recv(c->watch.fd, p, len, 0);
+    return as_errno(c, gw_tls_read(c->tls, p, len, &err), &err);
 }
 
 static ssize_t transmit(struct gw_conn *c, const void *p, size_t len)
 {
-    return send(c->watch.fd, p, len, MSG_NOSIGNAL);
+    struct gw_err err;
+
+    if (!c->tls)
+        return send(c->watch.fd, p, len, MSG_NOSIGNAL);
+    return as_errno(c, gw_tls_write(c->tls, p, len, &err), &err);
 }
 
 static size_t unsent(const struct gw_conn *c)
@@ -42,6 +79,8 @@ static void want(struct gw_conn *c, int blocked)
     int reads = !c->closing && !c->eof && unsent(c) <= MAX_UNSENT &&
                 (!c->codec || c->codec->held <= MAX_HELD);
 
+    if (reads && c->tls && gw_tls_pending(c->tls))
+        gw_loop_post(c->listener->loop, &c->more);
     gw_watch_want(&c->watch,
                   (reads || c->lingering ? GW_READABLE : 0) | (blocked ? GW_WRITABLE : 0));
 }
@@ -105,7 +144,9 @@ void gw_conn_close(struct gw_conn *c)
         codec->ops->close(codec);
     }
     gw_loop_cancel(l->loop, &c->flush);
+    gw_loop_cancel(l->loop, &c->more);
     gw_watch_fini(&c->watch);
+    gw_tls_free(c->tls);
     close(fd);
     if (c->next)
         c->next->prev = c->prev;
@@ -155,6 +196,21 @@ static int send_out(struct gw_conn *c)
     return rc;
 }
 
+/* What TLS itself has to say, last of all that nothing more comes. 0; 1: the socket takes no more
+ * now; -1: broken. */
+static int send_rest(struct gw_conn *c)
+{
+    if (!c->tls)
+        return 0;
+    if (c->closing && !gw_tls_shaken(c->tls)) /* the alert that says why has been sent */
+        return 0;
+    if (transmit(c, NULL, 0) < 0 && errno != EAGAIN)
+        return -1;
+    if (c->closing && gw_tls_goodbye(c->tls) == -1)
+        return -1;
+    return gw_tls_wants(c->tls) == GW_WRITABLE;
+}
+
 /* Streams that are in the middle of their answers may go on. */
 static void tell_drained(struct gw_conn *c)
 {
@@ -177,12 +233,14 @@ static void on_flush(struct gw_task *t)
         c->codec->ops->fill(c->codec);
         blocked = send_out(c);
     }
+    if (c->codec && c->codec->ops->done(c->codec))
+        c->closing = 1;
+    if (!blocked)
+        blocked = send_rest(c);
     if (blocked < 0 || (c->codec && c->codec->out.failed)) {
         gw_conn_close(c);
         return;
     }
-    if (c->codec && c->codec->ops->done(c->codec))
-        c->closing = 1;
     if (c->closing && !blocked) {
         linger(c);
         return;
@@ -222,6 +280,10 @@ static int recognise(struct gw_conn *c, struct gw_str *bytes)
 {
     size_t n;
 
+    if (c->tls && !strcmp(gw_tls_alpn(c->tls), "h2")) {
+        choose_codec(c, &gw_http2);
+        return 0;
+    }
     gw_buf_put_str(&c->first, *bytes);
     *bytes = gw_buf_str(&c->first);
     n = bytes->len < PREFACE ? bytes->len : PREFACE;
@@ -244,7 +306,40 @@ static void feed(struct gw_conn *c, struct gw_str bytes)
     c->on_stack = 0;
 }
 
-/* Nothing came, or no more will: 0; -1: c is closed. */
+/* Its own protocol tells a client that it has forgotten something. */
+static void refuse_plain(struct gw_conn *c, int http2)
+{
+    static const char text[] = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+                               "content-length: 48\r\nconnection: close\r\n\r\n"
+                               "{\"code\":3,\"message\":\"this port speaks TLS only\"}";
+    /* SETTINGS; GOAWAY, INADEQUATE_SECURITY */
+    static const char frames[] = "\0\0\0\4\0\0\0\0\0"
+                                 "\0\0\41\7\0\0\0\0\0\0\0\0\0\0\0\0\14"
+                                 "this port speaks TLS only";
+
+    (void)send(c->watch.fd, http2 ? frames : text, (http2 ? sizeof(frames) : sizeof(text)) - 1,
+               MSG_NOSIGNAL);
+    tell_refusal(c, "it speaks no TLS");
+    c->closing = 1;
+}
+
+/* The first byte tells. 0: there is one, and TLS has it or it is refused; else as recv. */
+static ssize_t greet(struct gw_conn *c)
+{
+    char first[3]; /* "PRI", not "POS" */
+    const ssize_t n = recv(c->watch.fd, first, sizeof(first), MSG_PEEK);
+
+    if (n < 1)
+        return n ? n : -2;
+    c->knocks = 0;
+    if (*first == HANDSHAKE)
+        c->tls = gw_tls_slot_server(c->listener->conf.tls, c->watch.fd);
+    else
+        refuse_plain(c, n == sizeof(first) && !memcmp(first, preface, sizeof(first)));
+    return 0;
+}
+
+/* Nothing came, or no more will: 0; -1: c is closed, or will be. */
 static int no_bytes(struct gw_conn *c, ssize_t n)
 {
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -254,20 +349,21 @@ static int no_bytes(struct gw_conn *c, ssize_t n)
         c->codec->ops->eof(c->codec);
         return 0;
     }
+    if (n < 0 && c->tls && !gw_tls_shaken(c->tls) && errno == EPROTO) {
+        c->closing = 1; /* the alert is to arrive */
+        wake(c);
+        return -1;
+    }
     gw_conn_close(c);
     return -1;
 }
 
-static void on_ready(struct gw_watch *w, int what)
+static void read_all(struct gw_conn *c)
 {
     static _Thread_local char bytes[READ_BYTES];
-    struct gw_conn *c = GW_CONTAINER(w, struct gw_conn, watch);
+    const int reads = c->tls ? RECORDS_A_TURN : READS_A_TURN;
 
-    if (what & GW_WRITABLE)
-        wake(c);
-    if (!(what & GW_READABLE))
-        return;
-    for (int i = 0; i < READS_A_TURN; i++) {
+    for (int i = 0; i < reads; i++) {
         ssize_t n = receive(c, bytes, sizeof(bytes));
 
         if (n <= 0) {
@@ -277,11 +373,41 @@ static void on_ready(struct gw_watch *w, int what)
         }
         if (!c->closing)
             feed(c, (struct gw_str){bytes, (size_t)n});
-        if ((size_t)n < sizeof(bytes) || (c->closing && !c->lingering))
+        if ((!c->tls && (size_t)n < sizeof(bytes)) || (c->closing && !c->lingering))
             break;
     }
     if (!c->lingering)
         wake(c);
+}
+
+static void on_ready(struct gw_watch *w, int what)
+{
+    struct gw_conn *c = GW_CONTAINER(w, struct gw_conn, watch);
+
+    if (what & GW_WRITABLE)
+        wake(c);
+    if (!(what & GW_READABLE))
+        return;
+    if (c->knocks) {
+        const ssize_t n = greet(c);
+
+        if (n) {
+            no_bytes(c, n < -1 ? 0 : n);
+            return;
+        }
+    }
+    if (c->closing && !c->lingering)
+        wake(c);
+    else
+        read_all(c);
+}
+
+static void on_more(struct gw_task *t)
+{
+    struct gw_conn *c = GW_CONTAINER(t, struct gw_conn, more);
+
+    if (!c->closing)
+        read_all(c);
 }
 
 void gw_conn_open(struct gw_listener *l, int fd)
@@ -292,6 +418,8 @@ void gw_conn_open(struct gw_listener *l, int fd)
         abort();
     c->listener = l;
     c->flush.fn = on_flush;
+    c->more.fn = on_more;
+    c->knocks = l->conf.tls != NULL;
     gw_buf_init(&c->first, READ_BYTES + PREFACE, NULL);
     gw_watch_init(&c->watch, l->loop, fd, on_ready);
     c->next = l->conns;
@@ -308,7 +436,8 @@ static int is_quiet(const struct gw_conn *c)
 {
     int coming = 1, going = 1;
 
-    return !unsent(c) && !ioctl(c->watch.fd, FIONREAD, &coming) && !coming &&
+    return !unsent(c) && !(c->tls && gw_tls_pending(c->tls)) &&
+           !ioctl(c->watch.fd, FIONREAD, &coming) && !coming &&
            !ioctl(c->watch.fd, SIOCOUTQ, &going) && !going;
 }
 

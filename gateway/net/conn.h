@@ -2,22 +2,25 @@
 #define GW_NET_CONN_H
 
 #include "base/buf.h"
+#include "base/diag.h"
 #include "net/codec.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
 #include <stdint.h>
 
-/* A connection: a socket, a codec chosen by the first bytes, a deadline. Shared by conn.c and
- * listener.c only. */
+/* A connection: a socket, TLS or none, a codec chosen by the first bytes, a deadline. Shared by
+ * conn.c and listener.c only. */
 struct gw_conn {
     struct gw_conn *next, *prev;
     struct gw_listener *listener;
     struct gw_watch watch;
-    struct gw_task flush;
-    struct gw_codec *codec; /* NULL: not known yet */
-    struct gw_buf first;    /* what came before that */
-    int64_t deadline_ms;    /* 0: none */
+    struct gw_task flush, more; /* more: bytes that the socket does not tell of */
+    struct gw_tls *tls;         /* NULL: plain, or not known yet */
+    int knocks;                 /* TLS is wanted, and nothing has come yet */
+    struct gw_codec *codec;     /* NULL: not known yet */
+    struct gw_buf first;        /* what came before that */
+    int64_t deadline_ms;        /* 0: none */
     enum gw_codec_wait waits;
     int expires;   /* the listener will call gw_conn_expire */
     size_t heads;  /* the codec's, when the deadline was set */
@@ -42,6 +45,7 @@ struct gw_listener {
     int64_t n_conns, n_leaving;
     char address[80];
     int draining;
+    struct gw_diag_limit refusals; /* of log lines on handshakes that came to nothing */
     void (*idle)(void *ctx);
     void *idle_ctx;
     struct gw_task idle_task;

@@ -8,12 +8,13 @@ struct gw_err;
 struct gw_http_handler;
 struct gw_listener;
 struct gw_loop;
+struct gw_tls_slot;
 
 /* A listening socket of one loop and the connections it accepted. The first bytes decide between
- * HTTP/1.1 and HTTP/2 with prior knowledge. TLS will sit between the socket and the codec, inside
- * conn.c. Connections read until dry and write once a turn.
+ * HTTP/1.1 and HTTP/2 with prior knowledge; with TLS so does ALPN. TLS sits between the socket and
+ * the codec, inside conn.c. Connections read until dry and write once a turn.
  *
- * Every wait has a deadline: header_timeout_ms for a whole head (the preface too),
+ * Every wait has a deadline: header_timeout_ms for a whole head (the handshake and preface too),
  * body_timeout_ms between two pieces of a body, idle_timeout_ms between requests. */
 struct gw_listener_conf {
     const char *listen; /* host:port; port 0: the kernel chooses */
@@ -22,6 +23,7 @@ struct gw_listener_conf {
     int64_t max_connections;  /* beyond: accepted and closed at once */
     int64_t max_body_bytes;   /* the stream's body_max to start with */
     int reuse_port;           /* several loops listen on one address */
+    struct gw_tls_slot *tls;  /* NULL: plain; borrowed. Who speaks no TLS is told so */
 };
 
 /* Has the form that conf.listen needs: for checks of a configuration. */

@@ -31,6 +31,14 @@ struct gw_tls_context *gw_tls_server_context(const struct gw_tls_files *f, const
  */
 void gw_tls_context_drop(struct gw_tls_context *c); /* NULL is fine */
 
+/* The context that new connections of a listener get, which another may take the place of at any
+ * time. Any thread. */
+struct gw_tls_slot;
+struct gw_tls_slot *gw_tls_slot_new(void);    /* empty: gw_tls_slot_server does not do then */
+void gw_tls_slot_free(struct gw_tls_slot *s); /* NULL is fine */
+void gw_tls_slot_set(struct gw_tls_slot *s, struct gw_tls_context *c); /* takes c */
+struct gw_tls *gw_tls_slot_server(struct gw_tls_slot *s, int fd);
+
 /* fd stays the caller's. host (client): the name or address that the certificate has to have; an
  * IPv6 address may be in brackets. */
 struct gw_tls *gw_tls_client(struct gw_tls_context *c, int fd, const char *host);
