@@ -59,6 +59,7 @@ struct gw_stream {
     int status;
     uint32_t reset_code;
     int32_t id;
+    size_t read_over; /* of the body, after the answer was complete */
     int64_t since_ms; /* bytes came or went */
     unsigned queued : 1, responded : 1, finished : 1, whole : 1, reset : 1;
     unsigned head_done : 1, ended : 1, discard : 1, submitted : 1, sent : 1, deferred : 1;

@@ -15,6 +15,7 @@ enum {
     MAX_STREAMS = 256,
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 16 << 20,
+    MAX_READ_OVER = 64 << 10,
     MAX_RESETS = 1000 /* more than the answers finished: the peer only opens and resets */
 };
 
@@ -23,6 +24,7 @@ struct http2 {
     nghttp2_session *session;
     size_t n_streams, finished, resets;
     int draining, eof;
+    int unread; /* there is a complete answer to a request that goes on */
 };
 
 static struct http2 *of(struct gw_codec *c)
@@ -107,6 +109,8 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
     (void)flags;
     if (s)
         s->since_ms = h->base.now_ms;
+    if (s && s->finished)
+        s->read_over += len;
     if (s && s->head_done)
         gw_stream_data(s, (struct gw_str){(const char *)data, len});
     return 0;
@@ -246,16 +250,27 @@ static void answer(struct http2 *h, struct gw_stream *s)
         nghttp2_session_resume_data(h->session, s->id);
     }
     /* The answer is complete and the peer still sends: it need not. */
-    if (s->finished && !s->ended && !s->reset)
+    if (s->finished && !s->ended && !s->reset) {
         s->reset_code = 1;
+        h->unread = 1;
+    }
+}
+
+/* A little is read over instead: there are clients that forget an answer for the reset behind it.
+ */
+static int goes_on_for_long(const struct http2 *h, const struct gw_stream *s)
+{
+    return h->draining || s->read_over > MAX_READ_OVER || s->pub.content_length > MAX_READ_OVER;
 }
 
 /* After the answer's last frame is out: a stream whose request goes on is closed by us. */
 static void stop_requests(struct http2 *h)
 {
+    h->unread = 0;
     for (struct gw_stream *s = h->base.streams, *next; s; s = next) {
         next = s->next;
-        if (s->sent && s->reset_code == 1 && !s->ended && !s->reset) {
+        h->unread |= s->reset_code == 1 && !s->ended && !s->reset;
+        if (s->sent && s->reset_code == 1 && !s->ended && !s->reset && goes_on_for_long(h, s)) {
             s->reset = 1;
             nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
         }
@@ -275,14 +290,11 @@ static void http2_fill(struct gw_codec *c)
 {
     struct http2 *h = of(c);
     struct gw_stream *s;
-    int unread = 0;
 
-    while ((s = gw_codec_next_pending(c))) {
+    while ((s = gw_codec_next_pending(c)))
         answer(h, s);
-        unread |= s->finished && !s->ended;
-    }
     take_output(h);
-    if (unread) {
+    if (h->unread) {
         stop_requests(h);
         take_output(h);
     }
