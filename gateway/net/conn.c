@@ -306,36 +306,33 @@ static void feed(struct gw_conn *c, struct gw_str bytes)
     c->on_stack = 0;
 }
 
-/* Its own protocol tells a client that it has forgotten something. */
-static void refuse_plain(struct gw_conn *c, int http2)
+/* In HTTP/1.1 whatever it speaks: clients of HTTP/2 know that text as well, and one that was let in
+ * by SETTINGS first would come again at once, and for ever. */
+static void refuse_plain(struct gw_conn *c)
 {
     static const char text[] = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
                                "content-length: 48\r\nconnection: close\r\n\r\n"
                                "{\"code\":3,\"message\":\"this port speaks TLS only\"}";
-    /* SETTINGS; GOAWAY, INADEQUATE_SECURITY */
-    static const char frames[] = "\0\0\0\4\0\0\0\0\0"
-                                 "\0\0\41\7\0\0\0\0\0\0\0\0\0\0\0\0\14"
-                                 "this port speaks TLS only";
 
-    (void)send(c->watch.fd, http2 ? frames : text, (http2 ? sizeof(frames) : sizeof(text)) - 1,
-               MSG_NOSIGNAL);
+    (void)send(c->watch.fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
     tell_refusal(c, "it speaks no TLS");
     c->closing = 1;
 }
 
-/* The first byte tells. 0: there is one, and TLS has it or it is refused; else as recv. */
-static ssize_t greet(struct gw_conn *c)
+/* The first byte tells. 0: there is one, and TLS has it or it is refused; -1: as recv; -2: the end.
+ */
+static int greet(struct gw_conn *c)
 {
-    char first[3]; /* "PRI", not "POS" */
-    const ssize_t n = recv(c->watch.fd, first, sizeof(first), MSG_PEEK);
+    char first;
+    const ssize_t n = recv(c->watch.fd, &first, 1, MSG_PEEK);
 
     if (n < 1)
-        return n ? n : -2;
+        return n ? -1 : -2;
     c->knocks = 0;
-    if (*first == HANDSHAKE)
+    if (first == HANDSHAKE)
         c->tls = gw_tls_slot_server(c->listener->conf.tls, c->watch.fd);
     else
-        refuse_plain(c, n == sizeof(first) && !memcmp(first, preface, sizeof(first)));
+        refuse_plain(c);
     return 0;
 }
 
@@ -389,10 +386,10 @@ static void on_ready(struct gw_watch *w, int what)
     if (!(what & GW_READABLE))
         return;
     if (c->knocks) {
-        const ssize_t n = greet(c);
+        const int rc = greet(c);
 
-        if (n) {
-            no_bytes(c, n < -1 ? 0 : n);
+        if (rc) {
+            no_bytes(c, rc == -2 ? 0 : rc);
             return;
         }
     }
