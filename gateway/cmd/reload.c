@@ -412,6 +412,8 @@ static void *run_load(void *arg)
     struct gw_config *c;
 
     gw_roster_look(r->roster);
+    if (r->ingest)
+        gw_ingest_refresh(r->ingest);
     if (load->reads_all || needs_reading(r->roster)) {
         c = gw_config_load(r->path, &load->problems);
         if (c)
@@ -481,6 +483,7 @@ static void *run_list(void *arg)
 
     r->paths = gw_paths_new();
     gw_roster_files(r->roster, add_path, r->paths);
+    gw_ingest_files(r->ingest, add_path, r->paths);
     gw_paths_sort(r->paths);
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
@@ -544,8 +547,9 @@ static void on_look_again(struct gw_timer *t)
     on_changed(GW_CONTAINER(t, struct gw_reloader, look_again));
 }
 
-void gw_reloader_watch(struct gw_reloader *r)
+void gw_reloader_watch(struct gw_reloader *r, struct gw_ingest *ingest)
 {
+    r->ingest = ingest;
     r->watcher = gw_watcher_new(r->loop, &gw_watcher_times, on_changed, r);
     if (r->state == GW_RELOAD_IDLE)
         list_files(r);

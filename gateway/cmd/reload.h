@@ -11,6 +11,7 @@
 
 struct gw_config;
 struct gw_generation;
+struct gw_ingest;
 struct gw_paths;
 struct gw_roster;
 struct gw_watcher;
@@ -43,6 +44,7 @@ struct gw_reloader {
     struct gw_reload_step *step; /* while a pipeline is changed */
     struct gw_reload result;
     struct gw_watcher *watcher; /* of all files that count; NULL: they are not watched */
+    struct gw_ingest *ingest;   /* whose files are watched too; with watcher */
     struct gw_timer look_again; /* a look without a change of a file */
     struct gw_paths *paths;     /* while they are listed */
     int stirred;                /* looks in a row that gave way to another */
@@ -58,8 +60,9 @@ void gw_reloader_init(struct gw_reloader *r, struct gw_roster *roster, struct gw
                       const char *path);
 /* wish NULL: nobody waits for it. */
 void gw_reload_want(struct gw_reloader *r, struct gw_reload *wish);
-/* From now on a file that changes is taken by itself: when the pipelines have started. */
-void gw_reloader_watch(struct gw_reloader *r);
+/* From now on a file that changes is taken by itself: when the pipelines have started, and the
+ * ingest, which may go after gw_reloader_fini. */
+void gw_reloader_watch(struct gw_reloader *r, struct gw_ingest *ingest);
 /* A script has asked for a file that it did not need before. Any thread. */
 void gw_reloader_grown(struct gw_reloader *r);
 /* Nothing is begun any more. stopped is called, once and maybe at once, when no pipeline is being

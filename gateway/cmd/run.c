@@ -362,7 +362,7 @@ static int serve(struct run *r, const char *ready_file, struct gw_err *err)
         return -1;
     if (early_hup && !early)
         gw_reload_want(&r->reloader, NULL);
-    gw_reloader_watch(&r->reloader);
+    gw_reloader_watch(&r->reloader, r->ingest);
     gw_loop_run(r->loop);
     unwatch_signals(r);
     return 0;
@@ -371,12 +371,12 @@ static int serve(struct run *r, const char *ready_file, struct gw_err *err)
 /* What a start that failed has left, and what is left after a stop. */
 static void clean_up(struct run *r)
 {
-    if (r->ingest) {
+    if (r->ingest)
         gw_ingest_stop(r->ingest, 0);
-        gw_ingest_join(r->ingest);
-    }
     gw_reloader_stop(&r->reloader, NULL, NULL);
     gw_reloader_fini(&r->reloader);
+    if (r->ingest)
+        gw_ingest_join(r->ingest);
     gw_roster_stop(&r->roster, 0);
     gw_roster_join(&r->roster);
     gw_admin_close(r->admin);

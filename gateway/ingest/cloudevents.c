@@ -12,7 +12,7 @@ enum { FIRST_ROOM = 16 };
 
 struct batch {
     struct gw_front *front;
-    struct gw_str traceparent;
+    struct gw_str client, traceparent;
     int64_t now_ns;
     size_t max; /* of one event's protobuf form */
     struct gw_record *records;
@@ -46,6 +46,7 @@ static int add_event(void *ctx, struct gw_event *ev, struct gw_err *err)
     *grow(b) = (struct gw_record){.kind = GW_OTHER,
                                   .received_at_ns = b->now_ns,
                                   .ingest = GW_STR("http"),
+                                  .client = b->client,
                                   .key = gw_event_key(b->front->scratch, ev),
                                   .traceparent = b->traceparent,
                                   .payload = gw_buf_str(&bytes)};
@@ -95,6 +96,7 @@ struct gw_sub *gw_submit_cloudevents(struct gw_front *f, const struct gw_http_st
                                      struct gw_err *err)
 {
     struct batch b = {.front = f,
+                      .client = s->client,
                       .traceparent = gw_traceparent(s),
                       .now_ns = gw_clock_wall_ns(),
                       .max = 2 * (size_t)f->max_body[GW_HTTP] + 1024};

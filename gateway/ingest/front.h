@@ -13,6 +13,7 @@
 /* What the files of this room share. A front is one ingest loop: its listeners, and the requests
  * that wait for the log. All of it belongs to the loop's thread; only `pending` is shared. */
 struct gw_counter;
+struct gw_door;
 struct gw_group;
 struct gw_grpc_call;
 struct gw_histogram;
@@ -38,6 +39,7 @@ struct gw_front {
     struct gw_log *log;
     struct gw_metrics *metrics;
     struct gw_listener *listeners[GW_WAYS]; /* NULL: not listening */
+    struct gw_door *doors[GW_WAYS];         /* NULL: anybody may come in */
     int64_t max_body[GW_WAYS];
     _Atomic int64_t *pending; /* bytes of unacknowledged requests, of all fronts */
     int64_t max_pending;

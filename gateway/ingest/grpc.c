@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/gzip.h"
+#include "ingest/door.h"
 #include "ingest/grpc_frame.h"
 
 #include <string.h>
@@ -173,22 +174,26 @@ static void event_message(struct gw_grpc_call *c, struct gw_str message)
 
 #define ADMIN "/flyteidl.service.AdminService/"
 static const struct gw_grpc_method methods[] = {
-    {{ADMIN "CreateTaskEvent", sizeof(ADMIN "CreateTaskEvent") - 1}, event_message, GW_TASK, 0},
-    {{ADMIN "CreateNodeEvent", sizeof(ADMIN "CreateNodeEvent") - 1}, event_message, GW_NODE, 0},
+    {{ADMIN "CreateTaskEvent", sizeof(ADMIN "CreateTaskEvent") - 1}, event_message, GW_TASK, 0, 0},
+    {{ADMIN "CreateNodeEvent", sizeof(ADMIN "CreateNodeEvent") - 1}, event_message, GW_NODE, 0, 0},
     {{ADMIN "CreateWorkflowEvent", sizeof(ADMIN "CreateWorkflowEvent") - 1},
      event_message,
      GW_WORKFLOW,
+     0,
      0},
-    {{"/grpc.health.v1.Health/Check", 28}, gw_health_check, GW_OTHER, 0},
-    {{"/grpc.health.v1.Health/Watch", 28}, gw_health_watch, GW_OTHER, 0},
+    /* probes have no token */
+    {{"/grpc.health.v1.Health/Check", 28}, gw_health_check, GW_OTHER, 0, 1},
+    {{"/grpc.health.v1.Health/Watch", 28}, gw_health_watch, GW_OTHER, 0, 1},
     {{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 57},
      gw_reflection_message,
      GW_OTHER,
-     1},
+     1,
+     0},
     {{"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 62},
      gw_reflection_message,
      GW_OTHER,
-     1},
+     1,
+     0},
 };
 
 const char *const gw_grpc_services[] = {
@@ -341,6 +346,26 @@ static int read_head(struct gw_grpc_call *c)
     return -1;
 }
 
+/* FlytePropeller asks it how to get a token, so it cannot have one. */
+static int is_about_tokens(struct gw_str path)
+{
+    static const char service[] = "/flyteidl.service.AuthMetadataService/";
+
+    return path.len >= sizeof(service) && !memcmp(path.p, service, sizeof(service) - 1);
+}
+
+/* 0: the call may go on; -1: it is answered. */
+static int admit(struct gw_grpc_call *c)
+{
+    const char *why;
+
+    if ((c->method ? c->method->open : is_about_tokens(c->stream->path)) ||
+        !gw_door_admit(c->front->doors[GW_GRPC], c->stream, &why))
+        return 0;
+    refuse(c, GW_R_INVALID, GW_GRPC_UNAUTHENTICATED, why);
+    return -1;
+}
+
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -360,6 +385,8 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     s->user = c;
     s->body_max = (size_t)f->max_body[GW_GRPC] + GW_GRPC_HEADER;
     c->method = find_method(s->path);
+    if (admit(c))
+        return -1;
     if (!c->method)
         return unknown_method(c, s->path);
     if (f->stopping && c->method->message != gw_health_check) {

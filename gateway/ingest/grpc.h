@@ -15,7 +15,8 @@ enum gw_grpc_status {
     GW_GRPC_RESOURCE_EXHAUSTED = 8,
     GW_GRPC_UNIMPLEMENTED = 12,
     GW_GRPC_INTERNAL = 13,
-    GW_GRPC_UNAVAILABLE = 14
+    GW_GRPC_UNAVAILABLE = 14,
+    GW_GRPC_UNAUTHENTICATED = 16
 };
 
 struct gw_grpc_call;
@@ -27,6 +28,7 @@ struct gw_grpc_method {
     void (*message)(struct gw_grpc_call *c, struct gw_str message);
     enum gw_kind kind; /* the methods that take events; else GW_OTHER */
     int streams;
+    int open; /* anybody may call it, whatever the listener's auth says */
 };
 
 struct gw_grpc_call {

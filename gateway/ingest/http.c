@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/gzip.h"
 #include "base/json.h"
+#include "ingest/door.h"
 
 #include <strings.h>
 
@@ -54,7 +55,7 @@ static int grpc_code(int status)
 
 void gw_rest_error(struct gw_http_stream *s, int status, const char *message)
 {
-    struct gw_http_header h[2] = {json_head[0]};
+    struct gw_http_header h[3] = {json_head[0]};
     struct gw_buf b;
     size_t n = 1;
 
@@ -64,6 +65,9 @@ void gw_rest_error(struct gw_http_stream *s, int status, const char *message)
     gw_buf_putc(&b, '}');
     if (status == 405)
         h[n++] = (struct gw_http_header){GW_STR("allow"), GW_STR("POST")};
+    if (status == 401)
+        h[n++] = (struct gw_http_header){GW_STR("www-authenticate"),
+                                         GW_STR("Bearer realm=\"moongate\"")};
     if (status == 429 || status == 503)
         h[n++] = (struct gw_http_header){GW_STR("retry-after"), GW_STR("1")};
     gw_http_respond_all(s, status, h, n, gw_buf_str(&b));
@@ -284,6 +288,21 @@ static int other_method(struct gw_http_stream *s, const struct gw_front *f,
     return -1;
 }
 
+/* 0: it may go on; -1: it is answered. */
+static int admit(struct gw_front *f, struct gw_http_stream *s, const struct route *route)
+{
+    const char *why;
+
+    /* A sender asks whether it may come before it shows anything, and gets nothing but consent. */
+    if ((route && route->kind == GW_OTHER && gw_str_is(s->method, "OPTIONS")) ||
+        !gw_door_admit(f->doors[GW_HTTP], s, &why))
+        return 0;
+    if (route && gw_str_is(s->method, "POST"))
+        gw_front_reject(f, GW_HTTP, GW_R_INVALID);
+    gw_rest_error(s, 401, why);
+    return -1;
+}
+
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -291,6 +310,8 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     struct request *r;
 
     s->user = NULL;
+    if (admit(f, s, route))
+        return -1;
     if (!route || !gw_str_is(s->method, "POST"))
         return other_method(s, f, route);
     r = gw_arena_zalloc(s->mem, sizeof(*r));

@@ -29,6 +29,7 @@ struct worker {
 };
 
 struct gw_ingest {
+    struct gw_door *doors[LISTENERS]; /* of all workers; NULL: not listening */
     struct worker *workers;
     size_t n_fronts, n; /* n_fronts: those that listen */
     _Atomic int64_t pending;
@@ -146,6 +147,8 @@ static int listen_on(struct gw_ingest *in, struct worker *w, enum gw_way way,
     struct gw_listener_conf c = *conf;
 
     c.reuse_port = in->n_fronts > 1;
+    c.tls = gw_door_tls(in->doors[way]);
+    w->front.doors[way] = in->doors[way];
     if (first)
         c.listen = gw_listener_address(first);
     w->front.max_body[way] = conf->max_body_bytes;
@@ -217,10 +220,27 @@ static int start_threads(struct gw_ingest *in, struct gw_err *err)
     return 0;
 }
 
+static int open_doors(struct gw_ingest *in, const struct gw_ingest_conf *conf, struct gw_err *err)
+{
+    const struct gw_door_conf *const confs[LISTENERS] = {conf->grpc ? &conf->grpc->door : NULL,
+                                                         conf->http ? &conf->http->door : NULL};
+
+    for (int way = 0; way < LISTENERS; way++) {
+        if (!confs[way])
+            continue;
+        in->doors[way] = gw_door_open(confs[way], component[way], err);
+        if (!in->doors[way])
+            return -1;
+    }
+    return 0;
+}
+
 static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, struct gw_err *err)
 {
     struct gw_ingest_source s;
 
+    if (open_doors(in, conf, err))
+        return -1;
     for (size_t i = 0; i < in->n_fronts; i++) {
         struct worker *w = &in->workers[i];
 
@@ -288,6 +308,20 @@ const char *gw_ingest_http_address(const struct gw_ingest *in)
     return address(in, GW_HTTP);
 }
 
+void gw_ingest_files(const struct gw_ingest *in, void (*fn)(void *ctx, const char *path), void *ctx)
+{
+    for (int way = 0; way < LISTENERS; way++)
+        if (in->doors[way])
+            gw_door_files(in->doors[way], fn, ctx);
+}
+
+void gw_ingest_refresh(struct gw_ingest *in)
+{
+    for (int way = 0; way < LISTENERS; way++)
+        if (in->doors[way])
+            gw_door_refresh(in->doors[way]);
+}
+
 void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms)
 {
     if (in->stopping)
@@ -325,6 +359,8 @@ void gw_ingest_join(struct gw_ingest *in)
     gw_ingest_quiet(in);
     for (size_t i = 0; i < in->n; i++)
         free_worker(&in->workers[i]);
+    for (int way = 0; way < LISTENERS; way++)
+        gw_door_close(in->doors[way]);
     pthread_cond_destroy(&in->became_quiet);
     pthread_mutex_destroy(&in->lock);
     free(in->workers);

@@ -2,6 +2,7 @@
 #define GW_INGEST_INGEST_H
 
 #include "base/field.h"
+#include "ingest/door.h"
 #include "net/listener.h"
 
 #include <stddef.h>
@@ -32,9 +33,11 @@ struct gw_yaml;
  *  I4 A batch is kept whole or not at all. */
 struct gw_ingest_grpc_conf {
     struct gw_listener_conf listener; /* max_body_bytes: max_message_bytes */
+    struct gw_door_conf door;
 };
 struct gw_ingest_http_conf {
     struct gw_listener_conf listener;
+    struct gw_door_conf door;
 };
 /* Topics that are read as a member of a consumer group. */
 struct gw_ingest_kafka {
@@ -84,6 +87,11 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
 /* Bound addresses; NULL: not listening. */
 const char *gw_ingest_grpc_address(const struct gw_ingest *in);
 const char *gw_ingest_http_address(const struct gw_ingest *in);
+/* Files of the listeners (certificates, tokens) whose change matters, and what is done about it:
+ * by one thread at a time, until the join. */
+void gw_ingest_files(const struct gw_ingest *in, void (*fn)(void *ctx, const char *path),
+                     void *ctx);
+void gw_ingest_refresh(struct gw_ingest *in);
 /* Shutting down: new requests get UNAVAILABLE/503, connections are drained, requests in progress
  * are answered. The control thread; a second time does nothing. */
 void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms);

@@ -1,14 +1,18 @@
 #include "ingest/kafka.h"
 #include "ingest/sqs.h"
+#include "net/tls_conf.h"
 
 #include <assert.h>
 
 /* The keys of `ingest`. grpc and http are tables of one shape; what differs are the names and the
- * defaults of two keys. Both structs hold nothing but their listener. */
+ * defaults of two keys. Both structs begin with their listener and their door. */
 
 enum { SECOND = 1000, DAY = 86400 * SECOND };
-static_assert(sizeof(struct gw_ingest_grpc_conf) == sizeof(struct gw_listener_conf), "one shape");
-static_assert(sizeof(struct gw_ingest_http_conf) == sizeof(struct gw_listener_conf), "one shape");
+static_assert(!offsetof(struct gw_ingest_grpc_conf, listener), "one shape");
+static_assert(!offsetof(struct gw_ingest_http_conf, listener), "one shape");
+static_assert(offsetof(struct gw_ingest_grpc_conf, door) ==
+                  offsetof(struct gw_ingest_http_conf, door),
+              "one shape");
 
 #define LISTEN(address)                                                                            \
     .name = "listen", .type = GW_F_STR, .offset = offsetof(struct gw_listener_conf, listen),       \
@@ -36,6 +40,14 @@ static_assert(sizeof(struct gw_ingest_http_conf) == sizeof(struct gw_listener_co
     .name = "max_connections", .type = GW_F_INT,                                                   \
     .offset = offsetof(struct gw_listener_conf, max_connections), .def = "10000",                  \
     .help = "Beyond it a connection is accepted and closed at once.", .min = 1, .max = 1000000
+#define TLS                                                                                        \
+    .name = "tls", .type = GW_F_TABLE, .offset = offsetof(struct gw_ingest_grpc_conf, door.tls),   \
+    .help = "TLS 1.2 and newer; HTTP/2 and HTTP/1.1 by ALPN.", .fields = gw_tls_server_fields,     \
+    .size = sizeof(struct gw_tls_server_conf), .pointer = 1
+#define AUTH                                                                                       \
+    .name = "auth", .type = GW_F_TABLE, .offset = offsetof(struct gw_ingest_grpc_conf, door.auth), \
+    .help = "Who may send; absent: anybody.", .fields = gw_auth_fields,                            \
+    .size = sizeof(struct gw_auth_conf), .pointer = 1
 
 static const struct gw_field grpc_fields[] = {
     {LISTEN("127.0.0.1:8089")},
@@ -45,6 +57,8 @@ static const struct gw_field grpc_fields[] = {
     {IDLE_TIMEOUT},
     {MAX_HEADER_BYTES},
     {MAX_CONNECTIONS},
+    {TLS},
+    {AUTH},
     {0}};
 
 static const struct gw_field http_fields[] = {
@@ -55,6 +69,8 @@ static const struct gw_field http_fields[] = {
     {IDLE_TIMEOUT},
     {MAX_HEADER_BYTES},
     {MAX_CONNECTIONS},
+    {TLS},
+    {AUTH},
     {0}};
 
 const struct gw_field gw_ingest_fields[] = {

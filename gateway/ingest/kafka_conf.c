@@ -113,6 +113,10 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n)
         gw_problems_add(p, 1, at->file, at->line, at->column,
                         "ingest: neither grpc nor http nor a source: no event comes in");
+    if (conf->grpc)
+        gw_door_check(&conf->grpc->door, "ingest.grpc", p, gw_yaml_place(at, "grpc"));
+    if (conf->http)
+        gw_door_check(&conf->http->door, "ingest.http", p, gw_yaml_place(at, "http"));
     for (size_t i = 0; list && list != at && i < conf->kafka.n; i++)
         check_one(&all[i], p, at_item(list, i));
     list = gw_yaml_place(at, "sqs");

@@ -259,6 +259,7 @@ struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct
     const struct gw_record record = {.kind = r->kind,
                                      .received_at_ns = gw_clock_wall_ns(),
                                      .ingest = way == GW_GRPC ? GW_STR("grpc") : GW_STR("http"),
+                                     .client = s->client,
                                      .key = gw_flyte_key(f->scratch, r),
                                      .traceparent = gw_traceparent(s),
                                      .payload = r->bytes};

@@ -35,6 +35,7 @@ struct gw_http_stream {
     struct gw_buf body;     /* what has come and data has not dropped; see body_max */
     size_t body_max;        /* head may change it: going past it ends in too_large */
     void *user;             /* the handler's own */
+    struct gw_str client;   /* the handler's: who sends it; absent: nobody was asked */
 };
 
 struct gw_http_handler {

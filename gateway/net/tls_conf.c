@@ -1,4 +1,4 @@
-/* The key `tls` that several types have. */
+/* The keys `tls`: of whoever is a client, and of listeners. */
 #include "net/tls_conf.h"
 
 #include "base/problems.h"
@@ -16,6 +16,17 @@ const struct gw_field gw_tls_conf_fields[] = {
      .help = "Its key, PEM."},
     {"verify", GW_F_BOOL, offsetof(struct gw_tls_conf, verify), .def = "true",
      .help = "Check the server's certificate and name."},
+    {0}};
+
+const struct gw_field gw_tls_server_fields[] = {
+    {"cert", GW_F_STR, offsetof(struct gw_tls_server_conf, cert), .required = 1, .path = 1,
+     .input = 1,
+     .help = "The certificate and those between it and its authority, PEM. Taken anew when one of "
+             "these files changes; connections stay."},
+    {"key", GW_F_STR, offsetof(struct gw_tls_server_conf, key), .required = 1, .path = 1,
+     .input = 1, .help = "Its key, PEM, without passphrase."},
+    {"client_ca", GW_F_STR, offsetof(struct gw_tls_server_conf, client_ca), .path = 1, .input = 1,
+     .help = "Mutual TLS: clients show a certificate of one of these authorities, PEM."},
     {0}};
 
 void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const struct gw_yaml *at)

@@ -16,4 +16,11 @@ extern const struct gw_field gw_tls_conf_fields[];
 void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p,
                        const struct gw_yaml *at);
 
+/* TLS of a listener: the key `tls` of ingest.grpc and ingest.http. */
+struct gw_tls_server_conf {
+    const char *cert, *key; /* PEM files */
+    const char *client_ca;  /* NULL: clients show no certificate */
+};
+extern const struct gw_field gw_tls_server_fields[];
+
 #endif
