@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "ingest/grpc.h"
 #include "ingest/http.h"
+#include "ingest/pubsub.h"
 #include "ingest/source.h"
 #include "ingest/sqs.h"
 
@@ -166,7 +167,9 @@ static const struct kind {
 } kinds[] = {
     {"kafka", &gw_source_kafka, offsetof(struct gw_ingest_conf, kafka),
      sizeof(struct gw_ingest_kafka)},
-    {"sqs", &gw_source_sqs, offsetof(struct gw_ingest_conf, sqs), sizeof(struct gw_ingest_sqs)}};
+    {"sqs", &gw_source_sqs, offsetof(struct gw_ingest_conf, sqs), sizeof(struct gw_ingest_sqs)},
+    {"pubsub", &gw_source_pubsub, offsetof(struct gw_ingest_conf, pubsub),
+     sizeof(struct gw_ingest_pubsub)}};
 
 int gw_ingest_source(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_source *out)
 {

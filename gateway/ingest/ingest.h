@@ -52,8 +52,9 @@ struct gw_ingest_conf {
     int64_t threads, max_pending_bytes;
     struct gw_ingest_grpc_conf *grpc; /* NULL: not listening */
     struct gw_ingest_http_conf *http;
-    struct gw_list kafka; /* of struct gw_ingest_kafka */
-    struct gw_list sqs;   /* of struct gw_ingest_sqs */
+    struct gw_list kafka;  /* of struct gw_ingest_kafka */
+    struct gw_list sqs;    /* of struct gw_ingest_sqs */
+    struct gw_list pubsub; /* of struct gw_ingest_pubsub */
 };
 extern const struct gw_field gw_ingest_fields[];
 /* What the tables cannot say. at: the section in the file. */

@@ -1,4 +1,5 @@
 #include "ingest/kafka.h"
+#include "ingest/pubsub.h"
 #include "ingest/sqs.h"
 #include "net/tls_conf.h"
 
@@ -93,4 +94,8 @@ const struct gw_field gw_ingest_fields[] = {
      .help =
          "Queues of Amazon SQS to read: FlyteAdmin's topic through a subscription, or CloudEvents.",
      .fields = gw_ingest_sqs_fields, .size = sizeof(struct gw_ingest_sqs)},
+    {"pubsub", GW_F_TABLES, offsetof(struct gw_ingest_conf, pubsub),
+     .help = "Subscriptions of Google Cloud Pub/Sub to pull: of FlyteAdmin's topic, or of any with "
+             "CloudEvents.",
+     .fields = gw_ingest_pubsub_fields, .size = sizeof(struct gw_ingest_pubsub)},
     {0}};

@@ -1,5 +1,6 @@
 /* The keys of a Kafka source, what the table cannot say of them, and librdkafka's settings. */
 #include "ingest/kafka.h"
+#include "ingest/pubsub.h"
 #include "ingest/sqs.h"
 
 #include "base/err.h"
@@ -110,7 +111,7 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     const struct gw_yaml *list = gw_yaml_place(at, "kafka");
     const struct gw_ingest_kafka *all = conf->kafka.items;
 
-    if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n)
+    if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n && !conf->pubsub.n)
         gw_problems_add(p, 1, at->file, at->line, at->column,
                         "ingest: neither grpc nor http nor a source: no event comes in");
     if (conf->grpc)
@@ -123,6 +124,10 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     for (size_t i = 0; list && list != at && i < conf->sqs.n; i++)
         gw_ingest_sqs_check(&((const struct gw_ingest_sqs *)conf->sqs.items)[i], p,
                             at_item(list, i));
+    list = gw_yaml_place(at, "pubsub");
+    for (size_t i = 0; list && list != at && i < conf->pubsub.n; i++)
+        gw_ingest_pubsub_check(&((const struct gw_ingest_pubsub *)conf->pubsub.items)[i], p,
+                               at_item(list, i));
 }
 
 static int matches(const char *topic, const char *pattern)

@@ -35,6 +35,6 @@ struct gw_source { /* first member of every source */
     struct gw_front *front;
 };
 
-extern const struct gw_source_ops gw_source_kafka, gw_source_sqs;
+extern const struct gw_source_ops gw_source_kafka, gw_source_sqs, gw_source_pubsub;
 
 #endif

@@ -183,7 +183,7 @@ def _write(tmp_path, text):
     return tmp_path / "moongate.yaml"
 
 
-@pytest.mark.parametrize("key", ["ingest: {pubsub: []}", "log: {type: kafka}"], ids=str)
+@pytest.mark.parametrize("key", ["log: {type: kafka}"], ids=str)
 def test_what_is_not_built_is_an_error_and_never_ignored(tmp_path, key):
     assert "error" in [level for *_, level, _ in check(tmp_path, key + "\n")]
 

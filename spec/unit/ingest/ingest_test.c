@@ -52,7 +52,8 @@ static void open_all(int threads)
 
     gw_diag_sink = quiet;
     grpc.listener = http.listener = l;
-    conf = (struct gw_ingest_conf){threads, 1 << 20, &grpc, &http, {NULL, 0}, {NULL, 0}};
+    conf = (struct gw_ingest_conf){
+        .threads = threads, .max_pending_bytes = 1 << 20, .grpc = &grpc, .http = &http};
     metrics = gw_metrics_new();
     log_ = gw_log_open(&log_conf, metrics, on_log_failed, NULL, &err);
     CHECK(log_);
@@ -168,7 +169,7 @@ TEST(test_ingest_start_tells_an_address_that_is_taken)
     open_all(1);
     taken = grpc;
     taken.listener.listen = gw_ingest_grpc_address(ingest);
-    second = (struct gw_ingest_conf){1, 1 << 20, &taken, NULL, {NULL, 0}, {NULL, 0}};
+    second = (struct gw_ingest_conf){.threads = 1, .max_pending_bytes = 1 << 20, .grpc = &taken};
     CHECK(!gw_ingest_start(&second, log_, metrics, &err));
     CHECK(strstr(err.msg, "ingest.grpc") && strstr(err.msg, taken.listener.listen));
     second.grpc = NULL;
