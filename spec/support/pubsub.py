@@ -127,10 +127,22 @@ class Server(Clients):
 
     def calls(self, method="Publish", name=None):
         """The record of each call: method, name (topic, subscription), metadata, code ("OK", "NotFound"), messages
-        ([{"data": base64, "attributes", "ordering_key"}]), bytes; of StreamingPull `sent`, the client's requests as text."""
+        ([{"data": base64, "attributes", "ordering_key"}]), bytes; ids and deadline
+        of Acknowledge and ModifyAckDeadline; of StreamingPull `sent`, the client's requests as text."""
         path = name and {"Publish": "topics", "GetTopic": "topics"}.get(method, "subscriptions")
         wanted = name and f"projects/{PROJECT}/{path}/{name}"
         return [c for c in json.loads(self.say("calls")) if c["method"] == method and (not name or c["name"] == wanted)]
+
+    def clock(self, seconds):
+        """Moves the server's clock, and with it every deadline. Messages that nobody took for ten minutes are gone."""
+        self.say("clock", seconds)
+
+    def left(self, name):
+        """How many messages of a topic nobody has acknowledged."""
+        return json.loads(self.say(f"left?topic=projects/{PROJECT}/topics/{name}"))
+
+    def emptied(self, name, but=0):
+        wait_until(lambda: self.left(name) == but, lambda: str(self.left(name)))
 
     def forget(self):
         """No faults, no rules, any token."""

@@ -46,6 +46,8 @@ type call struct {
 	Messages []message           `json:"messages,omitempty"` // of Publish
 	Sent     []string            `json:"sent,omitempty"`     // of StreamingPull: what the client said, as text
 	Bytes    int                 `json:"bytes"`
+	Ids      int                 `json:"ids"`      // of Acknowledge and ModifyAckDeadline
+	Deadline int                 `json:"deadline"` // of ModifyAckDeadline, seconds
 }
 
 type message struct {
@@ -60,6 +62,7 @@ type judge struct {
 	rules  []rule
 	token  string
 	calls  []*call
+	ids    map[string][]string // of the messages of a topic
 	quiet  bool
 }
 
@@ -96,6 +99,27 @@ func (j *judge) callsSince(since string) []call {
 		every = append(every, *j.calls[n])
 	}
 	return every
+}
+
+func (j *judge) idsOf(topic string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]string(nil), j.ids[topic]...)
+}
+
+// published keeps the ids that a topic's messages got.
+func (j *judge) published(req, answer interface{}) {
+	r, isRequest := req.(*pb.PublishRequest)
+	a, isAnswer := answer.(*pb.PublishResponse)
+	if j.quiet || !isRequest || !isAnswer || a == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ids == nil {
+		j.ids = map[string][]string{}
+	}
+	j.ids[r.Topic] = append(j.ids[r.Topic], a.MessageIds...)
 }
 
 func methodOf(full string) string { return full[strings.LastIndexByte(full, '/')+1:] }
@@ -206,9 +230,9 @@ func (j *judge) describe(c *call, req interface{}) {
 	case *pb.GetSubscriptionRequest:
 		c.Name = r.Subscription
 	case *pb.AcknowledgeRequest:
-		c.Name = r.Subscription
+		c.Name, c.Ids, c.Bytes = r.Subscription, len(r.AckIds), proto.Size(r)
 	case *pb.ModifyAckDeadlineRequest:
-		c.Name = r.Subscription
+		c.Name, c.Ids, c.Bytes, c.Deadline = r.Subscription, len(r.AckIds), proto.Size(r), int(r.AckDeadlineSeconds)
 	}
 }
 
@@ -233,6 +257,7 @@ func (j *judge) unary(ctx context.Context, req interface{}, info *grpc.UnaryServ
 		}
 	}
 	answer, err = handler(ctx, req)
+	j.published(req, answer)
 	if told := f.err(); err == nil && told != nil {
 		return nil, told
 	}

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	pb "cloud.google.com/go/pubsub/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/pstest"
@@ -87,8 +88,31 @@ func read(w http.ResponseWriter, r *http.Request, v interface{}) bool {
 	return true
 }
 
-func control(j *judge, doors []*door) http.Handler {
+// left counts the messages of a topic that nobody has acknowledged.
+func left(j *judge, fake *pstest.Server, topic string) int {
+	n := 0
+	for _, id := range j.idsOf(topic) {
+		if m := fake.Message(id); m != nil && m.Acks == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func control(j *judge, fake *pstest.Server, doors []*door) http.Handler {
+	var moved time.Duration
 	mux := http.NewServeMux()
+	mux.HandleFunc("/clock", func(w http.ResponseWriter, r *http.Request) {
+		var seconds int
+		if read(w, r, &seconds) {
+			moved += time.Duration(seconds) * time.Second
+			now := moved
+			fake.SetTimeNowFunc(func() time.Time { return time.Now().Add(now) })
+		}
+	})
+	mux.HandleFunc("/left", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(left(j, fake, r.URL.Query().Get("topic")))
+	})
 	mux.HandleFunc("/faults", func(w http.ResponseWriter, r *http.Request) {
 		var faults []fault
 		if read(w, r, &faults) {
@@ -152,7 +176,7 @@ func main() {
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	fail(err)
-	go http.Serve(listener, control(j, doors))
+	go http.Serve(listener, control(j, fake, doors))
 
 	line := doors[0].address + " " + listener.Addr().String()
 	if len(doors) > 1 {
