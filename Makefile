@@ -8,7 +8,7 @@ O     := $B/obj
 GEN   := build/gen
 TOOLS ?= build/tools
 
-PKGS := lua5.4 libprotobuf-c libnghttp2 libevent_pthreads openssl libcurl rdkafka sqlite3 zlib yaml-0.1
+PKGS := lua5.4 libprotobuf-c libnghttp2 libevent_pthreads openssl libcurl rdkafka libnats sqlite3 zlib yaml-0.1
 # Without the packages only the tasks that install them can run.
 ifneq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes),yes)
 NEEDS := deps-hint

@@ -6,6 +6,7 @@
 #include <http_parser.h>
 #include <librdkafka/rdkafka.h>
 #include <lua.h>
+#include <nats/nats.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <protobuf-c/protobuf-c.h>
@@ -61,6 +62,7 @@ int gw_cmd_version(int argc, char **argv)
     printf("openssl %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
     printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
     printf("librdkafka %s\n", rd_kafka_version_str());
+    printf("libnats %s\n", nats_GetVersion());
     printf("sqlite %s\n", sqlite3_libversion());
     printf("zlib %s\n", zlibVersion());
     printf("libyaml %s\n", yaml_get_version_string());

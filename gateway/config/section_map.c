@@ -138,15 +138,23 @@ static void put_tls(const struct gw_mapping *m, struct gw_yaml *publisher)
     put(m->mem, publisher, "tls", tls);
 }
 
+/* Without the white space around its items. */
+static void put_hosts(const struct gw_mapping *m, struct gw_yaml *map, const char *key,
+                      const char *path, const struct gw_strs *items)
+{
+    struct gw_strs hosts = *items;
+
+    hosts.items = gw_arena_alloc(m->mem, (hosts.n + 1) * sizeof(*hosts.items));
+    for (size_t i = 0; i < hosts.n; i++)
+        hosts.items[i] = gw_section_trimmed(m->mem, items->items[i]);
+    put_list(m, map, key, path, &hosts);
+}
+
 static void map_kafka(const struct gw_mapping *m, struct gw_yaml *publisher)
 {
     const struct gw_flyteadmin_conf *c = m->s->conf;
-    struct gw_strs brokers = c->kafka.brokers;
 
-    brokers.items = gw_arena_alloc(m->mem, (brokers.n + 1) * sizeof(*brokers.items));
-    for (size_t i = 0; i < brokers.n; i++)
-        brokers.items[i] = gw_section_trimmed(m->mem, c->kafka.brokers.items[i]);
-    put_list(m, publisher, "brokers", "kafka.brokers", &brokers);
+    put_hosts(m, publisher, "brokers", "kafka.brokers", &c->kafka.brokers);
     put_text(m, publisher, "topic", "eventsPublisher.topicName", c->publisher.topic);
     if (c->kafka.sasl.enabled)
         put_sasl(m, publisher);
@@ -170,7 +178,7 @@ static void map_nats(const struct gw_mapping *m, struct gw_yaml *publisher)
 {
     const struct gw_flyteadmin_conf *c = m->s->conf;
 
-    put_list(m, publisher, "servers", "nats.servers", &c->nats.servers);
+    put_hosts(m, publisher, "servers", "nats.servers", &c->nats.servers);
     put_text(m, publisher, "subject", "eventsPublisher.topicName", c->publisher.topic);
     if (c->nats.user_enabled) {
         put_text(m, publisher, "username", "nats.userAuthentication.user", c->nats.user);

@@ -1,8 +1,11 @@
 /* What a section says of SNS, Pub/Sub and NATS. */
 #include "config/section.h"
 
+#include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "event/route.h"
+#include "publish/publisher.h"
 
 #include <string.h>
 
@@ -49,21 +52,10 @@ void gw_section_check_gcp(struct gw_section *s, struct gw_problems *p)
                         "FlyteAdmin does not read it; the topic's project is all that is needed");
 }
 
-static int is_subject(const char *text)
-{
-    for (const char *p = text; *p; p += *p == '.') {
-        const size_t len = strcspn(p, ".");
-
-        if (!len || strcspn(p, " \t\r\n*>") < len || (p[len] == '.' && !p[len + 1]))
-            return 0;
-        p += len;
-    }
-    return 1;
-}
-
 void gw_section_check_nats(struct gw_section *s, struct gw_problems *p)
 {
     const char *subject = s->conf->publisher.topic;
+    struct gw_err err;
 
     if (!s->conf->nats.servers.n)
         gw_section_lacks(s, p, GW_PROBLEM_ERROR, "nats.servers", "is required");
@@ -71,9 +63,12 @@ void gw_section_check_nats(struct gw_section *s, struct gw_problems *p)
         if (!*gw_section_trimmed(p->mem, s->conf->nats.servers.items[i]))
             gw_section_tell_item(s, p, GW_PROBLEM_ERROR, "nats.servers", i,
                                  "a server without a name");
-    if (subject && *subject && !is_subject(subject))
-        gw_section_tell(s, p, GW_PROBLEM_ERROR, TOPIC,
-                        "\"%.80s\" is no subject to send to: words with points between them, "
-                        "without white space, * and >",
-                        subject);
+    if (subject && *subject && gw_publish_nats.routing->topic(gw_str_of(subject), &err))
+        gw_section_tell(s, p, GW_PROBLEM_ERROR, TOPIC, "%s", err.msg);
+    else if (subject && strchr(subject, '{'))
+        gw_section_tell(
+            s, p, GW_PROBLEM_ERROR, TOPIC,
+            "a { begins the name of a field in a pipeline of Moongate: \"%.80s\" cannot "
+            "be sent to as it is",
+            subject);
 }

@@ -129,13 +129,13 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
     const struct gw_publish_kafka_conf *c = conf;
     const struct gw_kafka_client client = client_of(c);
     const struct gw_yaml *y;
-    struct gw_kafka_topic topic;
+    struct gw_template topic;
     enum gw_kafka_key key;
     struct gw_str attr;
     struct gw_err err;
 
     check_departures(c, f, p, at);
-    if (c->topic && gw_kafka_topic_parse(c->topic, &topic, &err)) {
+    if (c->topic && gw_template_parse(&gw_kafka_topic, c->topic, &topic, &err)) {
         y = gw_yaml_place(at, "topic");
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic: %s", err.msg);
     }

@@ -16,10 +16,10 @@ static void judge(struct gw_kafka_ask *ask, const struct rd_kafka_metadata *m)
 {
     const struct gw_publish_kafka_conf *c = ((struct asking *)ask)->conf;
     const struct rd_kafka_metadata_topic *t = gw_kafka_ask_topic(m, c->topic);
-    struct gw_kafka_topic topic;
+    struct gw_template topic;
     struct gw_err unused;
 
-    if (!gw_kafka_topic_parse(c->topic, &topic, &unused) && !topic.fixed)
+    if (!gw_template_parse(&gw_kafka_topic, c->topic, &topic, &unused) && !topic.fixed)
         gw_kafka_ask_say(ask, GW_ONLINE_YES,
                          "Kafka: %d broker%s; each event says which topic of %s it goes to",
                          m->broker_cnt, m->broker_cnt == 1 ? "" : "s", c->topic);

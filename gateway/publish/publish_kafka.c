@@ -36,7 +36,7 @@ static struct gw_publisher *kafka_open(const void *conf, const struct gw_format 
     k->binary = gw_kafka_is_binary(f);
     k->protobuf = f->protobuf;
     k->flyteadmin = gw_flyteadmin_of(f, k->base.limits.message_bytes);
-    if (gw_kafka_topic_parse(k->conf->topic, &k->topic, err) || parse_key(k, err)) {
+    if (gw_template_parse(&gw_kafka_topic, k->conf->topic, &k->topic, err) || parse_key(k, err)) {
         free(k);
         return NULL;
     }
@@ -111,8 +111,7 @@ static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
             return -1;
     }
     gw_publish_route(ev, mem, m);
-    if (!m->topic.p && !k->topic.fixed &&
-        gw_kafka_topic_make(&k->topic, flyte, mem, &m->topic, err))
+    if (!m->topic.p && !k->topic.fixed && gw_template_make(&k->topic, flyte, mem, &m->topic, err))
         return -1;
     m->bytes = MESSAGE_FRAME + m->key.len + m->body.len;
     for (size_t i = 0; i < m->n_headers; i++)

@@ -6,10 +6,9 @@
 #include "net/loop.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
+#include "publish/template.h"
 
 #include <librdkafka/rdkafka.h>
-
-struct gw_flyte;
 
 /* Inside the room: the configuration of a Kafka publisher (kafka_conf.c) and its topic
  * (kafka_topic.c). */
@@ -40,21 +39,8 @@ enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR, GW_KEY_B
 /* -1: none of them. attr gets NAME of attr:NAME. */
 int gw_kafka_key_parse(const char *text, enum gw_kafka_key *out, struct gw_str *attr);
 
-/* A topic with `{field}` of flyte in it. */
-enum { GW_TOPIC_PIECES = 32 };
-struct gw_kafka_topic {
-    struct {
-        struct gw_str literal;
-        int field; /* behind the literal; -1: none */
-    } pieces[GW_TOPIC_PIECES];
-    size_t n;
-    int fixed; /* no field in it */
-};
-/* GW_ERR_REJECT says what is wrong with the text. It is borrowed. */
-int gw_kafka_topic_parse(const char *text, struct gw_kafka_topic *out, struct gw_err *err);
-/* The topic of one event, on mem, with a NUL behind it. GW_ERR_REJECT: it has no legal one. */
-int gw_kafka_topic_make(const struct gw_kafka_topic *t, const struct gw_flyte *flyte,
-                        struct gw_arena *mem, struct gw_str *out, struct gw_err *err);
+/* A topic, with `{field}` of flyte in it. */
+extern const struct gw_template_form gw_kafka_topic;
 extern const struct gw_routing gw_kafka_routing;
 
 /* The producer (kafka_producer.c): what is sent goes through it, in order, and every result comes
@@ -62,7 +48,7 @@ extern const struct gw_routing gw_kafka_routing;
 struct gw_kafka {
     struct gw_publisher base;
     const struct gw_publish_kafka_conf *conf;
-    struct gw_kafka_topic topic;
+    struct gw_template topic;
     enum gw_kafka_key key;
     struct gw_str key_attr;
     int binary, protobuf;

@@ -106,11 +106,12 @@ int cnd_timedwait(cnd_t *c, mtx_t *m, const struct timespec *until)
     return result(pthread_cond_timedwait((pthread_cond_t *)c, (pthread_mutex_t *)m, until));
 }
 
-/* What librdkafka does to its own memory is not ours to judge. libevent takes a descriptor that was
+/* What librdkafka and nats.c do to their own memory is not ours to judge. libevent takes a descriptor that was
  * closed out of its epoll set in its next turn; when another thread has opened one of the same
  * number by then, the kernel says ENOENT, and nothing happens. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:librdkafka.so.1\nrace:librdkafka.so.1\nrace:epoll_ctl\n";
+    return "called_from_lib:librdkafka.so.1\nrace:librdkafka.so.1\n"
+           "called_from_lib:libnats.so\nrace:libnats.so\nrace:epoll_ctl\n";
 }

@@ -173,8 +173,6 @@ static const struct {
     /* types that are not built yet */
     {CLOUD("^gcp", "gcp: {projectId: p}, " TO), E,
      "cloudEvents.type: " NO_PUBLISHER("gcp", "pubsub"), 0},
-    {CLOUD("^nats", "nats: {servers: 'a:1'}, " TO), E,
-     "cloudEvents.type: " NO_PUBLISHER("nats", "nats"), 0},
     {EXTERNAL("type: ^gcp, gcp: {projectId: p}"), E,
      "externalEvents.type: " NO_PUBLISHER("gcp", "pubsub"), 0},
     {CLOUD("aws", "aws: {region: r}, eventsPublisher: {topicName: ^t, eventTypes: all}"), E,
@@ -193,13 +191,20 @@ static const struct {
      "{region: r}, eventsPublisher: {topicName: ^'arn:aws:sns:r:1:t', eventTypes: all}}\n",
      W, "pipelines.external_events: sends to where pipeline cloud_events sends", 0},
     {CLOUD("gcp", "gcp: ^{region: us-east1}, " TO), E, "cloudEvents.gcp.projectId is required", 1},
-    {CLOUD("nats", TO ", nats: {servers: ^}"), E, "cloudEvents.nats.servers is required", 1},
+    {CLOUD("nats", TO ", nats: {servers: ^}"), E, "cloudEvents.nats.servers is required", 0},
+    {CLOUD("nats", "nats: {servers: ^'a:1, b:c'}, " TO), E, "servers: \"b:c\" is no HOST:PORT", 0},
+    {CLOUD("nats",
+           "nats: {servers: 'a:1'}, eventsPublisher: {topicName: ^'flyte.{x}', eventTypes: all}"),
+     E,
+     PUBLISHER "topicName: a { begins the name of a field in a pipeline of Moongate: "
+               "\"flyte.{x}\" cannot be sent to as it is",
+     0},
     {CLOUD("nats",
            "nats: {servers: 'a:1'}, eventsPublisher: {topicName: ^'flyte.>', eventTypes: all}"),
      E,
      PUBLISHER "topicName: \"flyte.>\" is no subject to send to: words with points between them, "
                "without white space, * and >",
-     1},
+     0},
     /* style, version */
     {ALL("style: ^documentd"), E,
      "cloudEvents.style: \"documentd\" is none of flyteadmin, documented (did you mean "

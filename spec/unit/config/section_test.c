@@ -483,9 +483,10 @@ TEST(test_section_of_every_type_is_a_pipeline)
     CHECK(!strcmp(text_at(y, "publisher.project"), "p"));
     CHECK(!strcmp(text_at(y, "publisher.topic"), "t"));
     gw_arena_free(p.mem);
-    y = map("nats: {servers: 'a:1,b:2', userAuthentication: {enabled: true, user: u, password: q}, "
-            "tokenAuthentication: {enabled: false, token: t}}\neventsPublisher: {topicName: s}\n",
-            "nats", 0);
+    y = map(
+        "nats: {servers: ' a:1, b:2', userAuthentication: {enabled: true, user: u, password: q}, "
+        "tokenAuthentication: {enabled: false, token: t}}\neventsPublisher: {topicName: s}\n",
+        "nats", 0);
     CHECK(!strcmp(text_at(y, "publisher.type"), "nats"));
     CHECK(!strcmp(text_at(y, "publisher.servers"), "a:1"));
     CHECK(!strcmp(text_at(y, "publisher.subject"), "s"));

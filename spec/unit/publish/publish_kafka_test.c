@@ -20,12 +20,13 @@
 static const char *topic_of(const char *text, const struct gw_flyte *f)
 {
     static char out[300];
-    struct gw_kafka_topic t;
+    struct gw_template t;
     struct gw_arena *mem = gw_arena_new();
     struct gw_str name;
     struct gw_err err;
 
-    if (gw_kafka_topic_parse(text, &t, &err) || gw_kafka_topic_make(&t, f, mem, &name, &err))
+    if (gw_template_parse(&gw_kafka_topic, text, &t, &err) ||
+        gw_template_make(&t, f, mem, &name, &err))
         snprintf(out, sizeof(out), "! %s", err.msg);
     else
         snprintf(out, sizeof(out), "%.*s", (int)name.len, name.p);

@@ -1,0 +1,475 @@
+/* The NATS publisher: what an event becomes, and its way until the server, or a stream of
+ * JetStream, has it. Publishing itself is nats_client.c.
+ *
+ * Invariants: 1. a message is in one job until its result, and a result ends it there; 2. what
+ * comes later of a message that has ended is nobody's; 3. with JetStream a send has one message of
+ * a key, so that none is kept before the one in front of it. */
+#include "publish/publish_nats.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "flyte/flyte.h"
+#include "publish/nats_client.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BATCHES = 16,
+    FRAME = 64,    /* the line of PUB or HPUB without the subject */
+    ACK_MS = 5000, /* JetStream answers within this */
+    TICK_MS = 500,
+    ID_MAX = 256,
+    HASH = 32
+};
+
+struct sent {
+    struct sent *next;
+    uint64_t id;
+    int64_t until_ms; /* 0: it is not published yet */
+    size_t n, left;
+    struct gw_message *messages[]; /* NULL: it has its result */
+};
+
+struct nats {
+    struct gw_publisher base;
+    const struct gw_publish_nats_conf *conf;
+    struct gw_template subject;
+    struct gw_flyteadmin flyteadmin;
+    int binary, own_ids;
+
+    struct gw_nats_client *client;
+    struct gw_watch wake;
+    struct gw_timer tick;
+    struct gw_arena *scratch;
+    uint64_t jobs; /* ids so far */
+    struct sent *sent, **last;
+    struct gw_online *online;
+};
+
+/* ---- what an event becomes ---- */
+
+static const struct gw_header content_types[] = {
+    {GW_STR("content-type"), GW_STR("application/cloudevents+json")},
+    {GW_STR("content-type"), GW_STR("application/cloudevents+protobuf")}};
+
+/* The binding's own name for the type of the data. */
+static void set_binary(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m)
+{
+    struct gw_header *headers = gw_event_http_headers(ev, mem, &m->n_headers);
+
+    for (size_t i = 0; i < m->n_headers; i++)
+        if (gw_str_is(headers[i].name, "content-type"))
+            headers[i] = (struct gw_header){GW_STR("ce-datacontenttype"),
+                                            gw_event_http_encode(mem, headers[i].value)};
+    m->headers = headers;
+    m->body = gw_event_payload(ev);
+}
+
+static int set_body(const struct nats *n, const struct gw_event *ev, struct gw_arena *mem,
+                    struct gw_message *m, struct gw_err *err)
+{
+    const size_t max = n->base.limits.message_bytes;
+    const int protobuf = n->flyteadmin.protobuf;
+
+    if (n->binary) {
+        set_binary(ev, mem, m);
+        return 0;
+    }
+    if (n->flyteadmin.style != GW_STYLE_DOCUMENTED && !protobuf)
+        return gw_flyteadmin_nats(&n->flyteadmin, ev, mem, m, err);
+    m->headers = &content_types[protobuf];
+    m->n_headers = 1;
+    if (n->flyteadmin.style != GW_STYLE_DOCUMENTED)
+        return gw_flyteadmin_document(&n->flyteadmin, ev, mem, m, err);
+    return protobuf ? gw_publish_protobuf(ev, mem, max, &m->body, err)
+                    : gw_publish_json(ev, mem, max, 0, &m->body, err);
+}
+
+/* As the server counts them: with a line for the version and an empty one. */
+static size_t wire_bytes(const struct gw_message *m)
+{
+    size_t n = m->n_headers ? 12 : 0;
+
+    for (size_t i = 0; i < m->n_headers; i++)
+        n += m->headers[i].name.len + m->headers[i].value.len + 4;
+    return n + m->body.len;
+}
+
+static struct gw_str subject_of(const struct nats *n, const struct gw_message *m)
+{
+    return m->topic.p ? m->topic : gw_str_of(n->conf->subject);
+}
+
+static int nats_format(struct gw_publisher *p, const struct gw_event *ev,
+                       const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
+                       struct gw_err *err)
+{
+    struct nats *n = (struct nats *)p;
+
+    m->event_id = gw_event_text(ev, "id");
+    if (set_body(n, ev, mem, m, err))
+        return -1;
+    gw_publish_route(ev, mem, m);
+    if (!m->topic.p && !n->subject.fixed &&
+        gw_template_make(&n->subject, flyte, mem, &m->topic, err))
+        return -1;
+    m->bytes = FRAME + subject_of(n, m).len + wire_bytes(m);
+    if (n->conf->jetstream)
+        m->bytes += ID_MAX;
+    return m->bytes > p->limits.message_bytes ? gw_publish_too_large(err, p->limits.message_bytes)
+                                              : 0;
+}
+
+/* ---- messages of nats.c ---- */
+
+static int is_plain(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return 0;
+    return s.len > 0;
+}
+
+static void put_hash(struct gw_buf *out, struct gw_str s)
+{
+    unsigned char sum[HASH];
+
+    if (!EVP_Digest(s.p ? s.p : "", s.len, sum, NULL, EVP_sha256(), NULL))
+        abort();
+    gw_hex_put(out, (struct gw_str){(const char *)sum, HASH});
+}
+
+/* The event's id, so that a stream keeps repeats out. FlyteAdmin's are the same for all executions
+ * of a task: there the body is part of it. A replay is no repeat. */
+static struct gw_str message_id(const struct nats *n, const struct gw_message *m)
+{
+    struct gw_buf id, out;
+
+    gw_buf_init(&id, SIZE_MAX / 2, n->scratch);
+    gw_buf_put_str(&id, m->event_id);
+    if (!n->own_ids) {
+        gw_buf_putc(&id, ':');
+        put_hash(&id, m->body);
+    }
+    if (m->replay)
+        gw_buf_printf(&id, ":r%llu", (unsigned long long)m->replay);
+    if (id.len <= ID_MAX && is_plain(gw_buf_str(&id)))
+        return gw_buf_str(&id);
+    gw_buf_init(&out, SIZE_MAX / 2, n->scratch);
+    put_hash(&out, gw_buf_str(&id));
+    return gw_buf_str(&out);
+}
+
+static char *text_of(const struct nats *n, struct gw_str s)
+{
+    return gw_arena_strndup(n->scratch, s.p ? s.p : "", s.len);
+}
+
+static void add_header(const struct nats *n, natsMsg *msg, struct gw_str name, struct gw_str value)
+{
+    if (natsMsgHeader_Add(msg, text_of(n, name), text_of(n, value)) != NATS_OK)
+        abort();
+}
+
+static void make_item(const struct nats *n, const struct gw_message *m, const char *reply,
+                      struct gw_nats_item *item)
+{
+    natsMsg *msg = NULL;
+
+    gw_arena_reset(n->scratch);
+    if (natsMsg_Create(&msg, text_of(n, subject_of(n, m)), reply, m->body.p ? m->body.p : "",
+                       (int)m->body.len) != NATS_OK)
+        abort();
+    *item = (struct gw_nats_item){msg, wire_bytes(m), m->order};
+    for (size_t i = 0; i < m->n_headers; i++)
+        add_header(n, msg, m->headers[i].name, m->headers[i].value);
+    if (n->conf->jetstream) {
+        const struct gw_str id = message_id(n, m);
+
+        add_header(n, msg, GW_STR("Nats-Msg-Id"), id);
+        item->bytes += sizeof("Nats-Msg-Id") + id.len + 3 + (m->n_headers ? 0 : 12);
+    }
+}
+
+/* ---- results ---- */
+
+static void give(struct nats *n, struct gw_message *m, enum gw_outcome outcome, const char *why)
+{
+    const struct gw_result r = {.outcome = outcome, .why = outcome == GW_DELIVERED ? NULL : why};
+
+    n->base.result(n->base.ctx, m, &r);
+}
+
+static struct sent **find(struct nats *n, uint64_t id)
+{
+    struct sent **at = &n->sent;
+
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct sent *take_out(struct nats *n, struct sent **at)
+{
+    struct sent *s = *at;
+
+    *at = s->next;
+    if (!*at)
+        n->last = at;
+    if (n->client)
+        atomic_fetch_sub(&n->client->unanswered, 1);
+    return s;
+}
+
+/* All that is left of a job; it is gone before anybody hears of it. */
+static void end_job(struct nats *n, struct sent **at, enum gw_outcome outcome, const char *why)
+{
+    struct sent *s = take_out(n, at);
+
+    for (size_t i = 0; i < s->n; i++)
+        if (s->messages[i])
+            give(n, s->messages[i], outcome, why);
+    free(s);
+}
+
+static void end_item(struct nats *n, const struct gw_nats_news *news, enum gw_outcome outcome,
+                     const char *why)
+{
+    struct sent **at = find(n, news->job), *s = *at;
+    const size_t i = (size_t)news->item;
+    struct gw_message *m;
+
+    if (!s || news->item < 0 || i >= s->n || !s->messages[i])
+        return;
+    m = s->messages[i];
+    s->messages[i] = NULL;
+    if (--s->left == 0)
+        free(take_out(n, at));
+    give(n, m, outcome, why);
+}
+
+static void hear_ack(struct nats *n, const struct gw_nats_news *news)
+{
+    const char *why = NULL;
+    enum gw_outcome outcome;
+
+    gw_arena_reset(n->scratch);
+    outcome = gw_nats_ack((struct gw_str){news->text, news->len}, n->scratch, &why);
+    end_item(n, news, outcome, why);
+}
+
+static void hear_nobody(struct nats *n, const struct gw_nats_news *news)
+{
+    const struct sent *s = *find(n, news->job);
+    const size_t i = (size_t)news->item;
+    struct gw_str subject;
+    char why[GW_TEMPLATE_MAX];
+
+    if (!s || i >= s->n || !s->messages[i])
+        return;
+    subject = subject_of(n, s->messages[i]);
+    if (subject.len > 100)
+        subject.len = 100;
+    snprintf(
+        why, sizeof(why),
+        "no stream has subject %.*s, or JetStream is off: nats stream add NAME --subjects %.*s",
+        (int)subject.len, subject.p, (int)subject.len, subject.p);
+    end_item(n, news, GW_TRY_AGAIN, why);
+}
+
+static void hear_lost(struct nats *n, const struct gw_nats_news *news)
+{
+    while (n->sent && n->sent->id <= news->job)
+        end_job(n, &n->sent, GW_TRY_AGAIN, news->text);
+}
+
+static void hear_sent(struct nats *n, const struct gw_nats_news *news)
+{
+    struct sent *s = *find(n, news->job);
+
+    if (!s)
+        return;
+    s->until_ms = gw_mono_ms() + ACK_MS;
+    gw_timer_set(&n->tick, TICK_MS);
+}
+
+static void hear_online(struct nats *n, const struct gw_nats_news *news)
+{
+    struct gw_online *o = n->online;
+
+    n->online = NULL;
+    if (o)
+        o->said(o, news->item == 1, news->text);
+}
+
+static void hear(struct nats *n, const struct gw_nats_news *news)
+{
+    struct sent **at;
+
+    switch (news->kind) {
+    case GW_NATS_SENT:
+        hear_sent(n, news);
+        break;
+    case GW_NATS_TOLD:
+        at = find(n, news->job);
+        if (news->item >= 0)
+            end_item(n, news, news->outcome, news->text);
+        else if (*at)
+            end_job(n, at, news->outcome, news->text);
+        break;
+    case GW_NATS_ACK:
+        hear_ack(n, news);
+        break;
+    case GW_NATS_NOBODY:
+        hear_nobody(n, news);
+        break;
+    case GW_NATS_LOST:
+        hear_lost(n, news);
+        break;
+    case GW_NATS_ONLINE:
+        hear_online(n, news);
+        break;
+    }
+}
+
+static void hear_all(struct nats *n)
+{
+    struct gw_nats_news *list = gw_nats_client_hear(n->client), *next;
+
+    for (; list; list = next) {
+        next = list->next;
+        hear(n, list);
+        free(list);
+    }
+}
+
+static void on_wake(struct gw_watch *w, int what)
+{
+    (void)what;
+    hear_all(GW_CONTAINER(w, struct nats, wake));
+}
+
+/* JetStream does not say no when it cannot say yes: its leader may be gone. */
+static void on_tick(struct gw_timer *t)
+{
+    struct nats *n = GW_CONTAINER(t, struct nats, tick);
+    const int64_t now = gw_mono_ms();
+    struct sent **at = &n->sent;
+
+    while (*at && (*at)->until_ms && (*at)->until_ms <= now)
+        end_job(n, at, GW_TRY_AGAIN,
+                "JetStream has not acknowledged it for 5 s: does its stream have a leader?");
+    if (n->sent && n->sent->until_ms)
+        gw_timer_set(&n->tick, TICK_MS);
+}
+
+/* ---- sending ---- */
+
+static void nats_send(struct gw_publisher *p, struct gw_message *batch)
+{
+    struct nats *n = (struct nats *)p;
+    size_t count = 0, i = 0;
+    struct gw_nats_job *job;
+    struct sent *s;
+    char reply[96];
+
+    for (const struct gw_message *m = batch; m; m = m->next)
+        count++;
+    job = calloc(1, sizeof(*job) + count * sizeof(job->items[0]));
+    s = calloc(1, sizeof(*s) + count * sizeof(struct gw_message *));
+    if (!job || !s)
+        abort();
+    job->id = s->id = ++n->jobs;
+    job->n = s->n = s->left = count;
+    for (struct gw_message *m = batch; m; m = m->next, i++) {
+        snprintf(reply, sizeof(reply), "%s.%llu-%zu", n->client->inbox, (unsigned long long)job->id,
+                 i);
+        make_item(n, m, n->conf->jetstream ? reply : NULL, &job->items[i]);
+        s->messages[i] = m;
+    }
+    *n->last = s;
+    n->last = &s->next;
+    atomic_fetch_add(&n->client->unanswered, 1);
+    gw_nats_client_give(n->client, job);
+}
+
+static void nats_online(struct gw_publisher *p, struct gw_online *o)
+{
+    struct nats *n = (struct nats *)p;
+    struct gw_nats_job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        abort();
+    n->online = job->online = o;
+    job->id = ++n->jobs;
+    gw_nats_client_give(n->client, job);
+}
+
+/* ---- life ---- */
+
+static struct gw_publisher *nats_open(const void *conf, const struct gw_format *f,
+                                      struct gw_loop *loop, struct gw_err *err)
+{
+    struct nats *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        abort();
+    n->conf = conf;
+    n->base = (struct gw_publisher){.ops = &gw_publish_nats,
+                                    .loop = loop,
+                                    .limits = gw_publish_limits(&n->conf->common, BATCHES),
+                                    .one_a_key = n->conf->jetstream};
+    n->flyteadmin = gw_flyteadmin_of(f, n->base.limits.message_bytes);
+    n->binary = f->mode == GW_MODE_BINARY;
+    n->own_ids = f->style != GW_STYLE_FLYTEADMIN && f->style != GW_STYLE_FLYTEADMIN_V2;
+    n->last = &n->sent;
+    if (gw_template_parse(&gw_nats_subject, n->conf->subject, &n->subject, err) ||
+        !(n->client = gw_nats_client_new(n->conf, err))) {
+        free(n);
+        return NULL;
+    }
+    n->base.wants_flyte = !n->subject.fixed;
+    n->scratch = gw_arena_new();
+    gw_timer_init(&n->tick, loop, on_tick);
+    gw_watch_init(&n->wake, loop, n->client->wake_fd, on_wake);
+    gw_watch_want(&n->wake, GW_READABLE);
+    return &n->base;
+}
+
+static void nats_close(struct gw_publisher *p)
+{
+    struct nats *n = (struct nats *)p;
+
+    hear_all(n);
+    gw_watch_fini(&n->wake);
+    gw_timer_fini(&n->tick);
+    gw_nats_client_close(n->client);
+    n->client = NULL;
+    while (n->sent)
+        end_job(n, &n->sent, GW_TRY_AGAIN, "closed before the server said that it has it");
+    gw_arena_free(n->scratch);
+    free(n);
+}
+
+const struct gw_publisher_ops gw_publish_nats = {
+    .name = "nats",
+    .help = "NATS, with or without JetStream.",
+    .fields = gw_nats_fields,
+    .conf_size = sizeof(struct gw_publish_nats_conf),
+    .routing = &gw_nats_routing,
+    .check = gw_nats_check,
+    .same = gw_nats_same,
+    .open = nats_open,
+    .format = nats_format,
+    .send = nats_send,
+    .online = nats_online,
+    .close = nats_close,
+};
