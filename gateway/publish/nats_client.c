@@ -23,12 +23,12 @@ enum {
     FORBIDDEN_MS = 10000 /* how long a subject that was refused is not tried */
 };
 
-/* ---- threads that are still there ---- */
+/* ---- threads that a close did not wait for ---- */
 
-static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t running_changed = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t left_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t left_changed = PTHREAD_COND_INITIALIZER;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
-static unsigned running;
+static unsigned left;
 
 static struct timespec in_ms(int ms)
 {
@@ -44,15 +44,15 @@ static struct timespec in_ms(int ms)
     return t;
 }
 
-/* A thread in the middle of a TLS handshake must not meet an OpenSSL that is cleaned up. */
+/* One in the middle of a TLS handshake must not meet an OpenSSL that is cleaned up. */
 static void await_threads(void)
 {
     const struct timespec end = in_ms(EXIT_MS);
 
-    pthread_mutex_lock(&running_lock);
-    while (running && pthread_cond_timedwait(&running_changed, &running_lock, &end) != ETIMEDOUT)
+    pthread_mutex_lock(&left_lock);
+    while (left && pthread_cond_timedwait(&left_changed, &left_lock, &end) != ETIMEDOUT)
         ;
-    pthread_mutex_unlock(&running_lock);
+    pthread_mutex_unlock(&left_lock);
 }
 
 static void at_exit(void)
@@ -61,12 +61,12 @@ static void at_exit(void)
     (void)atexit(await_threads);
 }
 
-static void count_thread(int by)
+static void count_left(int by)
 {
-    pthread_mutex_lock(&running_lock);
-    running += (unsigned)by;
-    pthread_cond_signal(&running_changed);
-    pthread_mutex_unlock(&running_lock);
+    pthread_mutex_lock(&left_lock);
+    left += (unsigned)by;
+    pthread_cond_signal(&left_changed);
+    pthread_mutex_unlock(&left_lock);
 }
 
 /* ---- news ---- */
@@ -289,14 +289,14 @@ static void look_at_connection(struct gw_nats_client *c)
 
 static void answer_online(struct gw_nats_client *c, const struct gw_nats_job *job)
 {
-    char text[400];
-    int ok = 0;
+    enum gw_online_answer answer = GW_ONLINE_NO;
+    char text[2600];
 
     if (!c->nc && gw_nats_connect(c))
         snprintf(text, sizeof(text), "%s", c->why);
     else
-        gw_nats_ask(c, text, sizeof(text), &ok);
-    gw_nats_say(c, &(struct gw_nats_news){.kind = GW_NATS_ONLINE, .job = job->id, .item = ok},
+        answer = gw_nats_ask(c, text, sizeof(text));
+    gw_nats_say(c, &(struct gw_nats_news){.kind = GW_NATS_ONLINE, .job = job->id, .item = answer},
                 gw_str_of(text));
 }
 
@@ -331,6 +331,7 @@ static void serve(struct gw_nats_client *c, struct gw_mail *list)
 static void *run(void *arg)
 {
     struct gw_nats_client *c = arg;
+    int was_left;
 
     while (!atomic_load(&c->closing)) {
         const int awaits = c->nc && c->conf.jetstream && atomic_load(&c->unanswered);
@@ -342,9 +343,11 @@ static void *run(void *arg)
     pthread_mutex_lock(&c->lock);
     c->ended = 1;
     pthread_cond_signal(&c->changed);
+    was_left = c->left;
     pthread_mutex_unlock(&c->lock);
     gw_nats_release(c);
-    count_thread(-1);
+    if (was_left)
+        count_left(-1);
     return NULL;
 }
 
@@ -426,11 +429,9 @@ static int begin(struct gw_nats_client *c, struct gw_err *err)
         n += snprintf(c->inbox + n, sizeof(c->inbox) - (size_t)n, "%02x", random[i]);
     if (nats_Open(-1) != NATS_OK)
         return gw_err_set(err, GW_ERR_RETRY, "nats.c does not start");
-    count_thread(1);
     rc = pthread_create(&c->thread, NULL, run, c);
     if (!rc)
         return 0;
-    count_thread(-1);
     errno = rc;
     return gw_err_errno(err, GW_ERR_RETRY, "thread");
 }
@@ -480,6 +481,9 @@ void gw_nats_client_close(struct gw_nats_client *c)
     while (!c->ended && pthread_cond_timedwait(&c->changed, &c->lock, &end) != ETIMEDOUT)
         ;
     ended = c->ended;
+    c->left = !ended;
+    if (!ended)
+        count_left(1);
     pthread_mutex_unlock(&c->lock);
     if (ended)
         pthread_join(c->thread, NULL);

@@ -35,7 +35,7 @@ enum gw_nats_kind {
     GW_NATS_ACK,    /* what JetStream said of item */
     GW_NATS_NOBODY, /* no stream listens to the subject of item */
     GW_NATS_LOST,   /* all jobs up to this one are to be tried again */
-    GW_NATS_ONLINE  /* item: 1 it would take events, text says what is there */
+    GW_NATS_ONLINE  /* item is the answer, text says what is there */
 };
 
 struct gw_nats_news {
@@ -59,7 +59,7 @@ struct gw_nats_client {
     pthread_cond_t changed;
     struct gw_nats_news *news, **last;
     natsConnection *flushing; /* the publisher may close it: that ends the flush */
-    int ended;
+    int ended, left;          /* left: the close did not wait for its end */
     pthread_t thread;
 
     /* the thread's own, and what never changes */
@@ -95,7 +95,7 @@ void gw_nats_disconnect(struct gw_nats_client *c);
 void gw_nats_explain(struct gw_nats_client *c, natsStatus s, const char *said);
 int gw_nats_flush(struct gw_nats_client *c, natsStatus *s);
 void gw_nats_say(struct gw_nats_client *c, const struct gw_nats_news *what, struct gw_str text);
-void gw_nats_ask(struct gw_nats_client *c, char *text, size_t size, int *ok);
+enum gw_online_answer gw_nats_ask(struct gw_nats_client *c, char *text, size_t size);
 void gw_nats_release(struct gw_nats_client *c);
 
 #endif

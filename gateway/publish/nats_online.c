@@ -1,6 +1,5 @@
-/* What `check --online` asks. */
+/* What `check --online` asks: whether the server lets us in, and which stream has the subject. */
 #include "base/arena.h"
-#include "base/err.h"
 #include "base/json.h"
 #include "publish/nats_client.h"
 
@@ -9,81 +8,87 @@
 
 enum { ASK_MS = 2000, DEPTH = 32 };
 
-/* The first text of the list `streams`; p NULL: none, and why may get the error's text. */
-static struct gw_str first_stream(struct gw_str answer, struct gw_arena *mem, struct gw_str *why)
+struct streams {
+    struct gw_str first; /* p NULL: none */
+    int failed;          /* the answer is no list */
+};
+
+static void read_list(struct gw_json *j, struct gw_arena *mem, struct streams *s)
 {
-    struct gw_str found = {0}, skipped;
+    if (gw_json_next(j) != GW_JSON_ARRAY)
+        s->failed |= j->token != GW_JSON_NULL;
+    else if (gw_json_next(j) == GW_JSON_STRING)
+        s->first = gw_json_string(j, mem);
+}
+
+/* {"streams":["S"]}, {"streams":null}, {"error":{…}} */
+static struct streams read_streams(struct gw_str answer, struct gw_arena *mem)
+{
+    struct streams s = {0};
+    struct gw_str skipped;
     struct gw_json j;
 
     gw_json_init(&j, answer, DEPTH);
-    if (gw_json_next(&j) != GW_JSON_OBJECT)
-        return found;
-    while (gw_json_next(&j) == GW_JSON_KEY) {
-        if (gw_json_is(&j, "streams") && gw_json_next(&j) == GW_JSON_ARRAY) {
-            if (gw_json_next(&j) == GW_JSON_STRING)
-                found = gw_json_string(&j, mem);
-            return found;
-        }
-        if (gw_json_is(&j, "error"))
-            *why = GW_STR("JetStream refuses to say");
-        if (j.token == GW_JSON_KEY && gw_json_value(&j, &skipped))
-            return found;
+    s.failed = gw_json_next(&j) != GW_JSON_OBJECT;
+    while (!s.failed && !s.first.p && gw_json_next(&j) == GW_JSON_KEY) {
+        const int is_list = gw_json_is(&j, "streams");
+
+        s.failed = gw_json_is(&j, "error");
+        if (is_list)
+            read_list(&j, mem, &s);
+        else if (gw_json_value(&j, &skipped))
+            s.failed = 1;
     }
-    return found;
+    return s;
 }
 
-static void say_streams(struct gw_nats_client *c, natsMsg *answer, const char *where, char *text,
-                        size_t size, int *ok)
+static enum gw_online_answer say_streams(const char *where, const char *subject, natsMsg *answer,
+                                         char *text, size_t size)
 {
+    const struct gw_str said = {natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)};
     struct gw_arena *mem = gw_arena_new();
-    struct gw_str why = {0}, stream;
+    const struct streams s = read_streams(said, mem);
+    const int fixed = !strchr(subject, '{'); /* else it is known with an event alone */
 
-    stream = first_stream(
-        (struct gw_str){natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)}, mem, &why);
-    *ok = stream.len > 0;
-    if (*ok)
-        snprintf(text, size, "%s, stream %.*s has subject %s", where, (int)stream.len, stream.p,
-                 c->conf.subject);
-    else if (why.len)
-        snprintf(text, size, "%s: %s which stream has subject %s: see permissions of $JS.API.>",
-                 where, why.p, c->conf.subject);
+    if (s.failed)
+        snprintf(text, size, "%s, and JetStream does not say which stream has subject %s", where,
+                 subject);
+    else if (!fixed)
+        snprintf(text, size, "%s, with JetStream; each event says which subject of %s it goes to",
+                 where, subject);
+    else if (s.first.p)
+        snprintf(text, size, "%s, stream %.*s has subject %s", where, (int)s.first.len, s.first.p,
+                 subject);
     else
-        snprintf(text, size, "%s: no stream has subject %s: nats stream add NAME --subjects %s",
-                 where, c->conf.subject, c->conf.subject);
+        snprintf(text, size, "%s, no stream has subject %s: nats stream add NAME --subjects %s",
+                 where, subject, subject);
     gw_arena_free(mem);
+    return s.failed ? GW_ONLINE_UNSURE : s.first.p || !fixed ? GW_ONLINE_YES : GW_ONLINE_NO;
 }
 
-/* With fields in it a subject is known only with an event. */
-static int is_fixed(const char *subject)
+enum gw_online_answer gw_nats_ask(struct gw_nats_client *c, char *text, size_t size)
 {
-    return !strchr(subject, '{');
-}
-
-void gw_nats_ask(struct gw_nats_client *c, char *text, size_t size, int *ok)
-{
-    const int fixed = is_fixed(c->conf.subject);
-    natsMsg *answer = NULL;
-    char where[160] = "", url[128] = "", ask[GW_TEMPLATE_MAX + 32];
+    const char *subject = c->conf.subject;
+    char where[160], url[128] = "", ask[GW_TEMPLATE_MAX + 32];
+    enum gw_online_answer answer;
+    natsMsg *reply = NULL;
     natsStatus s;
 
     (void)natsConnection_GetConnectedUrl(c->nc, url, sizeof(url));
-    snprintf(where, sizeof(where), "connected to %.*s", (int)gw_nats_server_shown(url).len,
-             gw_nats_server_shown(url).p);
-    *ok = 1;
+    snprintf(where, sizeof(where), "NATS: %.120s lets us in", gw_nats_server_shown(url).p);
     if (!c->conf.jetstream) {
-        snprintf(text, size, "%s, subject %s", where, c->conf.subject);
-        return;
+        snprintf(text, size, "%s, subject %s", where, subject);
+        return GW_ONLINE_YES;
     }
-    snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", fixed ? c->conf.subject : ">");
-    s = natsConnection_RequestString(&answer, c->nc, "$JS.API.STREAM.NAMES", ask, ASK_MS);
-    if (s == NATS_OK && fixed)
-        say_streams(c, answer, where, text, size, ok);
-    else if (s == NATS_OK)
-        snprintf(text, size, "%s, JetStream is there; subject %s depends on the event", where,
-                 c->conf.subject);
-    else
-        snprintf(text, size, "%s: JetStream does not answer (%s): is it enabled for this account?",
+    snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", strchr(subject, '{') ? ">" : subject);
+    s = natsConnection_RequestString(&reply, c->nc, "$JS.API.STREAM.NAMES", ask, ASK_MS);
+    if (s == NATS_OK) {
+        answer = say_streams(where, subject, reply, text, size);
+    } else {
+        snprintf(text, size, "%s, and JetStream does not answer (%s): is it on for this account?",
                  where, natsStatus_GetText(s));
-    *ok &= s == NATS_OK;
-    natsMsg_Destroy(answer);
+        answer = s == NATS_NO_RESPONDERS ? GW_ONLINE_NO : GW_ONLINE_UNSURE;
+    }
+    natsMsg_Destroy(reply);
+    return answer;
 }

@@ -307,7 +307,7 @@ static void hear_online(struct nats *n, const struct gw_nats_news *news)
 
     n->online = NULL;
     if (o)
-        o->said(o, news->item == 1, news->text);
+        o->said(o, (int)news->item, news->text);
 }
 
 static void hear(struct nats *n, const struct gw_nats_news *news)
@@ -365,8 +365,10 @@ static void on_tick(struct gw_timer *t)
     struct sent **at = &n->sent;
 
     while (*at && (*at)->until_ms && (*at)->until_ms <= now)
-        end_job(n, at, GW_TRY_AGAIN,
-                "JetStream has not acknowledged it for 5 s: does its stream have a leader?");
+        end_job(
+            n, at, GW_TRY_AGAIN,
+            "JetStream has not acknowledged it for 5 s: is there a stream with its subject (nats "
+            "stream ls), and has it a leader?");
     if (n->sent && n->sent->until_ms)
         gw_timer_set(&n->tick, TICK_MS);
 }

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -135,8 +136,10 @@ static int nats_mock_line(struct nats_mock_peer *p, char *line)
 static void *nats_mock_serve(void *arg)
 {
     struct nats_mock_peer p = {.fd = (int)(intptr_t)arg};
+    const int one = 1;
     char line[4096];
 
+    setsockopt(p.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     p.in = fdopen(p.fd, "r");
     nats_mock_say(&p,
                   "INFO {\"server_id\":\"M\",\"version\":\"2.9.0\",\"proto\":1,\"headers\":true,"
