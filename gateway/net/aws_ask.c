@@ -373,7 +373,7 @@ void gw_aws_ask_init(struct gw_aws_ask *a, struct gw_aws_credentials *c, struct 
     gw_fetch_init(&a->near, a->near_fetcher, GW_AWS_ANSWER);
     a->far.done = on_sts;
     a->said.fn = on_said;
-    gw_aws_process_init(a);
+    gw_command_init(&a->process, loop);
 }
 
 void gw_aws_ask_fini(struct gw_aws_ask *a)
@@ -381,7 +381,7 @@ void gw_aws_ask_fini(struct gw_aws_ask *a)
     if (a->running)
         gw_aws_credentials_end(a->credentials, NULL, 0, NULL);
     gw_loop_cancel(a->loop, &a->said);
-    gw_aws_process_fini(a);
+    gw_command_fini(&a->process);
     gw_fetch_fini(&a->far);
     gw_fetch_fini(&a->near);
     gw_fetcher_free(a->far_fetcher);

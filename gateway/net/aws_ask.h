@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "net/aws_keys.h"
 #include "net/aws_plan.h"
+#include "net/command.h"
 #include "net/fetch.h"
 #include "net/loop.h"
 
@@ -13,13 +14,6 @@
  *
  * The facts: docs.aws.amazon.com, "Standardized credential providers", and STS's API. */
 enum { GW_AWS_WHY = 400, GW_AWS_ANSWER = 1 << 20 };
-
-struct gw_aws_process { /* of credential_process */
-    int fd, pidfd, pid; /* -1: none */
-    struct gw_watch out, end;
-    struct gw_timer late;
-    struct gw_buf text;
-};
 
 struct gw_aws_ask {
     struct gw_aws_credentials *credentials;
@@ -32,9 +26,9 @@ struct gw_aws_ask {
     int running;
 
     struct gw_fetch far, near;
-    struct gw_task said; /* how it ended, where nobody had to be asked */
-    struct gw_aws_process process;
-    struct gw_arena *mem; /* of one asking */
+    struct gw_task said;       /* how it ended, where nobody had to be asked */
+    struct gw_command process; /* credential_process */
+    struct gw_arena *mem;      /* of one asking */
     struct gw_aws_plan plan;
     struct gw_aws_role *role; /* the one that is being assumed, or is next */
     const char *region;
@@ -62,8 +56,6 @@ void gw_aws_ask_refused(struct gw_aws_ask *a, const struct gw_fetch *f, const ch
 void gw_aws_ask_container(struct gw_aws_ask *a);
 void gw_aws_ask_instance(struct gw_aws_ask *a);
 void gw_aws_ask_process(struct gw_aws_ask *a);
-void gw_aws_process_init(struct gw_aws_ask *a);
-void gw_aws_process_fini(struct gw_aws_ask *a);
 /* A file with a token in one line, on mem; p NULL: it failed, and a says why. */
 struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const char *of);
 /* The service's URL: AWS_ENDPOINT_URL_<NAME>, AWS_ENDPOINT_URL, else the region's own; on mem.

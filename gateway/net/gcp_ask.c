@@ -14,7 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAR_MS = 30000, NEAR_MS = 5000, TRIES = 3, PAUSE_MS = 1000, LIFE_MS = 3600000 };
+enum {
+    FAR_MS = 30000,
+    NEAR_MS = 5000,
+    TRIES = 3,
+    PAUSE_MS = 1000,
+    LIFE_MS = 3600000,
+    WHO_MAX = 300
+};
 
 /* ---- how it ends ---- */
 
@@ -41,7 +48,10 @@ static void on_said(struct gw_task *t)
 
 void gw_gcp_ask_fail(struct gw_gcp_ask *a, const char *of, const char *why)
 {
-    (void)snprintf(a->why, sizeof(a->why), "%s%s%s", of, *of ? ": " : "", why);
+    const char *file = a->plan.kind != GW_GCP_INSTANCE ? a->plan.from : "";
+
+    (void)snprintf(a->why, sizeof(a->why), "%.150s%s%s%s%s", file, *file ? ": " : "", of,
+                   *of ? ": " : "", why);
     gw_loop_post(a->loop, &a->said);
 }
 
@@ -79,6 +89,18 @@ static void read_error(struct gw_gcp_ask *a, struct gw_str json, const char **co
         *code = *text = NULL;
 }
 
+void gw_gcp_ask_say(struct gw_gcp_ask *a, const char *code, const char *text, struct gw_buf *out)
+{
+    if (code && !quotes_us(a, code)) {
+        gw_text_put_line(out, gw_str_of(code), 80);
+        gw_buf_puts(out, text ? ": " : " ");
+    }
+    if (text && !quotes_us(a, text)) {
+        gw_text_put_line(out, gw_str_of(text), 200);
+        gw_buf_putc(out, ' ');
+    }
+}
+
 static void refused(struct gw_gcp_ask *a, const struct gw_fetch *f)
 {
     const char *code = NULL, *text = NULL;
@@ -89,16 +111,11 @@ static void refused(struct gw_gcp_ask *a, const struct gw_fetch *f)
         read_error(a, gw_buf_str(&f->answer), &code, &text);
     else
         text = f->why;
-    if (code && !quotes_us(a, code)) {
-        gw_text_put_line(&said, gw_str_of(code), 80);
-        gw_buf_puts(&said, text ? ": " : " ");
-    }
-    if (text && !quotes_us(a, text)) {
-        gw_text_put_line(&said, gw_str_of(text), 200);
-        gw_buf_putc(&said, ' ');
-    }
+    gw_gcp_ask_say(a, code, text, &said);
     if (f->status)
         gw_buf_printf(&said, said.len ? "(HTTP %d)" : "HTTP %d", f->status);
+    else if (said.len)
+        said.len--; /* the space */
     gw_buf_putc(&said, '\0');
     gw_gcp_ask_fail(a, a->of, said.p);
 }
@@ -261,7 +278,7 @@ static void sign(struct gw_gcp_ask *a)
     struct gw_err err;
 
     if (gw_gcp_jwt_make(a->mem, &jwt, &token, &err)) {
-        gw_gcp_ask_fail(a, p->from, err.msg);
+        gw_gcp_ask_fail(a, "", err.msg);
         return;
     }
     token = gw_arena_str(a->mem, token); /* with a NUL */
@@ -287,6 +304,9 @@ static void ask_source(struct gw_gcp_ask *a)
     case GW_GCP_REFRESH:
         ask_with_refresh_token(a);
         break;
+    case GW_GCP_WORKLOAD:
+        gw_gcp_ask_workload(a);
+        break;
     case GW_GCP_INSTANCE:
         gw_gcp_ask_instance(a);
     }
@@ -294,6 +314,7 @@ static void ask_source(struct gw_gcp_ask *a)
 
 void gw_gcp_ask_start(struct gw_gcp_ask *a)
 {
+    struct gw_buf who;
     struct gw_err err;
 
     gw_arena_reset(a->mem);
@@ -302,13 +323,16 @@ void gw_gcp_ask_start(struct gw_gcp_ask *a)
     a->n_secrets = 0;
     a->got = (struct gw_gcp_token){0};
     if (gw_gcp_plan_make(a->mem, &a->plan, &err)) {
-        gw_gcp_ask_fail(a, "", err.msg);
+        (void)snprintf(a->why, sizeof(a->why), "%s", err.msg);
+        gw_loop_post(a->loop, &a->said);
         return;
     }
     a->step = a->plan.steps;
     a->got.quota_project = gw_str_of(a->plan.quota_project);
     a->got.project = gw_str_of(a->plan.project);
-    a->got.who = gw_str_of(a->plan.who);
+    gw_buf_init(&who, WHO_MAX, a->mem);
+    gw_text_put_line(&who, gw_str_of(a->plan.who), WHO_MAX - 4);
+    a->got.who = gw_buf_str(&who);
     ask_source(a);
 }
 
@@ -327,6 +351,7 @@ void gw_gcp_ask_init(struct gw_gcp_ask *a, struct gw_gcp_tokens *tokens, struct 
     a->near.done = on_near;
     a->said.fn = on_said;
     gw_timer_init(&a->again, loop, on_again);
+    gw_command_init(&a->command, loop);
 }
 
 void gw_gcp_ask_fini(struct gw_gcp_ask *a)
@@ -335,6 +360,7 @@ void gw_gcp_ask_fini(struct gw_gcp_ask *a)
         gw_gcp_tokens_end(a->tokens, NULL, 0, NULL);
     gw_loop_cancel(a->loop, &a->said);
     gw_timer_fini(&a->again);
+    gw_command_fini(&a->command);
     gw_fetch_fini(&a->far);
     gw_fetch_fini(&a->near);
     gw_fetcher_free(a->far_fetcher);

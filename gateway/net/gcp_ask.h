@@ -2,6 +2,8 @@
 #define GW_NET_GCP_ASK_H
 
 #include "base/buf.h"
+#include "net/aws_sign.h"
+#include "net/command.h"
 #include "net/fetch.h"
 #include "net/gcp_plan.h"
 #include "net/gcp_token.h"
@@ -28,12 +30,15 @@ struct gw_gcp_ask {
     struct gw_fetch_conf far_conf, near_conf;
     struct gw_fetcher *far_fetcher, *near_fetcher;
     struct gw_fetch far, near;
+    struct gw_command command;
     struct gw_task said;  /* how it ended, where nobody had to be asked */
     struct gw_arena *mem; /* of one asking */
     struct gw_gcp_plan plan;
     struct gw_gcp_step *step; /* the one that is being made, or is next */
     struct gw_gcp_token got;
     int64_t life_ms;
+    struct gw_aws_keys keys; /* of a workload at AWS */
+    struct gw_str region, role, session;
     char why[GW_GCP_ASK_WHY];
 
     /* The request that is under way. */
@@ -65,6 +70,13 @@ void gw_gcp_ask_secret(struct gw_gcp_ask *a, const char *secret); /* NULL is fin
 void gw_gcp_ask_token(struct gw_gcp_ask *a, struct gw_str answer);
 /* What the token is to be good for: Pub/Sub, or impersonating. */
 const char *gw_gcp_scope(const struct gw_gcp_ask *a);
+/* An error's text of others: what of it can be shown. */
+void gw_gcp_ask_say(struct gw_gcp_ask *a, const char *code, const char *text, struct gw_buf *out);
 void gw_gcp_ask_instance(struct gw_gcp_ask *a);
+/* A workload: its own token, which is exchanged for one of Google. */
+void gw_gcp_ask_workload(struct gw_gcp_ask *a);
+void gw_gcp_ask_exchange(struct gw_gcp_ask *a, const char *subject);
+void gw_gcp_ask_command(struct gw_gcp_ask *a);
+void gw_gcp_ask_aws(struct gw_gcp_ask *a);
 
 #endif

@@ -73,6 +73,20 @@ const char *gw_gcp_json_text(struct gw_arena *mem, struct gw_str raw)
     return gw_json_next(&j) == GW_JSON_STRING ? take_text(&j, mem) : NULL;
 }
 
+int64_t gw_gcp_json_number(struct gw_str raw)
+{
+    int64_t n = 0;
+
+    if (!raw.len || raw.len > 12)
+        return -1;
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.p[i] < '0' || raw.p[i] > '9')
+            return -1;
+        n = n * 10 + (raw.p[i] - '0');
+    }
+    return n;
+}
+
 int gw_gcp_plain(const char *s)
 {
     for (const char *p = s; *p; p++)

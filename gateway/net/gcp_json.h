@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct gw_arena;
 struct gw_err;
@@ -20,6 +21,8 @@ int gw_gcp_json_read(struct gw_arena *mem, struct gw_str json, const struct gw_g
                      size_t n, struct gw_err *err);
 /* A value that was taken raw: the string it is, on mem; NULL: it is none. */
 const char *gw_gcp_json_text(struct gw_arena *mem, struct gw_str raw);
+/* The same: the whole number it is, -1: it is none, or too large. */
+int64_t gw_gcp_json_number(struct gw_str raw);
 /* It can stand in a header: bytes that are seen, at least one. */
 int gw_gcp_plain(const char *s);
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NESTED = 4, LIFETIME_S = 3600, LIFETIME_MAX_S = 43200 };
+enum { NESTED = 4, LIFETIME_S = 3600, LIFETIME_MIN_S = 600, LIFETIME_MAX_S = 43200 };
 
 const char *gw_gcp_env(const char *name)
 {
@@ -78,7 +78,8 @@ struct text {
     const char *type, *client_email, *private_key, *private_key_id, *token_uri, *token_url,
         *project_id, *quota_project_id, *universe_domain, *client_id, *client_secret,
         *refresh_token, *account, *impersonation_url;
-    struct gw_str source, delegates;
+    struct gw_str source, delegates, impersonation;
+    struct gw_str whole;
 };
 
 static int read_text(struct gw_arena *mem, struct gw_str json, struct text *t, struct gw_err *err)
@@ -99,8 +100,10 @@ static int read_text(struct gw_arena *mem, struct gw_str json, struct text *t, s
         {"account", &t->account, NULL},
         {"service_account_impersonation_url", &t->impersonation_url, NULL},
         {"source_credentials", NULL, &t->source},
-        {"delegates", NULL, &t->delegates}};
+        {"delegates", NULL, &t->delegates},
+        {"service_account_impersonation", NULL, &t->impersonation}};
 
+    t->whole = json;
     return gw_gcp_json_read(mem, json, members, sizeof(members) / sizeof(members[0]), err);
 }
 
@@ -197,12 +200,51 @@ static int add_step(struct gw_arena *mem, struct gw_gcp_plan *out, struct gw_gcp
 
     if (take_url(&step.url, step.url, "service_account_impersonation_url", NULL, err))
         return -1;
+    step.email = out->who = impersonated(mem, step.url);
     while (*last)
         last = &(*last)->next;
     *last = gw_arena_alloc(mem, sizeof(step));
     **last = step;
-    out->who = impersonated(mem, step.url);
     return 0;
+}
+
+static int read_lifetime(struct gw_arena *mem, struct gw_str json, int64_t *out, struct gw_err *err)
+{
+    struct gw_str lifetime = {0};
+    const struct gw_gcp_member members[] = {{"token_lifetime_seconds", NULL, &lifetime}};
+
+    *out = LIFETIME_S;
+    if (!json.p)
+        return 0;
+    if (gw_gcp_json_read(mem, json, members, 1, err))
+        return gw_err_wrap(err, "service_account_impersonation");
+    if (lifetime.p)
+        *out = gw_gcp_json_number(lifetime);
+    return *out >= LIFETIME_MIN_S && *out <= LIFETIME_MAX_S
+               ? 0
+               : gw_err_set(err, GW_ERR_REJECT, "token_lifetime_seconds is not 600 to 43200");
+}
+
+static int read_workload(struct gw_arena *mem, const struct text *t, struct gw_gcp_plan *out,
+                         struct gw_err *err)
+{
+    struct gw_gcp_step step = {.url = t->impersonation_url};
+
+    out->kind = GW_GCP_WORKLOAD;
+    out->client_in_header = 1;
+    out->client_id = t->client_id && *t->client_id ? t->client_id : NULL;
+    out->client_secret = t->client_secret ? t->client_secret : "";
+    if (gw_gcp_workload_read(mem, t->whole, &out->workload, err) ||
+        take_url(&out->token_url, t->token_url, "token_url",
+                 gw_arena_printf(mem, "https://sts.%s/v1/token", out->universe).p, err))
+        return -1;
+    out->who = out->workload.audience;
+    if (!step.url || !*step.url)
+        return 0;
+    return read_lifetime(mem, t->impersonation, &step.lifetime_s, err) ||
+                   add_step(mem, out, step, err)
+               ? -1
+               : 0;
 }
 
 static int read_one(struct gw_arena *mem, struct gw_str json, unsigned depth,
@@ -246,6 +288,7 @@ static int read_one(struct gw_arena *mem, struct gw_str json, unsigned depth,
                     struct gw_err *err);
     } kinds[] = {{"service_account", read_key},
                  {"authorized_user", read_user},
+                 {"external_account", read_workload},
                  {"external_account_authorized_user", read_external_user}};
     struct text t = {0};
 

@@ -2,6 +2,7 @@
 #define GW_NET_GCP_PLAN_H
 
 #include "base/str.h"
+#include "net/gcp_workload.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,15 +15,16 @@ struct gw_err;
  * (CLOUDSDK_CONFIG, else ~/.config/gcloud), the metadata server. Files are read, nobody is asked.
  * Everything lies on the arena, or is the environment's. */
 enum gw_gcp_kind {
-    GW_GCP_KEY,     /* service_account: a key that signs */
-    GW_GCP_REFRESH, /* authorized_user, external_account_authorized_user: a refresh token */
-    GW_GCP_INSTANCE /* the metadata server */
+    GW_GCP_KEY,      /* service_account: a key that signs */
+    GW_GCP_REFRESH,  /* authorized_user, external_account_authorized_user: a refresh token */
+    GW_GCP_WORKLOAD, /* external_account: somebody else's token */
+    GW_GCP_INSTANCE  /* the metadata server */
 };
 
 /* A service account that is then impersonated (IAM's generateAccessToken). */
 struct gw_gcp_step {
     struct gw_gcp_step *next;
-    const char *url;
+    const char *url, *email;
     struct gw_str delegates; /* a JSON list; p NULL: none */
     int64_t lifetime_s;
 };
@@ -38,7 +40,8 @@ struct gw_gcp_plan {
     /* Of some kinds; NULL: none. */
     const char *email, *key, *key_id;
     const char *client_id, *client_secret, *refresh_token;
-    int client_in_header;      /* the client's id and secret stand in a header, not in the form */
+    int client_in_header; /* the client's id and secret stand in a header, not in the form */
+    struct gw_gcp_workload workload;
     struct gw_gcp_step *steps; /* in their order */
     /* gcloud's file is there and cannot be read, so the metadata server is asked. */
     const char *unread;

@@ -38,11 +38,25 @@ static inline const char *replies_answer(const char *head, const char *body)
     return answer;
 }
 
+/* From now on; what was asked before is forgotten. */
 static inline void replies_begin(const struct reply *answers)
 {
+    pthread_mutex_lock(&http_server_lock);
     replies = answers;
     n_seen = 0;
     http_server_decide = replies_answer;
+    pthread_mutex_unlock(&http_server_lock);
+}
+
+/* How often anybody has asked. */
+static inline int replies_given(void)
+{
+    int n;
+
+    pthread_mutex_lock(&http_server_lock);
+    n = n_seen;
+    pthread_mutex_unlock(&http_server_lock);
+    return n;
 }
 
 /* NAME=value; `@` in a value stands for the server's address, `^` for its host and port. */
