@@ -2,6 +2,7 @@
 
 #include "net/dial.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <http_parser.h>
@@ -18,6 +19,8 @@ struct gw_http1_client {
     struct gw_loop *loop;
     char *address;
     struct gw_dial dial;
+    struct gw_tls_context *context; /* NULL: plain */
+    struct gw_tls *tls;             /* of this connection */
     struct gw_watch watch;
     struct gw_task later;
     int open, connecting, kept; /* kept: this connection has served a call */
@@ -118,6 +121,8 @@ static const http_parser_settings settings = {.on_message_begin = on_begin,
 
 static void drop_connection(struct gw_http1_client *c)
 {
+    gw_tls_free(c->tls);
+    c->tls = NULL;
     if (c->open) {
         gw_watch_fini(&c->watch);
         if (c->dial.fd >= 0)
@@ -167,22 +172,50 @@ static void broke(struct gw_http1_client *c, const struct gw_err *why)
     end_call(c);
 }
 
+/* As gw_tls_write and gw_tls_read, also without TLS. */
+static ssize_t transmit(struct gw_http1_client *c, const char *p, size_t len, struct gw_err *err)
+{
+    ssize_t n;
+
+    if (c->tls)
+        return gw_tls_write(c->tls, p, len, err);
+    do
+        n = send(c->dial.fd, p, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return GW_TLS_AGAIN;
+    return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "send") : n;
+}
+
+static ssize_t receive(struct gw_http1_client *c, char *p, size_t len, struct gw_err *err)
+{
+    ssize_t n;
+
+    if (c->tls)
+        return gw_tls_read(c->tls, p, len, err);
+    do
+        n = recv(c->dial.fd, p, len, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return GW_TLS_AGAIN;
+    return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "receive") : n;
+}
+
 static int write_out(struct gw_http1_client *c, struct gw_err *err)
 {
-    while (c->call && c->call->sent < c->out.len) {
-        ssize_t n =
-            send(c->dial.fd, c->out.p + c->call->sent, c->out.len - c->call->sent, MSG_NOSIGNAL);
+    int blocked = 0;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            break;
-        if (n < 0)
-            return gw_err_errno(err, GW_ERR_RETRY, "send");
-        c->call->sent += (size_t)n;
+    while (c->call && c->call->sent < c->out.len && !blocked) {
+        const ssize_t n = transmit(c, c->out.p + c->call->sent, c->out.len - c->call->sent, err);
+
+        if (n == -1)
+            return -1;
+        blocked = n == GW_TLS_AGAIN;
+        c->call->sent += blocked ? 0 : (size_t)n;
     }
-    gw_watch_want(&c->watch,
-                  c->call && c->call->sent < c->out.len ? GW_READABLE | GW_WRITABLE : GW_READABLE);
+    if (c->tls) /* in the handshake it is the peer's turn */
+        blocked = gw_tls_wants(c->tls) == GW_WRITABLE;
+    gw_watch_want(&c->watch, blocked ? GW_READABLE | GW_WRITABLE : GW_READABLE);
     return 0;
 }
 
@@ -206,11 +239,9 @@ static int read_in(struct gw_http1_client *c, struct gw_err *err)
     ssize_t n;
 
     while (!c->complete) {
-        n = recv(c->dial.fd, bytes, sizeof(bytes), 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+        n = receive(c, bytes, sizeof(bytes), err);
         if (n < 0)
-            return errno == EAGAIN ? 0 : gw_err_errno(err, GW_ERR_RETRY, "receive");
+            return n == GW_TLS_AGAIN ? 0 : -1;
         if (!c->call)
             return gw_err_set(err, GW_ERR_RETRY, "the server ended a connection that was idle");
         if (parse(c, bytes, (size_t)n, err))
@@ -230,6 +261,17 @@ static void finish_answer(struct gw_http1_client *c)
     end_call(c);
 }
 
+static void begin_tls(struct gw_http1_client *c)
+{
+    char host[256];
+    const char *colon = strrchr(c->address, ':');
+    const size_t len = colon ? (size_t)(colon - c->address) : 0;
+
+    memcpy(host, c->address, len < sizeof(host) ? len : 0); /* it has been dialled: it is shorter */
+    host[len < sizeof(host) ? len : 0] = '\0';
+    c->tls = gw_tls_client(c->context, c->dial.fd, host);
+}
+
 static int finish_connect(struct gw_http1_client *c, struct gw_err *err)
 {
     int rc;
@@ -241,6 +283,8 @@ static int finish_connect(struct gw_http1_client *c, struct gw_err *err)
         return -1;
     watch(c);
     c->connecting = rc;
+    if (!rc && c->context)
+        begin_tls(c);
     return 0;
 }
 
@@ -256,6 +300,8 @@ static void on_ready(struct gw_watch *w, int what)
         rc = write_out(c, &err);
     if (!rc && !c->connecting && (what & GW_READABLE))
         rc = read_in(c, &err);
+    if (!rc && c->tls && c->call && c->call->sent < c->out.len) /* hands are shaken now */
+        rc = write_out(c, &err);
     if (rc)
         broke(c, &err);
     else if (c->complete)
@@ -317,6 +363,11 @@ struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *ad
     gw_buf_init(&c->name, MAX_NAME, NULL);
     gw_buf_init(&c->value, MAX_NAME, NULL);
     return c;
+}
+
+void gw_http1_client_tls(struct gw_http1_client *c, struct gw_tls_context *context)
+{
+    c->context = context;
 }
 
 void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call)

@@ -5,11 +5,14 @@
 
 struct gw_http1_client;
 struct gw_loop;
+struct gw_tls_context;
 
 /* HTTP/1.1 to one server: one connection, one call at a time, the connection kept while the server
  * keeps it. It is opened by a call, and again by the next one after it broke. A kept connection
  * that breaks before any answer is opened anew for the same call, once. */
 struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *address);
+/* Before the first call: over TLS. The context is borrowed as long as the client. */
+void gw_http1_client_tls(struct gw_http1_client *c, struct gw_tls_context *context);
 /* No other call is under way. done runs on a later turn, and may start the next. */
 void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call);
 /* A call under way is forgotten, done is not called. Not from inside done. NULL is fine. */
