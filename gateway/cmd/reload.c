@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/yaml.h"
 #include "cmd/load.h"
+#include "cmd/own.h"
 #include "cmd/paths.h"
 #include "cmd/roster.h"
 #include "cmd/steps.h"
@@ -412,8 +413,10 @@ static void *run_load(void *arg)
     struct gw_config *c;
 
     gw_roster_look(r->roster);
-    if (r->ingest)
+    if (r->ingest) {
         gw_ingest_refresh(r->ingest);
+        gw_own_look(r->own);
+    }
     if (load->reads_all || needs_reading(r->roster)) {
         c = gw_config_load(r->path, &load->problems);
         if (c)
@@ -484,6 +487,7 @@ static void *run_list(void *arg)
     r->paths = gw_paths_new();
     gw_roster_files(r->roster, add_path, r->paths);
     gw_ingest_files(r->ingest, add_path, r->paths);
+    gw_own_each(r->own, add_path, r->paths);
     gw_paths_sort(r->paths);
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
@@ -550,6 +554,7 @@ static void on_look_again(struct gw_timer *t)
 void gw_reloader_watch(struct gw_reloader *r, struct gw_ingest *ingest)
 {
     r->ingest = ingest;
+    r->own = gw_own_new(r->first, ingest);
     r->watcher = gw_watcher_new(r->loop, &gw_watcher_times, on_changed, r);
     if (r->state == GW_RELOAD_IDLE)
         list_files(r);
@@ -607,4 +612,6 @@ void gw_reloader_fini(struct gw_reloader *r)
     gw_timer_fini(&r->look_again);
     gw_watcher_free(r->watcher);
     r->watcher = NULL;
+    gw_own_free(r->own);
+    r->own = NULL;
 }

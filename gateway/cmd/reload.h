@@ -12,6 +12,7 @@
 struct gw_config;
 struct gw_generation;
 struct gw_ingest;
+struct gw_own;
 struct gw_paths;
 struct gw_roster;
 struct gw_watcher;
@@ -45,6 +46,7 @@ struct gw_reloader {
     struct gw_reload result;
     struct gw_watcher *watcher; /* of all files that count; NULL: they are not watched */
     struct gw_ingest *ingest;   /* whose files are watched too; with watcher */
+    struct gw_own *own;         /* the same */
     struct gw_timer look_again; /* a look without a change of a file */
     struct gw_paths *paths;     /* while they are listed */
     int stirred;                /* looks in a row that gave way to another */

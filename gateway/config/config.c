@@ -193,6 +193,16 @@ static struct gw_yaml *read_root(const char *path, struct gw_problems *p)
     return gw_yaml_parse("", GW_STR(""), 1, 1, p);
 }
 
+/* The secret of the client that they ask FlyteAdmin with. */
+static void note_flyteadmin(struct gw_config *c, const struct gw_yaml *one)
+{
+    const struct gw_pipeline_conf *all = c->pipelines.items;
+
+    for (size_t i = 0; i < c->pipelines.n; i++)
+        if (all[i].hooks.n)
+            gw_config_note_files(c, fields, one, &all[i]);
+}
+
 /* The pipelines' files are theirs, all others the gateway's. */
 static void note_files(struct gw_config *c, const struct gw_yaml *root)
 {
@@ -204,7 +214,9 @@ static void note_files(struct gw_config *c, const struct gw_yaml *root)
         one.keys = &root->keys[i];
         one.values = &root->values[i];
         one.n = 1;
-        if (strcasecmp(root->keys[i].text.p, "pipelines") != 0)
+        if (!strcasecmp(root->keys[i].text.p, "flyteadmin"))
+            note_flyteadmin(c, &one);
+        else if (strcasecmp(root->keys[i].text.p, "pipelines") != 0)
             gw_config_note_files(c, fields, &one, NULL);
     }
     for (size_t i = 0; i < c->pipelines.n; i++)

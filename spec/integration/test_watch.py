@@ -1,6 +1,7 @@
 """Scripts and other files that are saved: taken by themselves, whole or not at all, by their own pipeline only."""
 import contextlib
 import os
+import re
 import resource
 import signal
 import threading
@@ -9,7 +10,7 @@ import grpc
 import pytest
 
 import flyte
-from reloading import ALL, COUNT, clients, counts, ids, said, send
+from reloading import ALL, COUNT, FRESH, clients, counts, ids, said, send
 from wait import wait_until
 from webhook import Webhook
 
@@ -410,3 +411,20 @@ def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway)
         send(g, "f2")
         g.settled(2)
         assert webhook.requests[-1].headers["authorization"] == "Bearer two"
+
+
+def test_a_secret_of_the_gateway_itself_is_seen(gateway):
+    """What hooks ask FlyteAdmin with restarts those that have hooks; a source's password is read at the start only, and that is told."""
+    kafka = "{brokers: '127.0.0.1:1', topics: t, group: g, sasl: {mechanism: PLAIN, username: u, password_file: secrets/password}}"
+    config = (f"ingest: {{grpc: {{listen: 127.0.0.1:0}}, kafka: [{kafka}]}}\n"
+              "flyteadmin: {address: '127.0.0.1:1', client_id: c, client_secret_file: secrets/flyte}\n" +
+              ALL.replace("name: all", "name: all, hooks: [count.lua]") + FRESH)
+    g = gateway(config, files={"count.lua": COUNT, "secrets/password": "one\n", "secrets/flyte": "one\n"})
+    write_over(g, "secrets/flyte", "two\n")
+    wait_until(lambda: said(g, "a pipeline changes"), g.log)
+    wait_until(lambda: g.pipeline()["up"], g.log)
+    assert "restart needed" not in g.log()
+    write_over(g, "secrets/password", "two\n")
+    wait_until(lambda: re.search(r'msg="restart needed" section=ingest file=\S*secrets/password\n', g.log()), g.log)
+    changes = said(g, "a pipeline changes")
+    assert len(changes) == 1 and "pipeline=all" in changes[0] and g.log().count("restart needed") == 1

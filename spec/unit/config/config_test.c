@@ -201,12 +201,14 @@ TEST(test_config_files_are_told_by_pipeline)
 
         CHECK(f && fputs("abc\n", f) >= 0 && !fclose(f));
     }
-    c = load_well("admin: {token_file: token}\npipelines:\n"
+    c = load_well("admin: {token_file: token}\n"
+                  "flyteadmin: {address: 'h:81', client_id: a, client_secret_file: secret}\n"
+                  "pipelines:\n"
                   "  - {name: a, hooks: [a.lua], publisher: {type: http, url: 'http://h/', "
                   "bearer_token_file: secret, tls: {ca: ca.pem}}}\n"
                   "  - {name: b, publisher: {type: 'null'}}\n");
     gw_config_files(c, add_file, all);
-    CHECK(!strcmp(all, "-=d/token a=d/secret a=d/ca.pem "));
+    CHECK(!strcmp(all, "-=d/token a=d/secret a=d/secret a=d/ca.pem "));
     gw_config_free(c);
 }
 
