@@ -65,9 +65,23 @@ void gw_pbwire_put_varint(struct gw_buf *b, uint32_t number, uint64_t v)
     put(b, v);
 }
 
-void gw_pbwire_put_bytes(struct gw_buf *b, uint32_t number, struct gw_str bytes)
+void gw_pbwire_put_head(struct gw_buf *b, uint32_t number, size_t len)
 {
     put(b, (uint64_t)number << 3 | GW_PBWIRE_BYTES);
-    put(b, bytes.len);
+    put(b, len);
+}
+
+void gw_pbwire_put_bytes(struct gw_buf *b, uint32_t number, struct gw_str bytes)
+{
+    gw_pbwire_put_head(b, number, bytes.len);
     gw_buf_put_str(b, bytes);
+}
+
+size_t gw_pbwire_size(size_t len)
+{
+    size_t n = len + 2;
+
+    for (size_t left = len; left > 127; left >>= 7)
+        n++;
+    return n;
 }

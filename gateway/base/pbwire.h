@@ -32,5 +32,9 @@ int gw_pbwire_next(struct gw_pbwire *w, struct gw_pbwire_field *out);
 
 void gw_pbwire_put_varint(struct gw_buf *b, uint32_t number, uint64_t value);
 void gw_pbwire_put_bytes(struct gw_buf *b, uint32_t number, struct gw_str bytes);
+/* A field of len bytes, which the caller writes behind it; the size of such a field, if its number
+ * is below 16. */
+void gw_pbwire_put_head(struct gw_buf *b, uint32_t number, size_t len);
+size_t gw_pbwire_size(size_t len);
 
 #endif

@@ -161,15 +161,9 @@ static const struct gw_section_type *find_type(const struct gw_section *s, struc
 
     if (!s->conf->type) /* it could not be read */
         return NULL;
-    for (size_t i = 0; (t = gw_section_type_at(i)); i++) {
-        if (!is_type(s, t->name) || (s->external && t->cloud_only))
-            continue;
-        if (!gw_publisher_find(t->publisher))
-            gw_section_tell(s, p, GW_PROBLEM_ERROR, "type",
-                            "%s needs the publisher %s, which this build does not have", t->name,
-                            t->publisher);
-        return t;
-    }
+    for (size_t i = 0; (t = gw_section_type_at(i)); i++)
+        if (is_type(s, t->name) && (!s->external || !t->cloud_only))
+            return t;
     tell_no_type(s, p);
     return NULL;
 }

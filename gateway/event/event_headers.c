@@ -1,4 +1,4 @@
-/* The headers of the binary modes, Kafka's and HTTP's. */
+/* The headers of the binary modes: Kafka's, Pub/Sub's and HTTP's. */
 #include "base/arena.h"
 #include "event/event.h"
 #include "event/format.h"
@@ -66,6 +66,12 @@ static struct gw_header *headers(const struct gw_event *ev, const struct form *f
 struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_arena *mem, size_t *n)
 {
     return headers(ev, &(struct form){mem, '_', NULL}, n);
+}
+
+struct gw_header *gw_event_pubsub_headers(const struct gw_event *ev, struct gw_arena *mem,
+                                          size_t *n)
+{
+    return headers(ev, &(struct form){mem, '-', NULL}, n);
 }
 
 struct gw_header *gw_event_http_headers(const struct gw_event *ev, struct gw_arena *mem, size_t *n)

@@ -63,6 +63,9 @@ int gw_event_is_ce_header(struct gw_str name);
  * in their order; on mem. *n gets the count. */
 struct gw_header *gw_event_kafka_headers(const struct gw_event *ev, struct gw_arena *mem,
                                          size_t *n);
+/* Pub/Sub's binary mode: the same with `ce-`. */
+struct gw_header *gw_event_pubsub_headers(const struct gw_event *ev, struct gw_arena *mem,
+                                          size_t *n);
 /* HTTP binary mode: the same with `ce-`, values percent-encoded. */
 struct gw_header *gw_event_http_headers(const struct gw_event *ev, struct gw_arena *mem, size_t *n);
 

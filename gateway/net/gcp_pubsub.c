@@ -370,13 +370,13 @@ const char *gw_gcp_pubsub_project_problem(struct gw_str id)
 const char *gw_gcp_pubsub_id_problem(struct gw_str id)
 {
     static const char marks[] = "-_.~+%";
-    enum { LEAST = 3, MOST = 255 };
+    enum { MOST = 255 };
 
-    if (id.len < LEAST || id.len > MOST)
-        return "it has 3 to 255 characters";
+    if (!id.len || id.len > MOST)
+        return "it has 1 to 255 characters";
     if (!((id.p[0] >= 'a' && id.p[0] <= 'z') || (id.p[0] >= 'A' && id.p[0] <= 'Z')))
         return "it begins with a letter";
-    if (!memcmp(id.p, "goog", id.len < 4 ? id.len : 4) && id.len >= 4)
+    if (id.len >= 4 && !memcmp(id.p, "goog", 4))
         return "names that begin with goog are Google's";
     for (size_t i = 0; i < id.len; i++) {
         const char c = id.p[i];

@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const struct gw_publisher_ops *const all[] = {
-    &gw_publish_file, &gw_publish_http, &gw_publish_kafka, &gw_publish_nats,
-    &gw_publish_null, &gw_publish_sns,  &gw_publish_sqs};
+    &gw_publish_file, &gw_publish_http,   &gw_publish_kafka, &gw_publish_nats,
+    &gw_publish_null, &gw_publish_pubsub, &gw_publish_sns,   &gw_publish_sqs};
 enum { TYPES = sizeof(all) / sizeof(all[0]) };
 
 /* Configurations are read on one thread. */

@@ -159,6 +159,6 @@ static inline void gw_publisher_close(struct gw_publisher *p)
 const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers);
 
 extern const struct gw_publisher_ops gw_publish_file, gw_publish_http, gw_publish_kafka,
-    gw_publish_nats, gw_publish_null, gw_publish_sns, gw_publish_sqs;
+    gw_publish_nats, gw_publish_null, gw_publish_pubsub, gw_publish_sns, gw_publish_sqs;
 
 #endif

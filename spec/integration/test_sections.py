@@ -162,15 +162,6 @@ def test_check_tells_what_is_sent_and_what_flyteadmin_would_do(tmp_path):
     assert {level for *_, level, _ in check(tmp_path, good, 0, "--strict")} == {"note"}    # notes are no failures
 
 
-@pytest.mark.parametrize("text,line,column,what", [
-    (PUBSUB, 10, 11, "gcp needs the publisher pubsub, which this build does not have")], ids=["gcp"])
-def test_a_type_without_a_publisher_is_refused_by_name(gateway, tmp_path, text, line, column, what):
-    errors = [f[1:] for f in check(tmp_path, text, 1) if f[3] == "error"]
-    assert errors == [(line, column, "error", f"cloudEvents.type: {what}")]
-    g = gateway(text, started=False).spawn()
-    assert g.wait() == 1 and what in g.log()
-
-
 def test_a_section_that_is_off_never_prints_to_standard_output(gateway, tmp_path):
     text = KAFKA.replace("enable: true", "enable: false")
     errors = [f[1:] for f in check(tmp_path, text, 1) if f[3] == "error"]

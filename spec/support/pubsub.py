@@ -113,12 +113,12 @@ class Server(Clients):
 
     def faults(self, *faults):
         """What the next calls meet, one each: {"method": "Publish", "code": "UNAVAILABLE", "message":, "delay": s,
-        "retry_after": s, "done": True (carried out, the answer lost), "messages": n (a stream breaks after so many)}.
+        "retry_after": s, "done": True (carried out, the answer lost), "messages": n (a stream breaks after so many), "containing": text (only who publishes data with it)}.
         Without a code it goes on after the delay; without a method it is Publish."""
         self.say("faults", faults)
 
     def always(self, *rules):
-        """Until the next always(): {"every": 3, "codes": […], and what a fault has}."""
+        """Until the next always(): {"every": 3 (or every one), "codes": [… in turn], and what a fault has}."""
         self.say("always", rules)
 
     def token(self, token):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type fault struct {
 	RetryAfter float64 `json:"retry_after"` // RetryInfo in the details, seconds
 	Done       bool    `json:"done"`        // the call is carried out, and its answer lost
 	Messages   int     `json:"messages"`    // of a stream: this many arrive first
+	Containing string  `json:"containing"`  // only a Publish of which some message has this in its data
 }
 
 // rule is a fault of every Nth call of its method.
@@ -124,27 +126,39 @@ func (j *judge) published(req, answer interface{}) {
 
 func methodOf(full string) string { return full[strings.LastIndexByte(full, '/')+1:] }
 
-func isMethod(wanted, method string) bool {
-	return wanted == method || (wanted == "" && method == "Publish")
+// meets says whether a call is meant. r: of a Publish.
+func (f *fault) meets(method string, r *pb.PublishRequest) bool {
+	if f.Method != method && (f.Method != "" || method != "Publish") {
+		return false
+	}
+	if f.Containing == "" {
+		return true
+	}
+	for _, m := range r.GetMessages() {
+		if bytes.Contains(m.Data, []byte(f.Containing)) {
+			return true
+		}
+	}
+	return false
 }
 
 // next takes what a call of the method meets off the list, else asks the rules.
-func (j *judge) next(method string) fault {
+func (j *judge) next(method string, publish *pb.PublishRequest) fault {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i, f := range j.faults {
-		if isMethod(f.Method, method) {
+		if f.meets(method, publish) {
 			j.faults = append(j.faults[:i:i], j.faults[i+1:]...)
 			return f
 		}
 	}
 	for i := range j.rules {
 		r := &j.rules[i]
-		if !isMethod(r.Method, method) {
+		if !r.meets(method, publish) {
 			continue
 		}
 		r.seen++
-		if r.seen%r.Every == 0 {
+		if r.Every < 2 || r.seen%r.Every == 0 {
 			f := r.fault
 			if len(r.Codes) > 0 {
 				f.Code = r.Codes[r.hit%len(r.Codes)]
@@ -244,15 +258,16 @@ func (j *judge) unary(ctx context.Context, req interface{}, info *grpc.UnaryServ
 	if err := j.allowed(ctx); err != nil {
 		return nil, err
 	}
-	f := j.next(method)
+	publish, _ := req.(*pb.PublishRequest)
+	f := j.next(method, publish)
 	if err := f.wait(ctx); err != nil {
 		return nil, err
 	}
 	if err := f.err(); err != nil && !f.Done {
 		return nil, err
 	}
-	if r, ok := req.(*pb.PublishRequest); ok {
-		if err := check(r); err != nil {
+	if publish != nil {
+		if err := check(publish); err != nil {
 			return nil, err
 		}
 	}
@@ -344,7 +359,7 @@ func (j *judge) stream(srv interface{}, ss grpc.ServerStream, info *grpc.StreamS
 	if err := j.allowed(ss.Context()); err != nil {
 		return err
 	}
-	f := j.next(method)
+	f := j.next(method, nil)
 	if err := f.wait(ss.Context()); err != nil {
 		return err
 	}

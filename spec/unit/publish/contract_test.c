@@ -13,6 +13,8 @@
 #include "net/loop.h"
 #include "publish/publish_file.h"
 #include "publish/publish_kafka.h"
+#include "publish/publish_pubsub.h"
+#include "pubsub_server.h"
 #include "test.h"
 
 #include <errno.h>
@@ -107,6 +109,16 @@ static void fill_sqs(void *conf)
     aws_mock_conf(conf, "https://sqs.us-east-1.amazonaws.com/1/q");
 }
 
+static void fill_pubsub(void *conf)
+{
+    setenv("PUBSUB_EMULATOR_HOST", "unused", 1); /* no tokens */
+    *(struct gw_publish_pubsub_conf *)conf = (struct gw_publish_pubsub_conf){
+        .common = {.max_message_bytes = 1 << 20, .batch = {100, 1 << 20, 0}},
+        .project = "p1",
+        .topic = "orders",
+        .endpoint = pubsub_server()};
+}
+
 static const struct type types[] = {
     {"file", fill_file, fail_file, mend_file, 1},
     {"http", fill_http, http_server_fail, http_server_mend, 0},
@@ -114,6 +126,7 @@ static const struct type types[] = {
     {"kafka", fill_kafka, fail_kafka, kafka_mock_accept, 1},
     {"nats", fill_nats, nats_mock_fail, nats_mock_mend, 0},
     {"nats", fill_jetstream, nats_mock_fail, nats_mock_mend, 0},
+    {"pubsub", fill_pubsub, pubsub_fail, pubsub_mend, 0},
     {"sns", fill_sns, http_server_fail, http_server_mend, 0},
     {"sqs", fill_sqs, http_server_fail, http_server_mend, 0},
 };
@@ -138,6 +151,7 @@ static union {
     struct gw_publish_http_conf http;
     struct gw_publish_kafka_conf kafka;
     struct gw_publish_nats_conf nats;
+    struct gw_publish_pubsub_conf pubsub;
 } conf;
 
 static void on_result(void *ctx, struct gw_message *m, const struct gw_result *r)
