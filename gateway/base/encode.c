@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/text.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <tmmintrin.h>
 #endif
@@ -117,6 +119,24 @@ struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text)
             out[n++] = (char)(v >> (6 - 2 * (i % 4)));
     }
     return (struct gw_str){out, n};
+}
+
+struct gw_str gw_base64_strict(struct gw_arena *mem, struct gw_str text, int url)
+{
+    static const unsigned left_over[4] = {0, 63, 15, 3};
+    const struct gw_str bad = {NULL, 0};
+    size_t digits = text.len;
+
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr(url ? "+/=" : "-_", text.p[i])) /* NUL, too */
+            return bad;
+    if (!url && text.len % 4)
+        return bad;
+    while (digits > 0 && text.p[digits - 1] == '=')
+        digits--;
+    if (digits > 0 && (unsigned)base64_value(text.p[digits - 1]) & left_over[digits % 4])
+        return bad;
+    return gw_base64_decode(mem, text);
 }
 
 int gw_hex_digit(char c)

@@ -26,6 +26,9 @@ void gw_base64_put(struct gw_buf *b, struct gw_str bytes);
 /* Accepts standard and URL alphabets, with or without padding (as protobuf's JSON readers do).
  * Absent p: not base64. */
 struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text);
+/* The same bytes have one text only: the standard alphabet with padding, or (url) the URL one
+ * without; no bits left over. Absent p: not that text. */
+struct gw_str gw_base64_strict(struct gw_arena *mem, struct gw_str text, int url);
 /* 0 to 15; -1: not a hex digit. */
 int gw_hex_digit(char c);
 void gw_hex_put(struct gw_buf *b, struct gw_str bytes); /* lower case */
