@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "ingest/grpc.h"
+#include "ingest/push.h"
 
 static const char *const way_names[GW_WAYS] = {"grpc", "http", "kafka", "sqs", "pubsub"};
 static const char *const reason_names[GW_REASONS] = {
@@ -44,6 +45,7 @@ void gw_front_fini(struct gw_front *f)
 {
     gw_submit_fini(f);
     gw_grpc_fini(f);
+    gw_push_free(f->push);
     gw_loop_free(f->loop);
     gw_arena_free(f->scratch);
 }

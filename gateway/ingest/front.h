@@ -19,6 +19,7 @@ struct gw_grpc_call;
 struct gw_histogram;
 struct gw_http_stream;
 struct gw_metrics;
+struct gw_push;
 
 enum gw_way { GW_GRPC, GW_HTTP, GW_KAFKA, GW_SQS, GW_PUBSUB, GW_WAYS };
 
@@ -45,6 +46,7 @@ struct gw_front {
     int64_t max_pending;
     struct gw_counter *received[GW_WAYS][GW_KINDS], *rejected[GW_WAYS][GW_REASONS];
     struct gw_histogram *ack[GW_WAYS];
+    struct gw_push *push; /* the front's; NULL: none is configured */
     int stopping;
     struct gw_arena *scratch; /* of the request being looked at; reset before the next */
     size_t under_way;         /* appends whose mail has not come, and the open one */

@@ -4,6 +4,7 @@
 #include "base/gzip.h"
 #include "base/json.h"
 #include "ingest/door.h"
+#include "ingest/push.h"
 
 #include <strings.h>
 
@@ -15,13 +16,16 @@ enum { MAX_ORIGIN = 255 };
 struct route {
     struct gw_str path;
     enum gw_kind kind; /* GW_OTHER: CloudEvents */
+    int push;          /* enum gw_push_from; 0: none */
 };
 
 static const struct route routes[] = {
-    {{"/v1/events", 10}, GW_OTHER},
-    {{"/api/v1/events/tasks", 20}, GW_TASK},
-    {{"/api/v1/events/nodes", 20}, GW_NODE},
-    {{"/api/v1/events/workflows", 24}, GW_WORKFLOW},
+    {{"/v1/events", 10}, GW_OTHER, 0},
+    {{"/api/v1/events/tasks", 20}, GW_TASK, 0},
+    {{"/api/v1/events/nodes", 20}, GW_NODE, 0},
+    {{"/api/v1/events/workflows", 24}, GW_WORKFLOW, 0},
+    {{"/v1/push/sns", 12}, GW_OTHER, GW_PUSH_SNS},
+    {{"/v1/push/pubsub", 15}, GW_OTHER, GW_PUSH_PUBSUB},
 };
 
 struct request {
@@ -32,6 +36,7 @@ struct request {
     int gzip, done;
     size_t held;        /* of the body, see gw_body_hold */
     struct gw_sub *sub; /* waits for the log */
+    struct gw_push_call push;
 };
 
 static const struct gw_http_header json_head[] = {
@@ -95,6 +100,7 @@ static int status_of(const struct gw_err *err)
 static int refuse(struct request *r, enum gw_reason reason, int status, const char *message)
 {
     r->done = 1;
+    gw_push_gone(&r->push);
     gw_body_release(r->front, &r->held);
     gw_front_reject(r->front, GW_HTTP, reason);
     gw_rest_error(r->stream, status, message);
@@ -110,7 +116,7 @@ static void refuse_err(struct request *r, enum gw_reason reason, struct gw_err *
 static void accepted(struct request *r)
 {
     r->done = 1;
-    if (r->route->kind == GW_OTHER)
+    if (r->route->kind == GW_OTHER && !r->route->push)
         gw_http_respond_all(r->stream, 202, NULL, 0, GW_STR(""));
     else
         gw_http_respond_all(r->stream, 200, json_head, 1, GW_STR("{}"));
@@ -126,6 +132,57 @@ static void on_answer(void *owner, const struct gw_err *err)
         gw_rest_error(r->stream, status_of(err), err->msg);
     else
         accepted(r);
+}
+
+/* What has been read was checked; a submission waits, or why there is none. */
+static void submitted(struct request *r, enum gw_reason reason, struct gw_err *err)
+{
+    if (r->sub) {
+        r->sub->owner = r;
+        r->sub->answer = on_answer;
+    } else if (reason == GW_REASONS) {
+        accepted(r);
+    } else {
+        refuse_err(r, reason, err);
+    }
+}
+
+/* ---- pushes ---- */
+
+static void on_verdict(struct gw_push_call *c, const struct gw_push_verdict *v)
+{
+    struct request *r = GW_CONTAINER(c, struct request, push);
+    enum gw_reason reason = GW_REASONS;
+    struct gw_err err;
+
+    gw_body_release(r->front, &r->held);
+    if (v->status != 200) {
+        refuse(r, v->reason, v->status, v->why);
+        return;
+    }
+    if (v->record)
+        r->sub = gw_submit(r->front, GW_HTTP, v->record, 1, &reason, &err);
+    submitted(r, reason, &err);
+}
+
+static int begin_push(struct request *r)
+{
+    r->push = (struct gw_push_call){.push = r->front->push,
+                                    .stream = r->stream,
+                                    .from = (enum gw_push_from)r->route->push,
+                                    .done = on_verdict};
+    return gw_push_head(&r->push);
+}
+
+/* It stays until it is known to be genuine, and what is read of it beside it. */
+static void end_push(struct request *r, struct gw_str body)
+{
+    struct gw_err err;
+
+    if (gw_body_hold(r->front, &r->held, 2 * body.len, &err))
+        refuse_err(r, GW_R_PENDING, &err);
+    else
+        gw_push_end(&r->push, body);
 }
 
 /* ---- the head ---- */
@@ -195,6 +252,8 @@ static int find_form(struct request *r)
     struct gw_str type = {0};
     int bad_charset = media_type(value ? *value : GW_STR(""), &type);
 
+    if (r->route->push)
+        return 0; /* whatever it says it is */
     if (r->route->kind == GW_OTHER) {
         r->form = cloudevents_form(type);
         if (r->form == GW_FORM_NONE)
@@ -225,7 +284,7 @@ static int find_encoding(struct request *r)
                             "content-encoding: only gzip and identity are understood");
 }
 
-static const struct route *find_route(struct gw_str path)
+static const struct route *find_route(const struct gw_front *f, struct gw_str path)
 {
     const char *query = path.len > 0 ? memchr(path.p, '?', path.len) : NULL;
 
@@ -233,7 +292,9 @@ static const struct route *find_route(struct gw_str path)
         path.len = (size_t)(query - path.p);
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
         if (gw_str_eq(path, routes[i].path))
-            return &routes[i];
+            return !routes[i].push || gw_push_takes(f->push, (enum gw_push_from)routes[i].push)
+                       ? &routes[i]
+                       : NULL;
     return NULL;
 }
 
@@ -279,7 +340,7 @@ static int other_method(struct gw_http_stream *s, const struct gw_front *f,
 {
     if (!route)
         gw_rest_error(s, 404, "no such path");
-    else if (route->kind != GW_OTHER || !gw_str_is(s->method, "OPTIONS"))
+    else if (route->kind != GW_OTHER || route->push || !gw_str_is(s->method, "OPTIONS"))
         gw_rest_error(s, 405, "only POST is allowed");
     else if (f->stopping)
         gw_rest_error(s, 503, "shutting down");
@@ -293,8 +354,10 @@ static int admit(struct gw_front *f, struct gw_http_stream *s, const struct rout
 {
     const char *why;
 
-    /* A sender asks whether it may come before it shows anything, and gets nothing but consent. */
+    /* A sender asks whether it may come before it shows anything, and gets nothing but consent; a
+     * push shows who it is by its signature. */
     if ((route && route->kind == GW_OTHER && gw_str_is(s->method, "OPTIONS")) ||
+        (route && route->push) ||
         !gw_door_admit(f->doors[GW_HTTP], s, &why))
         return 0;
     if (route && gw_str_is(s->method, "POST"))
@@ -306,7 +369,7 @@ static int admit(struct gw_front *f, struct gw_http_stream *s, const struct rout
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
-    const struct route *route = find_route(s->path);
+    const struct route *route = find_route(f, s->path);
     struct request *r;
 
     s->user = NULL;
@@ -320,7 +383,9 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     s->body_max = (size_t)f->max_body[GW_HTTP];
     if (f->stopping)
         return refuse(r, GW_R_UNAVAILABLE, 503, "shutting down");
-    return find_form(r) || find_encoding(r) ? -1 : 0;
+    if (find_form(r) || find_encoding(r))
+        return -1;
+    return route->push ? begin_push(r) : 0;
 }
 
 /* ---- the body ---- */
@@ -363,23 +428,22 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     if (!r || r->done)
         return;
     gw_arena_reset(f->scratch);
-    gw_body_release(f, &r->held);
-    if (r->gzip && gw_gunzip(f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
+    if (!r->route->push)
+        gw_body_release(f, &r->held);
+    if (r->gzip && gw_gunzip(r->route->push ? s->mem : f->scratch, body,
+                             (size_t)f->max_body[GW_HTTP], &body, &err)) {
         refuse_err(r, gw_reason_of(&err), &err);
+        return;
+    }
+    if (r->route->push) {
+        end_push(r, body);
         return;
     }
     if (r->route->kind == GW_OTHER)
         r->sub = gw_submit_cloudevents(f, s, r->form, body, &reason, &err);
     else
         submit_flyte(r, body, &reason, &err);
-    if (r->sub) {
-        r->sub->owner = r;
-        r->sub->answer = on_answer;
-    } else if (reason == GW_REASONS) {
-        accepted(r);
-    } else {
-        refuse_err(r, reason, &err);
-    }
+    submitted(r, reason, &err);
 }
 
 static void on_too_large(struct gw_http_stream *s, void *ctx)
@@ -403,6 +467,7 @@ static void on_gone(struct gw_http_stream *s, void *ctx)
     if (!r)
         return;
     gw_body_release(r->front, &r->held);
+    gw_push_gone(&r->push);
     if (r->sub)
         r->sub->owner = NULL;
 }

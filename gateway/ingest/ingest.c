@@ -4,6 +4,7 @@
 #include "ingest/grpc.h"
 #include "ingest/http.h"
 #include "ingest/pubsub.h"
+#include "ingest/push.h"
 #include "ingest/source.h"
 #include "ingest/sqs.h"
 
@@ -249,6 +250,8 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
 
         if (conf->grpc && listen_on(in, w, GW_GRPC, &conf->grpc->listener, err))
             return -1;
+        if (conf->http && conf->http->push)
+            w->front.push = gw_push_new(conf->http->push, &w->front);
         if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))
             return -1;
     }

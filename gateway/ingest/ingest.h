@@ -18,6 +18,7 @@ struct gw_online;
 struct gw_kafka_sasl;
 struct gw_problems;
 struct gw_source_ops;
+struct gw_push_conf;
 struct gw_tls_conf;
 struct gw_yaml;
 
@@ -38,6 +39,7 @@ struct gw_ingest_grpc_conf {
 struct gw_ingest_http_conf {
     struct gw_listener_conf listener;
     struct gw_door_conf door;
+    struct gw_push_conf *push; /* NULL: none */
 };
 /* Topics that are read as a member of a consumer group. */
 struct gw_ingest_kafka {

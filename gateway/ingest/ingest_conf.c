@@ -1,5 +1,6 @@
 #include "ingest/kafka.h"
 #include "ingest/pubsub.h"
+#include "ingest/push_read.h"
 #include "ingest/sqs.h"
 #include "net/tls_conf.h"
 
@@ -72,6 +73,9 @@ static const struct gw_field http_fields[] = {
     {MAX_CONNECTIONS},
     {TLS},
     {AUTH},
+    {"push", GW_F_TABLE, offsetof(struct gw_ingest_http_conf, push),
+     .help = "Pushes of clouds, by what signs them. What is not named is answered 404.",
+     .fields = gw_push_fields, .size = sizeof(struct gw_push_conf), .pointer = 1},
     {0}};
 
 const struct gw_field gw_ingest_fields[] = {

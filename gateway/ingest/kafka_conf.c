@@ -1,6 +1,7 @@
 /* The keys of a Kafka source, what the table cannot say of them, and librdkafka's settings. */
 #include "ingest/kafka.h"
 #include "ingest/pubsub.h"
+#include "ingest/push_read.h"
 #include "ingest/sqs.h"
 
 #include "base/err.h"
@@ -128,6 +129,8 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     for (size_t i = 0; list && list != at && i < conf->pubsub.n; i++)
         gw_ingest_pubsub_check(&((const struct gw_ingest_pubsub *)conf->pubsub.items)[i], p,
                                at_item(list, i));
+    if (conf->http && conf->http->push)
+        gw_push_check(conf->http->push, p, gw_yaml_place(gw_yaml_place(at, "http"), "push"));
 }
 
 static int matches(const char *topic, const char *pattern)
