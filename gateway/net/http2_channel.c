@@ -2,6 +2,7 @@
 
 #include "net/http2_client.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,22 +134,33 @@ struct gw_str gw_http2_channel_scheme(const struct gw_http2_channel *c)
     return c->tls ? GW_STR("https") : GW_STR("http");
 }
 
-static struct conn *connect_to(struct gw_http2_channel *c, struct gw_err *err)
+/* For each connection anew: certificates that were changed are taken up. */
+static struct gw_http2_client *open_client(struct conn *conn, struct gw_err *err)
+{
+    static const char *const alpn[] = {"h2", NULL};
+    const struct gw_http2_channel *c = conn->channel;
+    const struct gw_http2_channel_conf *conf = c->conf;
+    const struct gw_tls_files files = {
+        .ca = conf->ca, .cert = conf->cert, .key = conf->key, .no_verify = conf->no_verify};
+    struct gw_tls_context *tls = NULL;
+
+    if (c->tls && !(tls = gw_tls_client_context(&files, alpn, err)))
+        return NULL;
+    return gw_http2_client_open_tls(c->loop, c->authority, tls, on_closed, conn, err);
+}
+
+static struct conn *connection(struct gw_http2_channel *c, struct gw_err *err)
 {
     struct conn *conn;
 
     if (c->current && !gw_http2_client_closing(c->current->client))
         return c->current;
     c->current = NULL;
-    if (c->tls) {
-        gw_err_set(err, GW_ERR_RETRY, "%s: TLS is not spoken yet", c->authority);
-        return NULL;
-    }
     conn = calloc(1, sizeof(*conn));
     if (!conn)
         abort();
     conn->channel = c;
-    conn->client = gw_http2_client_open(c->loop, c->authority, on_closed, conn, err);
+    conn->client = open_client(conn, err);
     if (!conn->client) {
         free(conn);
         return NULL;
@@ -164,7 +176,7 @@ static struct conn *connect_to(struct gw_http2_channel *c, struct gw_err *err)
 void gw_http2_channel_start(struct gw_http2_channel *c, struct gw_http_call *call)
 {
     struct gw_err err;
-    struct conn *conn = connect_to(c, &err);
+    struct conn *conn = connection(c, &err);
 
     if (!call->authority.p)
         call->authority = gw_http2_channel_authority(c);

@@ -3,17 +3,19 @@
 #include "base/err.h"
 #include "net/dial.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The socket under http2_call.c: connects, reads until dry, writes once a turn. Closing is in two
- * steps, so that done and closed may close the client that calls them. */
+/* The socket under http2_call.c, with TLS or without: connects, reads until dry, writes once a
+ * turn. Closing is in two steps, so that done and closed may close the client that calls them. */
 
 enum {
     READ_SIZE = 64 * 1024,
@@ -31,6 +33,9 @@ struct gw_http2_client {
     struct gw_timer slow; /* connecting */
     struct gw_buf out;
     struct gw_dial dial;
+    struct gw_tls *tls; /* NULL: none, or not connected yet */
+    struct gw_tls_context *tls_context;
+    int agreed; /* the handshake is done, and HTTP/2 is spoken */
     int connecting, watching, broken;
     int busy; /* a callback of ours is on the stack: close only marks */
     int closing;
@@ -44,6 +49,8 @@ static void destroy(struct gw_http2_client *c)
     gw_timer_fini(&c->slow);
     if (c->watching)
         gw_watch_fini(&c->watch);
+    gw_tls_free(c->tls);
+    gw_tls_context_drop(c->tls_context);
     if (c->dial.fd >= 0)
         close(c->dial.fd);
     gw_dial_fini(&c->dial);
@@ -77,26 +84,81 @@ static void break_down(struct gw_http2_client *c, const struct gw_err *why)
         c->closed(c->ctx, why);
 }
 
+/* As gw_tls_read and gw_tls_write. */
+static ssize_t receive(struct gw_http2_client *c, void *p, size_t len, struct gw_err *err)
+{
+    ssize_t n;
+
+    if (c->tls)
+        return gw_tls_read(c->tls, p, len, err);
+    do
+        n = recv(c->dial.fd, p, len, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return GW_TLS_AGAIN;
+    return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "receive") : n;
+}
+
+static ssize_t transmit(struct gw_http2_client *c, struct gw_err *err)
+{
+    ssize_t n;
+
+    if (c->tls)
+        return gw_tls_write(c->tls, c->out.p, c->out.len, err);
+    do
+        n = send(c->dial.fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return GW_TLS_AGAIN;
+    return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "send") : n;
+}
+
 /* 0: all that the socket takes is written. */
 static int send_bytes(struct gw_http2_client *c, struct gw_err *err)
 {
     while (c->out.len > 0) {
-        ssize_t n = send(c->dial.fd, c->out.p, c->out.len, MSG_NOSIGNAL);
+        ssize_t n = transmit(c, err);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return 0;
         if (n < 0)
-            return gw_err_errno(err, GW_ERR_RETRY, "send");
+            return n == GW_TLS_AGAIN ? 0 : -1;
         gw_buf_drop(&c->out, (size_t)n);
     }
+    return 0;
+}
+
+static void want(struct gw_http2_client *c)
+{
+    int blocked = c->tls ? gw_tls_wants(c->tls) : GW_WRITABLE;
+
+    gw_watch_want(&c->watch, GW_READABLE | (c->out.len > 0 || !c->agreed ? blocked : 0));
+}
+
+/* The handshake, then what was agreed on: nothing is said to a server of something else. */
+static int agree(struct gw_http2_client *c, struct gw_err *err)
+{
+    if (c->agreed)
+        return 0;
+    if (c->tls && gw_tls_write(c->tls, "", 0, err) == -1)
+        return gw_err_wrap(err, "%s", c->dial.address);
+    if (c->tls && !gw_tls_shaken(c->tls)) {
+        want(c);
+        return 0;
+    }
+    if (c->tls && strcmp(gw_tls_alpn(c->tls), "h2") != 0)
+        return gw_err_set(err, GW_ERR_RETRY, "%s: the server does not speak HTTP/2 over TLS",
+                          c->dial.address);
+    c->agreed = 1;
+    gw_timer_cancel(&c->slow);
     return 0;
 }
 
 static int write_out(struct gw_http2_client *c, struct gw_err *err)
 {
     if (c->connecting)
+        return 0;
+    if (agree(c, err))
+        return -1;
+    if (!c->agreed)
         return 0;
     for (;;) {
         if (send_bytes(c, err))
@@ -110,7 +172,7 @@ static int write_out(struct gw_http2_client *c, struct gw_err *err)
         if (c->out.len == 0)
             break;
     }
-    gw_watch_want(&c->watch, c->out.len > 0 ? GW_READABLE | GW_WRITABLE : GW_READABLE);
+    want(c);
     return 0;
 }
 
@@ -122,17 +184,17 @@ static int read_in(struct gw_http2_client *c, struct gw_err *err)
     static _Thread_local char bytes[READ_SIZE];
     ssize_t n;
 
-    for (int i = 0; i < READS_A_TURN; i++) {
-        n = recv(c->dial.fd, bytes, sizeof(bytes), 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+    for (int i = 0; i < READS_A_TURN || c->tls; i++) { /* TLS keeps what the socket forgets */
+        n = receive(c, bytes, sizeof(bytes), err);
+        if (n == GW_TLS_AGAIN)
+            return 0;
         if (n < 0)
-            return errno == EAGAIN ? 0 : gw_err_errno(err, GW_ERR_RETRY, "receive");
+            return c->agreed ? -1 : gw_err_wrap(err, "%s", c->dial.address);
         if (n == 0)
             return gw_err_set(err, GW_ERR_RETRY, "the server closed the connection");
-        if (gw_http2_calls_feed(c->calls, (struct gw_str){bytes, (size_t)n}, err))
+        if (agree(c, err) || gw_http2_calls_feed(c->calls, (struct gw_str){bytes, (size_t)n}, err))
             return -1;
-        if ((size_t)n < sizeof(bytes))
+        if (!c->tls && (size_t)n < sizeof(bytes))
             return 0;
     }
     return 0;
@@ -207,6 +269,16 @@ static void watch(struct gw_http2_client *c)
     gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
 }
 
+/* The name that the certificate has to have: address without its port. */
+static void begin_tls(struct gw_http2_client *c)
+{
+    char host[256];
+    size_t len = (size_t)(strrchr(c->dial.address, ':') - c->dial.address);
+
+    snprintf(host, sizeof(host), "%.*s", (int)len, c->dial.address);
+    c->tls = gw_tls_client(c->tls_context, c->dial.fd, host);
+}
+
 /* 0: connected, or another address is being tried. */
 static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
 {
@@ -219,27 +291,27 @@ static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
         return -1;
     watch(c);
     c->connecting = rc;
-    if (!rc) {
-        gw_timer_cancel(&c->slow);
-        notice_death(c->dial.fd);
-    }
+    if (rc)
+        return 0;
+    notice_death(c->dial.fd);
+    if (c->tls_context)
+        begin_tls(c);
     return 0;
 }
 
-struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
-                                             void (*closed)(void *ctx, const struct gw_err *why),
-                                             void *ctx, struct gw_err *err)
+static struct gw_http2_client *open_client(struct gw_loop *loop, const char *address,
+                                           struct gw_tls_context *tls, struct gw_err *err)
 {
     struct gw_http2_client *c = calloc(1, sizeof(*c));
 
     if (!c)
         abort();
     c->loop = loop;
-    c->closed = closed;
-    c->ctx = ctx;
+    c->tls_context = tls;
     c->flush.fn = on_flush;
     if (gw_dial_open(&c->dial, address, err)) {
         gw_dial_fini(&c->dial);
+        gw_tls_context_drop(tls);
         free(c);
         return NULL;
     }
@@ -250,6 +322,27 @@ struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *a
     gw_timer_set(&c->slow, CONNECT_MS);
     watch(c);
     return c;
+}
+
+struct gw_http2_client *
+gw_http2_client_open_tls(struct gw_loop *loop, const char *address, struct gw_tls_context *tls,
+                         void (*closed)(void *ctx, const struct gw_err *why), void *ctx,
+                         struct gw_err *err)
+{
+    struct gw_http2_client *c = open_client(loop, address, tls, err);
+
+    if (c) {
+        c->closed = closed;
+        c->ctx = ctx;
+    }
+    return c;
+}
+
+struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
+                                             void (*closed)(void *ctx, const struct gw_err *why),
+                                             void *ctx, struct gw_err *err)
+{
+    return gw_http2_client_open_tls(loop, address, NULL, closed, ctx, err);
 }
 
 void gw_http2_client_start(struct gw_http2_client *c, struct gw_http_call *call)

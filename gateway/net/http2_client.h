@@ -6,6 +6,7 @@
 struct gw_err;
 struct gw_http2_client;
 struct gw_loop;
+struct gw_tls_context;
 
 /* One connection to an HTTP/2 server with prior knowledge, on a loop: calls share it, all that is
  * started on one turn leaves in one write. A connection that does not come about within 10 s, or
@@ -14,6 +15,12 @@ struct gw_loop;
 struct gw_http2_client *gw_http2_client_open(struct gw_loop *loop, const char *address,
                                              void (*closed)(void *ctx, const struct gw_err *why),
                                              void *ctx, struct gw_err *err);
+/* Over TLS, the certificate as the context and the host of address want it, HTTP/2 by ALPN.
+ * Takes tls, also when it fails; NULL: without TLS. */
+struct gw_http2_client *
+gw_http2_client_open_tls(struct gw_loop *loop, const char *address, struct gw_tls_context *tls,
+                         void (*closed)(void *ctx, const struct gw_err *why), void *ctx,
+                         struct gw_err *err);
 /* call->done runs on a later turn. */
 void gw_http2_client_start(struct gw_http2_client *c, struct gw_http_call *call);
 /* As gw_http2_calls_write, _finish, _took. */

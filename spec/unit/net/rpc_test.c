@@ -3,10 +3,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "net/http.h"
+#include "net/codec.h"
 #include "net/listener.h"
 #include "net/loop.h"
-#include "test.h"
+#include "net/tls.h"
+#include "tls_files.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -622,4 +623,109 @@ TEST(test_rpc_bytes_that_are_no_answer_end_in_a_code_and_a_reason)
         CHECK(t.rpc.code != GW_RPC_OK && *t.rpc.why);
     }
     gw_loop_free(loop);
+}
+
+/* ---- TLS: one connection, the codec behind it by hand ---- */
+
+struct secure {
+    struct gw_watch listens, peer;
+    struct gw_tls_context *context;
+    struct gw_tls *tls;
+    struct gw_codec *codec;
+    int fd;
+};
+
+static void on_peer(struct gw_watch *w, int what)
+{
+    struct secure *s = GW_CONTAINER(w, struct secure, peer);
+    static char bytes[65536];
+    ssize_t n;
+
+    (void)what;
+    while ((n = gw_tls_read(s->tls, bytes, sizeof(bytes), &err)) > 0)
+        s->codec->ops->feed(s->codec, (struct gw_str){bytes, (size_t)n});
+    if (n != GW_TLS_AGAIN) {
+        gw_watch_want(w, 0);
+        return;
+    }
+    s->codec->ops->fill(s->codec);
+    while (gw_tls_shaken(s->tls) && s->codec->out.len > 0) {
+        n = gw_tls_write(s->tls, s->codec->out.p, s->codec->out.len, &err);
+        if (n < 0)
+            break;
+        gw_buf_drop(&s->codec->out, (size_t)n);
+    }
+    gw_watch_want(w, GW_READABLE | (s->codec->out.len > 0 ? GW_WRITABLE : 0));
+}
+
+static void on_secure_connect(struct gw_watch *w, int what)
+{
+    struct secure *s = GW_CONTAINER(w, struct secure, listens);
+    const struct gw_codec_conf c = {
+        .handler = &handler, .max_header_bytes = 10000, .max_body_bytes = 100};
+
+    (void)what;
+    s->fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK);
+    gw_watch_want(w, 0);
+    s->tls = gw_tls_server(s->context, s->fd);
+    s->codec = gw_http2.open(&c);
+    gw_watch_init(&s->peer, loop, s->fd, on_peer);
+    gw_watch_want(&s->peer, GW_READABLE);
+}
+
+static void call_securely(struct test_call *t, const char *const *alpn, const char *ca,
+                          struct gw_str message)
+{
+    const struct gw_tls_files files = {.cert = "server.pem", .key = "server.key"};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(a);
+    struct secure s = {.context = gw_tls_server_context(&files, alpn, &err)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    CHECK(s.context && !bind(fd, (struct sockaddr *)&a, size) && !listen(fd, 1));
+    CHECK(!getsockname(fd, (struct sockaddr *)&a, &size));
+    snprintf(url, sizeof(url), "https://localhost:%d", ntohs(a.sin_port));
+    conf = (struct gw_rpc_conf){.url = url, .ca = ca};
+    gw_watch_init(&s.listens, loop, fd, on_secure_connect);
+    gw_watch_want(&s.listens, GW_READABLE);
+    channel = gw_rpc_channel_new(loop, &conf);
+    init(t, "/echo");
+    gw_rpc_start(channel, &t->rpc, message, 0);
+    wait_for(&t->done, 1);
+    gw_rpc_channel_free(channel);
+    gw_watch_fini(&s.peer);
+    gw_watch_fini(&s.listens);
+    gw_tls_free(s.tls);
+    gw_tls_context_drop(s.context);
+    s.codec->ops->close(s.codec);
+    close(s.fd);
+    close(fd);
+}
+
+TEST(test_rpc_over_tls_wants_the_certificate_and_http2)
+{
+    enum { SIZE = 3 << 20 };
+    static const char *const h2[] = {"h2", NULL}, *const h1[] = {"http/1.1", NULL},
+                             *const any[] = {NULL};
+    char *big = calloc(1, SIZE);
+    struct test_call t;
+
+    tls_files();
+    loop = gw_loop_new();
+    call_securely(&t, h2, "ca.pem", (struct gw_str){big, SIZE});
+    CHECK(t.rpc.code == GW_RPC_OK && t.bytes == SIZE);
+    call_securely(&t, h2, "stranger.pem", GW_STR("x"));
+    CHECK(t.rpc.code == GW_RPC_UNAVAILABLE && strstr(t.rpc.why, "certificate"));
+    call_securely(&t, h1, "ca.pem", GW_STR("x"));
+    CHECK(t.rpc.code == GW_RPC_UNAVAILABLE && strstr(t.rpc.why, "localhost"));
+    call_securely(&t, any, "ca.pem", GW_STR("x"));
+    CHECK(t.rpc.code == GW_RPC_UNAVAILABLE && strstr(t.rpc.why, "does not speak HTTP/2"));
+    conf = (struct gw_rpc_conf){.url = "https://localhost:1", .ca = "none.pem"};
+    channel = gw_rpc_channel_new(loop, &conf);
+    call(&t, "/echo");
+    CHECK(t.rpc.code == GW_RPC_UNAVAILABLE && strstr(t.rpc.why, "none.pem"));
+    gw_rpc_channel_free(channel);
+    gw_loop_free(loop);
+    free(big);
+    CHECK(n_heads == n_gone);
 }
