@@ -5,8 +5,9 @@
 #include "ingest/push.h"
 
 static const char *const way_names[GW_WAYS] = {"grpc", "http", "kafka", "sqs", "pubsub"};
-static const char *const reason_names[GW_REASONS] = {
-    "invalid", "too_large", "full", "pending", "unavailable", "unsupported", "deadline"};
+static const char *const reason_names[GW_REASONS] = {"invalid",  "too_large",   "full",
+                                                     "pending",  "unavailable", "unsupported",
+                                                     "deadline", "upstream"};
 
 static void init_metrics(struct gw_front *f, struct gw_metrics *metrics)
 {

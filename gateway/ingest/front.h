@@ -18,7 +18,9 @@ struct gw_group;
 struct gw_grpc_call;
 struct gw_histogram;
 struct gw_http_stream;
+struct gw_http_upstream;
 struct gw_metrics;
+struct gw_upstream;
 struct gw_push;
 
 enum gw_way { GW_GRPC, GW_HTTP, GW_KAFKA, GW_SQS, GW_PUBSUB, GW_WAYS };
@@ -32,6 +34,7 @@ enum gw_reason {
     GW_R_UNAVAILABLE,
     GW_R_UNSUPPORTED,
     GW_R_DEADLINE,
+    GW_R_UPSTREAM, /* FlyteAdmin, which we stand in front of, said no or nothing */
     GW_REASONS
 };
 
@@ -49,7 +52,8 @@ struct gw_front {
     struct gw_push *push; /* the front's; NULL: none is configured */
     int stopping;
     struct gw_arena *scratch; /* of the request being looked at; reset before the next */
-    size_t under_way;         /* appends whose mail has not come, and the open one */
+    size_t under_way;         /* appends whose mail has not come, the open one, and events that
+                                 FlyteAdmin has not answered */
     /* Requests of one turn make one append: one message to the log's writer and one back. */
     struct gw_group *open, *idle;
     size_t n_idle;
@@ -59,6 +63,8 @@ struct gw_front {
     struct gw_timer deadline_timer, health_timer;
     int64_t deadline_at_ms;              /* what deadline_timer is set to; 0: not set */
     void (*settled)(struct gw_front *f); /* an append has ended */
+    struct gw_upstream *upstream;        /* NULL: we stand in front of nobody */
+    struct gw_http_upstream *http_upstream;
 };
 
 /* max_pending and pending are shared by the fronts of one gateway; settled is called after each
@@ -90,7 +96,17 @@ void gw_body_release(struct gw_front *f, size_t *held);
  * nothing is left behind; err and reason say why. */
 struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
                          size_t n, enum gw_reason *reason, struct gw_err *err);
-/* A Flyte request's record; traceparent is s's. */
+/* The same in two steps, for who has something to do between them: room first; then it is given
+ * back, or used up by the same records. */
+int gw_reserve(struct gw_front *f, const struct gw_record *records, size_t n, size_t *bytes,
+               enum gw_reason *reason, struct gw_err *err);
+void gw_unreserve(struct gw_front *f, size_t bytes);
+struct gw_sub *gw_submit_reserved(struct gw_front *f, enum gw_way way,
+                                  const struct gw_record *records, size_t n, size_t bytes);
+/* A Flyte request's record; traceparent is s's. What it points to is the scratch's and the
+ * request's. */
+struct gw_record gw_flyte_record(struct gw_front *f, enum gw_way way,
+                                 const struct gw_http_stream *s, const struct gw_flyte_request *r);
 struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct gw_http_stream *s,
                                const struct gw_flyte_request *r, enum gw_reason *reason,
                                struct gw_err *err);

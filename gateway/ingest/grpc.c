@@ -4,6 +4,7 @@
 #include "base/gzip.h"
 #include "ingest/door.h"
 #include "ingest/grpc_frame.h"
+#include "ingest/upstream.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ static const char empty_message[GW_GRPC_HEADER];
 
 /* ---- answers ---- */
 
-static void settle_call(struct gw_grpc_call *c)
+void gw_grpc_settle(struct gw_grpc_call *c)
 {
     c->done = 1;
     gw_body_release(c->front, &c->held);
@@ -38,6 +39,12 @@ static void settle_call(struct gw_grpc_call *c)
         c->sub->owner = NULL;
         c->sub = NULL;
     }
+    if (c->forward)
+        gw_forward_leave(c->forward);
+    if (c->pass)
+        gw_pass_leave(c->pass);
+    c->forward = NULL;
+    c->pass = NULL;
 }
 
 /* As gRPC's specification has it: what is not printable ASCII, and %, as %XX. */
@@ -89,7 +96,7 @@ void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const ch
     if (status == GW_GRPC_UNIMPLEMENTED && !c->responded)
         trailers[n++] =
             (struct gw_http_header){GW_STR("grpc-accept-encoding"), GW_STR("gzip,identity")};
-    settle_call(c);
+    gw_grpc_settle(c);
     if (c->responded) {
         gw_http_finish(c->stream, trailers, n);
         return;
@@ -99,7 +106,7 @@ void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const ch
     gw_http_finish(c->stream, NULL, 0);
 }
 
-static enum gw_grpc_status status_of(const struct gw_err *err)
+enum gw_grpc_status gw_grpc_status_of(const struct gw_err *err)
 {
     switch (err->kind) {
     case GW_ERR_REJECT:
@@ -116,8 +123,8 @@ static enum gw_grpc_status status_of(const struct gw_err *err)
     return GW_GRPC_UNAVAILABLE;
 }
 
-static void refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
-                   const char *message)
+void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
+                    const char *message)
 {
     if (c->method && c->method->kind != GW_OTHER)
         gw_front_reject(c->front, GW_GRPC, reason);
@@ -129,7 +136,7 @@ void gw_grpc_fail(struct gw_grpc_call *c, const struct gw_err *err)
     struct gw_err e = *err;
 
     gw_err_too_large(&e);
-    refuse(c, gw_reason_of(&e), status_of(&e), e.msg);
+    gw_grpc_refuse(c, gw_reason_of(&e), gw_grpc_status_of(&e), e.msg);
 }
 
 /* ---- the methods that take events ---- */
@@ -140,10 +147,10 @@ static void on_answer(void *owner, const struct gw_err *err)
 
     c->sub = NULL;
     if (err) {
-        gw_grpc_finish(c, status_of(err), err->msg);
+        gw_grpc_finish(c, gw_grpc_status_of(err), err->msg);
         return;
     }
-    settle_call(c);
+    gw_grpc_settle(c);
     c->responded = 1;
     gw_http_respond(c->stream, 200, head_ok, 1);
     gw_http_write(c->stream, (struct gw_str){empty_message, sizeof(empty_message)});
@@ -161,13 +168,18 @@ static void event_message(struct gw_grpc_call *c, struct gw_str message)
         gw_grpc_fail(c, &err);
         return;
     }
-    c->sub = gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err);
-    if (!c->sub) {
+    if (f->upstream)
+        c->forward = gw_forward_event(c, &r, &reason, &err);
+    else
+        c->sub = gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err);
+    if (!c->sub && !c->forward) {
         gw_err_too_large(&err);
-        refuse(c, reason, status_of(&err), err.msg);
+        gw_grpc_refuse(c, reason, gw_grpc_status_of(&err), err.msg);
         gw_health_changed(f);
         return;
     }
+    if (c->forward)
+        return;
     c->sub->owner = c;
     c->sub->answer = on_answer;
 }
@@ -224,9 +236,10 @@ static void on_deadline(struct gw_timer *t)
     for (struct gw_grpc_call *c = f->deadlines; c; c = next) {
         next = c->next_due;
         if (c->deadline_ms <= now)
-            refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED,
-                   c->sub ? "the deadline passed before the event was known to be kept"
-                          : "the deadline passed before the request had come");
+            gw_grpc_refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED,
+                           c->pass || c->forward ? "the deadline passed before the answer had come"
+                           : c->sub ? "the deadline passed before the event was known to be kept"
+                                    : "the deadline passed before the request had come");
         else if (!next_ms || c->deadline_ms < next_ms)
             next_ms = c->deadline_ms;
     }
@@ -285,6 +298,15 @@ static int64_t parse_timeout(struct gw_str s)
 
 /* ---- the head ---- */
 
+int gw_grpc_is_type(struct gw_str type)
+{
+    static const char name[] = "application/grpc";
+    const size_t len = sizeof(name) - 1;
+
+    return type.len >= len && !memcmp(type.p, name, len) &&
+           (type.len == len || strchr("+; ", type.p[len]));
+}
+
 /* application/grpc, application/grpc+proto, either with parameters. */
 static int is_grpc(struct gw_str type)
 {
@@ -317,20 +339,12 @@ static int unknown_method(struct gw_grpc_call *c, struct gw_str path)
     return -1;
 }
 
-/* What of the head a call needs; 0, or -1 with the call answered. */
-static int read_head(struct gw_grpc_call *c)
+/* 0, or -1 with the call answered. */
+static int read_timeout(struct gw_grpc_call *c)
 {
-    const struct gw_str *encoding = gw_http_get(c->stream, "grpc-encoding");
     const struct gw_str *timeout = gw_http_get(c->stream, "grpc-timeout");
     int64_t ms;
 
-    if (encoding && gw_str_is(*encoding, "gzip")) {
-        c->gzip = 1;
-    } else if (encoding && !gw_str_is(*encoding, "identity")) {
-        refuse(c, GW_R_UNSUPPORTED, GW_GRPC_UNIMPLEMENTED,
-               "grpc-encoding: only gzip and identity are understood");
-        return -1;
-    }
     if (!timeout)
         return 0;
     ms = parse_timeout(*timeout);
@@ -339,10 +353,11 @@ static int read_head(struct gw_grpc_call *c)
         return 0;
     }
     if (ms < 0)
-        refuse(c, GW_R_INVALID, GW_GRPC_INVALID_ARGUMENT,
-               "grpc-timeout: not up to eight digits and one of H M S m u n");
+        gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_INVALID_ARGUMENT,
+                       "grpc-timeout: not up to eight digits and one of H M S m u n");
     else
-        refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED, "the deadline had passed already");
+        gw_grpc_refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED,
+                       "the deadline had passed already");
     return -1;
 }
 
@@ -362,18 +377,35 @@ static int admit(struct gw_grpc_call *c)
     if ((c->method ? c->method->open : is_about_tokens(c->stream->path)) ||
         !gw_door_admit(c->front->doors[GW_GRPC], c->stream, &why))
         return 0;
-    refuse(c, GW_R_INVALID, GW_GRPC_UNAUTHENTICATED, why);
+    gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_UNAUTHENTICATED, why);
     return -1;
+}
+
+/* What of the head a call needs; 0, or -1 with the call answered. */
+static int read_head(struct gw_grpc_call *c)
+{
+    const struct gw_str *encoding = gw_http_get(c->stream, "grpc-encoding");
+
+    if (encoding && gw_str_is(*encoding, "gzip")) {
+        c->gzip = 1;
+    } else if (encoding && !gw_str_is(*encoding, "identity")) {
+        gw_grpc_refuse(c, GW_R_UNSUPPORTED, GW_GRPC_UNIMPLEMENTED,
+                       "grpc-encoding: only gzip and identity are understood");
+        return -1;
+    }
+    return read_timeout(c);
 }
 
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
     const struct gw_str *type = gw_http_get(s, "content-type");
+    const struct gw_grpc_method *method = find_method(s->path);
+    int passes = !method && f->upstream;
     struct gw_grpc_call *c;
 
     s->user = NULL;
-    if (!type || !is_grpc(*type))
+    if (!type || !(passes ? gw_grpc_is_type(*type) : is_grpc(*type)))
         return plain(s, 415, "content-type is not application/grpc\n");
     if (!s->http2)
         return plain(s, 505, "gRPC needs HTTP/2\n");
@@ -384,16 +416,21 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     c->stream = s;
     s->user = c;
     s->body_max = (size_t)f->max_body[GW_GRPC] + GW_GRPC_HEADER;
-    c->method = find_method(s->path);
+    c->method = method;
     if (admit(c))
         return -1;
-    if (!c->method)
+    if (!method && !passes)
         return unknown_method(c, s->path);
-    if (f->stopping && c->method->message != gw_health_check) {
-        refuse(c, GW_R_UNAVAILABLE, GW_GRPC_UNAVAILABLE, "shutting down");
+    if (f->stopping && (passes || method->message != gw_health_check)) {
+        gw_grpc_refuse(c, GW_R_UNAVAILABLE, GW_GRPC_UNAVAILABLE, "shutting down");
         return -1;
     }
-    return read_head(c);
+    if (!passes)
+        return read_head(c);
+    if (read_timeout(c))
+        return -1;
+    gw_pass_begin(c);
+    return 0;
 }
 
 /* ---- messages ---- */
@@ -407,8 +444,8 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
     gw_arena_reset(f->scratch);
     gw_body_release(f, &c->held);
     if (frame->compressed && !c->gzip) {
-        refuse(c, GW_R_INVALID, GW_GRPC_INTERNAL,
-               "gRPC frame: byte 0: compressed, but grpc-encoding names no compression");
+        gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_INTERNAL,
+                       "gRPC frame: byte 0: compressed, but grpc-encoding names no compression");
         return;
     }
     if (frame->compressed &&
@@ -439,7 +476,7 @@ static void look(struct gw_grpc_call *c, int ended)
             gw_grpc_fail(c, &err);
         else if (rc == 0 && body->len >= GW_GRPC_HEADER &&
                  gw_body_hold(c->front, &c->held, frame.size, &err))
-            refuse(c, GW_R_PENDING, GW_GRPC_RESOURCE_EXHAUSTED, err.msg);
+            gw_grpc_refuse(c, GW_R_PENDING, GW_GRPC_RESOURCE_EXHAUSTED, err.msg);
         if (rc <= 0 || (!c->method->streams && !ended))
             return;
         deliver(c, &frame);
@@ -454,7 +491,9 @@ static void on_data(struct gw_http_stream *s, void *ctx)
     struct gw_grpc_call *c = s->user;
 
     (void)ctx;
-    if (c && !c->done)
+    if (c && c->pass)
+        gw_pass_data(c->pass);
+    else if (c && !c->done)
         look(c, 0);
     if (!c || c->done)
         gw_buf_clear(&s->body);
@@ -467,6 +506,10 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     (void)ctx;
     if (!c || c->done)
         return;
+    if (c->pass) {
+        gw_pass_end(c->pass);
+        return;
+    }
     look(c, 1);
     if (!c->done && c->method->streams)
         gw_grpc_finish(c, GW_GRPC_OK, "");
@@ -489,11 +532,20 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
     gw_grpc_fail(c, &err);
 }
 
+static void on_drained(struct gw_http_stream *s, void *ctx)
+{
+    struct gw_grpc_call *c = s->user;
+
+    (void)ctx;
+    if (c && c->pass)
+        gw_pass_drained(c->pass);
+}
+
 static void on_gone(struct gw_http_stream *s, void *ctx)
 {
     (void)ctx;
     if (s->user)
-        settle_call(s->user);
+        gw_grpc_settle(s->user);
 }
 
 const struct gw_http_handler gw_grpc_handler = {
@@ -501,6 +553,7 @@ const struct gw_http_handler gw_grpc_handler = {
     .data = on_data,
     .end = on_end,
     .too_large = on_too_large,
+    .drained = on_drained,
     .gone = on_gone,
 };
 

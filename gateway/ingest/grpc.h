@@ -12,6 +12,8 @@ enum gw_grpc_status {
     GW_GRPC_INVALID_ARGUMENT = 3,
     GW_GRPC_DEADLINE_EXCEEDED = 4,
     GW_GRPC_NOT_FOUND = 5,
+    GW_GRPC_ALREADY_EXISTS = 6,
+    GW_GRPC_PERMISSION_DENIED = 7,
     GW_GRPC_RESOURCE_EXHAUSTED = 8,
     GW_GRPC_UNIMPLEMENTED = 12,
     GW_GRPC_INTERNAL = 13,
@@ -19,7 +21,9 @@ enum gw_grpc_status {
     GW_GRPC_UNAUTHENTICATED = 16
 };
 
+struct gw_forward;
 struct gw_grpc_call;
+struct gw_pass;
 
 struct gw_grpc_method {
     struct gw_str path;
@@ -36,6 +40,8 @@ struct gw_grpc_call {
     struct gw_http_stream *stream;
     const struct gw_grpc_method *method;
     struct gw_sub *sub;                        /* waits for the log */
+    struct gw_forward *forward;                /* waits for FlyteAdmin, then for the log */
+    struct gw_pass *pass;                      /* goes through to FlyteAdmin */
     struct gw_grpc_call *next_due, **due_at;   /* front->deadlines */
     struct gw_grpc_call *next_open, **open_at; /* front->open_calls */
     int64_t deadline_ms;                       /* monotonic; 0: none */
@@ -53,6 +59,14 @@ void gw_grpc_init(struct gw_front *f);
 void gw_grpc_stop(struct gw_front *f);
 void gw_grpc_fini(struct gw_front *f);
 
+enum gw_grpc_status gw_grpc_status_of(const struct gw_err *err);
+/* It is answered, by whoever calls this: nothing else will. */
+void gw_grpc_settle(struct gw_grpc_call *c);
+/* The event is not taken. */
+void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
+                    const char *message);
+/* application/grpc, with whatever behind it. */
+int gw_grpc_is_type(struct gw_str type);
 /* One message of the answer. */
 void gw_grpc_reply(struct gw_grpc_call *c, struct gw_str message);
 /* Ends the answer; message "" for none. */

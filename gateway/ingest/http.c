@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "ingest/door.h"
 #include "ingest/push.h"
+#include "ingest/upstream.h"
 
 #include <strings.h>
 
@@ -31,11 +32,12 @@ static const struct route routes[] = {
 struct request {
     struct gw_front *front;
     struct gw_http_stream *stream;
-    const struct route *route;
+    const struct route *route; /* NULL: it passes through */
     enum gw_form form;
     int gzip, done;
-    size_t held;        /* of the body, see gw_body_hold */
-    struct gw_sub *sub; /* waits for the log */
+    size_t held;                  /* of the body, see gw_body_hold */
+    struct gw_sub *sub;           /* waits for the log */
+    struct gw_exchange *exchange; /* FlyteAdmin's answer is to come, or streams */
     struct gw_push_call push;
 };
 
@@ -102,7 +104,8 @@ static int refuse(struct request *r, enum gw_reason reason, int status, const ch
     r->done = 1;
     gw_push_gone(&r->push);
     gw_body_release(r->front, &r->held);
-    gw_front_reject(r->front, GW_HTTP, reason);
+    if (r->route)
+        gw_front_reject(r->front, GW_HTTP, reason);
     gw_rest_error(r->stream, status, message);
     return -1;
 }
@@ -349,6 +352,13 @@ static int other_method(struct gw_http_stream *s, const struct gw_front *f,
     return -1;
 }
 
+/* Where FlyteAdmin tells its clients how to get a token: they cannot have one. */
+static int is_about_tokens(struct gw_str path)
+{
+    return gw_str_is(path, "/.well-known/oauth-authorization-server") ||
+           gw_str_is(path, "/config/v1/flyte_client");
+}
+
 /* 0: it may go on; -1: it is answered. */
 static int admit(struct gw_front *f, struct gw_http_stream *s, const struct route *route)
 {
@@ -357,7 +367,7 @@ static int admit(struct gw_front *f, struct gw_http_stream *s, const struct rout
     /* A sender asks whether it may come before it shows anything, and gets nothing but consent; a
      * push shows who it is by its signature. */
     if ((route && route->kind == GW_OTHER && gw_str_is(s->method, "OPTIONS")) ||
-        (route && route->push) ||
+        (f->http_upstream && is_about_tokens(s->path)) || (route && route->push) ||
         !gw_door_admit(f->doors[GW_HTTP], s, &why))
         return 0;
     if (route && gw_str_is(s->method, "POST"))
@@ -375,7 +385,7 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     s->user = NULL;
     if (admit(f, s, route))
         return -1;
-    if (!route || !gw_str_is(s->method, "POST"))
+    if (route ? !gw_str_is(s->method, "POST") : !f->http_upstream)
         return other_method(s, f, route);
     r = gw_arena_zalloc(s->mem, sizeof(*r));
     *r = (struct request){.front = f, .stream = s, .route = route};
@@ -383,6 +393,8 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     s->body_max = (size_t)f->max_body[GW_HTTP];
     if (f->stopping)
         return refuse(r, GW_R_UNAVAILABLE, 503, "shutting down");
+    if (!route)
+        return 0;
     if (find_form(r) || find_encoding(r))
         return -1;
     return route->push ? begin_push(r) : 0;
@@ -400,6 +412,8 @@ static void submit_flyte(struct request *r, struct gw_str body, enum gw_reason *
     if (r->form == GW_FORM_JSON ? gw_flyte_decode_json(f->scratch, kind, body, &request, err)
                                 : gw_flyte_decode(f->scratch, kind, body, &request, err))
         *reason = gw_reason_of(err);
+    else if (f->http_upstream)
+        r->exchange = gw_exchange_begin(f, r->stream, &request, &r->exchange, reason, err);
     else
         r->sub = gw_submit_flyte(f, GW_HTTP, r->stream, &request, reason, err);
 }
@@ -424,26 +438,33 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     struct gw_str body = gw_buf_str(&s->body);
     enum gw_reason reason = GW_R_INVALID;
     struct gw_err err;
+    int push;
 
     if (!r || r->done)
         return;
+    push = r->route && r->route->push;
     gw_arena_reset(f->scratch);
-    if (!r->route->push)
+    if (!push)
         gw_body_release(f, &r->held);
-    if (r->gzip && gw_gunzip(r->route->push ? s->mem : f->scratch, body,
-                             (size_t)f->max_body[GW_HTTP], &body, &err)) {
+    if (r->gzip &&
+        gw_gunzip(push ? s->mem : f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
         refuse_err(r, gw_reason_of(&err), &err);
         return;
     }
-    if (r->route->push) {
+    if (push) {
         end_push(r, body);
         return;
     }
-    if (r->route->kind == GW_OTHER)
+    if (!r->route)
+        r->exchange = gw_exchange_begin(f, s, NULL, &r->exchange, &reason, &err);
+    else if (r->route->kind == GW_OTHER)
         r->sub = gw_submit_cloudevents(f, s, r->form, body, &reason, &err);
     else
         submit_flyte(r, body, &reason, &err);
-    submitted(r, reason, &err);
+    if (r->exchange)
+        r->done = 1;
+    else
+        submitted(r, reason, &err);
 }
 
 static void on_too_large(struct gw_http_stream *s, void *ctx)
@@ -470,6 +491,17 @@ static void on_gone(struct gw_http_stream *s, void *ctx)
     gw_push_gone(&r->push);
     if (r->sub)
         r->sub->owner = NULL;
+    if (r->exchange)
+        gw_exchange_leave(r->exchange);
+}
+
+static void on_drained(struct gw_http_stream *s, void *ctx)
+{
+    const struct request *r = s->user;
+
+    (void)ctx;
+    if (r && r->exchange)
+        gw_exchange_drained(r->exchange);
 }
 
 const struct gw_http_handler gw_rest_handler = {
@@ -477,5 +509,6 @@ const struct gw_http_handler gw_rest_handler = {
     .data = on_data,
     .end = on_end,
     .too_large = on_too_large,
+    .drained = on_drained,
     .gone = on_gone,
 };

@@ -7,6 +7,7 @@
 #include "ingest/push.h"
 #include "ingest/source.h"
 #include "ingest/sqs.h"
+#include "ingest/upstream.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -100,6 +101,8 @@ static void on_stop_deadline(struct gw_timer *t)
     for (int way = 0; way < LISTENERS; way++)
         if (w->front.listeners[way])
             gw_listener_hang_up(w->front.listeners[way]);
+    gw_upstream_hurry(w->front.upstream);
+    gw_http_upstream_hurry(w->front.http_upstream);
     if (w->source)
         w->source->ops->hurry(w->source);
 }
@@ -248,8 +251,12 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
     for (size_t i = 0; i < in->n_fronts; i++) {
         struct worker *w = &in->workers[i];
 
+        if (conf->grpc && conf->grpc->upstream)
+            w->front.upstream = gw_upstream_new(&w->front, conf->grpc);
         if (conf->grpc && listen_on(in, w, GW_GRPC, &conf->grpc->listener, err))
             return -1;
+        if (conf->http && conf->http->upstream)
+            w->front.http_upstream = gw_http_upstream_new(&w->front, conf->http->upstream);
         if (conf->http && conf->http->push)
             w->front.push = gw_push_new(conf->http->push, &w->front);
         if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))
@@ -357,6 +364,8 @@ static void free_worker(struct worker *w)
     if (w->source)
         w->source->ops->close(w->source);
     gw_timer_fini(&w->deadline);
+    gw_upstream_free(w->front.upstream);
+    gw_http_upstream_free(w->front.http_upstream);
     gw_front_fini(&w->front);
 }
 

@@ -35,10 +35,16 @@ struct gw_yaml;
 struct gw_ingest_grpc_conf {
     struct gw_listener_conf listener; /* max_body_bytes: max_message_bytes */
     struct gw_door_conf door;
+    const char *upstream; /* host:port of FlyteAdmin, before whom we stand; NULL: none */
+    struct gw_upstream_tls *upstream_tls; /* NULL: without TLS */
+};
+struct gw_upstream_tls {
+    const char *ca; /* NULL: the system's authorities */
 };
 struct gw_ingest_http_conf {
     struct gw_listener_conf listener;
     struct gw_door_conf door;
+    const char *upstream;      /* URL of FlyteAdmin's HTTP; NULL: none */
     struct gw_push_conf *push; /* NULL: none */
 };
 /* Topics that are read as a member of a consumer group. */

@@ -51,6 +51,12 @@ static_assert(offsetof(struct gw_ingest_grpc_conf, door) ==
     .help = "Who may send; absent: anybody.", .fields = gw_auth_fields,                            \
     .size = sizeof(struct gw_auth_conf), .pointer = 1
 
+static const struct gw_field upstream_tls_fields[] = {
+    {"ca", GW_F_STR, offsetof(struct gw_upstream_tls, ca),
+     .help = "PEM file with the authorities that are trusted; default the system's.", .path = 1,
+     .input = 1},
+    {0}};
+
 static const struct gw_field grpc_fields[] = {
     {LISTEN("127.0.0.1:8089")},
     {BODY_LIMIT("max_message_bytes", "Largest message of a call, also after gzip.")},
@@ -61,6 +67,14 @@ static const struct gw_field grpc_fields[] = {
     {MAX_CONNECTIONS},
     {TLS},
     {AUTH},
+    {"upstream", GW_F_STR, offsetof(struct gw_ingest_grpc_conf, upstream),
+     .help =
+         "host:port of FlyteAdmin (also dns:///host:port), before which Moongate stands: events "
+         "are kept when it has taken them, its answer is the client's; every other method goes "
+         "through to it."},
+    {"upstream_tls", GW_F_TABLE, offsetof(struct gw_ingest_grpc_conf, upstream_tls),
+     .help = "TLS towards upstream; absent: none.", .fields = upstream_tls_fields,
+     .size = sizeof(struct gw_upstream_tls), .pointer = 1},
     {0}};
 
 static const struct gw_field http_fields[] = {
@@ -73,6 +87,11 @@ static const struct gw_field http_fields[] = {
     {MAX_CONNECTIONS},
     {TLS},
     {AUTH},
+    {"upstream", GW_F_STR, offsetof(struct gw_ingest_http_conf, upstream),
+     .help =
+         "URL of FlyteAdmin's HTTP port, as http://flyteadmin:80, before which Moongate stands: "
+         "events of its REST paths are kept when it has taken them, every path that is not "
+         "Moongate's goes through to it."},
     {"push", GW_F_TABLE, offsetof(struct gw_ingest_http_conf, push),
      .help = "Pushes of clouds, by what signs them. What is not named is answered 404.",
      .fields = gw_push_fields, .size = sizeof(struct gw_push_conf), .pointer = 1},

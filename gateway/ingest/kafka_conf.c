@@ -3,6 +3,7 @@
 #include "ingest/pubsub.h"
 #include "ingest/push_read.h"
 #include "ingest/sqs.h"
+#include "ingest/upstream.h"
 
 #include "base/err.h"
 #include "base/problems.h"
@@ -115,10 +116,14 @@ void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
     if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n && !conf->pubsub.n)
         gw_problems_add(p, 1, at->file, at->line, at->column,
                         "ingest: neither grpc nor http nor a source: no event comes in");
-    if (conf->grpc)
+    if (conf->grpc) {
         gw_door_check(&conf->grpc->door, "ingest.grpc", p, gw_yaml_place(at, "grpc"));
-    if (conf->http)
+        gw_upstream_check(conf->grpc, p, gw_yaml_place(at, "grpc"));
+    }
+    if (conf->http) {
         gw_door_check(&conf->http->door, "ingest.http", p, gw_yaml_place(at, "http"));
+        gw_http_upstream_check(conf->http, p, gw_yaml_place(at, "http"));
+    }
     for (size_t i = 0; list && list != at && i < conf->kafka.n; i++)
         check_one(&all[i], p, at_item(list, i));
     list = gw_yaml_place(at, "sqs");

@@ -227,17 +227,27 @@ static void encode(struct gw_group *g, const struct gw_record *records, size_t n
     g->append.reserved += bytes;
 }
 
-struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
-                         size_t n, enum gw_reason *reason, struct gw_err *err)
+int gw_reserve(struct gw_front *f, const struct gw_record *records, size_t n, size_t *bytes,
+               enum gw_reason *reason, struct gw_err *err)
 {
-    struct gw_sub *sub;
-    size_t bytes = 0;
-
+    *bytes = 0;
     assert(n > 0);
     for (size_t i = 0; i < n; i++)
-        bytes += gw_record_size(&records[i]);
-    if (take_room(f, bytes, reason, err))
-        return NULL;
+        *bytes += gw_record_size(&records[i]);
+    return take_room(f, *bytes, reason, err);
+}
+
+void gw_unreserve(struct gw_front *f, size_t bytes)
+{
+    atomic_fetch_sub_explicit(f->pending, (int64_t)bytes, memory_order_relaxed);
+    gw_log_release(f->log, bytes);
+}
+
+struct gw_sub *gw_submit_reserved(struct gw_front *f, enum gw_way way,
+                                  const struct gw_record *records, size_t n, size_t bytes)
+{
+    struct gw_sub *sub;
+
     if (!f->open)
         f->open = take_group(f);
     encode(f->open, records, n, bytes);
@@ -252,17 +262,33 @@ struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_re
     return sub;
 }
 
+struct gw_sub *gw_submit(struct gw_front *f, enum gw_way way, const struct gw_record *records,
+                         size_t n, enum gw_reason *reason, struct gw_err *err)
+{
+    size_t bytes;
+
+    if (gw_reserve(f, records, n, &bytes, reason, err))
+        return NULL;
+    return gw_submit_reserved(f, way, records, n, bytes);
+}
+
+struct gw_record gw_flyte_record(struct gw_front *f, enum gw_way way,
+                                 const struct gw_http_stream *s, const struct gw_flyte_request *r)
+{
+    return (struct gw_record){.kind = r->kind,
+                              .received_at_ns = gw_clock_wall_ns(),
+                              .ingest = way == GW_GRPC ? GW_STR("grpc") : GW_STR("http"),
+                              .client = s->client,
+                              .key = gw_flyte_key(f->scratch, r),
+                              .traceparent = gw_traceparent(s),
+                              .payload = r->bytes};
+}
+
 struct gw_sub *gw_submit_flyte(struct gw_front *f, enum gw_way way, const struct gw_http_stream *s,
                                const struct gw_flyte_request *r, enum gw_reason *reason,
                                struct gw_err *err)
 {
-    const struct gw_record record = {.kind = r->kind,
-                                     .received_at_ns = gw_clock_wall_ns(),
-                                     .ingest = way == GW_GRPC ? GW_STR("grpc") : GW_STR("http"),
-                                     .client = s->client,
-                                     .key = gw_flyte_key(f->scratch, r),
-                                     .traceparent = gw_traceparent(s),
-                                     .payload = r->bytes};
+    const struct gw_record record = gw_flyte_record(f, way, s, r);
 
     return gw_submit(f, way, &record, 1, reason, err);
 }

@@ -277,6 +277,8 @@ void gw_http_respond(struct gw_http_stream *s, int status, const struct gw_http_
     st->status = status;
     st->answer = copy_headers(st, h, n);
     st->n_answer = n;
+    for (size_t i = 0; i < n; i++)
+        st->sized |= gw_str_is(h[i].name, "content-length");
     mark_pending(st);
 }
 
@@ -315,6 +317,19 @@ void gw_http_reset(struct gw_http_stream *s, uint32_t code)
 
     st->reset = 1;
     st->reset_code = code;
+    mark_pending(st);
+}
+
+void gw_http_hold(struct gw_http_stream *s)
+{
+    of(s)->holds = 1;
+}
+
+void gw_http_took(struct gw_http_stream *s, size_t n)
+{
+    struct gw_stream *st = of(s);
+
+    st->took += n;
     mark_pending(st);
 }
 

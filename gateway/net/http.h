@@ -42,7 +42,8 @@ struct gw_http_handler {
     /* The head is complete. -1: the handler has answered already, the body is thrown away. */
     int (*head)(struct gw_http_stream *s, void *ctx);
     /* More of the body is in s->body; NULL: collect until end. What the handler does not drop
-     * counts against body_max, and only that: HTTP/2 windows are given back as bytes come. */
+     * counts against body_max, and only that: HTTP/2 windows are given back as bytes come, unless
+     * gw_http_hold said otherwise. */
     void (*data)(struct gw_http_stream *s, void *ctx);
     void (*end)(struct gw_http_stream *s, void *ctx);
     /* The body went past body_max (said or counted) before end. The handler answers; HTTP/1.1
@@ -57,7 +58,8 @@ struct gw_http_handler {
 const struct gw_str *gw_http_get(const struct gw_http_stream *s, const char *name); /* NULL: none */
 
 /* The head of the answer. Header names in lower case; content-length is added where the whole body
- * is known (finish without write, or respond_all). Keeps copies. */
+ * is known (finish without write, or respond_all) and it is not among them: who says it writes as
+ * many bytes, or resets. Keeps copies. */
 void gw_http_respond(struct gw_http_stream *s, int status, const struct gw_http_header *h,
                      size_t n);
 void gw_http_write(struct gw_http_stream *s, struct gw_str body); /* keeps a copy */
@@ -69,6 +71,10 @@ void gw_http_respond_all(struct gw_http_stream *s, int status, const struct gw_h
 /* gRPC's "trailers only" is gw_http_respond with the trailers as headers, then finish. */
 /* HTTP/2: RST_STREAM with the code; HTTP/1.1: the connection is closed. */
 void gw_http_reset(struct gw_http_stream *s, uint32_t code);
+/* HTTP/2, from head: what the peer may send is a window (1 MiB) and what gw_http_took says; how
+ * long either side is silent is the handler's affair, until it has finished its answer. */
+void gw_http_hold(struct gw_http_stream *s);
+void gw_http_took(struct gw_http_stream *s, size_t n);
 /* Bytes written and not yet taken by the socket: a handler that streams looks before it writes. */
 size_t gw_http_unsent(const struct gw_http_stream *s);
 

@@ -109,15 +109,20 @@ static void next_request(struct http1 *h)
     h->phase = stays ? HEAD : CLOSING;
 }
 
+static int is_chunked(const struct http1 *h, const struct gw_stream *s)
+{
+    return !s->whole && !s->sized && h->head.version == 11;
+}
+
 static void put_body(struct http1 *h, struct gw_stream *s)
 {
     if (s->out.len == 0)
         return;
     if (!h->head.is_head) {
-        if (!s->whole && h->head.version == 11)
+        if (is_chunked(h, s))
             gw_buf_printf(&h->base.out, "%zx\r\n", s->out.len);
         gw_buf_put(&h->base.out, s->out.p, s->out.len);
-        if (!s->whole && h->head.version == 11)
+        if (is_chunked(h, s))
             gw_buf_put(&h->base.out, "\r\n", 2);
     }
     gw_buf_clear(&s->out);
@@ -129,7 +134,7 @@ static void put_head(struct http1 *h, struct gw_stream *s)
     int no_body = s->status == 204 || s->status == 304;
 
     /* An answer before the request has ended, or without a length the peer can know: close. */
-    if (!h->ended || h->draining || (!s->whole && h->head.version == 10))
+    if (!h->ended || h->draining || (!s->whole && !s->sized && h->head.version == 10))
         h->close_after = 1;
     gw_buf_puts(out, "HTTP/1.1 ");
     gw_buf_put_i64(out, s->status);
@@ -141,10 +146,10 @@ static void put_head(struct http1 *h, struct gw_stream *s)
         gw_buf_put(out, ": ", 2);
         gw_buf_put_str(out, s->answer[i].value);
     }
-    if (s->whole && !no_body) {
+    if (s->whole && !no_body && !s->sized) {
         gw_buf_puts(out, "\r\ncontent-length: ");
         gw_buf_put_u64(out, s->out.len);
-    } else if (!s->whole && h->head.version == 11) {
+    } else if (is_chunked(h, s)) {
         gw_buf_puts(out, "\r\ntransfer-encoding: chunked");
     }
     if (h->close_after || !h->head.keep_alive)
@@ -168,7 +173,7 @@ static int answer(struct http1 *h, struct gw_stream *s)
     put_body(h, s);
     if (!s->finished)
         return 0;
-    if (!s->whole && h->head.version == 11 && !h->head.is_head)
+    if (is_chunked(h, s) && !h->head.is_head)
         gw_buf_puts(&h->base.out, "0\r\n\r\n");
     s->sent = 1;
     return 1;

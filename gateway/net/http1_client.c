@@ -13,7 +13,12 @@
 
 /* The parser tells what came; on_ready reads, writes, and ends the call. */
 
-enum { READ_SIZE = 64 * 1024, MAX_REQUEST = 128 * 1024 * 1024, MAX_NAME = 64 * 1024 };
+enum {
+    READ_SIZE = 64 * 1024,
+    MAX_REQUEST = 128 * 1024 * 1024,
+    MAX_NAME = 64 * 1024,
+    CONNECT_MS = 10000
+};
 
 struct gw_http1_client {
     struct gw_loop *loop;
@@ -23,6 +28,8 @@ struct gw_http1_client {
     struct gw_tls *tls;             /* of this connection */
     struct gw_watch watch;
     struct gw_task later;
+    struct gw_timer slow; /* connecting */
+    int paused;
     int open, connecting, kept; /* kept: this connection has served a call */
     http_parser parser;
     struct gw_http_call *call;
@@ -82,7 +89,8 @@ static int on_head(http_parser *p)
 
     keep_header(c);
     c->call->status = (int)p->status_code;
-    return 0;
+    c->call->n_head = c->call->n_answer_headers;
+    return gw_str_is(c->call->method, "HEAD"); /* 1: no body follows, whatever the head says */
 }
 
 static int on_body(http_parser *p, const char *at, size_t len)
@@ -123,6 +131,7 @@ static void drop_connection(struct gw_http1_client *c)
 {
     gw_tls_free(c->tls);
     c->tls = NULL;
+    gw_timer_cancel(&c->slow);
     if (c->open) {
         gw_watch_fini(&c->watch);
         if (c->dial.fd >= 0)
@@ -150,7 +159,7 @@ static void end_call(struct gw_http1_client *c)
 static void reset(struct gw_http1_client *c)
 {
     gw_http_call_begin(c->call);
-    c->complete = c->began = 0;
+    c->complete = c->began = c->paused = 0;
     http_parser_init(&c->parser, HTTP_RESPONSE);
     c->parser.data = c;
 }
@@ -201,6 +210,15 @@ static ssize_t receive(struct gw_http1_client *c, char *p, size_t len, struct gw
     return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "receive") : n;
 }
 
+static void want(struct gw_http1_client *c)
+{
+    int writes = c->call && c->call->sent < c->out.len;
+
+    if (c->tls) /* in the handshake it is the peer's turn */
+        writes = gw_tls_wants(c->tls) == GW_WRITABLE;
+    gw_watch_want(&c->watch, (c->paused ? 0 : GW_READABLE) | (writes ? GW_WRITABLE : 0));
+}
+
 static int write_out(struct gw_http1_client *c, struct gw_err *err)
 {
     int blocked = 0;
@@ -213,9 +231,7 @@ static int write_out(struct gw_http1_client *c, struct gw_err *err)
         blocked = n == GW_TLS_AGAIN;
         c->call->sent += blocked ? 0 : (size_t)n;
     }
-    if (c->tls) /* in the handshake it is the peer's turn */
-        blocked = gw_tls_wants(c->tls) == GW_WRITABLE;
-    gw_watch_want(&c->watch, blocked ? GW_READABLE | GW_WRITABLE : GW_READABLE);
+    want(c);
     return 0;
 }
 
@@ -238,7 +254,7 @@ static int read_in(struct gw_http1_client *c, struct gw_err *err)
     static _Thread_local char bytes[READ_SIZE];
     ssize_t n;
 
-    while (!c->complete) {
+    while (!c->complete && !c->paused) {
         n = receive(c, bytes, sizeof(bytes), err);
         if (n < 0)
             return n == GW_TLS_AGAIN ? 0 : -1;
@@ -253,6 +269,7 @@ static int read_in(struct gw_http1_client *c, struct gw_err *err)
 static void finish_answer(struct gw_http1_client *c)
 {
     http_parser_pause(&c->parser, 0);
+    gw_http1_client_pause(c, 0);
     if (http_should_keep_alive(&c->parser) && c->call->sent == c->out.len)
         c->kept = 1;
     else
@@ -283,9 +300,20 @@ static int finish_connect(struct gw_http1_client *c, struct gw_err *err)
         return -1;
     watch(c);
     c->connecting = rc;
+    if (!rc)
+        gw_timer_cancel(&c->slow);
     if (!rc && c->context)
         begin_tls(c);
     return 0;
+}
+
+static void on_slow(struct gw_timer *t)
+{
+    struct gw_http1_client *c = GW_CONTAINER(t, struct gw_http1_client, slow);
+    struct gw_err err;
+
+    gw_err_set(&err, GW_ERR_RETRY, "%s: no connection within %d s", c->address, CONNECT_MS / 1000);
+    broke(c, &err);
 }
 
 static void on_ready(struct gw_watch *w, int what)
@@ -298,7 +326,7 @@ static void on_ready(struct gw_watch *w, int what)
         rc = finish_connect(c, &err);
     if (!rc && !c->connecting)
         rc = write_out(c, &err);
-    if (!rc && !c->connecting && (what & GW_READABLE))
+    if (!rc && !c->connecting && ((what & GW_READABLE) || (c->tls && gw_tls_pending(c->tls))))
         rc = read_in(c, &err);
     if (!rc && c->tls && c->call && c->call->sent < c->out.len) /* hands are shaken now */
         rc = write_out(c, &err);
@@ -326,8 +354,10 @@ static void build_request(struct gw_http1_client *c)
         gw_buf_puts(&c->out, ": ");
         gw_buf_put_str(&c->out, call->headers[i].value);
     }
-    gw_buf_puts(&c->out, "\r\ncontent-length: ");
-    gw_buf_put_u64(&c->out, call->body.len);
+    if (call->body.len > 0 || !gw_str_is(call->method, "GET")) {
+        gw_buf_puts(&c->out, "\r\ncontent-length: ");
+        gw_buf_put_u64(&c->out, call->body.len);
+    }
     gw_buf_puts(&c->out, "\r\n\r\n");
     gw_buf_put_str(&c->out, call->body);
 }
@@ -345,6 +375,7 @@ static void connect_now(struct gw_http1_client *c)
         return;
     }
     c->connecting = 1;
+    gw_timer_set(&c->slow, CONNECT_MS);
     watch(c);
 }
 
@@ -359,6 +390,7 @@ struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *ad
     if (!c->address)
         abort();
     c->later.fn = on_later;
+    gw_timer_init(&c->slow, loop, on_slow);
     gw_buf_init(&c->out, MAX_REQUEST, NULL);
     gw_buf_init(&c->name, MAX_NAME, NULL);
     gw_buf_init(&c->value, MAX_NAME, NULL);
@@ -381,11 +413,27 @@ void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call)
         connect_now(c);
 }
 
+void gw_http1_client_renew(struct gw_http1_client *c)
+{
+    drop_connection(c);
+}
+
+void gw_http1_client_pause(struct gw_http1_client *c, int paused)
+{
+    c->paused = paused;
+    if (!c->open || c->connecting)
+        return;
+    want(c);
+    if (!paused && c->tls && gw_tls_pending(c->tls)) /* the socket does not tell of these */
+        gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+}
+
 void gw_http1_client_close(struct gw_http1_client *c)
 {
     if (!c)
         return;
     drop_connection(c);
+    gw_timer_fini(&c->slow);
     gw_loop_cancel(c->loop, &c->later);
     gw_buf_free(&c->out);
     gw_buf_free(&c->name);

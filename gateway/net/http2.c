@@ -1,7 +1,8 @@
 /* HTTP/2, server role: nghttp2 behind feed and fill. Its callbacks only copy into the stream and
  * call the handler; answers are submitted in fill, so that nothing of nghttp2 runs inside a
  * handler's call. Windows are given back as data comes: what a stream may hold is bounded by its
- * body_max. */
+ * body_max, or by its window if the handler gives that back itself. The connection's window is
+ * given back at once either way, so that a stream that is held keeps no other waiting. */
 #include "base/arena.h"
 #include "net/codec.h"
 #include "net/loop.h"
@@ -107,6 +108,9 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
     (void)flags;
+    nghttp2_session_consume_connection(session, len);
+    if (!s || !s->holds || s->discard)
+        nghttp2_session_consume_stream(session, id, len);
     if (s)
         s->since_ms = h->base.now_ms;
     if (s && s->finished)
@@ -157,12 +161,15 @@ static struct gw_codec *http2_open(const struct gw_codec_conf *conf)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->max_header_bytes}};
     nghttp2_session_callbacks *cb = callbacks();
     struct http2 *h = calloc(1, sizeof(*h));
+    nghttp2_option *option;
 
-    if (!h)
+    if (!h || nghttp2_option_new(&option))
         abort();
+    nghttp2_option_set_no_auto_window_update(option, 1);
     gw_codec_init(&h->base, &gw_http2, conf);
-    if (nghttp2_session_server_new(&h->session, cb, h))
+    if (nghttp2_session_server_new2(&h->session, cb, h, option))
         abort();
+    nghttp2_option_del(option);
     nghttp2_session_callbacks_del(cb);
     nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
                             sizeof(settings) / sizeof(settings[0]));
@@ -229,7 +236,7 @@ static void submit(struct http2 *h, struct gw_stream *s)
     nv[n++] = nv_of(GW_STR(":status"), (struct gw_str){status, 3});
     for (size_t i = 0; i < s->n_answer; i++)
         nv[n++] = nv_of(s->answer[i].name, s->answer[i].value);
-    if (s->finished && s->out.len && !s->n_trailers)
+    if (s->finished && s->out.len && !s->n_trailers && !s->sized)
         nv[n++] = nv_of(GW_STR("content-length"), gw_arena_printf(s->pub.mem, "%zu", s->out.len));
     if (gw_str_is(s->pub.method, "HEAD"))
         gw_buf_clear(&s->out);
@@ -241,8 +248,14 @@ static void submit(struct http2 *h, struct gw_stream *s)
 
 static void answer(struct http2 *h, struct gw_stream *s)
 {
+    if (s->took) {
+        nghttp2_session_consume_stream(h->session, s->id, s->took);
+        s->took = 0;
+    }
     if (s->reset) {
         nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, s->reset_code);
+    } else if (!s->responded) {
+        return;
     } else if (!s->submitted) {
         submit(h, s);
     } else if (s->deferred) {
@@ -322,6 +335,8 @@ static int http2_done(const struct gw_codec *c)
 
 static int waits_for_peer(const struct gw_stream *s)
 {
+    if (s->holds && !s->finished)
+        return 0;
     return !s->reset && (!s->ended || s->out.len > 0);
 }
 
@@ -358,7 +373,7 @@ static enum gw_codec_wait http2_wait(const struct gw_codec *c)
     for (const struct gw_stream *s = c->streams; s; s = s->next) {
         if (!s->head_done)
             return GW_WAIT_HEAD;
-        if (s->ended && !s->finished && s->out.len == 0)
+        if (!s->finished && (s->holds || (s->ended && s->out.len == 0)))
             return GW_WAIT_ANSWER;
     }
     return GW_WAIT_BODY; /* all others wait for the peer: for bytes, or for room in its window */

@@ -1,0 +1,90 @@
+#ifndef GW_INGEST_UPSTREAM_H
+#define GW_INGEST_UPSTREAM_H
+
+#include "ingest/front.h"
+#include "net/http_call.h"
+
+/* Standing in front of FlyteAdmin. An event is checked, room is reserved for it, it is sent to
+ * FlyteAdmin with its client's metadata and what is left of its deadline, appended when FlyteAdmin
+ * says OK or ALREADY_EXISTS, and FlyteAdmin's answer is the client's. Every other method passes
+ * through as bytes. On the front's thread.
+ *
+ * Invariants
+ *  U1 Nothing is sent to FlyteAdmin that there is no room for.
+ *  U2 The client is told of success only when the record is kept.
+ *  U3 Any other answer of FlyteAdmin leaves nothing in the log.
+ *  U4 A client that leaves, or whose deadline passes, while FlyteAdmin thinks about its event does
+ * not stop that: what FlyteAdmin has taken is kept, if it says so within GRACE_MS. U5 What passes
+ * through takes a bounded amount of memory each way, however slow the other side. U6 An answer that
+ * is none ends its call UNAVAILABLE, and no other. */
+struct gw_door;
+struct gw_forward; /* an event under way */
+struct gw_grpc_call;
+struct gw_http2_channel;
+struct gw_ingest_grpc_conf;
+struct gw_problems;
+struct gw_yaml;
+struct gw_pass; /* a call that passes through */
+struct gw_upstream;
+
+struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_grpc_conf *conf);
+/* No call may be under way. NULL is fine. */
+void gw_upstream_free(struct gw_upstream *u);
+/* The address: host:port, [v6]:port, either behind dns:///. grpc: the section in the file. */
+void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
+                       const struct gw_yaml *grpc);
+/* At a stop, when time is up: events that FlyteAdmin has not answered are given up. */
+void gw_upstream_hurry(struct gw_upstream *u);
+
+/* c's event, checked. NULL: there is no room; err and reason say why. */
+struct gw_forward *gw_forward_event(struct gw_grpc_call *c, const struct gw_flyte_request *r,
+                                    enum gw_reason *reason, struct gw_err *err);
+void gw_forward_leave(struct gw_forward *fw); /* its call has been answered, or is gone */
+
+/* c's head has come. */
+void gw_pass_begin(struct gw_grpc_call *c);
+void gw_pass_data(struct gw_pass *p);
+void gw_pass_end(struct gw_pass *p);
+void gw_pass_drained(struct gw_pass *p);
+void gw_pass_leave(struct gw_pass *p); /* as gw_forward_leave; FlyteAdmin is told */
+
+/* The same over HTTP/1.1, for requests of the HTTP front: every path that is not ours passes
+ * through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. */
+struct gw_exchange;
+struct gw_http_upstream;
+struct gw_ingest_http_conf;
+
+struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f, const char *url);
+void gw_http_upstream_free(struct gw_http_upstream *u); /* as gw_upstream_free */
+void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
+                            const struct gw_yaml *http);
+void gw_http_upstream_hurry(struct gw_http_upstream *u);
+/* s has come whole; it is answered by this. r: it is an event; err and reason say why there is no
+ * room. NULL: refused. *back is cleared when s has been answered. */
+struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream *s,
+                                      const struct gw_flyte_request *r, struct gw_exchange **back,
+                                      enum gw_reason *reason, struct gw_err *err);
+void gw_exchange_drained(struct gw_exchange *x);
+void gw_exchange_leave(struct gw_exchange *x); /* s is gone */
+
+/* ---- for the files of upstream*.c ---- */
+
+struct gw_upstream {
+    struct gw_front *front;
+    struct gw_http2_channel *channel;
+    struct gw_forward *forwards, *idle; /* under way; for the next */
+    size_t n_idle;
+};
+void gw_forward_free_idle(struct gw_upstream *u);
+
+/* What of a request's or an answer's headers belongs to it, not to its connection; copies nothing.
+ * There is room for two more behind them. door: the token that was shown to it is not passed on;
+ * NULL: everything is. */
+struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw_http_header *h,
+                                           size_t *n, const struct gw_door *door);
+/* The answer's status; -1: it is no gRPC answer, *code and why say what the client is told. whole:
+ * its body has to be whole messages, and one of a success. */
+enum { GW_UPSTREAM_WHY = 300 };
+int gw_upstream_status(const struct gw_http_call *call, int *code, char why[GW_UPSTREAM_WHY]);
+
+#endif
