@@ -48,6 +48,9 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
                         conf->upstream);
+    else if (conf->upstream && !strcmp(without_scheme(conf->upstream), conf->listener.listen))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.grpc.upstream: it is what ingest.grpc listens on");
     else if (!conf->upstream && conf->upstream_tls)
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream_tls: there is no upstream");

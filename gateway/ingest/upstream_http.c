@@ -56,6 +56,10 @@ void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_pr
         gw_problems_add(
             p, 0, at->file, at->line, at->column,
             "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);
+    else if (url && !strncmp(url + 7, conf->listener.listen, strlen(conf->listener.listen)) &&
+             strchr("/", url[7 + strlen(conf->listener.listen)]))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.http.upstream: it is what ingest.http listens on");
 }
 
 static char *join(const char *a, size_t len, const char *b)

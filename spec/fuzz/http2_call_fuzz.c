@@ -14,10 +14,30 @@ static void on_done(struct gw_http_call *call)
     done_count++;
 }
 
+/* The second call holds its window and sends on as it hears. */
+static struct gw_http2_calls *calls_now;
+
+static void on_data(struct gw_http_call *call)
+{
+    gw_http2_calls_took(calls_now, call, call->answer.len);
+    gw_buf_clear(&call->answer);
+    gw_http2_calls_write(calls_now, call, GW_STR("more"));
+}
+
+static void on_drained(struct gw_http_call *call)
+{
+    gw_http2_calls_finish(calls_now, call);
+}
+
 static void hand_out(struct gw_http2_calls *calls)
 {
     struct gw_http_call *call;
 
+    calls_now = calls;
+    while ((call = gw_http2_calls_news(calls)))
+        call->data(call);
+    while ((call = gw_http2_calls_drained(calls)))
+        call->drained(call);
     while ((call = gw_http2_calls_ended(calls)))
         call->done(call);
 }
@@ -44,6 +64,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
                                         .max_answer = 100,
                                         .mem = mem,
                                         .done = on_done};
+        if (i == 1) {
+            call[i].more = call[i].holds = 1;
+            call[i].data = on_data;
+            call[i].drained = on_drained;
+        }
         gw_http2_calls_start(calls, &call[i]);
     }
     for (size_t at = 1; at < size && !rc; at += step) {

@@ -249,8 +249,13 @@ def test_the_address_is_checked(tmp_path):
         (tmp_path / "c.yaml").write_text(f"ingest: {{grpc: {{upstream: '{upstream}'}}}}\n")
         done = run("check", "-c", tmp_path / "c.yaml", check=1)
         assert f'c.yaml:1:27: error: ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not "{upstream}"' in done.stdout
-    (tmp_path / "c.yaml").write_text("ingest: {grpc: {upstream_tls: {}}}\n")
-    assert "upstream_tls: there is no upstream" in run("check", "-c", tmp_path / "c.yaml", check=1).stdout
+    for text, problem in (("{grpc: {upstream_tls: {}}}", "upstream_tls: there is no upstream"),
+                          ("{grpc: {upstream: 'dns:///127.0.0.1:8089'}}", "grpc.upstream: it is what ingest.grpc listens on"),
+                          ("{http: {upstream: 'http://127.0.0.1:8088/'}}", "http.upstream: it is what ingest.http listens on"),
+                          ("{http: {upstream: 'https://flyteadmin'}}", "expected a URL as http://flyteadmin:80"),
+                          ("{http: {upstream: 'http://'}}", "expected a URL as http://flyteadmin:80")):
+        (tmp_path / "c.yaml").write_text(f"ingest: {text}\n")
+        assert problem in run("check", "-c", tmp_path / "c.yaml", check=1).stdout
 
 
 # ---- an upstream that answers nonsense

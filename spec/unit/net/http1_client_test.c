@@ -240,3 +240,41 @@ TEST(test_http1_client_fails_when_nobody_listens)
     CHECK(call.failed && strstr(call.err.msg, address));
     teardown();
 }
+
+TEST(test_http1_client_pauses_and_knows_that_head_has_no_body)
+{
+    struct gw_http_call call;
+
+    setup();
+    call = new_call(GW_STR(""));
+    call.data = on_piece;
+    gw_http1_client_start(client, &call);
+    serve(1, "\r\n\r\n");
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+    while (seen_len < 3)
+        gw_loop_turn(loop, 1);
+    gw_http1_client_pause(client, 1);
+    reply("def");
+    for (int i = 0; i < 5; i++)
+        gw_loop_turn(loop, 0);
+    CHECK(seen_len == 3 && done_count == 0);
+    gw_http1_client_pause(client, 0);
+    finish(1);
+    CHECK(!call.failed && seen_len == 6);
+    call = new_call(GW_STR(""));
+    call.method = GW_STR("HEAD");
+    gw_http1_client_start(client, &call);
+    serve(0, "\r\n\r\n"); /* on the same connection */
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+    finish(2);
+    CHECK(!call.failed && call.status == 200 && call.n_head == 1 && call.answer.len == 0);
+    gw_http1_client_renew(client);
+    call = new_call(GW_STR("x"));
+    gw_http1_client_start(client, &call);
+    close(peer);
+    serve(1, "x"); /* on another */
+    reply("HTTP/1.1 204 No Content\r\n\r\n");
+    finish(3);
+    CHECK(!call.failed && call.status == 204);
+    teardown();
+}

@@ -401,3 +401,25 @@ TEST(test_http1_says_what_it_waits_for)
     CHECK(codec->ops->wait(codec) == GW_WAIT_REQUEST);
     stop();
 }
+
+/* Who says the length writes as many bytes itself, in pieces, or none to a HEAD. */
+TEST(test_http1_an_answer_may_say_its_own_length)
+{
+    static const struct gw_http_header h[] = {{GW_STR("content-length"), GW_STR("6")}};
+
+    start(LATER);
+    CHECK(feed_all("GET / HTTP/1.1\r\n" HEADERS "\r\nHEAD / HTTP/1.1\r\n" HEADERS "\r\n") == 0);
+    gw_http_respond(room.open[0], 200, h, 1);
+    gw_http_write(room.open[0], GW_STR("abc"));
+    codec->ops->fill(codec);
+    gw_http_write(room.open[0], GW_STR("def"));
+    gw_http_finish(room.open[0], NULL, 0);
+    codec->ops->fill(codec);
+    CHECK(out_is("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabcdef"));
+    gw_buf_clear(&codec->out);
+    gw_http_respond(room.open[0], 200, h, 1);
+    gw_http_finish(room.open[0], NULL, 0);
+    codec->ops->fill(codec);
+    CHECK(out_is("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n"));
+    stop();
+}

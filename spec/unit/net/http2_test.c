@@ -536,3 +536,33 @@ TEST(test_http2_says_what_it_waits_for)
     CHECK(codec->ops->done(codec));
     stop();
 }
+
+TEST(test_http2_a_stream_that_is_held_gets_its_window_when_its_handler_says)
+{
+    enum { SIZE = 3 << 20, WINDOW = 1 << 20 };
+    char *big = calloc(1, SIZE);
+    struct call *c, *other;
+
+    start(LATER);
+    c = call("POST", "", 0, 1);
+    pump(WHOLE);
+    gw_http_hold(room.open[0]);
+    room.open[0]->body_max = SIZE;
+    c->request = big;
+    c->request_len = SIZE;
+    nghttp2_session_resume_data(client, 1);
+    pump(WHOLE);
+    CHECK(c->request_len == SIZE - WINDOW && room.open[0]->body.len == WINDOW);
+    codec->now_ms = 3600000; /* who is held may be silent for as long as its handler likes */
+    CHECK(codec->ops->expire(codec, 1000) == 0 && codec->ops->wait(codec) == GW_WAIT_ANSWER);
+    room.reply = AT_END; /* others are not kept waiting */
+    other = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    CHECK(ended_well(other, "200") && c->request_len == SIZE - WINDOW);
+    gw_http_took(room.open[0], WINDOW);
+    gw_buf_clear(&room.open[0]->body);
+    pump(WHOLE);
+    CHECK(c->request_len == SIZE - 2 * WINDOW && room.open[0]->body.len == WINDOW);
+    free(big);
+    stop();
+}
