@@ -38,8 +38,7 @@ static const char component[] = "ingest.pubsub";
  * back, or time is up. */
 void gw_pubsub_end_if_done(struct gw_pubsub_in *in)
 {
-    if (in->stopping && !in->appending &&
-        (in->hurried || (!in->streaming && gw_pubsub_lease_idle(in))))
+    if (in->stopping && !in->appending && !in->streaming && gw_pubsub_lease_idle(in))
         gw_loop_post(in->base.front->loop, &in->ended);
 }
 
@@ -74,7 +73,7 @@ static void on_kept(void *owner, const struct gw_err *err)
 
     in->appending--;
     in->bytes -= m->bytes;
-    if (err)
+    if (err || in->hurried)
         gw_pubsub_forget(m); /* it comes back */
     else
         gw_pubsub_kept(m);

@@ -5,11 +5,15 @@ import re
 import signal
 
 import pytest
+from google.cloud import pubsub_v1
 
+import flyte
+from gateway import FILE
 from pubsub import PROJECT
 from test_check_online import ask
 from test_cmd import check
 from test_publish_aws import vectors
+from test_publish_pubsub import metadata, over_tls   # pylint: disable=unused-import
 from wait import wait_until
 
 V1_SOURCE = "https://github.com/flyteorg/flyte/flyteadmin"
@@ -135,6 +139,42 @@ def test_messages_wait_while_the_log_is_full(gateway, pubsub, name):
     pubsub.emptied(name)
 
 
+def test_order_of_a_key_is_kept_and_a_restart_repeats_nothing(gateway, pubsub, name):
+    pubsub.pair(name)
+    ordered = pubsub.publisher(publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True))
+    topic = f"projects/{PROJECT}/topics/{name}"
+    for future in [ordered.publish(topic, event(n), ordering_key=f"k{n % 5}") for n in range(50)]:
+        future.result()
+    g = gateway(config(name), env=pubsub.env())
+    wait_until(lambda: len(g.ids()) >= 10, g.log)
+    g.restart()
+    pubsub.clock(61)                                   # for one that the fake may hold for a stream that is gone
+    wait_until(lambda: ids(g) == set(range(50)), g.log)
+    for k in range(5):
+        assert [int(i) for i in g.ids() if int(i) % 5 == k] == list(range(k, 50, 5))
+    pubsub.emptied(name)
+
+
+def test_large_messages_come_in_and_what_no_log_could_take_is_left(gateway, pubsub, name):
+    pubsub.topic(name)
+    pubsub.subscription(name, name)
+    g = gateway("log: {max_bytes: 8MiB, segment_bytes: 1MiB}\n" + config(name), env=pubsub.env())
+    pubsub.publish(name, [event(0, data="x" * 9_000_000), event(1, data="x" * 4_500_000), event(2)])
+    wait_until(lambda: ids(g) == {1, 2}, g.log)
+    wait_until(lambda: g.metric("moongate_events_rejected_total", ingest="pubsub", reason="too_large") == 1, g.log)
+    pubsub.emptied(name, but=1)
+
+
+def test_as_says_what_a_bare_request_is(gateway, pubsub, name):
+    pubsub.topic(name)
+    pubsub.subscription(name, name)
+    v = next(v for v in vectors() if v["name"] == "workflow-queued")
+    pubsub.publish(name, [base64.b64decode(v["request_b64"])])
+    g = gateway(config(name, ", as: workflow"), env=pubsub.env())
+    wait_until(lambda: g.ids() == ["flytesnacks:development:f7c2a9d81b5e4:QUEUED"], g.log)
+    assert base64.b64decode(g.lines()[0]["data_base64"]) == base64.b64decode(v["request_b64"])
+
+
 def test_killed_and_stopped_nothing_is_lost(gateway, pubsub, name):
     """A kill is at any instant between what came and what was acknowledged."""
     pubsub.topic(name)
@@ -247,6 +287,54 @@ def test_messages_that_cannot_be_acknowledged_are_told_of_and_no_more_are_taken(
     pubsub.always()
     wait_until(lambda: sorted(g.ids()) == list("012345"), g.log)
     pubsub.emptied(name)
+
+
+def test_what_our_publisher_sends_comes_in_again_as_it_was(gateway, pubsub, name):
+    """Structured, in protobuf, in binary mode, with and without an ordering key."""
+    forms = {"s": "", "p": "format: {encoding: protobuf}, ", "b": "format: {mode: binary}, "}
+    for form in forms:
+        pubsub.pair(f"{name}-{form}")
+    publishers = "".join(f"  - {{name: {form}, {how}publisher: {{type: pubsub, project: {PROJECT}, topic: {name}-{form}, ordering: {order}}}}}\n"
+                         for (form, how), order in zip(forms.items(), ["key", "none", "key"]))
+    sources = ", ".join(f"{{project: {PROJECT}, subscription: {name}-{form}}}" for form in forms)
+    a = gateway(FILE + publishers, env=pubsub.env(), name="a")
+    b = gateway(f"ingest: {{pubsub: [{sources}]}}\n{FILE}", env=pubsub.env(), name="b")
+    sent = [{"specversion": "1.0", "id": 'a "b" %41 ä', "source": "/s", "type": "t", "time": "2026-04-07T06:30:01.25Z", "subject": "x ä", "partitionkey": "k",
+             "dataschema": "https://x/y", "datacontenttype": "application/json", "one": "1", "data": {"n": [1, None, "ä", 1.50]}},
+            {"specversion": "1.0", "id": "2", "source": "/s", "type": "t", "datacontenttype": "text/plain", "data": "hello"},
+            {"specversion": "1.0", "id": "3", "source": "/s", "type": "t", "datacontenttype": "application/octet-stream", "data_base64": "AAH/"},
+            {"specversion": "1.0", "id": "4", "source": "/s", "type": "t"}]
+    assert a.post("/v1/events", json.dumps(sent), "application/cloudevents-batch+json")[0] == 202
+    request = flyte.workflow()
+    assert a.post("/api/v1/events/workflows", request.SerializeToString(), "application/octet-stream")[0] == 200
+    b.settled(15)
+    got = sorted((json.dumps(e, sort_keys=True) for e in b.lines()))
+    assert got == sorted(json.dumps(e, sort_keys=True) for e in a.lines() for _ in forms)
+    for form in forms:
+        pubsub.emptied(f"{name}-{form}")
+
+
+def test_a_token_that_is_refused_is_replaced_and_the_stream_goes_on(gateway, over_tls, metadata, name, tmp_path):   # pylint: disable=redefined-outer-name
+    over_tls.topic(name)
+    over_tls.subscription(name, name)
+    over_tls.token("t1")
+    env = {"GCE_METADATA_HOST": metadata.address, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": over_tls.ca, "HOME": str(tmp_path)}
+    g = gateway(config(name, f", endpoint: 'https://localhost:{over_tls.tls_address.rsplit(':', 1)[1]}'"), env=env)
+    wait_until(lambda: 'msg="consuming"' in g.log(), g.log)
+    over_tls.token("")
+    over_tls.publish(name, events([1]))
+    wait_until(lambda: g.ids() == ["1"], g.log)
+    over_tls.token("t2")                               # as if the first had been revoked: the next Acknowledge meets it
+    over_tls.say("close")
+    over_tls.say("open")
+    over_tls.token("t2")
+    wait_until(lambda: [c["code"] for c in over_tls.calls("StreamingPull", name)][-2:] == ["Unauthenticated", ""], g.log)
+    assert over_tls.calls("StreamingPull", name)[-1]["metadata"]["authorization"] == ["Bearer t2"]
+    assert over_tls.calls("StreamingPull", name)[-1]["metadata"]["x-goog-request-params"] == [f"subscription=projects/{PROJECT}/subscriptions/{name}"]
+    over_tls.token("")
+    over_tls.publish(name, events([2]))
+    wait_until(lambda: g.ids() == ["1", "2"], g.log)
+    assert "Bearer" not in g.log() and "UNAUTHENTICATED" not in g.log()
 
 
 def test_check_online_says_what_the_subscription_is(tmp_path, pubsub, name):

@@ -326,16 +326,21 @@ TEST(test_pubsub_what_finds_no_room_waits_and_all_behind_it_in_their_order)
 
 TEST(test_pubsub_what_clients_have_pending_makes_it_wait_too)
 {
+    struct sent two[2] = {{"big", NULL, NULL, 0}, {"small", NULL, NULL, 0}};
     struct rig r;
 
     rig_open(&r, 1 << 20);
-    r.w.pending = 1 << 20;
-    push_events(&r, 2, 10);
+    two[0].data = event(&r, "big", 50000).p;
+    two[1].data = event(&r, "small", 10).p; /* there is room for it, and not before its turn */
+    r.w.pending = (1 << 20) - 30000;
+    push(&r, two, 2);
     until_taken(&r, 2);
     CHECK(!r.in->appending && r.in->held.first && r.in->paused && !r.n_asks);
+    r.in->hold.fn(&r.in->hold); /* in vain */
+    CHECK(!r.in->appending);
     r.w.pending = 0;
     until(&r, is_empty);
-    CHECK(is_ask(&r, 0, 1, -1, "a0,a1") && world_accepted(&r.w) == 2);
+    CHECK(is_ask(&r, 0, 1, -1, "big,small") && world_accepted(&r.w) == 2);
     rig_close(&r);
 }
 
@@ -477,13 +482,39 @@ TEST(test_pubsub_stop_in_a_hurry_waits_for_nobody_but_the_disk)
     struct rig r;
 
     rig_open(&r, 1 << 20);
-    r.code_ack = GW_RPC_UNAVAILABLE;
-    push_events(&r, 1, 10);
-    until_asked(&r, 1);
+    r.code_ack = r.code_modify = GW_RPC_UNAVAILABLE;
+    world_hold(1);
+    push_events(&r, 8, 50000);
+    until_taken(&r, 8);
     rig_stop(&r);
+    until_asked(&r, 1);
     gw_source_pubsub.hurry(&r.in->base);
+    for (int i = 0; i < 5; i++)
+        gw_loop_turn(r.w.front.loop, 0);
+    CHECK(!r.is_stopped && r.in->appending == 6);
+    world_hold(0);
     until(&r, is_stopped);
-    CHECK(!r.in->n && r.in->hurried);
+    CHECK(!r.in->n && r.n_asks == 1);
+    rig_close(&r);
+}
+
+static int has_lost_all(const struct rig *r)
+{
+    return r->in->n == 0;
+}
+
+TEST(test_pubsub_what_could_not_be_kept_is_not_acknowledged)
+{
+    struct rig r;
+
+    rig_open(&r, 1 << 20);
+    world_fail_syncs();
+    push_events(&r, 2, 10);
+    until_taken(&r, 2);
+    until(&r, has_lost_all);
+    for (int i = 0; i < 5; i++)
+        gw_loop_turn(r.w.front.loop, 0);
+    CHECK(!r.n_asks && world_rejected(&r.w, GW_PUBSUB, GW_R_UNAVAILABLE) == 2);
     rig_close(&r);
 }
 
