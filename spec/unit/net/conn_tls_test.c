@@ -216,6 +216,24 @@ TEST(test_conn_tls_reads_what_the_socket_does_not_tell_of)
     stop();
 }
 
+/* More records than one turn takes came with one read of the socket. */
+TEST(test_conn_tls_reads_records_of_a_byte)
+{
+    struct gw_tls *t;
+    int fd;
+
+    start(AT_END, NULL);
+    fd = dial();
+    t = greet(fd, "ca.pem", NULL);
+    say(t, GET, sizeof(GET) - 1);
+    CHECK(!hear(t, "hi"));
+    for (size_t i = 0; i < sizeof(GET) - 1; i++)
+        CHECK(gw_tls_write(t, &GET[i], 1, &err) == 1);
+    CHECK(!hear(t, "hi"));
+    hang_up(t, fd);
+    stop();
+}
+
 /* Pipelined requests that wait for one answer fill what may be held; nothing is forgotten. */
 TEST(test_conn_tls_goes_on_after_it_did_not_read)
 {
@@ -305,13 +323,20 @@ TEST(test_conn_without_tls_ends_a_client_that_speaks_it)
 /* The alert arrives, though the client has said more already. */
 TEST(test_conn_tls_refuses_a_client_without_certificate)
 {
+    static char more[60000];
     struct gw_tls *t;
     int fd;
 
     start(AT_END, "ca.pem");
     fd = dial();
     t = greet(fd, "ca.pem", NULL);
-    say(t, GET, sizeof(GET) - 1);
+    say(t, "", 0);
+    while (!gw_tls_shaken(t)) {
+        CHECK(gw_tls_read(t, (char[1]){0}, 1, &err) == GW_TLS_AGAIN);
+        if (!gw_tls_shaken(t))
+            gw_loop_turn(loop, 1);
+    }
+    CHECK(gw_tls_write(t, more, sizeof(more), &err) == sizeof(more)); /* nobody reads it */
     CHECK(hear(t, NULL) == -2 && strstr(err.msg, "alert certificate required"));
     CHECK(strstr(said, "peer did not return a certificate"));
     hang_up(t, fd);
