@@ -27,7 +27,8 @@ struct gw_buf;
     {                                                                                              \
         "routes", GW_F_STRS, offsetof(struct gw_publish_common, routes),                           \
             .help = "Destinations that hooks may choose with moongate.route, as globs: topics "    \
-                    "(kafka), URLs (http: scheme and host, then the path). Default: none."         \
+                    "(kafka), subjects (nats: * is a word, > the rest), URLs (http: scheme and "   \
+                    "host, then the path). Default: none."                                         \
     }
 
 enum { GW_MESSAGE_BYTES_MAX = 1 << 30 };

@@ -1,17 +1,15 @@
 """NATS: a real nats-server, with and without JetStream, and nats-py as the judge of what arrives."""
-import base64
 import json
-import os
 import signal
 import time
 
 import pytest
-from nats.js.errors import NotFoundError
 
 import flyte
 import nats_creds
 import natsd
 from gateway import run
+from test_check_online import ask
 from test_publish_flyteadmin import vectors
 from wait import wait_until
 
@@ -272,9 +270,15 @@ def test_servers_killed_under_load_lose_nothing_and_keep_the_order_of_a_key(gate
     judge.close()
 
 
-def test_check_online_asks_the_server_and_the_stream(gateway, server, judge, subject):
+def test_check_online_asks_the_server_and_which_stream_has_the_subject(tmp_path, server, judge, subject, own_server):
     judge.stream("online", subject + ".here")
-    g = gateway("pipelines:\n" + pipeline(server, subject + ".here", ", jetstream: true"))
-    assert g.pipeline("n")["up"]
-    with pytest.raises(NotFoundError):
-        judge.wait(judge.js.stream_info("no-such-stream"))
+    off = own_server("--user", "gw", "--pass", "pw1").start()
+    found = ask(tmp_path, "pipelines:\n" + pipeline(server, subject + ".here", ", jetstream: true", name="js") +
+                pipeline(server, subject + ".none", ", jetstream: true", name="none") +
+                pipeline(server, subject + ".{project}", ", jetstream: true", name="each") + pipeline(server, subject, name="core") +
+                pipeline(off, subject, ", username: gw, password: pw2", name="out") +
+                pipeline(off, subject + ".off", ", jetstream: true, username: gw, password: pw1", name="off"))
+    assert {n: level for n, (level, _) in found.items()} == {"js": "note", "none": "error", "each": "note", "core": "note", "out": "error", "off": "error"}
+    assert found["js"][1] == f"NATS: {server.address} lets us in, stream online has subject {subject}.here"
+    assert f"nats stream add NAME --subjects {subject}.none" in found["none"][1] and "is it on for this account?" in found["off"][1]
+    assert "check username and password" in found["out"][1] and "pw2" not in str(found)
