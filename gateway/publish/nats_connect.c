@@ -28,14 +28,17 @@ static int says(const char *text, const char *word)
 /* The key of the configuration that says who we are. */
 static const char *login_of(const struct gw_publish_nats_conf *c)
 {
-    return c->creds_file             ? "creds_file, and whether its JWT has expired"
-           : c->nkey_file            ? "nkey_file"
-           : c->username && c->token ? "username, password and token"
-           : c->username             ? "username and password"
-           : c->token                ? "token"
-           : c->tls && c->tls->cert  ? "tls.cert"
-                                     : "who may connect: no username, token, nkey_file or "
-                                       "creds_file is set";
+    if (c->creds_file)
+        return "creds_file, and whether its JWT has expired";
+    if (c->nkey_file)
+        return "nkey_file";
+    if (c->username)
+        return c->token ? "username, password and token" : "username and password";
+    if (c->token)
+        return "token";
+    if (c->tls && c->tls->cert)
+        return "tls.cert";
+    return "who may connect: no username, token, nkey_file or creds_file is set";
 }
 
 static void put_servers(const struct gw_nats_client *c, char *out, size_t size)

@@ -27,7 +27,7 @@ def test_every_configuration_shown_is_good(tmp_path, name, i, text):
     (tmp_path / "hook.lua").write_text(blocks("README.md", "lua")[0])
     shutil.copytree(os.path.join(ROOT, "scripts"), tmp_path / "scripts")
     (tmp_path / "moongate.yaml").write_text(re.sub(r"/etc/ssl/certs/[a-z]+-ca.pem", "some-ca.pem", text))
-    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x", "CLIENT_SECRET": "x", "WEBHOOK_SECRET": "whsec_" + "MfKQ" * 8,
+    done = run("check", "-c", tmp_path / "moongate.yaml", env={"KAFKA_PASSWORD": "x", "NATS_PASSWORD": "x", "CLIENT_SECRET": "x", "WEBHOOK_SECRET": "whsec_" + "MfKQ" * 8,
                                                                    "SLACK_WEBHOOK": "https://hooks.slack.com/services/x"})
     assert done.returncode == 0, done.stdout
 

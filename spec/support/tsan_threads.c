@@ -106,9 +106,9 @@ int cnd_timedwait(cnd_t *c, mtx_t *m, const struct timespec *until)
     return result(pthread_cond_timedwait((pthread_cond_t *)c, (pthread_mutex_t *)m, until));
 }
 
-/* What librdkafka and nats.c do to their own memory is not ours to judge. libevent takes a descriptor that was
- * closed out of its epoll set in its next turn; when another thread has opened one of the same
- * number by then, the kernel says ENOENT, and nothing happens. */
+/* What librdkafka and nats.c do to their own memory is not ours to judge. libevent takes a
+ * descriptor that was closed out of its epoll set in its next turn; when another thread has opened
+ * one of the same number by then, the kernel says ENOENT, and nothing happens. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
