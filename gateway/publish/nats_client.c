@@ -19,7 +19,7 @@ enum {
     FLUSH_MS = 10000,
     POLL_MS = 100,       /* how soon a connection that breaks is noticed while acks are awaited */
     CLOSE_MS = 50,       /* how long a close waits for the thread */
-    EXIT_MS = 5000,      /* how long the process waits for what a close did not wait for */
+    EXIT_MS = 3000,      /* how long the process waits for what a close did not wait for */
     FORBIDDEN_MS = 10000 /* how long a subject that was refused is not tried */
 };
 
@@ -44,7 +44,8 @@ static struct timespec in_ms(int ms)
     return t;
 }
 
-/* One in the middle of a TLS handshake must not meet an OpenSSL that is cleaned up. */
+/* One in the middle of a TLS handshake must not meet an OpenSSL that is cleaned up; others may end
+ * with the process. */
 static void await_threads(void)
 {
     const struct timespec end = in_ms(EXIT_MS);
@@ -481,8 +482,8 @@ void gw_nats_client_close(struct gw_nats_client *c)
     while (!c->ended && pthread_cond_timedwait(&c->changed, &c->lock, &end) != ETIMEDOUT)
         ;
     ended = c->ended;
-    c->left = !ended;
-    if (!ended)
+    c->left = !ended && gw_nats_is_secure(&c->conf);
+    if (c->left)
         count_left(1);
     pthread_mutex_unlock(&c->lock);
     if (ended)

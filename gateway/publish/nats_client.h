@@ -59,7 +59,7 @@ struct gw_nats_client {
     pthread_cond_t changed;
     struct gw_nats_news *news, **last;
     natsConnection *flushing; /* the publisher may close it: that ends the flush */
-    int ended, left;          /* left: the close did not wait for its end */
+    int ended, left;          /* left: the process has to wait for its end */
     pthread_t thread;
 
     /* the thread's own, and what never changes */
@@ -90,6 +90,7 @@ void gw_nats_client_close(struct gw_nats_client *c);
 /* Inside the client: nats_connect.c, nats_online.c. */
 /* -1: there is none, c->why says why. */
 int gw_nats_connect(struct gw_nats_client *c);
+int gw_nats_is_secure(const struct gw_publish_nats_conf *c); /* TLS */
 void gw_nats_disconnect(struct gw_nats_client *c);
 /* What is wrong with the connection, or with who we are, for c->why. */
 void gw_nats_explain(struct gw_nats_client *c, natsStatus s, const char *said);

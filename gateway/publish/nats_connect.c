@@ -91,7 +91,15 @@ static void ignore(natsConnection *nc, natsSubscription *sub, natsStatus s, void
     (void)closure;
 }
 
-static natsStatus set_servers(natsOptions *o, const struct gw_nats_client *c, int *secure)
+int gw_nats_is_secure(const struct gw_publish_nats_conf *c)
+{
+    for (size_t i = 0; i < c->servers.n; i++)
+        if (!strncmp(c->servers.items[i], "tls://", 6))
+            return 1;
+    return c->tls != NULL;
+}
+
+static natsStatus set_servers(natsOptions *o, const struct gw_nats_client *c)
 {
     const size_t n = c->conf.servers.n;
     const char **urls = calloc(n + 1, sizeof(*urls));
@@ -105,7 +113,6 @@ static natsStatus set_servers(natsOptions *o, const struct gw_nats_client *c, in
         urls[i] = text + i * 512;
         s = gw_nats_server(c->conf.servers.items[i], text + i * 512, 512, &err) ? NATS_INVALID_ARG
                                                                                 : NATS_OK;
-        *secure |= !strncmp(urls[i], "tls://", 6);
     }
     if (s == NATS_OK)
         s = natsOptions_SetServers(o, urls, (int)n);
@@ -221,14 +228,13 @@ static int await_acks(struct gw_nats_client *c)
 
 static natsStatus connect_with(struct gw_nats_client *c, natsOptions *o, struct gw_err *err)
 {
-    int secure = c->conf.tls != NULL;
     natsStatus s = set_plain(o);
 
     if (s == NATS_OK)
-        s = set_servers(o, c, &secure);
+        s = set_servers(o, c);
     if (s == NATS_OK)
         s = set_login(o, &c->conf, err);
-    if (s == NATS_OK && secure)
+    if (s == NATS_OK && gw_nats_is_secure(&c->conf))
         s = set_tls(o, c->conf.tls);
     return s == NATS_OK ? natsConnection_Connect(&c->nc, o) : s;
 }

@@ -22,6 +22,7 @@ enum nats_mock_way {
     NATS_MOCK_ANSWER,   /* it gets `answer` */
     NATS_MOCK_NOBODY,   /* it gets the status 503 */
     NATS_MOCK_SILENT,   /* nothing is answered, not even PING */
+    NATS_MOCK_LEAVE,    /* the same, but PING is, and then the connection ends */
     NATS_MOCK_HANG_UP,  /* the connection ends with the message */
     NATS_MOCK_FORBIDDEN /* messages to `forbidden` are refused */
 };
@@ -88,7 +89,7 @@ static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const c
         if (*reply && nats_mock.way == NATS_MOCK_NOBODY)
             nats_mock_say(p, "HMSG %s %s %zu %zu\r\n%s\r\n", reply, p->sid, strlen(nobody),
                           strlen(nobody), nobody);
-        else if (*reply && nats_mock.way != NATS_MOCK_SILENT)
+        else if (*reply && nats_mock.way != NATS_MOCK_SILENT && nats_mock.way != NATS_MOCK_LEAVE)
             nats_mock_acknowledge(p, reply,
                                   nats_mock.way == NATS_MOCK_ANSWER
                                       ? nats_mock.answer
@@ -113,24 +114,29 @@ static int nats_mock_publish(struct nats_mock_peer *p, char *line, int headers)
                           strtoul(words[n - 1], NULL, 10));
 }
 
+/* -1: hang up. */
+static int nats_mock_ping(const struct nats_mock_peer *p)
+{
+    int silent, leave;
+
+    pthread_mutex_lock(&nats_mock.lock);
+    silent = nats_mock.way == NATS_MOCK_SILENT && nats_mock.messages;
+    leave = nats_mock.way == NATS_MOCK_LEAVE && nats_mock.messages;
+    nats_mock.pings++;
+    pthread_mutex_unlock(&nats_mock.lock);
+    if (!silent)
+        nats_mock_say(p, "PONG\r\n");
+    return leave ? -1 : 0;
+}
+
 static int nats_mock_line(struct nats_mock_peer *p, char *line)
 {
-    int silent;
-
     line[strcspn(line, "\r\n")] = '\0';
     if (!strncmp(line, "PUB ", 4) || !strncmp(line, "HPUB ", 5))
         return nats_mock_publish(p, line, *line == 'H');
     if (!strncmp(line, "SUB ", 4))
         snprintf(p->sid, sizeof(p->sid), "%s", strrchr(line, ' ') + 1);
-    if (strcmp(line, "PING") != 0)
-        return 0;
-    pthread_mutex_lock(&nats_mock.lock);
-    silent = nats_mock.way == NATS_MOCK_SILENT && nats_mock.messages;
-    nats_mock.pings++;
-    pthread_mutex_unlock(&nats_mock.lock);
-    if (!silent)
-        nats_mock_say(p, "PONG\r\n");
-    return 0;
+    return strcmp(line, "PING") ? 0 : nats_mock_ping(p);
 }
 
 static void *nats_mock_serve(void *arg)

@@ -249,9 +249,14 @@ TEST(test_nats_jetstream_without_a_stream_says_how_to_make_one)
 
 TEST(test_nats_jetstream_a_connection_that_breaks_before_the_answer_is_noticed)
 {
-    jetstream(NATS_MOCK_HANG_UP, NULL);
-    CHECK(results[0].outcome == GW_TRY_AGAIN && results[1].outcome == GW_TRY_AGAIN);
-    finish();
+    static const enum nats_mock_way ways[] = {NATS_MOCK_HANG_UP, NATS_MOCK_LEAVE};
+
+    for (size_t i = 0; i < 2; i++) {
+        jetstream(ways[i], NULL);
+        CHECK(results[0].outcome == GW_TRY_AGAIN && results[1].outcome == GW_TRY_AGAIN);
+        CHECK(!strstr(results[0].why, "for 5 s")); /* before that time is over */
+        finish();
+    }
 }
 
 static void id_of_last(char out[200])
