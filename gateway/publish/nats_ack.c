@@ -1,6 +1,7 @@
 /* What JetStream answers to a message that it was to keep. */
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "publish/publish_nats.h"
 
 #include <stdlib.h>
@@ -74,9 +75,31 @@ static int read_ack(struct gw_str answer, struct gw_arena *mem, struct ack *a)
     return j.token == GW_JSON_OBJECT_END && gw_json_next(&j) == GW_JSON_END ? 0 : -1;
 }
 
+static int shown(struct gw_str s, size_t max)
+{
+    return (int)(s.len > max ? max : s.len);
+}
+
+char *gw_nats_clean(char *text)
+{
+    const size_t len = strlen(text);
+
+    for (size_t i = 0, n; i < len; i += n) {
+        const unsigned char c = (unsigned char)text[i];
+
+        n = gw_utf8_step(text + i, len - i);
+        if (!n || c < ' ' || c == 0x7f) {
+            text[i] = n ? ' ' : '?';
+            n = 1;
+        }
+    }
+    return text;
+}
+
 enum gw_outcome gw_nats_ack(struct gw_str answer, struct gw_arena *mem, const char **why)
 {
     struct ack a = {0};
+    struct gw_str text;
 
     if (read_ack(answer, mem, &a) || (!a.failed && !a.stream.len)) {
         *why = "somebody who is no stream of JetStream answered: is the subject one that a service "
@@ -87,11 +110,9 @@ enum gw_outcome gw_nats_ack(struct gw_str answer, struct gw_arena *mem, const ch
         return GW_DELIVERED;
     if (!a.description.len)
         a.description = GW_STR("an error without a text");
-    *why =
-        gw_arena_printf(mem, "JetStream: %.*s (%ld)%s%.*s",
-                        a.description.len > 120 ? 120 : (int)a.description.len, a.description.p,
-                        a.code, a.stream.len ? ", stream " : "",
-                        a.stream.len > 80 ? 80 : (int)a.stream.len, a.stream.len ? a.stream.p : "")
-            .p;
+    text = gw_arena_printf(mem, "JetStream: %.*s (%ld)%s%.*s", shown(a.description, 120),
+                           a.description.p, a.code, a.stream.len ? ", stream " : "",
+                           shown(a.stream, 80), a.stream.len ? a.stream.p : "");
+    *why = gw_nats_clean((char *)text.p);
     return a.code == MESSAGE_TOO_LARGE || a.code == HEADERS_TOO_LARGE ? GW_TOO_LARGE : GW_TRY_AGAIN;
 }

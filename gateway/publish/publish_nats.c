@@ -310,9 +310,12 @@ static void hear_online(struct nats *n, const struct gw_nats_news *news)
         o->said(o, (int)news->item, news->text);
 }
 
-static void hear(struct nats *n, const struct gw_nats_news *news)
+static void hear(struct nats *n, struct gw_nats_news *news)
 {
     struct sent **at;
+
+    if (news->kind != GW_NATS_ACK)
+        (void)gw_nats_clean(news->text);
 
     switch (news->kind) {
     case GW_NATS_SENT:

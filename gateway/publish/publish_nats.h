@@ -41,5 +41,7 @@ int gw_nats_public_key(const char *file, char out[GW_NATS_PUBLIC_KEY], struct gw
 
 /* What JetStream said of a message. GW_DELIVERED, or why gets a text, on mem. */
 enum gw_outcome gw_nats_ack(struct gw_str answer, struct gw_arena *mem, const char **why);
+/* A server's words as one line of UTF-8, in place; returns text. */
+char *gw_nats_clean(char *text);
 
 #endif

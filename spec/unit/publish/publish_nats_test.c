@@ -226,6 +226,7 @@ TEST(test_nats_jetstream_what_each_answer_means)
         {"{\"error\":{\"code\":503,\"err_code\":10077,\"description\":\"maximum bytes exceeded\"}}",
          GW_TRY_AGAIN, "JetStream: maximum bytes exceeded (10077)"},
         {"{\"error\":{\"code\":400,\"err_code\":10071}}", GW_TRY_AGAIN, "(10071)"},
+        {"{\"error\":{\"description\":\"two\\nlines\"}}", GW_TRY_AGAIN, "JetStream: two lines (0)"},
         {"hello", GW_TRY_AGAIN, "no stream of JetStream answered"},
         {"{\"seq\":1}", GW_TRY_AGAIN, "no stream of JetStream answered"},
         {"{\"stream\":\"S\",\"seq\":1", GW_TRY_AGAIN, "no stream of JetStream answered"},
