@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "base/weak.h"
 #include "base/yaml.h"
-#include "publish/publisher.h"
 
 #include <stdarg.h>
 #include <stdio.h>
