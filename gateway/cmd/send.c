@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/pbwire.h"
 #include "base/text.h"
 #include "cmd/option.h"
 #include "cmd/progress.h"
@@ -59,11 +60,12 @@ struct send {
     struct gw_err broken;
 };
 
+#define RECORD "/flyteidl2.workflow.EventsProxyService/Record"
 static const char *const grpc_paths[] = {"/flyteidl.service.AdminService/CreateWorkflowEvent",
                                          "/flyteidl.service.AdminService/CreateNodeEvent",
-                                         "/flyteidl.service.AdminService/CreateTaskEvent"};
+                                         "/flyteidl.service.AdminService/CreateTaskEvent", RECORD};
 static const char *const rest_paths[] = {"/api/v1/events/workflows", "/api/v1/events/nodes",
-                                         "/api/v1/events/tasks"};
+                                         "/api/v1/events/tasks", RECORD};
 
 /* ---- the end of a request ---- */
 
@@ -156,6 +158,19 @@ static struct gw_send_item next_item(const struct send *s, struct gw_arena *mem)
     return item;
 }
 
+/* Flyte 2 takes requests of many events; here of one. */
+static struct gw_str record_request(struct gw_arena *mem, const struct gw_send_item *item,
+                                    struct gw_str bytes)
+{
+    struct gw_buf b;
+
+    if (item->kind != GW_ACTION)
+        return bytes;
+    gw_buf_init(&b, bytes.len + 16, mem);
+    gw_pbwire_put_bytes(&b, 1, bytes);
+    return gw_buf_str(&b);
+}
+
 static int fill_grpc(struct send *s, struct slot *slot, struct gw_err *err)
 {
     const struct gw_send_item *item = &slot->item;
@@ -171,7 +186,7 @@ static int fill_grpc(struct send *s, struct slot *slot, struct gw_err *err)
     slot->call.authority = gw_str_of(s->grpc);
     slot->call.headers = headers;
     slot->call.n_headers = 3;
-    slot->call.body = frame(slot->mem, r.bytes);
+    slot->call.body = frame(slot->mem, record_request(slot->mem, item, r.bytes));
     return 0;
 }
 
@@ -181,12 +196,21 @@ static void fill_rest(struct send *s, struct slot *slot)
     static const struct gw_http_header json[] = {{{"content-type", 12}, {"application/json", 16}}};
     static const struct gw_http_header bytes[] = {
         {{"content-type", 12}, {"application/octet-stream", 24}}};
+    static const struct gw_http_header proto[] = {
+        {{"content-type", 12}, {"application/proto", 17}}};
+    int action = item->kind == GW_ACTION;
 
     slot->call.path = gw_arena_printf(slot->mem, "%s%s", s->prefix, rest_paths[item->kind]);
     slot->call.authority = gw_str_of(s->address);
-    slot->call.headers = item->json.p ? json : bytes;
+    slot->call.headers = item->json.p ? json : action ? proto : bytes;
     slot->call.n_headers = 1;
-    slot->call.body = item->json.p ? item->json : item->bytes;
+    if (!item->json.p)
+        slot->call.body = record_request(slot->mem, item, item->bytes);
+    else if (action)
+        slot->call.body =
+            gw_arena_printf(slot->mem, "{\"events\":[%.*s]}", (int)item->json.len, item->json.p);
+    else
+        slot->call.body = item->json;
 }
 
 static void start_one(struct send *s)
@@ -376,11 +400,12 @@ static int find_kind(struct send *s, const char *name, struct gw_err *err)
     char hint[100];
 
     s->kind = GW_KINDS;
-    if (!name || (!gw_kind_parse(gw_str_of(name), &s->kind) && s->kind <= GW_TASK))
+    if (!name || (!gw_kind_parse(gw_str_of(name), &s->kind) && s->kind <= GW_ACTION))
         return 0;
-    for (int kind = GW_WORKFLOW; kind <= GW_TASK; kind++)
+    for (int kind = GW_WORKFLOW; kind <= GW_ACTION; kind++)
         gw_nearest_offer(&near, gw_str_of(gw_kind_names[kind]));
-    return gw_err_set(err, GW_ERR_REJECT, "--kind: \"%s\" is none of workflow, node, task%s", name,
+    return gw_err_set(err, GW_ERR_REJECT,
+                      "--kind: \"%s\" is none of workflow, node, task, action%s", name,
                       gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
@@ -412,9 +437,9 @@ int gw_cmd_send(int argc, char **argv)
         {"grpc", 0, GW_OPT_STR, &s.grpc, "HOST:PORT", "over gRPC; the default, 127.0.0.1:8089", 0,
          0},
         {"http", 0, GW_OPT_STR, &s.url, "URL",
-         "to FlyteAdmin's REST paths below URL, over HTTP/1.1", 0, 0},
+         "to FlyteAdmin's REST paths below URL (actions: over Connect), over HTTP/1.1", 0, 0},
         {"kind", 0, GW_OPT_STR, &kind, "KIND",
-         "workflow, node or task: of requests that do not say, of samples", 0, 0},
+         "workflow, node, task or action: of requests that do not say, of samples", 0, 0},
         {"count", 0, GW_OPT_INT, &s.count, "N",
          "so many in all, the files again and again; else each request once", 1, INT64_MAX / 2},
         {"rate", 0, GW_OPT_INT, &s.rate, "R", "at most so many a second", 1, 1000000},

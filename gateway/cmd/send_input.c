@@ -109,8 +109,9 @@ static int add_object(struct gw_arena *mem, struct gw_str object, enum gw_kind k
 
     if (rc < 0)
         return -1;
-    if (rc && (gw_kind_parse(name, &kind) || kind > GW_TASK))
-        return gw_err_set(err, GW_ERR_REJECT, "kind \"%.*s\" is none of workflow, node, task",
+    if (rc && (gw_kind_parse(name, &kind) || kind > GW_ACTION))
+        return gw_err_set(err, GW_ERR_REJECT,
+                          "kind \"%.*s\" is none of workflow, node, task, action",
                           name.len < 40 ? (int)name.len : 40, name.p);
     if (kind == GW_KINDS)
         return gw_err_set(err, GW_ERR_REJECT, "a request without its kind: say it with --kind");

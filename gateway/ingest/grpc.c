@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/gzip.h"
+#include "ingest/actions.h"
 #include "ingest/door.h"
 #include "ingest/grpc_frame.h"
 #include "ingest/upstream.h"
@@ -157,6 +158,36 @@ static void on_answer(void *owner, const struct gw_err *err)
     gw_http_finish(c->stream, trailers_ok, 1);
 }
 
+static void not_taken(struct gw_grpc_call *c, enum gw_reason reason, struct gw_err *err)
+{
+    gw_err_too_large(err);
+    gw_grpc_refuse(c, reason, gw_grpc_status_of(err), err->msg);
+    gw_health_changed(c->front);
+}
+
+/* sub NULL: it was refused, for the reason and with the error. */
+static void submitted(struct gw_grpc_call *c, struct gw_sub *sub, enum gw_reason reason,
+                      struct gw_err *err)
+{
+    c->sub = sub;
+    if (!sub) {
+        not_taken(c, reason, err);
+        return;
+    }
+    sub->owner = c;
+    sub->answer = on_answer;
+}
+
+static void forward_event(struct gw_grpc_call *c, const struct gw_flyte_request *r)
+{
+    enum gw_reason reason = GW_R_INVALID;
+    struct gw_err err;
+
+    c->forward = gw_forward_event(c, r, &reason, &err);
+    if (!c->forward)
+        not_taken(c, reason, &err);
+}
+
 static void event_message(struct gw_grpc_call *c, struct gw_str message)
 {
     struct gw_front *f = c->front;
@@ -164,24 +195,21 @@ static void event_message(struct gw_grpc_call *c, struct gw_str message)
     struct gw_flyte_request r;
     struct gw_err err;
 
-    if (gw_flyte_decode(f->scratch, c->method->kind, message, &r, &err)) {
+    if (gw_flyte_decode(f->scratch, c->method->kind, message, &r, &err))
         gw_grpc_fail(c, &err);
-        return;
-    }
-    if (f->upstream)
-        c->forward = gw_forward_event(c, &r, &reason, &err);
+    else if (f->upstream)
+        forward_event(c, &r);
     else
-        c->sub = gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err);
-    if (!c->sub && !c->forward) {
-        gw_err_too_large(&err);
-        gw_grpc_refuse(c, reason, gw_grpc_status_of(&err), err.msg);
-        gw_health_changed(f);
-        return;
-    }
-    if (c->forward)
-        return;
-    c->sub->owner = c;
-    c->sub->answer = on_answer;
+        submitted(c, gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err), reason, &err);
+}
+
+static void actions_message(struct gw_grpc_call *c, struct gw_str message)
+{
+    enum gw_reason reason = GW_R_INVALID;
+    struct gw_err err;
+    struct gw_sub *sub = gw_submit_actions(c->front, GW_GRPC, c->stream, 0, message, &reason, &err);
+
+    submitted(c, sub, reason, &err);
 }
 
 #define ADMIN "/flyteidl.service.AdminService/"
@@ -193,6 +221,7 @@ static const struct gw_grpc_method methods[] = {
      GW_WORKFLOW,
      0,
      0},
+    {{GW_RECORD_PATH, sizeof(GW_RECORD_PATH) - 1}, actions_message, GW_ACTION, 0, 0},
     /* probes have no token */
     {{"/grpc.health.v1.Health/Check", 28}, gw_health_check, GW_OTHER, 0, 1},
     {{"/grpc.health.v1.Health/Watch", 28}, gw_health_watch, GW_OTHER, 0, 1},
@@ -210,6 +239,7 @@ static const struct gw_grpc_method methods[] = {
 
 const char *const gw_grpc_services[] = {
     "flyteidl.service.AdminService",
+    "flyteidl2.workflow.EventsProxyService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
@@ -375,7 +405,7 @@ static int admit(struct gw_grpc_call *c)
     const char *why;
 
     if ((c->method ? c->method->open : is_about_tokens(c->stream->path)) ||
-        !gw_door_admit(c->front->doors[GW_GRPC], c->stream, &why))
+        !gw_door_admit(c->front->doors[c->port], c->stream, &why))
         return 0;
     gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_UNAUTHENTICATED, why);
     return -1;
@@ -396,9 +426,8 @@ static int read_head(struct gw_grpc_call *c)
     return read_timeout(c);
 }
 
-static int on_head(struct gw_http_stream *s, void *ctx)
+static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
 {
-    struct gw_front *f = ctx;
     const struct gw_str *type = gw_http_get(s, "content-type");
     const struct gw_grpc_method *method = find_method(s->path);
     int passes = !method && f->upstream;
@@ -413,9 +442,10 @@ static int on_head(struct gw_http_stream *s, void *ctx)
         return plain(s, 405, "gRPC calls are POST\n");
     c = gw_arena_zalloc(s->mem, sizeof(*c));
     c->front = f;
+    c->port = port;
     c->stream = s;
     s->user = c;
-    s->body_max = (size_t)f->max_body[GW_GRPC] + GW_GRPC_HEADER;
+    s->body_max = (size_t)f->max_body[c->port] + GW_GRPC_HEADER;
     c->method = method;
     if (admit(c))
         return -1;
@@ -431,6 +461,16 @@ static int on_head(struct gw_http_stream *s, void *ctx)
         return -1;
     gw_pass_begin(c);
     return 0;
+}
+
+static int on_head(struct gw_http_stream *s, void *ctx)
+{
+    return gw_record_handler(s, GW_GRPC) ? s->handler->head(s, ctx) : begin(s, ctx, GW_GRPC);
+}
+
+static int on_http_head(struct gw_http_stream *s, void *ctx)
+{
+    return begin(s, ctx, GW_HTTP);
 }
 
 /* ---- messages ---- */
@@ -449,7 +489,7 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
         return;
     }
     if (frame->compressed &&
-        gw_gunzip(f->scratch, message, (size_t)f->max_body[GW_GRPC], &message, &err)) {
+        gw_gunzip(f->scratch, message, (size_t)f->max_body[c->port], &message, &err)) {
         gw_grpc_fail(c, &err);
         return;
     }
@@ -467,7 +507,7 @@ static void look(struct gw_grpc_call *c, int ended)
 
     while (!c->done) {
         rc =
-            gw_grpc_frame_read(gw_buf_str(body), (size_t)c->front->max_body[GW_GRPC], &frame, &err);
+            gw_grpc_frame_read(gw_buf_str(body), (size_t)c->front->max_body[c->port], &frame, &err);
         if (rc == 0 && ended && (body->len > 0 || !c->method->streams))
             rc = gw_grpc_frame_cut(gw_buf_str(body), &err);
         if (rc == 1 && !c->method->streams && body->len > frame.size)
@@ -528,7 +568,7 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
         return;
     gw_err_set(&err, GW_ERR_TOO_LARGE,
                "message too large: the request is above max_message_bytes %lld",
-               (long long)c->front->max_body[GW_GRPC]);
+               (long long)c->front->max_body[c->port]);
     gw_grpc_fail(c, &err);
 }
 
@@ -554,6 +594,14 @@ const struct gw_http_handler gw_grpc_handler = {
     .end = on_end,
     .too_large = on_too_large,
     .drained = on_drained,
+    .gone = on_gone,
+};
+
+const struct gw_http_handler gw_grpc_on_http_handler = {
+    .head = on_http_head,
+    .data = on_data,
+    .end = on_end,
+    .too_large = on_too_large,
     .gone = on_gone,
 };
 

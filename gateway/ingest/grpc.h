@@ -37,6 +37,7 @@ struct gw_grpc_method {
 
 struct gw_grpc_call {
     struct gw_front *front;
+    enum gw_way port; /* whose listener it came to */
     struct gw_http_stream *stream;
     const struct gw_grpc_method *method;
     struct gw_sub *sub;                        /* waits for the log */
@@ -53,6 +54,8 @@ struct gw_grpc_call {
 
 extern const char *const gw_grpc_services[];         /* what is served here; ends with NULL */
 extern const struct gw_http_handler gw_grpc_handler; /* ctx: struct gw_front */
+/* Calls that came to the HTTP listener, with its limits and its door. */
+extern const struct gw_http_handler gw_grpc_on_http_handler;
 
 void gw_grpc_init(struct gw_front *f);
 /* Shutting down: calls that stay open are ended. */

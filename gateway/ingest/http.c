@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/gzip.h"
 #include "base/json.h"
+#include "ingest/actions.h"
 #include "ingest/door.h"
 #include "ingest/push.h"
 #include "ingest/upstream.h"
@@ -383,6 +384,8 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     struct request *r;
 
     s->user = NULL;
+    if (gw_record_handler(s, GW_HTTP))
+        return s->handler->head(s, ctx);
     if (admit(f, s, route))
         return -1;
     if (route ? !gw_str_is(s->method, "POST") : !f->http_upstream)

@@ -214,13 +214,9 @@ static int send_rest(struct gw_conn *c)
 /* Streams that are in the middle of their answers may go on. */
 static void tell_drained(struct gw_conn *c)
 {
-    const struct gw_codec_conf *conf = &c->codec->conf;
-
-    if (!conf->handler->drained)
-        return;
     for (struct gw_stream *s = c->codec->streams; s; s = s->next)
-        if (s->responded && !s->finished && !s->reset)
-            conf->handler->drained(&s->pub, conf->ctx);
+        if (s->pub.handler->drained && s->responded && !s->finished && !s->reset)
+            s->pub.handler->drained(&s->pub, c->codec->conf.ctx);
 }
 
 static void on_flush(struct gw_task *t)

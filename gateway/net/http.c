@@ -71,6 +71,7 @@ struct gw_stream *gw_codec_stream(struct gw_codec *c)
         c->streams->prev = s;
     c->streams = s;
     s->pub.conn = c->conf.conn;
+    s->pub.handler = c->conf.handler;
     s->pub.body_max = c->conf.max_body_bytes;
     s->pub.content_length = -1;
     s->headers_cap = FIRST_HEADERS;
@@ -116,8 +117,8 @@ static void recycle(struct gw_codec *c, struct gw_stream *s)
 
 void gw_codec_gone(struct gw_codec *c, struct gw_stream *s)
 {
-    if (s->head_done && c->conf.handler->gone)
-        c->conf.handler->gone(&s->pub, c->conf.ctx);
+    if (s->head_done && s->pub.handler->gone)
+        s->pub.handler->gone(&s->pub, c->conf.ctx);
     unlink_pending(c, s);
     if (s->next)
         s->next->prev = s->prev;
@@ -199,23 +200,19 @@ static int read_content_length(struct gw_http_stream *s)
 
 static void too_large(struct gw_stream *s)
 {
-    const struct gw_codec_conf *conf = &s->codec->conf;
-
     s->discard = 1;
     gw_buf_clear(&s->pub.body);
-    if (conf->handler->too_large)
-        conf->handler->too_large(&s->pub, conf->ctx);
+    if (s->pub.handler->too_large)
+        s->pub.handler->too_large(&s->pub, s->codec->conf.ctx);
 }
 
 int gw_stream_head(struct gw_stream *s)
 {
-    const struct gw_codec_conf *conf = &s->codec->conf;
-
     if (read_content_length(&s->pub))
         return -1;
     s->head_done = 1;
     s->codec->heads++;
-    if (conf->handler->head && conf->handler->head(&s->pub, conf->ctx))
+    if (s->pub.handler->head && s->pub.handler->head(&s->pub, s->codec->conf.ctx))
         s->discard = 1;
     else if (s->pub.content_length > (int64_t)s->pub.body_max)
         too_large(s);
@@ -224,8 +221,6 @@ int gw_stream_head(struct gw_stream *s)
 
 void gw_stream_data(struct gw_stream *s, struct gw_str bytes)
 {
-    const struct gw_codec_conf *conf = &s->codec->conf;
-
     if (s->discard || bytes.len == 0)
         return;
     if (bytes.len > s->pub.body_max || s->pub.body.len > s->pub.body_max - bytes.len) {
@@ -233,17 +228,15 @@ void gw_stream_data(struct gw_stream *s, struct gw_str bytes)
         return;
     }
     gw_buf_put_str(&s->pub.body, bytes);
-    if (conf->handler->data)
-        conf->handler->data(&s->pub, conf->ctx);
+    if (s->pub.handler->data)
+        s->pub.handler->data(&s->pub, s->codec->conf.ctx);
 }
 
 void gw_stream_end(struct gw_stream *s)
 {
-    const struct gw_codec_conf *conf = &s->codec->conf;
-
     s->ended = 1;
-    if (!s->discard && conf->handler->end)
-        conf->handler->end(&s->pub, conf->ctx);
+    if (!s->discard && s->pub.handler->end)
+        s->pub.handler->end(&s->pub, s->codec->conf.ctx);
 }
 
 const struct gw_str *gw_http_get(const struct gw_http_stream *s, const char *name)

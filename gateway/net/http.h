@@ -36,6 +36,9 @@ struct gw_http_stream {
     size_t body_max;        /* head may change it: going past it ends in too_large */
     void *user;             /* the handler's own */
     struct gw_str client;   /* the handler's: who sends it; absent: nobody was asked */
+    /* The listener's to begin with. Its head may put another one here, with the same ctx, and call
+     * that one's head. */
+    const struct gw_http_handler *handler;
 };
 
 struct gw_http_handler {
