@@ -193,14 +193,17 @@ static void event_message(struct gw_grpc_call *c, struct gw_str message)
     struct gw_front *f = c->front;
     enum gw_reason reason = GW_R_INVALID;
     struct gw_flyte_request r;
+    struct gw_sub *sub;
     struct gw_err err;
 
-    if (gw_flyte_decode(f->scratch, c->method->kind, message, &r, &err))
+    if (gw_flyte_decode(f->scratch, c->method->kind, message, &r, &err)) {
         gw_grpc_fail(c, &err);
-    else if (f->upstream)
+    } else if (f->upstream) {
         forward_event(c, &r);
-    else
-        submitted(c, gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err), reason, &err);
+    } else {
+        sub = gw_submit_flyte(f, GW_GRPC, c->stream, &r, &reason, &err);
+        submitted(c, sub, reason, &err);
+    }
 }
 
 static void actions_message(struct gw_grpc_call *c, struct gw_str message)

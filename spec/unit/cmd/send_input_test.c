@@ -58,7 +58,7 @@ TEST(test_send_input_says_file_and_line_of_a_bad_one)
     CHECK(strstr(err.msg, "f:2") && strstr(err.msg, "tusk"));
     CHECK(parse(GW_STR("{\"kind\":\"task\",\"request\":{}}\n{\"kind\":}"), GW_KINDS) == -1);
     CHECK(strstr(err.msg, "f:2"));
-    CHECK(parse(GW_STR("{\"kind\":\"action\",\"request\":{}}"), GW_KINDS) == -1);
+    CHECK(parse(GW_STR("{\"kind\":\"other\",\"request\":{}}"), GW_KINDS) == -1);
     gw_arena_free(mem);
 }
 
