@@ -58,7 +58,7 @@ void gw_pubsub_flow(struct gw_pubsub_in *in)
 {
     const int pause =
         !in->stopping && (in->held.first || in->ack_backoff_ms || in->bytes >= in->budget ||
-                          in->n >= 2 * GW_PUBSUB_OUTSTANDING);
+                          in->n >= 2UL * GW_PUBSUB_OUTSTANDING);
 
     if (in->stream.going && pause != in->paused) {
         in->paused = pause;

@@ -314,8 +314,11 @@ void gw_pubsub_lease_fini(struct gw_pubsub_in *in)
         gw_gcp_pubsub_call_fini(&asks[i]->call);
         gw_buf_free(&asks[i]->body);
     }
-    while (in->first)
-        gw_pubsub_forget(in->first);
+    for (struct gw_pubsub_message *m = in->first, *more; m; m = more) {
+        more = m->more;
+        free((char *)m->received.p);
+        free(m);
+    }
     gw_loop_cancel(in->base.front->loop, &in->turn);
     gw_timer_fini(&in->ack_again);
     gw_timer_fini(&in->lease);

@@ -13,7 +13,7 @@ from pubsub import PROJECT
 from test_check_online import ask
 from test_cmd import check
 from test_publish_aws import vectors
-from test_publish_pubsub import metadata, over_tls   # pylint: disable=unused-import
+from test_publish_pubsub import metadata   # pylint: disable=unused-import
 from wait import wait_until
 
 V1_SOURCE = "https://github.com/flyteorg/flyte/flyteadmin"
@@ -314,27 +314,19 @@ def test_what_our_publisher_sends_comes_in_again_as_it_was(gateway, pubsub, name
         pubsub.emptied(f"{name}-{form}")
 
 
-def test_a_token_that_is_refused_is_replaced_and_the_stream_goes_on(gateway, over_tls, metadata, name, tmp_path):   # pylint: disable=redefined-outer-name
-    over_tls.topic(name)
-    over_tls.subscription(name, name)
-    over_tls.token("t1")
-    env = {"GCE_METADATA_HOST": metadata.address, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": over_tls.ca, "HOME": str(tmp_path)}
-    g = gateway(config(name, f", endpoint: 'https://localhost:{over_tls.tls_address.rsplit(':', 1)[1]}'"), env=env)
-    wait_until(lambda: 'msg="consuming"' in g.log(), g.log)
-    over_tls.token("")
-    over_tls.publish(name, events([1]))
+def test_every_call_has_its_token_and_says_whom_it_is_about(gateway, pubsub, metadata, name, tmp_path):   # pylint: disable=redefined-outer-name
+    pubsub.topic(name)
+    pubsub.subscription(name, name)
+    pubsub.publish(name, events([1]))
+    pubsub.token("t1")
+    g = gateway(config(name, f", endpoint: '{pubsub.url}'"), env={"GCE_METADATA_HOST": metadata.address, "HOME": str(tmp_path)})
     wait_until(lambda: g.ids() == ["1"], g.log)
-    over_tls.token("t2")                               # as if the first had been revoked: the next Acknowledge meets it
-    over_tls.say("close")
-    over_tls.say("open")
-    over_tls.token("t2")
-    wait_until(lambda: [c["code"] for c in over_tls.calls("StreamingPull", name)][-2:] == ["Unauthenticated", ""], g.log)
-    assert over_tls.calls("StreamingPull", name)[-1]["metadata"]["authorization"] == ["Bearer t2"]
-    assert over_tls.calls("StreamingPull", name)[-1]["metadata"]["x-goog-request-params"] == [f"subscription=projects/{PROJECT}/subscriptions/{name}"]
-    over_tls.token("")
-    over_tls.publish(name, events([2]))
-    wait_until(lambda: g.ids() == ["1", "2"], g.log)
-    assert "Bearer" not in g.log() and "UNAUTHENTICATED" not in g.log()
+    pubsub.emptied(name)
+    for method in "StreamingPull", "Acknowledge":
+        last = pubsub.calls(method, name)[-1]["metadata"]
+        assert last["authorization"] == ["Bearer t1"]
+        assert last["x-goog-request-params"] == [f"subscription=projects/{PROJECT}/subscriptions/{name}"]
+    assert "Bearer" not in g.log()
 
 
 def test_check_online_says_what_the_subscription_is(tmp_path, pubsub, name):
