@@ -1,8 +1,10 @@
 /* A queue of SQS as a source: long polling, records, and deleting what is durable (I9 to I11).
  *
- * A message is ours for a minute at a time. While the log has no room it is held and the minute is
- * renewed; when the process dies it comes back by itself. Of a FIFO queue the next call waits until
- * the messages of the one before are deleted; they are appended in its order. */
+ * While `budget` bytes are on their way to the disk no more are appended, so a backlog never takes
+ * what clients need of max_pending_bytes. A message is ours for a minute at a time. While the log
+ * has no room it is held and the minute is renewed; when the process dies it comes back by itself.
+ * Of a FIFO queue the next call waits until the messages of the one before are deleted; they are
+ * appended in its order. */
 #include "ingest/sqs.h"
 
 #include "base/arena.h"
@@ -11,6 +13,7 @@
 #include "base/metrics.h"
 #include "flyte/incoming.h"
 #include "ingest/unread.h"
+#include "log/message.h"
 #include "net/aws_online.h"
 #include "net/aws_plan.h"
 
@@ -23,7 +26,9 @@ enum {
     FULL_MS = 500,
     QUIET_MS = 60000,
     EXTEND_MS = 20000,
-    ANSWER_BYTES = 16 << 20
+    ANSWER_BYTES = 16 << 20,
+    MIN_BUDGET = 64 << 10,
+    MAX_BUDGET = 16 << 20
 };
 static const char component[] = "ingest.sqs";
 
@@ -90,13 +95,26 @@ static void on_kept(void *owner, const struct gw_err *err)
 
     m->sub = NULL;
     in->appending--;
+    in->bytes -= m->text.len;
     if (err)
         forget(m); /* it comes back */
     else
         put_last(&in->kept, m);
-    remove_kept(in);
-    poll(in);
-    end_if_done(in);
+    gw_loop_post(in->base.front->loop, &in->turn);
+}
+
+/* -1: it cannot become a record. */
+static int read_record(const struct gw_sqs_message *m, struct gw_record *out, struct gw_err *err)
+{
+    struct gw_arena *mem = m->in->base.front->scratch;
+    struct gw_unread u;
+
+    gw_arena_reset(mem);
+    if (gw_sqs_read(mem, m->text, &u, err))
+        return -1;
+    u.ingest = GW_STR("sqs");
+    u.received_at_ns = gw_clock_wall_ns();
+    return gw_unread_record(mem, m->in->conf->as, &u, out, err);
 }
 
 static void say_bad(struct gw_sqs_in *in, enum gw_reason reason, const struct gw_err *err)
@@ -115,33 +133,24 @@ static int append(struct gw_sqs_message *m, struct gw_err *err)
 {
     struct gw_sqs_in *in = m->in;
     struct gw_front *f = in->base.front;
-    struct gw_incoming_record r = {0};
-    struct gw_incoming incoming;
-    enum gw_reason reason = GW_R_INVALID;
+    enum gw_reason reason = GW_R_TOO_LARGE;
+    struct gw_record record;
 
-    gw_arena_reset(f->scratch);
-    if (gw_sqs_read(f->scratch, m->text, &incoming))
-        (void)gw_err_set(err, GW_ERR_REJECT, "it has no Body");
-    else if (!gw_incoming_read(f->scratch, (enum gw_as)in->conf->as, &incoming, &r, err)) {
-        const struct gw_record record = {.kind = (int)r.kind,
-                                         .received_at_ns = gw_clock_wall_ns(),
-                                         .ingest = GW_STR("sqs"),
-                                         .key = r.key,
-                                         .traceparent = r.traceparent,
-                                         .payload = r.payload};
-
-        reason = GW_R_TOO_LARGE;
-        if (gw_unread_fits(f->log, &record, err))
-            m->sub = gw_submit(f, GW_SQS, &record, 1, &reason, err);
-        if (m->sub) {
-            m->sub->owner = m;
-            m->sub->answer = on_kept;
-            in->appending++;
-            return 1;
-        }
-        if (reason != GW_R_TOO_LARGE && reason != GW_R_INVALID)
-            return -1;
+    if (read_record(m, &record, err)) {
+        say_bad(in, err->kind == GW_ERR_TOO_LARGE ? GW_R_TOO_LARGE : GW_R_INVALID, err);
+        return 0;
     }
+    if (gw_unread_fits(f->log, &record, err))
+        m->sub = gw_submit(f, GW_SQS, &record, 1, &reason, err);
+    if (m->sub) {
+        m->sub->owner = m;
+        m->sub->answer = on_kept;
+        in->appending++;
+        in->bytes += m->text.len;
+        return 1;
+    }
+    if (reason != GW_R_TOO_LARGE)
+        return -1;
     say_bad(in, reason, err);
     return 0;
 }
@@ -156,7 +165,7 @@ static void say_full(struct gw_sqs_in *in, const struct gw_err *err)
 /* Those that are held come first, so that order is kept. */
 static void append_held(struct gw_sqs_in *in)
 {
-    while (in->held.first) {
+    while (in->held.first && in->bytes < in->budget) {
         struct gw_err err;
         const int rc = append(in->held.first, &err);
 
@@ -330,16 +339,26 @@ static void poll(struct gw_sqs_in *in)
     }
 }
 
-static void on_again(struct gw_timer *t)
+static void go_on(struct gw_sqs_in *in)
 {
-    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, again);
-
-    in->pausing = 0;
     if (!in->stopping)
         append_held(in);
     remove_kept(in);
     poll(in);
     end_if_done(in);
+}
+
+static void on_turn(struct gw_task *t)
+{
+    go_on(GW_CONTAINER(t, struct gw_sqs_in, turn));
+}
+
+static void on_again(struct gw_timer *t)
+{
+    struct gw_sqs_in *in = GW_CONTAINER(t, struct gw_sqs_in, again);
+
+    in->pausing = 0;
+    go_on(in);
 }
 
 /* ---- life ---- */
@@ -374,6 +393,7 @@ static void on_start(struct gw_timer *t)
 static struct gw_source *sqs_open(const void *conf, struct gw_front *f, struct gw_err *err)
 {
     struct gw_sqs_in *in = calloc(1, sizeof(*in));
+    const int64_t share = f->max_pending / 4;
     char region[64];
 
     (void)err;
@@ -381,6 +401,9 @@ static struct gw_source *sqs_open(const void *conf, struct gw_front *f, struct g
         abort();
     in->base = (struct gw_source){&gw_source_sqs, f};
     in->conf = conf;
+    in->budget = (size_t)(share < MIN_BUDGET   ? MIN_BUDGET
+                          : share > MAX_BUDGET ? MAX_BUDGET
+                                               : share);
     in->fifo = gw_aws_is_fifo(gw_str_of(in->conf->queue_url));
     in->held.last = &in->held.first;
     in->kept.last = &in->kept.first;
@@ -401,6 +424,7 @@ static struct gw_source *sqs_open(const void *conf, struct gw_front *f, struct g
     open_call(&in->remove, in, "AmazonSQS.DeleteMessageBatch", on_removed);
     open_call(&in->extend, in, "AmazonSQS.ChangeMessageVisibilityBatch", on_extended);
     put_ask(in);
+    in->turn.fn = on_turn;
     in->ended.fn = on_ended;
     gw_timer_init(&in->extend_timer, f->loop, on_extend_time);
     gw_timer_set(&in->extend_timer, EXTEND_MS);
@@ -443,6 +467,7 @@ static void sqs_close(struct gw_source *s)
 {
     struct gw_sqs_in *in = (struct gw_sqs_in *)s;
 
+    gw_loop_cancel(in->base.front->loop, &in->turn);
     gw_loop_cancel(in->base.front->loop, &in->ended);
     for (int i = 0; i < GW_SQS_RECEIVES; i++)
         gw_aws_call_fini(&in->receives[i].call);

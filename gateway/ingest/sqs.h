@@ -6,10 +6,14 @@
 #include "ingest/source.h"
 #include "net/aws_call.h"
 
-struct gw_incoming;
+struct gw_err;
+struct gw_unread;
 
 /* Inside the room: a queue of SQS as a source. sqs.c has the way of a message, sqs_read.c what
- * SQS's JSON says. What cannot be decoded stays in the queue, for its own redrive policy. */
+ * SQS's JSON says. What cannot be decoded stays in the queue, for its own redrive policy. Of a FIFO
+ * queue it does not hold its group back: with this configuration it never becomes an event, and a
+ * queue without such a policy would give nothing more of that execution for days. If `as` is set
+ * right meanwhile, it comes behind those that overtook it. */
 enum {
     GW_SQS_RECEIVES = 4,     /* at once, of a standard queue with a backlog */
     GW_SQS_MESSAGES = 10,    /* of one call */
@@ -55,7 +59,9 @@ struct gw_sqs_in {
     struct gw_sqs_queue kept;              /* durable, to be deleted */
     struct gw_sqs_queue leaving;           /* being deleted */
     size_t under_way, appending, extended;
+    size_t bytes, budget; /* of messages on their way to the disk; its share of max_pending_bytes */
     struct gw_timer again, extend_timer;
+    struct gw_task turn; /* messages are durable: what comes of all that are, at the turn's end */
     struct gw_task ended;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -67,8 +73,9 @@ struct gw_sqs_in {
 /* The messages of an answer, one after the other: 1 and its JSON text, 0 no more, -1 no such
  * answer. *at is NULL for the first. */
 int gw_sqs_next(struct gw_str answer, const char **at, struct gw_str *message);
-/* What it says: body, attributes as headers; on mem. -1: it is no message. */
-int gw_sqs_read(struct gw_arena *mem, struct gw_str message, struct gw_incoming *out);
+/* What it says: body, attributes as headers; on mem. GW_ERR_REJECT: it is no message. */
+int gw_sqs_read(struct gw_arena *mem, struct gw_str message, struct gw_unread *out,
+                struct gw_err *err);
 /* {"QueueUrl":…,"Entries":[{"Id":"0","ReceiptHandle":…<more>},…]} of at most n messages; gives how
  * many they were. more: text of other members, with a comma before. */
 size_t gw_sqs_put_entries(struct gw_arena *mem, const char *queue_url,

@@ -2,12 +2,14 @@
 #include "ingest/sqs.h"
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/problems.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "event/format.h"
 #include "flyte/incoming.h"
+#include "log/message.h"
 
 #include <string.h>
 
@@ -82,7 +84,7 @@ int gw_sqs_next(struct gw_str answer, const char **at, struct gw_str *message)
 
 /* One attribute's object as a header; what is binary comes in base64. */
 static void add_attribute(struct gw_arena *mem, struct gw_str name, struct gw_str object,
-                          struct gw_incoming *out, struct gw_header *headers)
+                          struct gw_unread *out, struct gw_header *headers)
 {
     struct gw_str value = gw_aws_json_text(mem, object, "StringValue");
 
@@ -95,7 +97,7 @@ static void add_attribute(struct gw_arena *mem, struct gw_str name, struct gw_st
         headers[out->n_headers++] = (struct gw_header){name, value};
 }
 
-static int read_attributes(struct gw_arena *mem, struct gw_json *j, struct gw_incoming *out)
+static int read_attributes(struct gw_arena *mem, struct gw_json *j, struct gw_unread *out)
 {
     struct gw_header *headers = gw_arena_alloc(mem, ATTRIBUTES_MAX * sizeof(*headers));
     struct gw_str name, object;
@@ -112,23 +114,29 @@ static int read_attributes(struct gw_arena *mem, struct gw_json *j, struct gw_in
     return j->token == GW_JSON_OBJECT_END ? 0 : -1;
 }
 
-int gw_sqs_read(struct gw_arena *mem, struct gw_str message, struct gw_incoming *out)
+int gw_sqs_read(struct gw_arena *mem, struct gw_str message, struct gw_unread *out,
+                struct gw_err *err)
 {
     struct gw_str skipped;
     struct gw_json j;
 
-    *out = (struct gw_incoming){.body = gw_aws_json_text(mem, message, "Body")};
+    *out = (struct gw_unread){.body = gw_aws_json_text(mem, message, "Body")};
     if (!out->body.p)
-        return -1;
+        return gw_err_set(err, GW_ERR_REJECT, "it has no Body");
     gw_json_init(&j, message, JSON_DEPTH);
     if (gw_json_next(&j) != GW_JSON_OBJECT)
-        return -1;
+        return gw_err_set(err, GW_ERR_REJECT, "it is no JSON object");
     while (gw_json_next(&j) == GW_JSON_KEY) {
-        if (gw_json_is(&j, "MessageAttributes") ? read_attributes(mem, &j, out)
-                                                : gw_json_value(&j, &skipped))
-            return -1;
+        if (!gw_json_is(&j, "MessageAttributes")) {
+            if (gw_json_value(&j, &skipped))
+                break;
+        } else if (read_attributes(mem, &j, out)) {
+            return gw_err_set(err, GW_ERR_REJECT,
+                              "its MessageAttributes are no object of attributes");
+        }
     }
-    return j.token == GW_JSON_OBJECT_END ? 0 : -1;
+    return j.token == GW_JSON_OBJECT_END ? 0
+                                         : gw_err_set(err, GW_ERR_REJECT, "it is no JSON object");
 }
 
 /* ---- a call ---- */

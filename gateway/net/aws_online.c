@@ -124,11 +124,10 @@ static const char *todo_of(const struct asking *a, const struct gw_aws_call *cal
 
 /* ---- who we are ---- */
 
+/* Not of an endpoint that is somebody else's, as ElasticMQ. */
 static int knows_who(const struct asking *a)
 {
-    const char *endpoint = a->wish.endpoint;
-
-    return !endpoint || strstr(endpoint, "amazonaws.com") || gw_aws_env("AWS_ENDPOINT_URL") ||
+    return strstr(a->client.url, ".amazonaws.com") || gw_aws_env("AWS_ENDPOINT_URL") ||
            gw_aws_env("AWS_ENDPOINT_URL_STS");
 }
 

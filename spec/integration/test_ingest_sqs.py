@@ -3,6 +3,7 @@ import base64
 import json
 import re
 import signal
+from collections import Counter
 
 import pytest
 
@@ -68,10 +69,11 @@ ingest:
 pipelines:
   - {{name: all, event_types: [workflow, node], publisher: {{type: file, path: all.jsonl}}}}
 """, env=aws.env())
-    wait_until(lambda: len(g.ids()) == 2 * len(want), lambda: f"{len(g.ids())} of {2 * len(want)}\n{g.log()}")
-    assert sorted(g.ids()) == sorted(2 * want)
+    # A standard queue may give a message to two calls.
+    wait_until(lambda: Counter(g.ids()) >= Counter(2 * want), lambda: f"{len(g.ids())} of {2 * len(want)}\n{g.log()}")
     aws.emptied(raw)
     aws.emptied(wrapped)
+    assert set(g.ids()) == set(want)
 
 
 def test_what_cannot_be_decoded_stays_in_the_queue_and_is_counted(gateway, aws, name):
@@ -163,3 +165,18 @@ def test_base64_of_a_raw_request_needs_no_subject(gateway, aws, name):
     aws.fill(queue, [v["request_b64"]])
     wait_until(lambda: g.ids() == ["flytesnacks:development:f7c2a9d81b5e4:QUEUED"], g.log)
     assert base64.b64decode(g.lines()[0]["data_base64"]) == base64.b64decode(v["request_b64"])
+
+
+def test_a_group_is_deleted_with_one_call_and_a_backlog_takes_no_more_than_its_share(gateway, aws, name):
+    queue = aws.queue(name)
+    aws.fill(queue, [json.dumps(event(n)) for n in range(10)])
+    g = gateway(config(queue).replace("ingest:\n", "ingest:\n  max_pending_bytes: 100000\n"), env=aws.env())
+    aws.emptied(queue)
+
+    def deletes():
+        return [r for r in aws.get("/_test/requests") if "DeleteMessageBatch" in r["headers"].get("X-Amz-Target", "") and name in r["body"]]
+    assert len(deletes()) == 1 and json.loads(deletes()[0]["body"])["Entries"][9]
+    aws.fill(queue, [json.dumps(event(f"b{n}", data="x" * 30000)) for n in range(10)])
+    wait_until(lambda: len(g.ids()) == 20, g.log)                # more than may be pending, and no client would have been refused
+    aws.emptied(queue)
+    assert "waiting for room" not in g.log()

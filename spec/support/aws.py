@@ -66,7 +66,7 @@ class Server:
         sqs, every = self.client("sqs"), []
         while True:
             some = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"])
-            if "Messages" not in some:
+            if not some.get("Messages"):
                 return every
             every += some["Messages"]
             for m in some["Messages"]:

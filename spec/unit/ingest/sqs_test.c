@@ -1,8 +1,9 @@
 /* What SQS's JSON says: messages, their attributes, and what is no answer of it. */
 #include "base/arena.h"
+#include "base/err.h"
 #include "event/format.h"
-#include "flyte/incoming.h"
 #include "ingest/sqs.h"
+#include "log/message.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -37,7 +38,8 @@ TEST(test_sqs_answers_hold_messages_or_none_or_are_none)
 TEST(test_sqs_messages_have_a_body_and_attributes_as_headers)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_incoming in;
+    struct gw_unread in;
+    struct gw_err err;
 
     CHECK(
         !gw_sqs_read(mem,
@@ -45,23 +47,26 @@ TEST(test_sqs_messages_have_a_body_and_attributes_as_headers)
                             "\"ce-id\":{\"DataType\":\"String\",\"StringValue\":\"1\"},"
                             "\"bin\":{\"DataType\":\"Binary\",\"BinaryValue\":\"AQI=\"},"
                             "\"odd\":{\"DataType\":\"Number\"}},\"ReceiptHandle\":\"r\"}"),
-                     &in));
+                     &in, &err));
     CHECK(gw_str_is(in.body, "a\xc3\xa9\n") && !in.subject.p);
     CHECK(in.n_headers == 2);
     CHECK(gw_str_is(in.headers[0].name, "ce-id") && gw_str_is(in.headers[0].value, "1"));
     CHECK(gw_str_is(in.headers[1].name, "bin") && gw_str_is(in.headers[1].value, "\x01\x02"));
-    CHECK(!gw_sqs_read(mem, GW_STR("{\"Body\":\"\",\"MessageAttributes\":null}"), &in));
+    CHECK(!gw_sqs_read(mem, GW_STR("{\"Body\":\"\",\"MessageAttributes\":null}"), &in, &err));
     CHECK(in.body.p && !in.body.len && !in.n_headers);
-    CHECK(gw_sqs_read(mem, GW_STR("{\"Body\":1}"), &in) == -1);
-    CHECK(gw_sqs_read(mem, GW_STR("{}"), &in) == -1);
-    CHECK(gw_sqs_read(mem, GW_STR("{\"Body\":\"a\",\"MessageAttributes\":[]}"), &in) == -1);
+    CHECK(gw_sqs_read(mem, GW_STR("{\"Body\":1}"), &in, &err) == -1);
+    CHECK(gw_sqs_read(mem, GW_STR("{}"), &in, &err) == -1);
+    CHECK(!strcmp(err.msg, "it has no Body"));
+    CHECK(gw_sqs_read(mem, GW_STR("{\"Body\":\"a\",\"MessageAttributes\":[]}"), &in, &err) == -1);
+    CHECK(strstr(err.msg, "MessageAttributes"));
     gw_arena_free(mem);
 }
 
 TEST(test_sqs_more_attributes_than_a_message_may_have_are_left_out)
 {
     struct gw_arena *mem = gw_arena_new();
-    struct gw_incoming in;
+    struct gw_unread in;
+    struct gw_err err;
     struct gw_buf text;
 
     gw_buf_init(&text, 1 << 16, mem);
@@ -69,7 +74,7 @@ TEST(test_sqs_more_attributes_than_a_message_may_have_are_left_out)
     for (int i = 0; i < 100; i++)
         gw_buf_printf(&text, "%s\"a%d\":{\"StringValue\":\"v\"}", i ? "," : "", i);
     gw_buf_puts(&text, "}}");
-    CHECK(!gw_sqs_read(mem, gw_buf_str(&text), &in) && in.n_headers == 32);
+    CHECK(!gw_sqs_read(mem, gw_buf_str(&text), &in, &err) && in.n_headers == 32);
     gw_arena_free(mem);
 }
 
