@@ -31,7 +31,10 @@ static void on_message(struct gw_rpc *r, struct gw_str bytes)
 
 static void say(struct asking *a, int answer, struct gw_str text)
 {
-    a->online->said(a->online, answer, text.p);
+    a->online->said(a->online, answer,
+                    gw_arena_printf(a->mem, "%.*s%s", (int)text.len, text.p,
+                                    gw_gcp_pubsub_who(&a->client, a->mem))
+                        .p);
 }
 
 static void say_failure(struct asking *a)
@@ -110,6 +113,7 @@ struct gw_asking *gw_pubsub_in_ask(const void *conf, struct gw_loop *loop, struc
         abort();
     *a = (struct asking){.base = {asking_close}, .online = o, .conf = conf, .mem = gw_arena_new()};
     gw_gcp_pubsub_init(&a->client, loop, a->conf->endpoint);
+    gw_gcp_pubsub_ask_who(&a->client);
     gw_gcp_pubsub_call_init(&a->call, &a->client, "/google.pubsub.v1.Subscriber/GetSubscription");
     a->call.param = "subscription";
     a->call.name = gw_arena_printf(a->mem, "projects/%s/subscriptions/%s", a->conf->project,

@@ -19,8 +19,9 @@ enum {
     NEAR_MS = 5000,
     TRIES = 3,
     PAUSE_MS = 1000,
-    LIFE_MS = 3600000,
-    WHO_MAX = 300
+    LIFE_MS = GW_GCP_JWT_S * 1000,
+    WHO_MAX = 300,
+    SAID_MAX = 800
 };
 
 /* ---- how it ends ---- */
@@ -106,7 +107,7 @@ static void refused(struct gw_gcp_ask *a, const struct gw_fetch *f)
     const char *code = NULL, *text = NULL;
     struct gw_buf said;
 
-    gw_buf_init(&said, 2 * GW_GCP_ASK_WHY, a->mem);
+    gw_buf_init(&said, SAID_MAX, a->mem);
     if (f->status)
         read_error(a, gw_buf_str(&f->answer), &code, &text);
     else
@@ -284,7 +285,7 @@ static void sign(struct gw_gcp_ask *a)
     token = gw_arena_str(a->mem, token); /* with a NUL */
     if (itself) {
         a->got.bearer = token;
-        a->life_ms = GW_GCP_JWT_S * 1000;
+        a->life_ms = LIFE_MS;
         gw_loop_post(a->loop, &a->said);
         return;
     }

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/pbwire.h"
 #include "net/fetch.h"
+#include "net/gcp_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,9 +253,7 @@ static void on_done(struct gw_rpc *r)
 /* "host:port", with http:// before it for those who write it so. */
 static const char *emulator(void)
 {
-    const char *host = getenv("PUBSUB_EMULATOR_HOST");
-
-    return host && *host ? host : NULL;
+    return gw_gcp_env("PUBSUB_EMULATOR_HOST");
 }
 
 static const char *url_of(struct gw_arena *mem, const char *endpoint)
@@ -277,7 +276,7 @@ void gw_gcp_pubsub_init(struct gw_gcp_pubsub *c, struct gw_loop *loop, const cha
     c->waiting_last = &c->waiting;
     c->over_last = &c->over;
     c->conf.url = url_of(c->mem, endpoint);
-    c->conf.ca = getenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"); /* as Google's own clients */
+    c->conf.ca = gw_gcp_env("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"); /* as Google's own clients */
     if (gw_gcp_pubsub_endpoint_problem(c->conf.url)) {
         c->problem = gw_arena_printf(c->mem, "PUBSUB_EMULATOR_HOST: %s",
                                      gw_gcp_pubsub_endpoint_problem(c->conf.url))
@@ -298,6 +297,19 @@ void gw_gcp_pubsub_fini(struct gw_gcp_pubsub *c)
     if (c->tokens && !c->problem)
         gw_gcp_fini(&c->gcp);
     gw_arena_free(c->mem);
+}
+
+void gw_gcp_pubsub_ask_who(struct gw_gcp_pubsub *c)
+{
+    if (c->tokens && !c->problem)
+        gw_gcp_ask_names(&c->gcp);
+}
+
+const char *gw_gcp_pubsub_who(struct gw_gcp_pubsub *c, struct gw_arena *mem)
+{
+    const char *who = c->tokens && !c->problem ? gw_gcp_who(&c->gcp, mem) : NULL;
+
+    return who ? gw_arena_printf(mem, "; we are %s", who).p : "";
 }
 
 void gw_gcp_pubsub_call_init(struct gw_gcp_pubsub_call *call, struct gw_gcp_pubsub *c,

@@ -65,6 +65,12 @@ void gw_gcp_pubsub_call_fini(struct gw_gcp_pubsub_call *call); /* cancels */
 void gw_gcp_pubsub_start(struct gw_gcp_pubsub_call *call, struct gw_str message, int more);
 void gw_gcp_pubsub_cancel(struct gw_gcp_pubsub_call *call);
 
+/* For `check --online`. Before the first call: the credentials are to say who they are; then who we
+ * are, to be put behind a sentence: "; we are a@p.iam.gserviceaccount.com"; on mem. Empty: it is
+ * not known, or an emulator does not ask. */
+void gw_gcp_pubsub_ask_who(struct gw_gcp_pubsub *c);
+const char *gw_gcp_pubsub_who(struct gw_gcp_pubsub *c, struct gw_arena *mem);
+
 /* NULL, or what is wrong with `endpoint`, with a project's id, with the id of a topic or
  * subscription. */
 const char *gw_gcp_pubsub_endpoint_problem(const char *url);
