@@ -1,6 +1,7 @@
 /* Google Cloud Pub/Sub: the way of a send. */
 #include "publish/publish_pubsub.h"
 
+#include "base/arena.h"
 #include "base/online.h"
 #include "publish/messages.h"
 
@@ -201,7 +202,10 @@ static void on_looked(struct gw_gcp_pubsub_call *call)
 {
     struct gw_to_pubsub *p = GW_CONTAINER(call, struct gw_to_pubsub, look);
     const int code = call->rpc.code;
-    char text[GW_TO_PUBSUB_WHY];
+    struct gw_arena *mem = gw_arena_new();
+    const char *who = gw_gcp_pubsub_who(&p->client, mem);
+    char text[GW_TO_PUBSUB_WHY + 330];
+    size_t len;
 
     if (code == GW_RPC_OK)
         (void)snprintf(text, sizeof(text), "topic %.*s", (int)call->name.len, call->name.p);
@@ -211,7 +215,10 @@ static void on_looked(struct gw_gcp_pubsub_call *call)
                        "roles/pubsub.publisher",
                        call->why);
     else
-        say_why(p, code, call->why, p->conf->topic, text, sizeof(text));
+        say_why(p, code, call->why, p->conf->topic, text, GW_TO_PUBSUB_WHY);
+    len = strlen(text);
+    (void)snprintf(text + len, sizeof(text) - len, "%s", who);
+    gw_arena_free(mem);
     p->asker->said(p->asker,
                    code == GW_RPC_OK                  ? GW_ONLINE_YES
                    : code == GW_RPC_PERMISSION_DENIED ? GW_ONLINE_UNSURE
@@ -230,6 +237,7 @@ static void pubsub_online(struct gw_publisher *base, struct gw_online *o)
     p->asker = o;
     (void)snprintf(o->whom, sizeof(o->whom), "%s", p->client.conf.url);
     p->look.name = gw_str_of(r->name);
+    gw_gcp_pubsub_ask_who(&p->client);
     gw_to_pubsub_put(&r->body, p->look.name, NULL, 0);
     gw_gcp_pubsub_start(&p->look, gw_buf_str(&r->body), 0);
 }

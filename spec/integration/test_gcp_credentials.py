@@ -33,7 +33,9 @@ class Asking:
 
     def __init__(self, tmp_path, pubsub, google, name):
         self.tmp_path, self.pubsub, self.google, self.name = tmp_path, pubsub, google, name
-        (tmp_path / "moongate.yaml").write_text(source(pubsub, name) + "pipelines: [{name: a, publisher: {type: 'null'}}]\n")
+        (tmp_path / "moongate.yaml").write_text(
+            source(pubsub, name) + "pipelines:\n  - {name: a, publisher: {type: pubsub, project: test-project, "
+            f"topic: {name}, endpoint: '{pubsub.url}'}}}}\n")
 
     def __call__(self, credentials=None, **env):
         if credentials:
@@ -43,7 +45,8 @@ class Asking:
         self.google.asked.clear()
         done = run("check", "-c", self.tmp_path / "moongate.yaml", "--online", cwd=self.tmp_path,
                    env={"HOME": str(self.tmp_path), "GCE_METADATA_HOST": self.google.address, **env})
-        line, = [x for x in done.stdout.splitlines() if "ingest.pubsub: " in x]
+        other, line = done.stdout.splitlines()
+        assert ": a: " in other and "ingest.pubsub: " in line and other.split("; we are")[1:] == line.split("; we are")[1:], done.stdout
         for secret in ["GOCSPX", "1//refresh", "PRIVATE KEY", "ya29", "ey.subject", "ey.printed", *self.google.tokens]:
             assert secret not in done.stdout + done.stderr
         return line, [c["metadata"] for c in self.pubsub.calls("GetSubscription", self.name)[before:]]

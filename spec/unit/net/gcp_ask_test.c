@@ -1,6 +1,8 @@
-/* Google's tokens from each source, from a server in this process that answers as theirs do. */
+/* Google's tokens from each source, from a server in this process that answers
+ * as theirs do. */
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/text.h"
 #include "gcp_key.h"
 #include "net/gcp_ask.h"
@@ -44,6 +46,7 @@ static void prepare(struct asking *t, const struct reply *answers, const char *c
     t->mem = gw_arena_new();
     gw_gcp_ask_init(&t->ask, t->tokens, t->loop);
     t->ask.pause_ms = 1;
+    t->ask.near_conf.timeout_ms = 60000; /* however busy the machine is */
     t->ask.ended = on_ended;
 }
 
@@ -170,11 +173,34 @@ TEST(test_gcp_ask_another_token_endpoint_is_given_a_signed_assertion)
 
     ask_with(&t, endpoint, gcp_key_file("\"token_uri\":\"~/token\""));
     CHECK(has(&t, "T") && n_seen == 1);
-    CHECK(asked(0, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion="));
+    CHECK(asked(0, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-"
+                   "bearer&assertion="));
     assertion = strstr(seen[0], "assertion=") + strlen("assertion=");
     gcp_key_check(gw_str_of(assertion), NULL, claims, sizeof(claims));
     CHECK(strstr(claims, "/token\",\"scope\":\"https://www.googleapis.com/auth/pubsub\""));
     done(&t);
+}
+
+TEST(test_gcp_ask_only_googles_own_service_takes_what_a_key_signs)
+{
+    static const struct {
+        const char *more;
+        int itself;
+    } cases[] = {{"\"token_uri\":\"https://oauth2.googleapis.com/token\"", 1},
+                 {"\"token_uri\":\"https://accounts.google.com:443/o/oauth2/token\"", 1},
+                 {"\"token_uri\":\"https://oauth2.googleapis.com.example/token\"", 0},
+                 {"\"token_uri\":\"https://notgoogleapis.com/token\"", 0}};
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_gcp_plan plan;
+    struct gw_err err;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK(!gw_gcp_plan_read(mem, "f", gw_str_of(gcp_key_file(cases[i].more)), &plan, &err));
+        CHECK(gw_gcp_signs_itself(&plan) == cases[i].itself);
+        plan.steps = &(struct gw_gcp_step){0}; /* to impersonate takes another token */
+        CHECK(!gw_gcp_signs_itself(&plan));
+    }
+    gw_arena_free(mem);
 }
 
 /* ---- users ---- */
@@ -186,14 +212,17 @@ TEST(test_gcp_ask_a_user_of_gcloud_is_in_its_own_file)
     char text[512];
 
     snprintf(text, sizeof(text),
-             "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\","
-             "\"refresh_token\":\"1//r\",\"account\":\"\",\"token_uri\":\"%.*s/token\"}",
+             "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_"
+             "secret\":\"s\","
+             "\"refresh_token\":\"1//r\",\"account\":\"\",\"token_uri\":\"%.*s/"
+             "token\"}",
              (int)(strlen(http_server()) - strlen("/hook")), http_server());
     CHECK(!mkdir("gcloud", 0700));
     write_file("gcloud/application_default_credentials.json", text);
     ask_them(&t, endpoint, NULL);
     CHECK(has(&t, "U") && n_seen == 1);
-    CHECK(asked(0, "grant_type=refresh_token&refresh_token=1%2F%2Fr&client_id=c&client_secret=s"));
+    CHECK(asked(0, "grant_type=refresh_token&refresh_token=1%2F%2Fr&client_id=c&"
+                   "client_secret=s"));
     done(&t);
 }
 
@@ -234,7 +263,8 @@ TEST(test_gcp_ask_what_passes_is_asked_again)
     done(&t);
     n_sick = 3;
     ask_them(&t, metadata, env);
-    CHECK(failed(&t, "no Google credentials in GOOGLE_APPLICATION_CREDENTIALS or gcloud's file; "
+    CHECK(failed(&t, "no Google credentials in GOOGLE_APPLICATION_CREDENTIALS or "
+                     "gcloud's file; "
                      "the metadata server: HTTP 503") &&
           n_seen == 3);
     done(&t);
@@ -246,7 +276,8 @@ TEST(test_gcp_ask_what_passes_is_asked_again)
     "{\"accessToken\":\"" token "\",\"expireTime\":\"2099-01-01T00:00:00Z\"}"
 #define USER                                                                                       \
     "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\","                   \
-    "\"refresh_token\":\"r\",\"token_uri\":\"~/token\",\"quota_project_id\":\"inner\"}"
+    "\"refresh_token\":\"r\",\"token_uri\":\"~/"                                                   \
+    "token\",\"quota_project_id\":\"inner\"}"
 
 TEST(test_gcp_ask_impersonates_with_the_token_of_the_source)
 {
@@ -258,15 +289,16 @@ TEST(test_gcp_ask_impersonates_with_the_token_of_the_source)
     struct asking t;
 
     ask_with(&t, google,
-             "{\"type\":\"impersonated_service_account\",\"delegates\":[\"d1\",\"d2\"],"
+             "{\"type\":\"impersonated_service_account\",\"delegates\":[\"d1\","
+             "\"d2\"],"
              "\"quota_project_id\":\"q\",\"service_account_impersonation_url\":"
              "\"~/v1/projects/-/serviceAccounts/a@p.iam:generateAccessToken\","
              "\"source_credentials\":" USER "}");
     CHECK(has(&t, "target") && n_seen == 2);
     CHECK(asked(1, "authorization: Bearer source") &&
-          asked(1,
-                "\n{\"lifetime\":\"3600s\",\"scope\":[\"https://www.googleapis.com/auth/pubsub\"],"
-                "\"delegates\":[\"d1\",\"d2\"]}"));
+          asked(1, "\n{\"lifetime\":\"3600s\",\"scope\":[\"https://"
+                   "www.googleapis.com/auth/pubsub\"],"
+                   "\"delegates\":[\"d1\",\"d2\"]}"));
     CHECK(gw_str_is(token_of(&t).who, "a@p.iam") && gw_str_is(token_of(&t).quota_project, "q"));
     done(&t);
 }
@@ -281,7 +313,8 @@ TEST(test_gcp_ask_a_key_that_impersonates_is_exchanged_first)
     char file[16384], claims[512];
 
     snprintf(file, sizeof(file),
-             "{\"type\":\"impersonated_service_account\",\"service_account_impersonation_url\":"
+             "{\"type\":\"impersonated_service_account\",\"service_account_"
+             "impersonation_url\":"
              "\"~/x/a@p:generateAccessToken\",\"source_credentials\":%s}",
              gcp_key_file("\"token_uri\":\"~/token\""));
     ask_with(&t, google, file);
@@ -295,7 +328,8 @@ TEST(test_gcp_ask_a_key_that_impersonates_is_exchanged_first)
 /* ---- workloads ---- */
 
 #define WORKLOAD(more, source)                                                                     \
-    "{\"type\":\"external_account\",\"audience\":\"//iam/pool\",\"subject_token_type\":"           \
+    "{\"type\":\"external_account\",\"audience\":\"//iam/"                                         \
+    "pool\",\"subject_token_type\":"                                                               \
     "\"urn:ietf:params:oauth:token-type:jwt\",\"token_url\":\"~/sts\"," more                       \
     "\"credential_source\":{" source "}}"
 static const struct reply sts[] = {
@@ -313,7 +347,8 @@ TEST(test_gcp_ask_a_workloads_file_is_exchanged)
     CHECK(has(&t, "F") && n_seen == 1 && gw_str_is(token_of(&t).who, "//iam/pool"));
     CHECK(asked(0, "audience=%2F%2Fiam%2Fpool&"
                    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&"
-                   "requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&"
+                   "requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%"
+                   "3Aaccess_token&"
                    "subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt&"
                    "subject_token=ey.J%2F%2B%3D&"
                    "scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fpubsub"));
@@ -327,8 +362,10 @@ TEST(test_gcp_ask_a_workloads_url_gets_its_headers_and_what_it_says_is_exchanged
 
     ask_with(&t, sts,
              WORKLOAD("\"client_id\":\"c:1\",\"client_secret\":\"s\","
-                      "\"service_account_impersonation_url\":\"~/x/a@p:generateAccessToken\","
-                      "\"service_account_impersonation\":{\"token_lifetime_seconds\":2800},",
+                      "\"service_account_impersonation_url\":\"~/x/"
+                      "a@p:generateAccessToken\","
+                      "\"service_account_impersonation\":{\"token_lifetime_seconds\":2800}"
+                      ",",
                       "\"url\":\"~/id\",\"headers\":{\"Metadata\":\"True\"},\"format\":"
                       "{\"type\":\"json\",\"subject_token_field_name\":\"value\"}"));
     CHECK(has(&t, "target") && n_seen == 3 && asked(0, "Metadata: True"));
@@ -347,14 +384,24 @@ TEST(test_gcp_ask_a_workforces_project_is_told_where_no_client_is)
     ask_with(&t, sts,
              "{\"type\":\"external_account\",\"audience\":\"//iam/workforcePools/x\","
              "\"subject_token_type\":\"t\",\"token_url\":\"~/sts\","
-             "\"workforce_pool_user_project\":\"p\",\"credential_source\":{\"file\":\"token\"}}");
+             "\"workforce_pool_user_project\":\"p\",\"credential_source\":{\"file\":"
+             "\"token\"}}");
     CHECK(has(&t, "F") && asked(0, "options=%7B%22userProject%22%3A%22p%22%7D"));
+    done(&t);
+    ask_with(&t, sts,
+             "{\"type\":\"external_account\",\"audience\":\"//iam/workforcePools/"
+             "x\",\"client_id\":"
+             "\"c\",\"subject_token_type\":\"t\",\"token_url\":\"~/sts\","
+             "\"workforce_pool_user_project\":\"p\",\"credential_source\":{"
+             "\"file\":\"token\"}}");
+    CHECK(has(&t, "F") && !asked(0, "options="));
     done(&t);
 }
 
 #define COMMAND(more) WORKLOAD("", "\"executable\":{\"command\":\"sh say.sh a  b\"" more "}")
 #define SAYS(more)                                                                                 \
-    "{\"version\":1,\"success\":true,\"token_type\":\"urn:ietf:params:oauth:token-type:jwt\","     \
+    "{\"version\":1,\"success\":true,\"token_type\":\"urn:ietf:params:oauth:"                      \
+    "token-type:jwt\","                                                                            \
     "\"id_token\":\"ey.c\"" more "}"
 
 TEST(test_gcp_ask_a_workloads_command_is_run_only_where_that_is_allowed)
@@ -363,22 +410,29 @@ TEST(test_gcp_ask_a_workloads_command_is_run_only_where_that_is_allowed)
 
     also[1] = "PATH=/usr/bin:/bin";
     write_file("say.sh", "echo $1$2 $GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE "
-                         "$GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE $GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE "
+                         "$GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE "
+                         "$GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE "
                          "$GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE > said; echo '" SAYS("") "'");
     ask_with(&t, sts, COMMAND(""));
-    CHECK(failed(&t, "key.json: credential_source: executable: commands are run only where "
+    CHECK(failed(&t, "key.json: credential_source: executable: commands are run "
+                     "only where "
                      "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1") &&
           access("said", F_OK));
     done(&t);
     also[0] = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1";
     ask_with(&t, sts, COMMAND(",\"output_file\":\"kept\""));
     CHECK(has(&t, "F") && asked(0, "subject_token=ey.c&"));
-    CHECK(!system("grep -qx 'ab //iam/pool urn:ietf:params:oauth:token-type:jwt 0 kept' said"));
+    CHECK(!system("grep -qx 'ab //iam/pool urn:ietf:params:oauth:token-type:jwt "
+                  "0 kept' said"));
     done(&t);
     CHECK(!unlink("said"));
     write_file("kept", SAYS(",\"expiration_time\":1700000001"));
     ask_with(&t, sts, COMMAND(",\"output_file\":\"kept\""));
     CHECK(has(&t, "F") && access("said", F_OK)); /* what it kept is still good */
+    done(&t);
+    write_file("kept", SAYS("")); /* how long it is good is not said */
+    ask_with(&t, sts, COMMAND(",\"output_file\":\"kept\""));
+    CHECK(has(&t, "F") && !unlink("said"));
     done(&t);
     write_file("kept", SAYS(",\"expiration_time\":1700000000"));
     ask_with(&t, sts, COMMAND(",\"output_file\":\"kept\""));
@@ -386,23 +440,32 @@ TEST(test_gcp_ask_a_workloads_command_is_run_only_where_that_is_allowed)
     done(&t);
 }
 
-/* The signature is what google-auth 2.63 makes of the same (google.auth.aws.RequestSigner). */
+/* The signature is what google-auth 2.63 makes of the same
+ * (google.auth.aws.RequestSigner). */
 #define AWS                                                                                        \
-    "{\"type\":\"external_account\",\"audience\":\"//iam/pool\",\"subject_token_type\":"           \
+    "{\"type\":\"external_account\",\"audience\":\"//iam/"                                         \
+    "pool\",\"subject_token_type\":"                                                               \
     "\"urn:ietf:params:aws:token-type:aws4_request\",\"token_url\":\"~/"                           \
     "sts\",\"credential_source\":"                                                                 \
-    "{\"environment_id\":\"aws1\",\"region_url\":\"~/zone\",\"url\":\"~/roles\",\"imdsv2_session_" \
+    "{\"environment_id\":\"aws1\",\"region_url\":\"~/zone\",\"url\":\"~/"                          \
+    "roles\",\"imdsv2_session_"                                                                    \
     "token_url\":\"~/session\",\"regional_cred_verification_url\":\"https://"                      \
     "sts.{region}.amazonaws."                                                                      \
     "com?Action=GetCallerIdentity&Version=2011-06-15\"}}"
 static const char aws_signed[] =
-    "{\"url\":\"https://sts.us-east-2.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15\","
-    "\"method\":\"POST\",\"headers\":[{\"key\":\"Authorization\",\"value\":\"AWS4-HMAC-SHA256 "
-    "Credential=AKID/20231114/us-east-2/sts/aws4_request, SignedHeaders=host;x-amz-date;"
+    "{\"url\":\"https://"
+    "sts.us-east-2.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15\","
+    "\"method\":\"POST\",\"headers\":[{\"key\":\"Authorization\",\"value\":"
+    "\"AWS4-HMAC-SHA256 "
+    "Credential=AKID/20231114/us-east-2/sts/aws4_request, "
+    "SignedHeaders=host;x-amz-date;"
     "x-amz-security-token;x-goog-cloud-target-resource, Signature="
-    "3665589e14ae1f25ec96c3694dd62784606536cb4675430bf1cea7bf718ce62f\"},{\"key\":\"host\","
-    "\"value\":\"sts.us-east-2.amazonaws.com\"},{\"key\":\"x-amz-date\",\"value\":"
-    "\"20231114T221320Z\"},{\"key\":\"x-goog-cloud-target-resource\",\"value\":\"//iam/pool\"},"
+    "3665589e14ae1f25ec96c3694dd62784606536cb4675430bf1cea7bf718ce62f\"},{"
+    "\"key\":\"host\","
+    "\"value\":\"sts.us-east-2.amazonaws.com\"},{\"key\":\"x-amz-date\","
+    "\"value\":"
+    "\"20231114T221320Z\"},{\"key\":\"x-goog-cloud-target-resource\",\"value\":"
+    "\"//iam/pool\"},"
     "{\"key\":\"x-amz-security-token\",\"value\":\"TOK\"}]}";
 
 /* What stands behind subject_token= in the i-th request, decoded twice. */
@@ -433,7 +496,8 @@ TEST(test_gcp_ask_a_workload_at_aws_signs_who_it_is)
         {"GET", "/zone", "200 OK", "us-east-2b"},
         {"GET", "/roles", "200 OK", "role"},
         {"GET", "/roles/role", "200 OK",
-         "{\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"TOK\"}"},
+         "{\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"SECRET\",\"Token\":"
+         "\"TOK\"}"},
         {"POST", "/sts", "200 OK", TOKEN("F")},
         {0}};
     struct asking t;
@@ -469,29 +533,36 @@ TEST(test_gcp_ask_says_what_is_wrong_with_a_file_and_nothing_of_it)
          "type gdch_service_account (Google Distributed Cloud) is not supported"},
         {"{\"type\":\"service_account\",\"private_key\":\"S3CRET\"}", "client_email is missing"},
         {"{\"type\":\"service_account\",\"client_email\":\"m\"}", "private_key is missing"},
-        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":\"S3CRET\"}",
+        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":"
+         "\"S3CRET\"}",
          "private_key is no RSA key in PEM"},
-        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":[\"S3CRET\"]}",
+        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":["
+         "\"S3CRET\"]}",
          "private_key is no text"},
-        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":\"a\\u0000b\"}",
+        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":"
+         "\"a\\u0000b\"}",
          "private_key is no text"},
-        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":\"S3CRET\","
+        {"{\"type\":\"service_account\",\"client_email\":\"m\",\"private_key\":"
+         "\"S3CRET\","
          "\"token_uri\":\"S3CRET\"}",
          "token_uri: not a URL: http:// or https:// is missing"},
-        {"{\"type\":\"service_account\",\"quota_project_id\":\"S3CRET\\r\\nx: y\"}",
+        {"{\"type\":\"service_account\",\"quota_project_id\":\"S3CRET\\r\\nx: "
+         "y\"}",
          "quota_project_id is no project"},
         {"{\"type\":\"service_account\",\"universe_domain\":\"S3CRET/\"}",
          "universe_domain is no domain"},
-        {"{\"type\":\"authorized_user\",\"client_id\":\"S3CRET\",\"client_secret\":\"S3CRET\"}",
+        {"{\"type\":\"authorized_user\",\"client_id\":\"S3CRET\",\"client_"
+         "secret\":\"S3CRET\"}",
          "refresh_token is missing"},
         {"{\"type\":\"impersonated_service_account\"}", "source_credentials is missing"},
-        {"{\"type\":\"impersonated_service_account\",\"source_credentials\":{\"type\":\"x\"}}",
+        {"{\"type\":\"impersonated_service_account\",\"source_credentials\":{"
+         "\"type\":\"x\"}}",
          "source_credentials: its type is none of Google's credentials"},
         {"{\"type\":\"impersonated_service_account\",\"source_credentials\":" USER "}",
          "service_account_impersonation_url is missing"},
         {"{\"type\":\"external_account\"}", "audience is missing"},
-        {WORKLOAD("", ""),
-         "credential_source: none of file, url, executable and environment_id is there"},
+        {WORKLOAD("", ""), "credential_source: none of file, url, executable and "
+                           "environment_id is there"},
         {WORKLOAD("", "\"certificate\":{}"), "credential_source: certificate is not supported"},
         {WORKLOAD("", "\"environment_id\":\"aws2\""),
          "credential_source: environment_id is not aws1"},
@@ -513,10 +584,11 @@ TEST(test_gcp_ask_says_what_is_wrong_with_a_file_and_nothing_of_it)
         {WORKLOAD("", "\"file\":\"missing\""),
          "credential_source: missing: No such file or directory"},
         {WORKLOAD("", "\"file\":\"empty\""), "credential_source: empty: there is no token in it"},
-        {WORKLOAD("",
-                  "\"file\":\"json\",\"format\":{\"type\":\"json\",\"subject_token_field_name\":"
-                  "\"t\"}"),
-         "credential_source: json: it has no text of the name that subject_token_field_name says"},
+        {WORKLOAD("", "\"file\":\"json\",\"format\":{\"type\":\"json\",\"subject_"
+                      "token_field_name\":"
+                      "\"t\"}"),
+         "credential_source: json: it has no text of the name that "
+         "subject_token_field_name says"},
     };
 
     write_file("empty", " \n");
@@ -540,13 +612,15 @@ TEST(test_gcp_ask_says_what_a_service_answers_and_nothing_of_the_request)
         const char *status, *body, *why;
     } cases[] = {
         {"400 Bad Request",
-         "{\"error\":\"invalid_grant\",\"error_description\":\"Bad\\u0007 Request\"}",
+         "{\"error\":\"invalid_grant\",\"error_description\":\"Bad\\u0007 "
+         "Request\"}",
          "invalid_grant: Bad  Request (HTTP 400)"},
         {"401 Unauthorized", "{\"error\":\"invalid_client\"}", "invalid_client (HTTP 401)"},
         {"403 Forbidden", "{\"error\":{\"code\":403,\"message\":\"No.\",\"status\":\"DENIED\"}}",
          "DENIED: No. (HTTP 403)"},
         {"400 Bad Request",
-         "{\"error\":\"invalid_grant\",\"error_description\":\"refresh_token=S3CRET1\"}",
+         "{\"error\":\"invalid_grant\",\"error_description\":\"refresh_token="
+         "S3CRET1\"}",
          "invalid_grant: (HTTP 400)"},
         {"400 Bad Request", "{\"error\":\"you sent S3CRET2\"}", "HTTP 400"},
         {"404 Not Found", "<html>S3CRET1</html>", "HTTP 404"},
@@ -566,7 +640,8 @@ TEST(test_gcp_ask_says_what_a_service_answers_and_nothing_of_the_request)
         char want[512];
 
         ask_with(&t, endpoint,
-                 "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"S3CRET2\","
+                 "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_"
+                 "secret\":\"S3CRET2\","
                  "\"refresh_token\":\"S3CRET1\",\"token_uri\":\"~/token\"}");
         snprintf(want, sizeof(want), "key.json: token_uri: %s", cases[i].why);
         CHECK(failed(&t, want) && n_seen == 1);
@@ -594,7 +669,8 @@ TEST(test_gcp_ask_what_impersonation_answers_is_looked_at)
         char want[512];
 
         ask_with(&t, google,
-                 "{\"type\":\"impersonated_service_account\",\"service_account_impersonation_url\":"
+                 "{\"type\":\"impersonated_service_account\",\"service_account_"
+                 "impersonation_url\":"
                  "\"~/i:x\",\"source_credentials\":" USER "}");
         snprintf(want, sizeof(want), "key.json: service_account_impersonation_url: %s",
                  cases[i].why ? cases[i].why : "");
@@ -613,7 +689,8 @@ TEST(test_gcp_ask_a_file_that_is_named_and_missing_is_not_passed_over)
     ask_them(&t, metadata,
              (const char *const[]){"GOOGLE_APPLICATION_CREDENTIALS=away.json",
                                    "GCE_METADATA_HOST=^", NULL});
-    CHECK(failed(&t, "GOOGLE_APPLICATION_CREDENTIALS: away.json: No such file or directory") &&
+    CHECK(failed(&t, "GOOGLE_APPLICATION_CREDENTIALS: away.json: No such file or "
+                     "directory") &&
           !n_seen);
     done(&t);
     ask_them(&t, metadata, (const char *const[]){"GCE_METADATA_HOST=not a host", NULL});
