@@ -23,6 +23,7 @@ struct gw_forward {
     int64_t began_ns;
     struct gw_timer grace;
     struct gw_forward *next, **at;
+    int left;  /* grace is set */
     int again; /* it was sent a second time */
     int sent;  /* FlyteAdmin has it, and has not answered */
 };
@@ -44,7 +45,7 @@ static struct gw_forward *take(struct gw_upstream *u)
         fw->mem = gw_arena_new();
         gw_timer_init(&fw->grace, u->front->loop, on_grace);
     }
-    fw->again = fw->sent = 0;
+    fw->again = fw->sent = fw->left = 0;
     fw->next = u->forwards;
     if (fw->next)
         fw->next->at = &fw->next;
@@ -67,7 +68,8 @@ static void give(struct gw_forward *fw)
     struct gw_upstream *u = fw->up;
     struct gw_front *f = u->front;
 
-    gw_timer_cancel(&fw->grace);
+    if (fw->left)
+        gw_timer_cancel(&fw->grace);
     *fw->at = fw->next;
     if (fw->next)
         fw->next->at = fw->at;
@@ -185,7 +187,8 @@ static void on_done(struct gw_http_call *call)
         drop(fw, code, status < 0 ? why : NULL);
         return;
     }
-    gw_timer_cancel(&fw->grace);
+    if (fw->left)
+        gw_timer_cancel(&fw->grace);
     sub = gw_submit_reserved(fw->up->front, GW_GRPC, &fw->record, 1, fw->reserved);
     sub->began_ns = fw->began_ns;
     sub->owner = fw;
@@ -274,7 +277,8 @@ static void on_grace(struct gw_timer *t)
 void gw_forward_leave(struct gw_forward *fw)
 {
     fw->owner = NULL;
-    if (fw->sent)
+    fw->left = fw->sent;
+    if (fw->left)
         gw_timer_set(&fw->grace, GRACE_MS);
 }
 
