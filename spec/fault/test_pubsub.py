@@ -74,5 +74,5 @@ def test_kills_under_load_lose_nothing_and_keep_the_order_of_a_key(gateway, pubs
         assert once == list(range(len(once))) and len(once) >= lane.acknowledged, (lane.name, lane.acknowledged, arrived[lane.name])
         total, repeats = total + len(once), repeats + len(arrived[lane.name]) - len(once)
     tell(f"{KILLS} kills, {total} events, {repeats} came again")
-    got = {json.loads(m.data)["id"] for m in pubsub.read(subscription, total + repeats)}
+    got = {json.loads(m.data)["id"] for m in pubsub.pull(subscription, total + repeats)}
     assert got == {f"{lane.name}-{n}" for lane in lanes for n in range(len(set(arrived[lane.name])))}
