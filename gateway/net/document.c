@@ -52,7 +52,7 @@ static int look(struct gw_document *d, struct gw_err *err)
                    ? gw_err_set(err, GW_ERR_RETRY, "%.*s: HTTP %d", GW_DOCUMENT_WHY, f->url,
                                 f->status)
                    : gw_err_set(err, GW_ERR_RETRY, "%.*s: %.120s", GW_DOCUMENT_WHY, f->url, f->why);
-    if (f->why[0] || f->received != f->answer.len)
+    if (f->why[0])
         return gw_err_set(err, GW_ERR_RETRY, "%.*s: cut short, or above %d bytes", GW_DOCUMENT_WHY,
                           f->url, GW_DOCUMENT_BYTES);
     return d->take(d, gw_buf_str(&f->answer), err)

@@ -78,7 +78,7 @@ def changed(m, **members):
 def test_sns_what_is_not_genuine_is_refused_and_why(gateway, cloud):
     cloud.pages |= {"/old.pem": (200, {}, pushes.certificate(pushes.key(), (-2, -1))),
                     "/new.pem": (200, {}, pushes.certificate(pushes.key(), (1, 2))),
-                    "/page.pem": (200, {}, b"<html>" + pushes.certificate(pushes.key())),
+                    "/page.pem": (200, {}, b"<html>\n" + pushes.certificate(pushes.key())),
                     "/gone.pem": (404, {}, b""), "/huge.pem": (200, {}, pushes.certificate(pushes.key()) + b"x" * 70000)}
     g = gateway(config(cloud))
     ce, other = json.dumps(event(1)), pushes.key("other")
