@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include "admin/access.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "net/http1_client.h"
 #include "net/http2_client.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +45,12 @@ struct send {
     struct gw_loop *loop;
     const char *grpc, *url;
     const char *address, *prefix; /* of the URL */
-    enum gw_kind kind;            /* GW_KINDS: any */
+    int tls;
+    struct gw_tls_files files;
+    struct gw_tls_context *context; /* of the connections over HTTP/1.1; NULL: plain */
+    const char *token_file;
+    struct gw_http_header token; /* what shows it; name.p NULL: none */
+    enum gw_kind kind;           /* GW_KINDS: any */
     int64_t count, rate, concurrency;
     struct gw_send_items items;
     struct gw_arena *mem;
@@ -64,6 +71,7 @@ struct send {
 static const char *const grpc_paths[] = {"/flyteidl.service.AdminService/CreateWorkflowEvent",
                                          "/flyteidl.service.AdminService/CreateNodeEvent",
                                          "/flyteidl.service.AdminService/CreateTaskEvent", RECORD};
+static const char *const h2[] = {"h2", NULL}, *const http1[] = {"http/1.1", NULL};
 static const char *const rest_paths[] = {"/api/v1/events/workflows", "/api/v1/events/nodes",
                                          "/api/v1/events/tasks", RECORD};
 
@@ -171,6 +179,19 @@ static struct gw_str record_request(struct gw_arena *mem, const struct gw_send_i
     return gw_buf_str(&b);
 }
 
+/* The token behind those that are always there. */
+static void set_headers(const struct send *s, struct slot *slot, const struct gw_http_header *h,
+                        size_t n)
+{
+    struct gw_http_header *all = gw_arena_alloc(slot->mem, (n + 1) * sizeof(*all));
+
+    memcpy(all, h, n * sizeof(*h));
+    if (s->token.name.p)
+        all[n++] = s->token;
+    slot->call.headers = all;
+    slot->call.n_headers = n;
+}
+
 static int fill_grpc(struct send *s, struct slot *slot, struct gw_err *err)
 {
     const struct gw_send_item *item = &slot->item;
@@ -184,8 +205,7 @@ static int fill_grpc(struct send *s, struct slot *slot, struct gw_err *err)
         return -1;
     slot->call.path = gw_str_of(grpc_paths[item->kind]);
     slot->call.authority = gw_str_of(s->grpc);
-    slot->call.headers = headers;
-    slot->call.n_headers = 3;
+    set_headers(s, slot, headers, 3);
     slot->call.body = frame(slot->mem, record_request(slot->mem, item, r.bytes));
     return 0;
 }
@@ -202,8 +222,7 @@ static void fill_rest(struct send *s, struct slot *slot)
 
     slot->call.path = gw_arena_printf(slot->mem, "%s%s", s->prefix, rest_paths[item->kind]);
     slot->call.authority = gw_str_of(s->address);
-    slot->call.headers = item->json.p ? json : action ? proto : bytes;
-    slot->call.n_headers = 1;
+    set_headers(s, slot, item->json.p ? json : action ? proto : bytes, 1);
     if (!item->json.p)
         slot->call.body = record_request(slot->mem, item, item->bytes);
     else if (action)
@@ -221,7 +240,7 @@ static void start_one(struct send *s)
     slot->item = next_item(s, slot->mem);
     s->started++;
     slot->call = (struct gw_http_call){.method = GW_STR("POST"),
-                                       .scheme = GW_STR("http"),
+                                       .scheme = s->tls ? GW_STR("https") : GW_STR("http"),
                                        .max_answer = MAX_ANSWER,
                                        .mem = slot->mem,
                                        .done = on_done};
@@ -254,13 +273,17 @@ static void on_closed(void *ctx, const struct gw_err *why)
 /* A connection that brought nothing is not tried again: what is left counts as failed. */
 static int connect_again(struct send *s)
 {
+    struct gw_tls_context *tls = NULL;
+
     if (s->client || !s->grpc)
         return 0;
     if (s->connected && s->ok == s->ok_at_open)
         return -1;
     s->connected = 1;
     s->ok_at_open = s->ok;
-    s->client = gw_http2_client_open(s->loop, s->address, on_closed, s, &s->broken);
+    if (s->tls && !(tls = gw_tls_client_context(&s->files, h2, &s->broken)))
+        return -1;
+    s->client = gw_http2_client_open_tls(s->loop, s->address, tls, on_closed, s, &s->broken);
     return s->client ? 0 : -1;
 }
 
@@ -326,6 +349,8 @@ static int run_send(struct send *s)
         s->slots[i] = (struct slot){.send = s, .mem = gw_arena_new(), .next = s->idle};
         if (!s->grpc)
             s->slots[i].http = gw_http1_client_new(s->loop, s->address);
+        if (!s->grpc && s->context)
+            gw_http1_client_tls(s->slots[i].http, s->context);
         s->idle = &s->slots[i];
     }
     s->pump.fn = on_pump;
@@ -351,20 +376,27 @@ static int run_send(struct send *s)
     return s->ok == s->count ? 0 : 1;
 }
 
-/* http://host[:port][/prefix] */
+/* http://host[:port][/prefix], https:// */
 static int split_url(struct send *s, struct gw_err *err)
 {
-    const char *rest = s->url + 7, *slash;
+    const int secure = !strncmp(s->url, "https://", 8);
+    const char *rest = s->url + (secure ? 8 : 7), *slash;
     struct gw_str host;
 
-    if (strncmp(s->url, "http://", 7) != 0)
-        return gw_err_set(err, GW_ERR_REJECT, "--http: \"%s\" does not start with http://", s->url);
+    if (!secure && strncmp(s->url, "http://", 7) != 0)
+        return gw_err_set(err, GW_ERR_REJECT,
+                          "--http: \"%s\" does not start with http:// or https://", s->url);
+    if (s->tls && !secure)
+        return gw_err_set(err, GW_ERR_REJECT, "--http: \"%s\" is without TLS: https://", s->url);
+    s->tls = secure;
     slash = strchr(rest, '/');
     host = slash ? (struct gw_str){rest, (size_t)(slash - rest)} : gw_str_of(rest);
     if (host.len == 0)
         return gw_err_set(err, GW_ERR_REJECT, "--http: \"%s\" names no host", s->url);
     s->address = gw_arena_printf(s->mem, "%.*s%s", (int)host.len, host.p,
-                                 memchr(host.p, ':', host.len) ? "" : ":80")
+                                 memchr(host.p, ':', host.len) ? ""
+                                 : secure                      ? ":443"
+                                                               : ":80")
                      .p;
     s->prefix = slash ? gw_arena_strndup(s->mem, slash, strlen(slash)) : "";
     if (slash && s->prefix[strlen(s->prefix) - 1] == '/')
@@ -391,7 +423,35 @@ static int find_target(struct send *s, struct gw_err *err)
     if (!s->grpc && !s->url)
         s->grpc = "127.0.0.1:8089";
     s->address = s->grpc;
+    s->tls = s->tls || s->files.ca || s->files.cert || s->files.key;
+    if (!s->files.cert != !s->files.key)
+        return gw_err_set(err, GW_ERR_REJECT, "--cert and --key go together");
     return s->url ? split_url(s, err) : 0;
+}
+
+static int read_token(struct send *s, struct gw_err *err)
+{
+    char token[GW_TOKEN_MAX], why[300];
+    size_t n;
+
+    if (!s->token_file)
+        return 0;
+    n = gw_token_read(s->token_file, token, why, sizeof(why));
+    if (!n)
+        return gw_err_set(err, GW_ERR_FATAL, "--token-file: %s", why);
+    s->token = (struct gw_http_header){GW_STR("authorization"),
+                                       gw_arena_printf(s->mem, "Bearer %.*s", (int)n, token)};
+    explicit_bzero(token, sizeof(token));
+    return 0;
+}
+
+/* Before the first request, so that a file that will not do is told once. */
+static int prepare_tls(struct send *s, struct gw_err *err)
+{
+    if (!s->tls)
+        return 0;
+    s->context = gw_tls_client_context(&s->files, http1, err);
+    return s->context ? 0 : -1;
 }
 
 static int find_kind(struct send *s, const char *name, struct gw_err *err)
@@ -412,7 +472,8 @@ static int find_kind(struct send *s, const char *name, struct gw_err *err)
 /* GW_ERR_REJECT: wrong usage; another kind: the files. */
 static int prepare(struct send *s, const char *kind, char **files, int n_files, struct gw_err *err)
 {
-    if (find_kind(s, kind, err) || find_target(s, err) || read_files(s, files, n_files, err))
+    if (find_kind(s, kind, err) || find_target(s, err) || read_token(s, err) ||
+        prepare_tls(s, err) || read_files(s, files, n_files, err))
         return -1;
     if (s->count == 0 && s->items.n > 0)
         s->count = (int64_t)s->items.n;
@@ -437,7 +498,17 @@ int gw_cmd_send(int argc, char **argv)
         {"grpc", 0, GW_OPT_STR, &s.grpc, "HOST:PORT", "over gRPC; the default, 127.0.0.1:8089", 0,
          0},
         {"http", 0, GW_OPT_STR, &s.url, "URL",
-         "to FlyteAdmin's REST paths below URL (actions: over Connect), over HTTP/1.1", 0, 0},
+         "to FlyteAdmin's REST paths below URL, http:// or https:// (actions: over Connect), over "
+         "HTTP/1.1",
+         0, 0},
+        {"tls", 0, GW_OPT_FLAG, &s.tls, NULL, "gRPC over TLS; so does each of the next three", 0,
+         0},
+        {"ca", 0, GW_OPT_STR, &s.files.ca, "FILE",
+         "certificates to trust, PEM; without it the system's", 0, 0},
+        {"cert", 0, GW_OPT_STR, &s.files.cert, "FILE", "certificate to show, PEM", 0, 0},
+        {"key", 0, GW_OPT_STR, &s.files.key, "FILE", "its key, PEM", 0, 0},
+        {"token-file", 0, GW_OPT_STR, &s.token_file, "FILE",
+         "holds the token to show (authorization: Bearer)", 0, 0},
         {"kind", 0, GW_OPT_STR, &kind, "KIND",
          "workflow, node, task or action: of requests that do not say, of samples", 0, 0},
         {"count", 0, GW_OPT_INT, &s.count, "N",
@@ -449,9 +520,10 @@ int gw_cmd_send(int argc, char **argv)
         {0}};
     const struct gw_usage usage = {
         .command = "send",
-        .line =
-            "moongate send [--grpc HOST:PORT | --http URL] [--kind KIND] [--count N] [--rate R]\n"
-            "                     [--concurrency N] [FILE...]",
+        .line = "moongate send [--grpc HOST:PORT | --http URL] [--tls] [--ca FILE]\n"
+                "                     [--cert FILE --key FILE] [--token-file FILE] [--kind KIND] "
+                "[--count N]\n"
+                "                     [--rate R] [--concurrency N] [FILE...]",
         .about =
             "Sends event requests. A FILE (- is standard input) holds one request as JSON or "
             "protobuf\nbytes, or one {\"kind\":…,\"request\":…} a line. Without FILE: samples, "
@@ -468,6 +540,7 @@ int gw_cmd_send(int argc, char **argv)
         rc = gw_usage_error(&usage, "%s", err.msg);
     else if (rc == GW_OPTIONS_OK)
         rc = fail(&err);
+    gw_tls_context_drop(s.context);
     gw_arena_free(s.mem);
     return rc;
 }

@@ -240,6 +240,32 @@ def test_versions_and_protocols_as_openssl_sees_them(guarded):
     assert "Reused, TLSv1.2" in s_client(g, "-tls1_2", "-sess_in", session).stdout
 
 
+# ---- our own
+
+def test_send_speaks_tls_and_shows_a_token(guarded):
+    g = guarded
+    g.write("token", BOB + "\n")
+    who = ["--ca", g.tls + "/ca.pem", "--token-file", g.path("token")]
+    mutual = ["--cert", g.tls + "/client.pem", "--key", g.tls + "/client.key"]
+    assert "ok=3 failed=0" in run("send", "--grpc", g.grpc, *who, "--count", 3, check=0).stdout
+    assert "ok=40 failed=0" in run("send", "--http", f"https://{g.http}", *who, *mutual, "--count", 40, "--concurrency", 4, check=0).stdout
+    g.settled(43)
+    assert records(g) == ["bob"] * 43
+    for args, why in ((("--grpc", g.grpc, "--ca", g.tls + "/stranger.pem"), "not trusted"),
+                      (("--grpc", g.grpc, "--tls"), "not trusted"),
+                      (("--grpc", g.grpc), "."),
+                      (("--http", f"https://{g.http}", *who), "certificate required|handshake failure|broken pipe|reset"),
+                      (("--grpc", g.grpc, "--ca", g.tls + "/ca.pem"), "grpc-status 16"),
+                      (("--http", f"https://{g.http}", *mutual, "--ca", g.tls + "/ca.pem"), "HTTP status 401"),
+                      (("--grpc", g.grpc, "--ca", g.path("none")), "ca .*none: No such file"),
+                      (("--grpc", g.grpc, "--token-file", g.path("none")), "token-file: .*none: No such file")):
+        done = run("send", *args, "--count", 1, check=1)
+        assert re.search(why, done.stderr, re.I) and BOB not in done.stdout + done.stderr, done.stderr
+    for args in (("--http", f"http://{g.http}", "--ca", "x"), ("--cert", "x"), ("--http", "ftp://x")):
+        run("send", *args, check=2)
+    assert g.pipeline()["accepted"] == 43
+
+
 # ---- what changes on the disk
 
 def peer_of(g):
