@@ -151,6 +151,7 @@ static int fill_server(struct gw_tls_context *c, const struct gw_tls_files *f, s
     static const unsigned char id[] = "moongate"; /* sessions are resumed in their context only */
 
     SSL_CTX_set_session_id_context(c->ctx, id, sizeof(id) - 1);
+    SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF); /* tickets: they have them */
     SSL_CTX_set_options(c->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     if (SSL_CTX_set_cipher_list(c->ctx, ciphers) != 1)
         abort();
