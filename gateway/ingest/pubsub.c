@@ -234,11 +234,12 @@ static void say_down(struct gw_pubsub_in *in, int code, const char *why)
     struct gw_arena *mem = in->base.front->scratch;
     struct gw_str hint;
 
+    if (!gw_diag_allow(&in->quiet, QUIET_MS))
+        return;
     gw_arena_reset(mem);
     hint = gw_pubsub_hint(mem, in->conf, code);
-    if (gw_diag_allow(&in->quiet, QUIET_MS))
-        GW_DIAG(GW_WARN, component, gw_msg("cannot pull"), gw_kv_cstr("subscription", in->name),
-                gw_kv_str("error", gw_arena_printf(mem, "%s%.*s", why, (int)hint.len, hint.p)));
+    GW_DIAG(GW_WARN, component, gw_msg("cannot pull"), gw_kv_cstr("subscription", in->name),
+            gw_kv_str("error", gw_arena_printf(mem, "%s%.*s", why, (int)hint.len, hint.p)));
     in->told = 0;
 }
 
@@ -247,7 +248,6 @@ static void say_up(struct gw_pubsub_in *in)
     if (!in->told)
         GW_DIAG(GW_INFO, component, gw_msg("consuming"), gw_kv_cstr("subscription", in->name));
     in->told = in->alive = 1;
-    in->quiet = (struct gw_diag_limit){0};
     in->backoff_ms = 0;
 }
 

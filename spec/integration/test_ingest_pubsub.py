@@ -71,19 +71,21 @@ def test_flyteadmins_messages_come_in(gateway, pubsub, name):
     """Of both versions: the event as it was sent; of externalEvents: the request, whose kind the attribute `key` says."""
     pubsub.topic(name)
     pubsub.subscription(name, name)
+    publisher, sent = pubsub.publisher(), []
     want, external = [], 0
     for v in vectors():
         for style, of in v["styles"].items():
             form = next((of["id_spacing"][k] for k in ("1", "any") if k in of.get("id_spacing", {})), None)
             if not form:
                 continue
-            pubsub.publish(name, [base64.b64decode(form["pubsub"]["data_b64"])], **form["pubsub"]["attributes"])
+            data = base64.b64decode(form["pubsub"]["data_b64"])
+            sent.append(publisher.publish(f"projects/{PROJECT}/topics/{name}", data, **form["pubsub"]["attributes"]))
             if style == "flyteadmin-external":
                 external += 1
             else:
                 a = form["attributes"]
                 want.append((a["id"], a["type"], a["source"] or V1_SOURCE, of["data"]))   # one without a source is mended
-    assert want and external
+    assert want and external and all(f.result() for f in sent)
     g = gateway(config(name), env=pubsub.env())
     g.settled(len(want) + external)
     assert len(g.lines()) == len(want) + external

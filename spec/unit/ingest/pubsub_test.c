@@ -518,6 +518,39 @@ TEST(test_pubsub_what_could_not_be_kept_is_not_acknowledged)
     rig_close(&r);
 }
 
+/* ---- streams that end ---- */
+
+static int n_down, n_up;
+
+static void count_lines(const char *text, size_t len)
+{
+    (void)len;
+    n_down += strstr(text, "cannot pull") != NULL;
+    n_up += strstr(text, "consuming") != NULL;
+}
+
+TEST(test_pubsub_a_stream_that_fails_again_and_again_is_told_of_once_a_minute)
+{
+    struct rig r;
+
+    gw_diag_sink = count_lines;
+    rig_open(&r, 1 << 20);
+    for (int i = 0; i < 2; i++) {
+        push_events(&r, 1, 10);
+        until_asked(&r, (size_t)i + 1);
+        until(&r, is_empty);
+        finish_stream(&r, GW_RPC_INTERNAL);
+        while (r.in->open)
+            gw_loop_turn(r.w.front.loop, 1);
+        until(&r, has_stream);
+    }
+    push_events(&r, 1, 10);
+    until_asked(&r, 3);
+    until(&r, is_empty);
+    CHECK(r.streams == 3 && n_down == 1 && n_up == 2);
+    rig_close(&r);
+}
+
 /* ---- what Pub/Sub says ---- */
 
 TEST(test_pubsub_messages_are_read_with_their_attributes)
