@@ -377,6 +377,15 @@ static int admit(struct gw_front *f, struct gw_http_stream *s, const struct rout
     return -1;
 }
 
+/* A push that is not configured is nobody's. */
+static int passes(const struct gw_front *f, struct gw_str path)
+{
+    static const char pushes[] = "/v1/push/";
+    const size_t len = sizeof(pushes) - 1;
+
+    return f->http_upstream && (path.len < len || memcmp(path.p, pushes, len) != 0);
+}
+
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -388,7 +397,7 @@ static int on_head(struct gw_http_stream *s, void *ctx)
         return s->handler->head(s, ctx);
     if (admit(f, s, route))
         return -1;
-    if (route ? !gw_str_is(s->method, "POST") : !f->http_upstream)
+    if (route ? !gw_str_is(s->method, "POST") : !passes(f, s->path))
         return other_method(s, f, route);
     r = gw_arena_zalloc(s->mem, sizeof(*r));
     *r = (struct request){.front = f, .stream = s, .route = route};

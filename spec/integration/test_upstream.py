@@ -409,7 +409,7 @@ def test_http_passes_what_is_not_ours_and_keeps_events_that_were_taken(gateway, 
     assert g.post(flyte.REST["task"], "{nonsense")[0] == 400 and g.post("/v1/events", "")[0] == 400
     g.settled(2)
     assert g.ids() == ["::r0:UNDEFINED", "::r1:UNDEFINED"] and len(web.asked) == 6
-    assert request(g.http, "GET", "/v1/events")[0] == 405 and len(web.asked) == 6
+    assert request(g.http, "GET", "/v1/events")[0] == 405 and g.post("/v1/push/sns", "{}")[0] == 404 and len(web.asked) == 6
 
 
 def test_http_reads_as_its_client_does_and_tells_of_a_break(gateway, web):
