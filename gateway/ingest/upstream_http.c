@@ -29,6 +29,7 @@ struct gw_exchange {
     struct gw_arena *mem;
     struct gw_record record;
     size_t reserved; /* 0: no event */
+    size_t held;     /* the body of what is none, see gw_body_hold */
     int64_t began_ns;
     struct gw_timer grace;
     struct gw_task cut; /* its client is gone: not from inside the connection's callbacks */
@@ -133,6 +134,7 @@ static void give(struct gw_exchange *x)
 
     gw_timer_cancel(&x->grace);
     gw_loop_cancel(f->loop, &x->cut);
+    gw_body_release(f, &x->held);
     *x->at = x->next;
     if (x->next)
         x->next->at = x->at;
@@ -330,7 +332,7 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
     const struct gw_record record = r ? gw_flyte_record(f, GW_HTTP, s, r) : (struct gw_record){0};
     struct gw_http_upstream *u = f->http_upstream;
     struct gw_exchange *x;
-    size_t reserved = 0;
+    size_t reserved = 0, held = 0;
 
     *reason = GW_R_PENDING;
     if (!u->idle && u->n == MAX_EXCHANGES) {
@@ -339,10 +341,15 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
     }
     if (r && gw_reserve(f, &record, 1, &reserved, reason, err))
         return NULL;
+    if (!r && gw_body_hold(f, &held, s->body.len, err)) {
+        gw_body_release(f, &held);
+        return NULL;
+    }
     x = take(u);
     x->stream = s;
     x->back = back;
     x->reserved = reserved;
+    x->held = held;
     x->began_ns = gw_clock_mono_ns();
     if (r)
         x->record = copy_record(x, &record);
