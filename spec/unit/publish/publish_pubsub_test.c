@@ -540,6 +540,12 @@ TEST(test_publish_pubsub_nothing_of_a_key_overtakes_what_is_to_be_tried_again)
     CHECK(s.outcome[0] == GW_DELIVERED && s.outcome[1] == GW_DELIVERED);
     CHECK(s.outcome[2] == GW_TRY_AGAIN && s.outcome[3] == GW_TRY_AGAIN);
     CHECK(s.order[0] == 0 && s.order[1] == 1 && s.order[2] == 2);
+    /* abcd refused, ab unavailable: cd waits, too */
+    answers[1] = answers[2];
+    n_answers = 2;
+    n_calls = 0;
+    send_them(&s, "abcd");
+    CHECK(n_calls == 2 && has(1, "ab") && s.outcome[3] == GW_TRY_AGAIN);
     close_it(&s);
 }
 
