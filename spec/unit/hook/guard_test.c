@@ -127,6 +127,8 @@ static void run_hostile(const char *path, int64_t factor, int64_t memory)
     got = w.hooks ? world_call(&w)->reason : "load_error";
     fprintf(stderr, "%s: %s%s\n", strrchr(path, '/') + 1, got, w.hooks ? "" : w.err.msg);
     expected = strstr(h.expect, got) || (factor > 1 && !strcmp(got, "hook_timeout"));
+    /* The clock by hand says nothing; the watch over single steps has its own, which is real. */
+    expected |= !strcmp(got, "hook_timeout") && strstr(w.call.text, "in one step") != NULL;
     if (memory > 32 << 20) /* one limit or another */
         expected |= strstr(got, "hook_") == got;
     CHECK(expected && *got);
