@@ -5,6 +5,7 @@
 #include "net/http2_channel.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,7 +182,7 @@ static void on_done(struct gw_http_call *call)
     status = gw_upstream_status(call, &code, why);
     if (status == GW_GRPC_OK && !is_whole(call)) {
         status = -1;
-        strcpy(why, "upstream's answer is not one message"); /* NOLINT: shorter than why */
+        (void)snprintf(why, sizeof(why), "upstream's answer is not one message");
     }
     if (status != GW_GRPC_OK && status != GW_GRPC_ALREADY_EXISTS) {
         drop(fw, code, status < 0 ? why : NULL);

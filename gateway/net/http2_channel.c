@@ -29,12 +29,13 @@ struct gw_http2_channel {
 
 static char *copy(const char *s, size_t len, const char *behind)
 {
-    char *p = malloc(len + strlen(behind) + 1);
+    const size_t more = strlen(behind) + 1;
+    char *p = malloc(len + more);
 
     if (!p)
         abort();
     memcpy(p, s, len);
-    strcpy(p + len, behind); /* NOLINT: room was made for it */
+    memcpy(p + len, behind, more);
     return p;
 }
 
