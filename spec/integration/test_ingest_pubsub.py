@@ -205,6 +205,7 @@ def test_two_gateways_share_a_subscription(gateway, pubsub, name):
     pubsub.topic(name)
     pubsub.subscription(name, name)
     a, b = (gateway(config(name), env=pubsub.env(), name=n) for n in "ab")
+    wait_until(lambda: len(pubsub.calls("StreamingPull", name)) == 2, a.log)
     pubsub.publish(name, events(range(60)))
     wait_until(lambda: a.ids() and b.ids(), a.log)
     assert a.stop() == 0
