@@ -58,7 +58,7 @@ static void on_told(struct gw_waiter *w, const struct gw_err *err)
 
 int gw_push_pubsub_head(struct gw_push_call *c)
 {
-    struct gw_str token;
+    struct gw_str token = {0};
     struct gw_err err;
     const char *why;
     int status;

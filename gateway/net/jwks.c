@@ -20,7 +20,7 @@ enum {
     KEEP = 3600 * SECOND, /* where nothing is said */
     PAST = 600 * SECOND,
     ASK = 15 * SECOND,
-    ASK_AT_ONCE = 4
+    ASK_FOUR = 4 * ASK
 };
 
 /* ---- a document ---- */
@@ -205,8 +205,8 @@ static int ask(struct gw_jwks *j, int64_t now_ms)
 {
     if (j->doc.fetch.running)
         return 1;
-    if (j->asked_ms < now_ms - ASK_AT_ONCE * ASK)
-        j->asked_ms = now_ms - ASK_AT_ONCE * ASK;
+    if (j->asked_ms < now_ms - ASK_FOUR)
+        j->asked_ms = now_ms - ASK_FOUR;
     if (j->asked_ms + ASK > now_ms)
         return 0;
     j->asked_ms += ASK;
