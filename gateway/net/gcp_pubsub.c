@@ -225,6 +225,23 @@ static void on_message(struct gw_rpc *r, struct gw_str bytes)
         call->message(r, bytes);
 }
 
+/* 1: it quotes the token that was sent, as a proxy may. */
+static int quotes_token(const struct gw_rpc *r)
+{
+    for (size_t i = 0; i < r->n_metadata; i++) {
+        const struct gw_http_header *h = &r->metadata[i];
+        const char *space = gw_str_is(h->name, "authorization") && h->value.len > 0
+                                ? memchr(h->value.p, ' ', h->value.len)
+                                : NULL;
+
+        if (space && space + 1 < h->value.p + h->value.len &&
+            memmem(r->why, strlen(r->why), space + 1,
+                   (size_t)(h->value.p + h->value.len - space - 1)))
+            return 1;
+    }
+    return 0;
+}
+
 static void on_done(struct gw_rpc *r)
 {
     struct gw_gcp_pubsub_call *call = (struct gw_gcp_pubsub_call *)r;
@@ -233,6 +250,8 @@ static void on_done(struct gw_rpc *r)
     call->why[0] = '\0';
     call->retry_after_ms = 0;
     if (r->code != GW_RPC_OK) {
+        if (quotes_token(r))
+            r->why[0] = '\0';
         (void)snprintf(call->why, sizeof(call->why), "%s%s%s", gw_rpc_code_name(r->code),
                        r->why[0] ? ": " : "", r->why);
         call->retry_after_ms = retry_after_ms(r->details);

@@ -108,11 +108,14 @@ void gw_pipeline_refuse(struct gw_pipeline *p, const char *why);
 /* The two configurations mean the same: a reload leaves the pipeline alone. */
 int gw_pipeline_same(const struct gw_pipeline_conf *a, const struct gw_pipeline_conf *b);
 
+/* Room for what a destination says and what to do about it. */
+enum { GW_TOLD = 600 };
+
 struct gw_pipeline_status {
     const char *name;
     int up, paused;
     int loaded;               /* its scripts run, in every worker */
-    char last_error[240];     /* "" if none */
+    char last_error[GW_TOLD]; /* "" if none */
     struct gw_cursor *cursor; /* gw_cursor_stats has the counts */
 };
 void gw_pipeline_status(struct gw_pipeline *p, struct gw_pipeline_status *out); /* any thread */

@@ -34,7 +34,7 @@ struct gw_replay_counts { /* records */
     uint64_t total;       /* 0 until it is known */
     uint64_t done, published, filtered, failed;
     uint64_t seen, span; /* for a progress bar, when total is not known: parts of the span */
-    char error[240];     /* of the last one that failed, or why all of it ended early */
+    char error[GW_TOLD]; /* of the last one that failed, or why all of it ended early */
     int ended, broken;   /* broken: ended early */
 };
 

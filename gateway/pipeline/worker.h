@@ -69,7 +69,7 @@ struct gw_pipeline {
     pthread_cond_t opened;
     size_t n_opened, n_down; /* workers that have tried to open, and those that are down */
     size_t n_loaded;         /* workers that have hooks */
-    char last_error[240];
+    char last_error[GW_TOLD];
     char refused[240];          /* why a newer version of the scripts is not taken */
     struct gw_sources *sources; /* held: what scripts are loaded from */
     int is_given;               /* by who started it, who says when there are others */
@@ -134,7 +134,7 @@ struct gw_worker {
     size_t partial;                /* records that are delivered in part */
     struct gw_call *spare_calls;
     int64_t wall_ns;            /* read once a turn */
-    char said[240];             /* the last trouble that was logged */
+    char said[GW_TOLD];         /* the last trouble that was logged */
     struct gw_diag_limit quiet; /* of dead letters and failed hooks */
     struct {
         struct gw_counter *published, *messages, *event_types, *match, *hook, *hook_error;

@@ -42,13 +42,14 @@ static void say_why(const struct gw_to_pubsub *p, int code, const char *said, co
 
     if (code == GW_RPC_NOT_FOUND)
         (void)snprintf(why, size,
-                       "Pub/Sub: %s; to make it: gcloud pubsub topics create %s --project %s", said,
-                       topic, project);
-    else if (code == GW_RPC_PERMISSION_DENIED)
-        (void)snprintf(why, size,
-                       "Pub/Sub: %s; to allow it: gcloud pubsub topics add-iam-policy-binding %s "
-                       "--project %s --member serviceAccount:NAME --role roles/pubsub.publisher",
+                       "Pub/Sub: %.200s; to make it: gcloud pubsub topics create %s --project %s",
                        said, topic, project);
+    else if (code == GW_RPC_PERMISSION_DENIED)
+        (void)snprintf(
+            why, size,
+            "Pub/Sub: %.200s; to allow it: gcloud pubsub topics add-iam-policy-binding %s "
+            "--project %s --member serviceAccount:NAME --role roles/pubsub.publisher",
+            said, topic, project);
     else
         (void)snprintf(why, size, "Pub/Sub: %s", said);
 }

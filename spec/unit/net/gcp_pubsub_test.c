@@ -21,7 +21,7 @@ static const struct reply no[] = {{"GET", TOKEN_PATH, "403 Forbidden", "{}"}, {0
 /* ---- the server: takes one token alone ---- */
 
 static char wanted[40], got_token[80], got_params[200], got_project[40];
-static int n_got, silent;
+static int n_got, silent, quoting;
 
 static void note(struct gw_http_stream *s, const char *name, char *to, size_t size)
 {
@@ -40,7 +40,8 @@ static struct pubsub_said by_token(struct gw_http_stream *s, struct gw_str reque
     if (silent)
         return (struct pubsub_said){.code = -1};
     return strcmp(wanted, got_token) != 0
-               ? (struct pubsub_said){.code = GW_RPC_UNAUTHENTICATED, .why = "who?"}
+               ? (struct pubsub_said){.code = GW_RPC_UNAUTHENTICATED,
+                                      .why = quoting ? got_token : "who?"}
                : (struct pubsub_said){0};
 }
 
@@ -66,7 +67,7 @@ static void open_it(const struct reply *answers, const char *token, const char *
         setenv("PUBSUB_EMULATOR_HOST", emulator, 1);
     snprintf(wanted, sizeof(wanted), "%s", token);
     pubsub_decide = by_token;
-    n_got = n_done = silent = 0;
+    n_got = n_done = silent = quoting = 0;
     loop = gw_loop_new();
     gw_gcp_pubsub_init(&client, loop, emulator ? NULL : pubsub_server());
     gw_gcp_pubsub_call_init(&call, &client, "/google.pubsub.v1.Publisher/Publish");
@@ -134,7 +135,10 @@ TEST(test_gcp_pubsub_a_second_refusal_is_told)
     run_it();
     CHECK(call.rpc.code == GW_RPC_UNAUTHENTICATED && n_got <= 2);
     CHECK(!strcmp(call.why, "UNAUTHENTICATED: who?"));
-    n_got = 0; /* credentials were looked up a moment ago: nobody is asked in circles */
+    quoting = 1; /* as a proxy may do */
+    run_it();
+    CHECK(!strcmp(call.why, "UNAUTHENTICATED"));
+    n_got = quoting = 0; /* credentials were looked up a moment ago: nobody is asked in circles */
     run_it();
     CHECK(call.rpc.code == GW_RPC_UNAUTHENTICATED && n_got <= 2);
     close_it();
