@@ -22,7 +22,7 @@ enum nats_mock_way {
     NATS_MOCK_ANSWER,   /* it gets `answer` */
     NATS_MOCK_NOBODY,   /* it gets the status 503 */
     NATS_MOCK_SILENT,   /* nothing is answered, not even PING */
-    NATS_MOCK_LEAVE,    /* the same, but PING is, and then the connection ends */
+    NATS_MOCK_NO_ACK,   /* no reply subject gets anything; PING is answered */
     NATS_MOCK_HANG_UP,  /* the connection ends with the message */
     NATS_MOCK_FORBIDDEN /* messages to `forbidden` are refused */
 };
@@ -34,7 +34,7 @@ static struct {
     char log[4096];  /* subjects, in order, with a space behind each */
     char last[2048]; /* the last message as it came, headers too */
     char address[32];
-    int fd;
+    int fd, peer; /* peer: the last connection */
 } nats_mock = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
 struct nats_mock_peer {
@@ -89,7 +89,7 @@ static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const c
         if (*reply && nats_mock.way == NATS_MOCK_NOBODY)
             nats_mock_say(p, "HMSG %s %s %zu %zu\r\n%s\r\n", reply, p->sid, strlen(nobody),
                           strlen(nobody), nobody);
-        else if (*reply && nats_mock.way != NATS_MOCK_SILENT && nats_mock.way != NATS_MOCK_LEAVE)
+        else if (*reply && nats_mock.way != NATS_MOCK_SILENT && nats_mock.way != NATS_MOCK_NO_ACK)
             nats_mock_acknowledge(p, reply,
                                   nats_mock.way == NATS_MOCK_ANSWER
                                       ? nats_mock.answer
@@ -114,19 +114,16 @@ static int nats_mock_publish(struct nats_mock_peer *p, char *line, int headers)
                           strtoul(words[n - 1], NULL, 10));
 }
 
-/* -1: hang up. */
-static int nats_mock_ping(const struct nats_mock_peer *p)
+static void nats_mock_ping(const struct nats_mock_peer *p)
 {
-    int silent, leave;
+    int silent;
 
     pthread_mutex_lock(&nats_mock.lock);
     silent = nats_mock.way == NATS_MOCK_SILENT && nats_mock.messages;
-    leave = nats_mock.way == NATS_MOCK_LEAVE && nats_mock.messages;
     nats_mock.pings++;
     pthread_mutex_unlock(&nats_mock.lock);
     if (!silent)
         nats_mock_say(p, "PONG\r\n");
-    return leave ? -1 : 0;
 }
 
 static int nats_mock_line(struct nats_mock_peer *p, char *line)
@@ -136,7 +133,9 @@ static int nats_mock_line(struct nats_mock_peer *p, char *line)
         return nats_mock_publish(p, line, *line == 'H');
     if (!strncmp(line, "SUB ", 4))
         snprintf(p->sid, sizeof(p->sid), "%s", strrchr(line, ' ') + 1);
-    return strcmp(line, "PING") ? 0 : nats_mock_ping(p);
+    if (!strcmp(line, "PING"))
+        nats_mock_ping(p);
+    return 0;
 }
 
 static void *nats_mock_serve(void *arg)
@@ -169,6 +168,7 @@ static void *nats_mock_accept(void *arg)
             return NULL;
         pthread_mutex_lock(&nats_mock.lock);
         nats_mock.connections++;
+        nats_mock.peer = fd;
         pthread_mutex_unlock(&nats_mock.lock);
         if (pthread_create(&thread, NULL, nats_mock_serve, (void *)(intptr_t)fd))
             abort();
@@ -202,6 +202,14 @@ static inline void nats_mock_set(enum nats_mock_way way, const char *text)
     nats_mock.answer = nats_mock.forbidden = text;
     nats_mock.connections = nats_mock.messages = nats_mock.pings = 0;
     nats_mock.log[0] = nats_mock.last[0] = '\0';
+    pthread_mutex_unlock(&nats_mock.lock);
+}
+
+/* Ends the last connection, which is there. */
+static inline void nats_mock_cut(void)
+{
+    pthread_mutex_lock(&nats_mock.lock);
+    shutdown(nats_mock.peer, SHUT_RDWR);
     pthread_mutex_unlock(&nats_mock.lock);
 }
 
