@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "flyte/incoming.h"
 #include "http_server.h"
 #include "ingest/world.h"
 #include "net/jwt.h"
@@ -188,6 +189,32 @@ TEST(test_base64_strict_takes_one_text_for_the_same_bytes)
         CHECK((gw_base64_strict(mem, gw_str_of(cases[i].text), cases[i].url).p != NULL) ==
               cases[i].ok);
     CHECK(!gw_base64_strict(mem, (struct gw_str){"YQ\0", 3}, 1).p);
+    gw_arena_free(mem);
+}
+
+/* ---- Pub/Sub ---- */
+
+TEST(test_push_pubsub_unwraps_what_is_wrapped_and_nothing_else)
+{
+    static const struct {
+        const char *body, *message;
+    } cases[] = {
+        {"{\"message\":{\"data\":\"YQ==\"},\"subscription\":\"s\"}", "a"},
+        {"{\"subscription\":\"s\",\"deliveryAttempt\":1,\"message\":{\"data\":\"YQ==\"}}", "a"},
+        {"{\"message\":{\"data\":\"YQ==\"},\"subscription\":\"s\",\"x\":1}", NULL},
+        {"{\"message\":{\"data\":\"YQ==\"}}", NULL},
+        {"{\"message\":\"YQ==\",\"subscription\":\"s\"}", NULL},
+        {"{\"message\":{},\"subscription\":1}", NULL},
+        {"a", NULL}};
+
+    mem = gw_arena_new();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct gw_incoming in;
+        struct gw_err err;
+
+        CHECK(!gw_pubsub_push_read(mem, gw_str_of(cases[i].body), NULL, 0, &in, &err));
+        CHECK(gw_str_is(in.body, cases[i].message ? cases[i].message : cases[i].body));
+    }
     gw_arena_free(mem);
 }
 
