@@ -29,7 +29,7 @@ struct gw_rpc_stream {
     struct gw_timer timer;
     struct gw_task resume;
     size_t known; /* bytes in the answer's buffer that were counted */
-    size_t held;  /* those that came while it was paused: the server may not send as many more */
+    size_t held; /* those that came and were not given back: the server may not send as many more */
     char lead[PREFIX];
     int paused;
     int over; /* the HTTP call has ended */
@@ -392,6 +392,16 @@ static int is_answer(const struct gw_http_call *call)
     return call->status == 200 && is_grpc(call);
 }
 
+/* All, as one message may be larger than the window; a paused call's that wait are its window. */
+static void give_back(struct gw_rpc_stream *s)
+{
+    size_t waits = s->call.answer.len;
+    size_t keeps = !s->paused ? 0 : s->held < waits ? s->held : waits;
+
+    gw_http2_channel_took(&s->call, s->held - keeps);
+    s->held = keeps;
+}
+
 /* Hands out what there is. The caller may do anything meanwhile. */
 static void read_messages(struct gw_rpc_stream *s)
 {
@@ -408,6 +418,7 @@ static void read_messages(struct gw_rpc_stream *s)
     s->reading = 0;
     gw_buf_drop(&s->call.answer, at);
     s->known = s->call.answer.len;
+    give_back(s);
     if (!s->r)
         put_stream(s);
     else if (s->over && !s->paused)
@@ -423,12 +434,9 @@ static void on_data(struct gw_http_call *call)
     if (!is_answer(call)) /* a body that is no messages: not kept */
         gw_buf_clear(&call->answer);
     s->known = call->answer.len;
-    if (s->paused) {
-        s->held += came;
-        return;
-    }
-    gw_http2_channel_took(call, came);
-    read_messages(s);
+    s->held += came;
+    if (!s->paused)
+        read_messages(s);
 }
 
 static void on_done(struct gw_http_call *call)
@@ -455,11 +463,8 @@ static void on_resume(struct gw_task *t)
 {
     struct gw_rpc_stream *s = GW_CONTAINER(t, struct gw_rpc_stream, resume);
 
-    if (s->paused)
-        return;
-    gw_http2_channel_took(&s->call, s->held);
-    s->held = 0;
-    read_messages(s);
+    if (!s->paused)
+        read_messages(s);
 }
 
 /* ---- what the caller does ---- */

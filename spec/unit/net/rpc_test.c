@@ -184,6 +184,7 @@ struct test_call {
     size_t bytes;
     int messages, drained, done;
     int pause_at, cancel_at; /* the message; 0: none */
+    int pauses;              /* after each */
     char details[32];
     int again; /* done starts it once more */
 };
@@ -198,7 +199,7 @@ static void on_message(struct gw_rpc *r, struct gw_str m)
         snprintf(t->got + n, sizeof(t->got) - n, "[%.*s]", (int)m.len, m.p);
     t->bytes += m.len;
     t->messages++;
-    if (t->messages == t->pause_at)
+    if (t->pauses || t->messages == t->pause_at)
         gw_rpc_pause(r, 1);
     if (t->messages == t->cancel_at)
         gw_rpc_cancel(r);
@@ -440,6 +441,36 @@ TEST(test_rpc_a_paused_call_is_not_sent_to_and_keeps_nobody_waiting)
     turns(5);
     CHECK(!t.done);
     gw_rpc_pause(&t.rpc, 0);
+    wait_for(&t.done, 1);
+    CHECK(t.rpc.code == GW_RPC_OK && t.bytes == (size_t)N * SIZE);
+    teardown();
+}
+
+/* Who takes one message at a time is sent a window ahead, not one for each. */
+TEST(test_rpc_a_call_that_pauses_after_each_message_is_sent_what_it_took)
+{
+    enum { N = 40, SIZE = 100000, WINDOW = 1 << 20 };
+    static const struct gw_http_header ok[] = {{{"grpc-status", 11}, {"0", 1}}};
+    static char message[5 + SIZE] = {0, 0, 1, (char)0x86, (char)0xa0};
+    struct test_call t;
+
+    setup();
+    init(&t, "/flow");
+    t.pauses = 1;
+    gw_rpc_start(channel, &t.rpc, GW_STR("x"), 0);
+    wait_for(&n_held, 1);
+    for (int i = 0; i < N; i++)
+        gw_http_write(held[0], (struct gw_str){message, sizeof(message)});
+    gw_http_finish(held[0], ok, 1);
+    for (int i = 1; i <= N; i++) {
+        size_t sent;
+
+        wait_for(&t.messages, i);
+        turns(20);
+        sent = N * sizeof(message) - (held[0] ? gw_http_unsent(held[0]) : 0);
+        CHECK(t.messages == i && sent <= (size_t)i * sizeof(message) + WINDOW);
+        gw_rpc_pause(&t.rpc, 0);
+    }
     wait_for(&t.done, 1);
     CHECK(t.rpc.code == GW_RPC_OK && t.bytes == (size_t)N * SIZE);
     teardown();
