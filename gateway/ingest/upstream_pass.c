@@ -1,5 +1,6 @@
 #include "ingest/grpc.h"
 #include "ingest/upstream.h"
+#include "net/http2_call.h"
 #include "net/http2_channel.h"
 
 /* A call that passes through, bytes as they are, of any of the four kinds. Each side is given its
@@ -25,7 +26,7 @@ struct gw_pass {
 static int hold(struct gw_pass *p)
 {
     struct gw_grpc_call *c = p->call;
-    size_t waits = c->stream->body.len + p->http.answer.len + gw_http2_channel_unsent(&p->http);
+    size_t waits = c->stream->body.len + p->http.answer.len + gw_http2_call_unsent(&p->http);
     struct gw_err err;
 
     if (waits == 0)
@@ -43,7 +44,7 @@ static void move_up(struct gw_pass *p)
 
     if (p->over || p->finished)
         return;
-    if (n > 0 && gw_http2_channel_unsent(&p->http) < MUCH) {
+    if (n > 0 && gw_http2_call_unsent(&p->http) < MUCH) {
         gw_http2_channel_write(&p->http, gw_buf_str(&s->body));
         gw_buf_clear(&s->body);
         gw_http_took(s, n);

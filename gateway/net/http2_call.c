@@ -37,7 +37,7 @@ static void add_news(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     if (!call->data || call->news.at)
         return;
-    call->news = (struct gw_http_call_link){NULL, c->news_last};
+    call->news = (struct gw_http_call_link){.at = c->news_last};
     *c->news_last = call;
     c->news_last = &call->news.next;
 }
@@ -58,7 +58,7 @@ static void add_drained(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     if (!call->drained || call->drains.at)
         return;
-    call->drains = (struct gw_http_call_link){NULL, c->drains_last};
+    call->drains = (struct gw_http_call_link){.at = c->drains_last};
     *c->drains_last = call;
     c->drains_last = &call->drains.next;
 }
@@ -88,9 +88,16 @@ struct gw_http_call *gw_http2_calls_drained(struct gw_http2_calls *c)
 {
     struct gw_http_call *call = c->drains;
 
-    if (call)
-        not_drained(c, call);
+    if (!call || !call->drains.sent) /* those behind it came later */
+        return NULL;
+    not_drained(c, call);
     return call;
+}
+
+void gw_http2_calls_sent(struct gw_http2_calls *c)
+{
+    for (struct gw_http_call *call = c->drains; call; call = call->drains.next)
+        call->drains.sent = 1;
 }
 
 /* News of it stay: they come before the end. */
@@ -99,6 +106,7 @@ static void end_call(struct gw_http2_calls *c, struct gw_http_call *call)
     unlink_call(call);
     not_drained(c, call);
     gw_buf_free(&call->later);
+    call->later_sent = 0;
     call->stream = -1;
     *c->last = call;
     c->last = &call->next;
@@ -430,6 +438,7 @@ void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http_call *call)
     unlink_call(call);
     not_drained(c, call);
     gw_buf_free(&call->later);
+    call->later_sent = 0;
     nghttp2_session_set_stream_user_data(c->session, call->stream, NULL);
     nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
 }

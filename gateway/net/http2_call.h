@@ -37,7 +37,9 @@ void gw_http2_calls_fail(struct gw_http2_calls *c, const struct gw_err *err);
 struct gw_http_call *gw_http2_calls_ended(struct gw_http2_calls *c);
 /* The next call whose answer's head or body has grown: the caller calls data. */
 struct gw_http_call *gw_http2_calls_news(struct gw_http2_calls *c);
-/* The next one whose body, so far, was taken: the caller calls drained once that is sent. */
+/* All that was taken has been sent. */
+void gw_http2_calls_sent(struct gw_http2_calls *c);
+/* The next one whose body, so far, was sent: the caller calls drained. */
 struct gw_http_call *gw_http2_calls_drained(struct gw_http2_calls *c);
 /* Bytes of the body that were not taken. */
 size_t gw_http2_call_unsent(const struct gw_http_call *call);

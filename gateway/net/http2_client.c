@@ -65,7 +65,7 @@ static void hand_out(struct gw_http2_client *c)
 
     while ((call = gw_http2_calls_news(c->calls)))
         call->data(call);
-    while (c->out.len == 0 && !c->broken && (call = gw_http2_calls_drained(c->calls)))
+    while (!c->broken && (call = gw_http2_calls_drained(c->calls)))
         call->drained(call);
     while ((call = gw_http2_calls_ended(c->calls)))
         call->done(call);
@@ -165,6 +165,7 @@ static int write_out(struct gw_http2_client *c, struct gw_err *err)
             return -1;
         if (c->out.len > 0)
             break;
+        gw_http2_calls_sent(c->calls); /* now, as others' bytes may be next without an end */
         if (gw_http2_calls_take(c->calls, &c->out, err))
             return -1;
         if (c->out.failed)

@@ -40,6 +40,7 @@ struct gw_http_call {
     struct gw_http_call *next, **at;
     struct gw_http_call_link {
         struct gw_http_call *next, **at;
+        int sent; /* drains: the socket has it */
     } news, drains;
     struct gw_buf later; /* what was written behind the body */
     void *on;            /* the connection, of http2_channel.c */

@@ -36,6 +36,7 @@ static void hand_out(struct gw_http2_calls *calls)
     calls_now = calls;
     while ((call = gw_http2_calls_news(calls)))
         call->data(call);
+    gw_http2_calls_sent(calls);
     while ((call = gw_http2_calls_drained(calls)))
         call->drained(call);
     while ((call = gw_http2_calls_ended(calls)))

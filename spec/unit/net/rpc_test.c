@@ -584,18 +584,26 @@ TEST(test_rpc_done_may_free_the_channel)
 
 /* ---- bytes ---- */
 
-/* One connection's server that reads nothing and says these bytes, early: before it was asked. */
-static void against(struct test_call *t, const char *bytes, size_t len, int early)
+/* A socket that the channel is to connect to. */
+static int listening(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     CHECK(!bind(fd, (struct sockaddr *)&a, size) && !listen(fd, 1));
     CHECK(!getsockname(fd, (struct sockaddr *)&a, &size));
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(a.sin_port));
     conf.url = url;
     channel = gw_rpc_channel_new(loop, &conf);
+    return fd;
+}
+
+/* One connection's server that reads nothing and says these bytes, early: before it was asked. */
+static void against(struct test_call *t, const char *bytes, size_t len, int early)
+{
+    int fd = listening(), peer;
+
     init(t, "/x");
     gw_rpc_start(channel, &t->rpc, GW_STR("x"), 0);
     peer = accept(fd, NULL, NULL);
@@ -616,6 +624,47 @@ static void against(struct test_call *t, const char *bytes, size_t len, int earl
 #define TRAILERS                                                                                   \
     "\0\0\17\1\5\0\0\0\1\0\13grpc-status\1"                                                        \
     "0"
+
+/* A peer without windows that reads less than it is sent; b has more to say all the time. */
+TEST(test_rpc_drained_comes_though_another_call_fills_the_connection)
+{
+    enum { SIZE = 512 << 10, ENOUGH = 16 << 20 };
+    static const char wide[] = "\0\0\6\4\0\0\0\0\0\0\4\x7f\xff\xff\xff"
+                               "\0\0\4\10\0\0\0\0\0\x7f\xff\0\0";
+    static char bytes[SIZE];
+    struct test_call a, b;
+    size_t got = 0;
+    int fd, peer;
+
+    loop = gw_loop_new();
+    fd = listening();
+    init(&a, "/a");
+    init(&b, "/b");
+    gw_rpc_start(channel, &a.rpc, (struct gw_str){0}, 1);
+    gw_rpc_start(channel, &b.rpc, (struct gw_str){0}, 1);
+    peer = accept(fd, NULL, NULL);
+    CHECK(send(peer, BYTES(wide), MSG_NOSIGNAL) == sizeof(wide) - 1);
+    turns(5);
+    for (a.drained = 0; got < SIZE || (!a.drained && got < ENOUGH);) {
+        ssize_t n;
+
+        while (gw_rpc_unsent(&b.rpc) < (4 << 20))
+            gw_rpc_send(&b.rpc, (struct gw_str){bytes, SIZE});
+        if (got == 0)
+            gw_rpc_send(&a.rpc, (struct gw_str){bytes, SIZE});
+        turns(2);
+        n = recv(peer, bytes, 64 << 10, 0);
+        CHECK(n > 0);
+        got += (size_t)n;
+    }
+    CHECK(a.drained == 1);
+    gw_rpc_cancel(&a.rpc);
+    gw_rpc_cancel(&b.rpc);
+    gw_rpc_channel_free(channel);
+    gw_loop_free(loop);
+    close(peer);
+    close(fd);
+}
 
 TEST(test_rpc_bytes_that_are_no_answer_end_in_a_code_and_a_reason)
 {
