@@ -16,6 +16,7 @@
 enum {
     READ_SIZE = 64 * 1024,
     MAX_REQUEST = 128 * 1024 * 1024,
+    KEPT_BYTES = 64 * 1024, /* of a request's buffer, between calls */
     MAX_NAME = 64 * 1024,
     CONNECT_MS = 10000
 };
@@ -153,6 +154,8 @@ static void end_call(struct gw_http1_client *c)
     struct gw_http_call *call = c->call;
 
     c->call = NULL;
+    if (c->out.cap > KEPT_BYTES)
+        gw_buf_free(&c->out);
     call->done(call);
 }
 
