@@ -26,17 +26,34 @@ static const char *without_scheme(const char *upstream)
     return strncmp(upstream, "dns:///", 7) ? upstream : upstream + 7;
 }
 
-static int is_address(const char *upstream)
+static int is_port(const char *p, size_t len)
 {
-    const char *at = without_scheme(upstream), *colon = strrchr(at, ':');
-    size_t host = colon ? (size_t)(colon - at) : 0,
-           digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    long port = 0;
 
-    if (host == 0 || host > 250 || digits == 0 || digits > 5 || colon[1 + digits])
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] < '0' || p[i] > '9' || port > 65535)
+            return 0;
+        port = port * 10 + (p[i] - '0');
+    }
+    return port >= 1 && port <= 65535;
+}
+
+int gw_upstream_is_address(struct gw_str at, int needs_port)
+{
+    const char *end = at.p + at.len, *colon = memrchr(at.p, ':', at.len);
+    size_t host;
+
+    if (colon && memchr(colon, ']', (size_t)(end - colon)))
+        colon = NULL;
+    host = colon ? (size_t)(colon - at.p) : at.len;
+    if (host == 0 || host > 250 || (!colon && needs_port))
         return 0;
-    if (at[0] == '[')
-        return at[host - 1] == ']';
-    return !memchr(at, ':', host) && !memchr(at, '/', host);
+    if (colon && !is_port(colon + 1, (size_t)(end - colon) - 1))
+        return 0;
+    for (size_t i = 0; i < host; i++)
+        if (strchr(" /?#@", at.p[i]) || (at.p[0] != '[' && at.p[i] == ':'))
+            return 0;
+    return at.p[0] != '[' || (host > 2 && at.p[host - 1] == ']');
 }
 
 void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
@@ -44,7 +61,7 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
 {
     const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
 
-    if (conf->upstream && !is_address(conf->upstream))
+    if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
                         conf->upstream);

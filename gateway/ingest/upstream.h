@@ -76,6 +76,8 @@ struct gw_upstream {
     size_t n_idle;
 };
 void gw_forward_free_idle(struct gw_upstream *u);
+/* host:port, [v6]:port, its port 1 to 65535; the port may be absent unless it is needed. */
+int gw_upstream_is_address(struct gw_str at, int needs_port);
 
 /* What of a request's or an answer's headers belongs to it, not to its connection; copies nothing.
  * There is room for two more behind them. door: the token that was shown to it is not passed on;

@@ -3,6 +3,7 @@
 #include "base/yaml.h"
 #include "ingest/http.h"
 #include "ingest/upstream.h"
+#include "net/fetch.h"
 #include "net/http1_client.h"
 
 #include <assert.h>
@@ -46,14 +47,22 @@ struct gw_http_upstream {
 
 /* ---- the address ---- */
 
+static int is_url(const char *url)
+{
+    const char *host = url + strlen("http://");
+
+    return !strncmp(url, "http://", strlen("http://")) && !gw_fetch_url_problem(url) &&
+           !host[strcspn(host, "?#@ ")] &&
+           gw_upstream_is_address((struct gw_str){host, strcspn(host, "/")}, 0);
+}
+
 void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
                             const struct gw_yaml *http)
 {
     const struct gw_yaml *at = gw_yaml_place(http, "upstream");
     const char *url = conf->upstream;
 
-    if (url && (strncmp(url, "http://", 7) || strcspn(url + 7, "/?#@ ") == 0 ||
-                url[7 + strcspn(url + 7, "?#@ ")]))
+    if (url && !is_url(url))
         gw_problems_add(
             p, 0, at->file, at->line, at->column,
             "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);

@@ -245,7 +245,8 @@ def test_over_tls(gateway, tmp_path):
 
 
 def test_the_address_is_checked(tmp_path):
-    for upstream in ("flyteadmin", "http://flyteadmin:81", "flyteadmin:", "a:b:81", "[::1:81", "host:port"):
+    for upstream in ("flyteadmin", "http://flyteadmin:81", "flyteadmin:", "a:b:81", "[::1:81", "host:port", "flyteadmin:0", "flyteadmin:65536", "flyteadmin:99999",
+                     ":81", "[]:81", "a b:81"):
         (tmp_path / "c.yaml").write_text(f"ingest: {{grpc: {{upstream: '{upstream}'}}}}\n")
         done = run("check", "-c", tmp_path / "c.yaml", check=1)
         assert f'c.yaml:1:27: error: ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not "{upstream}"' in done.stdout
@@ -253,7 +254,8 @@ def test_the_address_is_checked(tmp_path):
                           ("{grpc: {upstream: 'dns:///127.0.0.1:8089'}}", "grpc.upstream: it is what ingest.grpc listens on"),
                           ("{http: {upstream: 'http://127.0.0.1:8088/'}}", "http.upstream: it is what ingest.http listens on"),
                           ("{http: {upstream: 'https://flyteadmin'}}", "expected a URL as http://flyteadmin:80"),
-                          ("{http: {upstream: 'http://'}}", "expected a URL as http://flyteadmin:80")):
+                          *((f"{{http: {{upstream: '{url}'}}}}", f'expected a URL as http://flyteadmin:80, not "{url}"')
+                            for url in ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c"))):
         (tmp_path / "c.yaml").write_text(f"ingest: {text}\n")
         assert problem in run("check", "-c", tmp_path / "c.yaml", check=1).stdout
 
