@@ -27,7 +27,8 @@ class Upstream(admin_pb2_grpc.AdminServiceServicer):
         said = [(k, v) for k, v in context.invocation_metadata()]
         self.metadata.append(said)
         self.remaining.append(context.time_remaining())
-        context.add_callback(self.ended.set)
+        if not context.add_callback(self.ended.set):               # it has ended already
+            self.ended.set()
         return dict(said)
 
     def answer(self, context, said):
