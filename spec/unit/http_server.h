@@ -22,16 +22,19 @@ static char http_server_url[64];
 #define HTTP_SERVER_OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define HTTP_SERVER_NO "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
 
-static const char *http_server_answer(const char *head, const char *body)
+/* A copy: the test may change what stands there while it is on its way. */
+static char *http_server_answer(const char *head, const char *body)
 {
     const char *answer;
+    char *copy;
 
     pthread_mutex_lock(&http_server_lock);
     answer = http_server_decide    ? http_server_decide(head, body)
              : http_server_failing ? HTTP_SERVER_NO
                                    : HTTP_SERVER_OK;
+    copy = answer ? strdup(answer) : NULL;
     pthread_mutex_unlock(&http_server_lock);
-    return answer;
+    return copy;
 }
 
 /* Reads until there are so many bytes, or (0) a whole head. -1: the peer is gone. */
@@ -62,12 +65,15 @@ static void *http_server_serve(void *arg)
         char *body = strstr(p, "\r\n\r\n") + 4, *said = strcasestr(p, "\r\ncontent-length:");
         const size_t head = (size_t)(body - p),
                      n = said && said < body ? strtoul(said + 17, NULL, 10) : 0;
-        const char *answer;
+        char *answer;
+        int wrong;
 
         body[-1] = 0;
         len = http_server_read(fd, p, (size_t)len, head + n);
         answer = len < 0 ? NULL : http_server_answer(p, body);
-        if (!answer || write(fd, answer, strlen(answer)) < 0)
+        wrong = !answer || write(fd, answer, strlen(answer)) < 0;
+        free(answer);
+        if (wrong)
             break;
         len = 0;
     }
@@ -79,15 +85,18 @@ static void *http_server_serve(void *arg)
 
 static void *http_server_accept(void *arg)
 {
+    pthread_attr_t alone;
     int fd;
 
     (void)arg;
+    pthread_attr_init(&alone);
+    pthread_attr_setdetachstate(&alone, PTHREAD_CREATE_DETACHED);
     while ((fd = accept(http_server_fd, NULL, NULL)) >= 0) {
         pthread_t t;
 
-        CHECK(!pthread_create(&t, NULL, http_server_serve, (void *)(intptr_t)fd));
-        pthread_detach(t);
+        CHECK(!pthread_create(&t, &alone, http_server_serve, (void *)(intptr_t)fd));
     }
+    pthread_attr_destroy(&alone);
     return NULL;
 }
 

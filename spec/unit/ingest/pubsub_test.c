@@ -277,7 +277,7 @@ static int is_ask(const struct rig *r, size_t i, int is_ack, int deadline, const
 
 /* ---- the clock ---- */
 
-static int64_t moved_ms;
+static _Atomic int64_t moved_ms;
 
 static int64_t moved_clock(void)
 {
