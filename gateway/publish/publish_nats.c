@@ -25,7 +25,7 @@ enum {
     BATCHES = 16,
     FRAME = 64,    /* the line of PUB or HPUB without the subject */
     ACK_MS = 5000, /* JetStream answers within this */
-    TICK_MS = 500,
+    TICK_MS = 100,
     ID_MAX = 256,
     HASH = 32
 };
@@ -48,6 +48,7 @@ struct nats {
     struct gw_nats_client *client;
     struct gw_watch wake;
     struct gw_timer tick;
+    int ticks; /* it is set, and not to be moved: sends may be more frequent */
     struct gw_arena *scratch;
     uint64_t jobs; /* ids so far */
     struct sent *sent, **last;
@@ -291,6 +292,13 @@ static void hear_lost(struct nats *n, const struct gw_nats_news *news)
         end_job(n, &n->sent, GW_TRY_AGAIN, news->text);
 }
 
+static void await_tick(struct nats *n)
+{
+    if (!n->ticks)
+        gw_timer_set(&n->tick, TICK_MS);
+    n->ticks = 1;
+}
+
 static void hear_sent(struct nats *n, const struct gw_nats_news *news)
 {
     struct sent *s = *find(n, news->job);
@@ -298,7 +306,7 @@ static void hear_sent(struct nats *n, const struct gw_nats_news *news)
     if (!s)
         return;
     s->until_ms = gw_mono_ms() + ACK_MS;
-    gw_timer_set(&n->tick, TICK_MS);
+    await_tick(n);
 }
 
 static void hear_online(struct nats *n, const struct gw_nats_news *news)
@@ -367,13 +375,14 @@ static void on_tick(struct gw_timer *t)
     const int64_t now = gw_mono_ms();
     struct sent **at = &n->sent;
 
+    n->ticks = 0;
     while (*at && (*at)->until_ms && (*at)->until_ms <= now)
         end_job(
             n, at, GW_TRY_AGAIN,
             "JetStream has not acknowledged it for 5 s: is there a stream with its subject (nats "
             "stream ls), and has it a leader?");
     if (n->sent && n->sent->until_ms)
-        gw_timer_set(&n->tick, TICK_MS);
+        await_tick(n);
 }
 
 /* ---- sending ---- */

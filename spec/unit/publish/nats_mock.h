@@ -24,6 +24,7 @@ enum nats_mock_way {
     NATS_MOCK_SILENT,   /* nothing is answered, not even PING */
     NATS_MOCK_NO_ACK,   /* no reply subject gets anything; PING is answered */
     NATS_MOCK_HANG_UP,  /* the connection ends with the message */
+    NATS_MOCK_FORGET,   /* messages to `forbidden` are not acknowledged, all others are */
     NATS_MOCK_FORBIDDEN /* messages to `forbidden` are refused */
 };
 static struct {
@@ -63,6 +64,12 @@ static void nats_mock_acknowledge(const struct nats_mock_peer *p, const char *re
     nats_mock_say(p, "MSG %s %s %zu\r\n%s\r\n", reply, p->sid, strlen(text), text);
 }
 
+static int nats_mock_is_mute(const char *subject)
+{
+    return nats_mock.way == NATS_MOCK_SILENT || nats_mock.way == NATS_MOCK_NO_ACK ||
+           (nats_mock.way == NATS_MOCK_FORGET && !strcmp(subject, nats_mock.forbidden));
+}
+
 /* -1: hang up. */
 static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const char *reply,
                           size_t len)
@@ -89,7 +96,7 @@ static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const c
         if (*reply && nats_mock.way == NATS_MOCK_NOBODY)
             nats_mock_say(p, "HMSG %s %s %zu %zu\r\n%s\r\n", reply, p->sid, strlen(nobody),
                           strlen(nobody), nobody);
-        else if (*reply && nats_mock.way != NATS_MOCK_SILENT && nats_mock.way != NATS_MOCK_NO_ACK)
+        else if (*reply && !nats_mock_is_mute(subject))
             nats_mock_acknowledge(p, reply,
                                   nats_mock.way == NATS_MOCK_ANSWER
                                       ? nats_mock.answer

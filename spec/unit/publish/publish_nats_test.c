@@ -2,6 +2,7 @@
 #include "publish/publish_nats.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
@@ -272,6 +273,38 @@ TEST(test_nats_jetstream_a_connection_that_breaks_before_the_answer_is_noticed)
     CHECK(results[0].outcome == GW_TRY_AGAIN);
     CHECK(!strstr(results[0].why, "for 5 s")); /* before that time is over */
     finish();
+}
+
+static int64_t (*real_clock)(void);
+static _Atomic int64_t ahead_ns;
+
+static int64_t clock_ahead(void)
+{
+    return real_clock() + ahead_ns;
+}
+
+TEST(test_nats_jetstream_an_acknowledgement_that_never_comes_is_missed_while_others_come)
+{
+    real_clock = gw_clock_mono_ns;
+    gw_clock_mono_ns = clock_ahead;
+    begin(NATS_MOCK_FORGET, "t.b");
+    conf.jetstream = 1;
+    start();
+    CHECK(!make(0, "a", 10) && !make(1, "b", 10));
+    messages[0].topic = GW_STR("t.b");
+    memset(results, 0, sizeof(results));
+    gw_publisher_send(p, &messages[0]);
+    for (int i = 1; i < 5000 && !results[0].n; i++) { /* no pause between them lets a tick in */
+        gw_publisher_send(p, &messages[1]);
+        while (results[1].n < i)
+            gw_loop_turn(loop, 1);
+        ahead_ns = 6000000000; /* both are on the wire */
+    }
+    CHECK(results[0].n == 1 && results[0].outcome == GW_TRY_AGAIN);
+    CHECK(strstr(results[0].why, "for 5 s") && results[1].outcome == GW_DELIVERED);
+    finish();
+    gw_clock_mono_ns = real_clock;
+    ahead_ns = 0;
 }
 
 static void id_of_last(char out[200])
