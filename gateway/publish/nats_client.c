@@ -187,14 +187,14 @@ static int refuse_item(struct gw_nats_client *c, struct gw_nats_job *job, size_t
     if (max > 0 && item->bytes > (size_t)max) {
         snprintf(why, sizeof(why), "%zu bytes, the server takes %lld (max_payload)", item->bytes,
                  (long long)max);
-        tell(c, job->id, (long)i, GW_TOO_LARGE, why);
+        tell(c, job->id, (long)(job->first + i), GW_TOO_LARGE, why);
         return 1;
     }
     if (!is_forbidden(c, subject) && !(held && is_held(job, i)))
         return 0;
     snprintf(why, sizeof(why), "the server does not let us publish to %.150s: see its permissions",
              subject);
-    tell(c, job->id, (long)i, GW_TRY_AGAIN, why);
+    tell(c, job->id, (long)(job->first + i), GW_TRY_AGAIN, why);
     forget_item(job, i);
     return 1;
 }
@@ -310,17 +310,19 @@ void gw_nats_job_free(struct gw_nats_job *job)
 
 static void serve(struct gw_nats_client *c, struct gw_mail *list)
 {
-    const struct gw_nats_job *first = (const struct gw_nats_job *)list, *last = first;
+    const struct gw_nats_job *first = (const struct gw_nats_job *)list;
+    uint64_t last = c->last_job; /* what more there is of an earlier job comes behind later ones */
 
     look_at_connection(c);
     for (const struct gw_mail *m = list; m; m = m->next)
-        last = (const struct gw_nats_job *)m;
+        if (((const struct gw_nats_job *)m)->id > last)
+            last = ((const struct gw_nats_job *)m)->id;
     if (!list || atomic_load(&c->closing))
         ;
     else if (first->online)
         answer_online(c, first);
     else
-        publish_all(c, list, last->id);
+        publish_all(c, list, last);
     while (list) {
         struct gw_nats_job *job = (struct gw_nats_job *)list;
 

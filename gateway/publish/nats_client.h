@@ -14,7 +14,8 @@
  *
  * Invariants: 1. nothing is kept for later: a job that finds no connection makes one, or has
  * failed; 2. jobs are published in order, and when the connection is lost, all of them that were
- * given are lost with it, published or not; 3. a message is on the wire at most once. */
+ * given are lost with it, published or not; 3. a message is on the wire at most once, twice with
+ * the second id of a message whose first one is taken (publish_nats.c). */
 struct gw_nats_item {
     natsMsg *msg;
     size_t bytes; /* headers and data, as the server counts them */
@@ -23,8 +24,9 @@ struct gw_nats_item {
 
 struct gw_nats_job {
     struct gw_mail mail;
-    uint64_t id;              /* from 1, counting up */
+    uint64_t id;              /* from 1, counting up; more of an earlier one has its id */
     struct gw_online *online; /* this is asked for, nothing is published */
+    size_t first;             /* the news' item of items[0] */
     size_t n;
     struct gw_nats_item items[];
 };

@@ -30,12 +30,24 @@ enum {
     HASH = 32
 };
 
+/* A stream looks at ids and not at subjects: that it has one already says nothing yet. */
+enum stage {
+    FIRST, /* published with its id */
+    ASKED, /* which is taken: by this message, or by one of another subject? */
+    AGAIN  /* by another: published with an id that has the subject, too */
+};
+
+struct item {
+    struct gw_message *message; /* NULL: it has its result */
+    enum stage stage;
+};
+
 struct sent {
     struct sent *next;
     uint64_t id;
     int64_t until_ms; /* 0: it is not published yet */
     size_t n, left;
-    struct gw_message *messages[]; /* NULL: it has its result */
+    struct item items[];
 };
 
 struct nats {
@@ -150,7 +162,7 @@ static void put_hash(struct gw_buf *out, struct gw_str s)
 
 /* The event's id, so that a stream keeps repeats out. FlyteAdmin's are the same for all executions
  * of a task: there the body is part of it. A replay is no repeat. */
-static struct gw_str message_id(const struct nats *n, const struct gw_message *m)
+static struct gw_str message_id(const struct nats *n, const struct gw_message *m, enum stage stage)
 {
     struct gw_buf id, out;
 
@@ -162,6 +174,10 @@ static struct gw_str message_id(const struct nats *n, const struct gw_message *m
     }
     if (m->replay)
         gw_buf_printf(&id, ":r%llu", (unsigned long long)m->replay);
+    if (stage == AGAIN) {
+        gw_buf_putc(&id, '@');
+        gw_buf_put_str(&id, subject_of(n, m));
+    }
     if (id.len <= ID_MAX && is_plain(gw_buf_str(&id)))
         return gw_buf_str(&id);
     gw_buf_init(&out, SIZE_MAX / 2, n->scratch);
@@ -180,8 +196,8 @@ static void add_header(const struct nats *n, natsMsg *msg, struct gw_str name, s
         abort();
 }
 
-static void make_item(const struct nats *n, const struct gw_message *m, const char *reply,
-                      struct gw_nats_item *item)
+static void make_item(const struct nats *n, const struct gw_message *m, enum stage stage,
+                      const char *reply, struct gw_nats_item *item)
 {
     natsMsg *msg = NULL;
 
@@ -193,7 +209,7 @@ static void make_item(const struct nats *n, const struct gw_message *m, const ch
     for (size_t i = 0; i < m->n_headers; i++)
         add_header(n, msg, m->headers[i].name, m->headers[i].value);
     if (n->conf->jetstream) {
-        const struct gw_str id = message_id(n, m);
+        const struct gw_str id = message_id(n, m, stage);
 
         add_header(n, msg, GW_STR("Nats-Msg-Id"), id);
         item->bytes += sizeof("Nats-Msg-Id") + id.len + 3 + (m->n_headers ? 0 : 12);
@@ -236,47 +252,145 @@ static void end_job(struct nats *n, struct sent **at, enum gw_outcome outcome, c
     struct sent *s = take_out(n, at);
 
     for (size_t i = 0; i < s->n; i++)
-        if (s->messages[i])
-            give(n, s->messages[i], outcome, why);
+        if (s->items[i].message)
+            give(n, s->items[i].message, outcome, why);
     free(s);
+}
+
+/* NULL: it has its result. */
+static struct item *item_of(struct nats *n, const struct gw_nats_news *news)
+{
+    struct sent *s = *find(n, news->job);
+    const size_t i = (size_t)news->item;
+
+    return s && news->item >= 0 && i < s->n && s->items[i].message ? &s->items[i] : NULL;
 }
 
 static void end_item(struct nats *n, const struct gw_nats_news *news, enum gw_outcome outcome,
                      const char *why)
 {
     struct sent **at = find(n, news->job), *s = *at;
-    const size_t i = (size_t)news->item;
+    struct item *item = item_of(n, news);
     struct gw_message *m;
 
-    if (!s || news->item < 0 || i >= s->n || !s->messages[i])
+    if (!item)
         return;
-    m = s->messages[i];
-    s->messages[i] = NULL;
+    m = item->message;
+    item->message = NULL;
     if (--s->left == 0)
         free(take_out(n, at));
     give(n, m, outcome, why);
 }
 
+/* ---- an id that is taken ---- */
+
+static void put_reply(const struct nats *n, uint64_t job, size_t i, char out[96])
+{
+    snprintf(out, 96, "%s.%llu-%zu", n->client->inbox, (unsigned long long)job, i);
+}
+
+static struct gw_nats_job *more_of(const struct gw_nats_news *news)
+{
+    struct gw_nats_job *job = calloc(1, sizeof(*job) + sizeof(job->items[0]));
+
+    if (!job)
+        abort();
+    job->id = news->job;
+    job->first = (size_t)news->item;
+    job->n = 1;
+    return job;
+}
+
+static void publish_again(struct nats *n, const struct gw_nats_news *news, struct item *item)
+{
+    struct gw_nats_job *job = more_of(news);
+    char reply[96];
+
+    item->stage = AGAIN;
+    put_reply(n, job->id, job->first, reply);
+    make_item(n, item->message, AGAIN, reply, &job->items[0]);
+    gw_nats_client_give(n->client, job);
+}
+
+static int is_name(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (strchr(".*>", s.p[i]))
+            return 0;
+    return is_plain(s) && s.len <= 255;
+}
+
+/* The answer comes the way of an acknowledgement, and within its time. */
+static void ask(struct nats *n, const struct gw_nats_news *news, struct item *item,
+                const struct gw_nats_kept *kept)
+{
+    struct gw_nats_job *job = more_of(news);
+    char subject[300], question[64], reply[96];
+    natsMsg *msg = NULL;
+
+    item->stage = ASKED;
+    put_reply(n, job->id, job->first, reply);
+    snprintf(subject, sizeof(subject), "$JS.API.STREAM.MSG.GET.%.*s", (int)kept->stream.len,
+             kept->stream.p);
+    snprintf(question, sizeof(question), "{\"seq\":%.*s}", (int)kept->seq.len, kept->seq.p);
+    if (natsMsg_Create(&msg, subject, reply, question, (int)strlen(question)) != NATS_OK)
+        abort();
+    job->items[0] = (struct gw_nats_item){msg, strlen(question), item->message->order};
+    gw_nats_client_give(n->client, job);
+}
+
+static void hear_found(struct nats *n, const struct gw_nats_news *news, struct item *item)
+{
+    struct gw_str subject;
+    const char *why = NULL;
+
+    gw_arena_reset(n->scratch);
+    if (gw_nats_found((struct gw_str){news->text, news->len}, n->scratch, &subject, &why))
+        end_item(n, news, GW_TRY_AGAIN, why);
+    else if (subject.p && gw_str_eq(subject, subject_of(n, item->message)))
+        end_item(n, news, GW_DELIVERED, NULL);
+    else
+        publish_again(n, news, item);
+}
+
+/* ---- news ---- */
+
 static void hear_ack(struct nats *n, const struct gw_nats_news *news)
 {
+    struct item *item = item_of(n, news);
+    struct gw_nats_kept kept;
     const char *why = NULL;
     enum gw_outcome outcome;
 
+    if (!item)
+        return;
+    if (item->stage == ASKED) {
+        hear_found(n, news, item);
+        return;
+    }
     gw_arena_reset(n->scratch);
-    outcome = gw_nats_ack((struct gw_str){news->text, news->len}, n->scratch, &why);
-    end_item(n, news, outcome, why);
+    outcome = gw_nats_ack((struct gw_str){news->text, news->len}, n->scratch, &kept, &why);
+    if (!kept.stream.p || item->stage == AGAIN)
+        end_item(n, news, outcome, why);
+    else if (is_name(kept.stream) && kept.seq.len && kept.seq.len <= 20)
+        ask(n, news, item, &kept);
+    else
+        publish_again(n, news, item);
 }
 
 static void hear_nobody(struct nats *n, const struct gw_nats_news *news)
 {
-    const struct sent *s = *find(n, news->job);
-    const size_t i = (size_t)news->item;
+    struct item *item = item_of(n, news);
     struct gw_str subject;
     char why[GW_TEMPLATE_MAX];
 
-    if (!s || i >= s->n || !s->messages[i])
+    if (!item)
         return;
-    subject = subject_of(n, s->messages[i]);
+    if (item->stage == ASKED) {
+        publish_again(n, news, item);
+        return;
+    }
+    subject = subject_of(n, item->message);
     if (subject.len > 100)
         subject.len = 100;
     snprintf(
@@ -284,6 +398,20 @@ static void hear_nobody(struct nats *n, const struct gw_nats_news *news)
         "no stream has subject %.*s, or JetStream is off: nats stream add NAME --subjects %.*s",
         (int)subject.len, subject.p, (int)subject.len, subject.p);
     end_item(n, news, GW_TRY_AGAIN, why);
+}
+
+/* Who may not ask publishes again: a repeat more is better than a loss. */
+static void hear_told(struct nats *n, const struct gw_nats_news *news)
+{
+    struct sent **at = find(n, news->job);
+    struct item *item = item_of(n, news);
+
+    if (item && item->stage == ASKED)
+        publish_again(n, news, item);
+    else if (news->item >= 0)
+        end_item(n, news, news->outcome, news->text);
+    else if (*at)
+        end_job(n, at, news->outcome, news->text);
 }
 
 static void hear_lost(struct nats *n, const struct gw_nats_news *news)
@@ -320,8 +448,6 @@ static void hear_online(struct nats *n, const struct gw_nats_news *news)
 
 static void hear(struct nats *n, struct gw_nats_news *news)
 {
-    struct sent **at;
-
     if (news->kind != GW_NATS_ACK)
         (void)gw_nats_clean(news->text);
 
@@ -330,11 +456,7 @@ static void hear(struct nats *n, struct gw_nats_news *news)
         hear_sent(n, news);
         break;
     case GW_NATS_TOLD:
-        at = find(n, news->job);
-        if (news->item >= 0)
-            end_item(n, news, news->outcome, news->text);
-        else if (*at)
-            end_job(n, at, news->outcome, news->text);
+        hear_told(n, news);
         break;
     case GW_NATS_ACK:
         hear_ack(n, news);
@@ -376,11 +498,15 @@ static void on_tick(struct gw_timer *t)
     struct sent **at = &n->sent;
 
     n->ticks = 0;
-    while (*at && (*at)->until_ms && (*at)->until_ms <= now)
-        end_job(
-            n, at, GW_TRY_AGAIN,
-            "JetStream has not acknowledged it for 5 s: is there a stream with its subject (nats "
-            "stream ls), and has it a leader?");
+    while (*at)
+        if ((*at)->until_ms && (*at)->until_ms <= now) {
+            end_job(n, at, GW_TRY_AGAIN,
+                    "JetStream has not acknowledged it for 5 s: is there a stream with its subject "
+                    "(nats stream ls), and has it a leader?");
+            at = &n->sent; /* whoever heard of it may have changed the list */
+        } else {
+            at = &(*at)->next;
+        }
     if (n->sent && n->sent->until_ms)
         await_tick(n);
 }
@@ -398,16 +524,15 @@ static void nats_send(struct gw_publisher *p, struct gw_message *batch)
     for (const struct gw_message *m = batch; m; m = m->next)
         count++;
     job = calloc(1, sizeof(*job) + count * sizeof(job->items[0]));
-    s = calloc(1, sizeof(*s) + count * sizeof(struct gw_message *));
+    s = calloc(1, sizeof(*s) + count * sizeof(s->items[0]));
     if (!job || !s)
         abort();
     job->id = s->id = ++n->jobs;
     job->n = s->n = s->left = count;
     for (struct gw_message *m = batch; m; m = m->next, i++) {
-        snprintf(reply, sizeof(reply), "%s.%llu-%zu", n->client->inbox, (unsigned long long)job->id,
-                 i);
-        make_item(n, m, n->conf->jetstream ? reply : NULL, &job->items[i]);
-        s->messages[i] = m;
+        put_reply(n, job->id, i, reply);
+        make_item(n, m, FIRST, n->conf->jetstream ? reply : NULL, &job->items[i]);
+        s->items[i].message = m;
     }
     *n->last = s;
     n->last = &s->next;

@@ -39,8 +39,16 @@ enum { GW_NATS_PUBLIC_KEY = 57 };
 /* The public key of a user whose seed a file holds. */
 int gw_nats_public_key(const char *file, char out[GW_NATS_PUBLIC_KEY], struct gw_err *err);
 
+/* Where a stream has the message whose id this one has, too; stream.p NULL: it has none. */
+struct gw_nats_kept {
+    struct gw_str stream, seq;
+};
 /* What JetStream said of a message. GW_DELIVERED, or why gets a text, on mem. */
-enum gw_outcome gw_nats_ack(struct gw_str answer, struct gw_arena *mem, const char **why);
+enum gw_outcome gw_nats_ack(struct gw_str answer, struct gw_arena *mem, struct gw_nats_kept *kept,
+                            const char **why);
+/* What it said of that message: its subject, p NULL when it is gone; -1: it does not say, why. */
+int gw_nats_found(struct gw_str answer, struct gw_arena *mem, struct gw_str *subject,
+                  const char **why);
 /* A server's words as one line of UTF-8, in place; returns text. */
 char *gw_nats_clean(char *text);
 

@@ -21,9 +21,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *p, size_t n)
 {
     struct gw_arena *mem = gw_arena_new();
     char *text = gw_arena_strndup(mem, (const char *)p, n);
+    struct gw_nats_kept kept;
+    struct gw_str subject;
     const char *why = NULL;
 
-    switch (gw_nats_ack((struct gw_str){(const char *)p, n}, mem, &why)) {
+    switch (gw_nats_ack((struct gw_str){(const char *)p, n}, mem, &kept, &why)) {
     case GW_DELIVERED:
         if (why)
             abort();
@@ -35,6 +37,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *p, size_t n)
     case GW_IMPOSSIBLE:
         abort();
     }
+    if (gw_nats_found((struct gw_str){(const char *)p, n}, mem, &subject, &why))
+        check_text(why);
     check_text(gw_nats_clean(text));
     gw_arena_free(mem);
     return 0;

@@ -132,6 +132,22 @@ def test_jetstream_in_flyteadmins_style_loses_none_of_the_events_that_share_an_i
     assert len(kept) == 5 and len(set(natsd.ids(kept))) == 1
 
 
+def test_pipelines_whose_subjects_one_stream_has_lose_nothing_and_repeats_are_kept_out(gateway, server, judge, subject):
+    judge.stream("both", subject + ".>")
+    g = gateway("pipelines:\n" + "".join(pipeline(server, f"{subject}.{n}", ", jetstream: true", name=n) for n in "ab"))
+    events = [flyte.workflow(name=f"f{i}") for i in range(10)]
+    for again in (False, True):
+        if again:                                                       # the log has all of them once more
+            g.kill()
+            g.start()
+        send(g, events)
+        g.settled(10, "a")
+        g.settled(10, "b")
+    kept = judge.kept("both")
+    assert sorted((m.subject[-1], i) for m, i in zip(kept, natsd.ids(kept))) == sorted((n, flyte.id_of(r)) for n in "ab" for r in events)
+    assert {m.headers["Nats-Msg-Id"].removesuffix("@" + m.subject) for m in kept} == {flyte.id_of(r) for r in events}
+
+
 def test_a_stream_that_is_missing_is_named_until_it_is_there(gateway, server, judge, subject):
     g = gateway("pipelines:\n" + pipeline(server, subject, ", jetstream: true"))
     send(g, THREE)

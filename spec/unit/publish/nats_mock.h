@@ -24,6 +24,7 @@ enum nats_mock_way {
     NATS_MOCK_SILENT,   /* nothing is answered, not even PING */
     NATS_MOCK_NO_ACK,   /* no reply subject gets anything; PING is answered */
     NATS_MOCK_HANG_UP,  /* the connection ends with the message */
+    NATS_MOCK_TAKEN,    /* its id is taken; who asks for the stored message gets `answer` */
     NATS_MOCK_FORGET,   /* messages to `forbidden` are not acknowledged, all others are */
     NATS_MOCK_FORBIDDEN /* messages to `forbidden` are refused */
 };
@@ -64,6 +65,15 @@ static void nats_mock_acknowledge(const struct nats_mock_peer *p, const char *re
     nats_mock_say(p, "MSG %s %s %zu\r\n%s\r\n", reply, p->sid, strlen(text), text);
 }
 
+static const char *nats_mock_answer(const char *subject)
+{
+    if (nats_mock.way == NATS_MOCK_TAKEN && *subject != '$')
+        return "{\"stream\":\"S\",\"seq\":7,\"duplicate\":true}";
+    return nats_mock.way == NATS_MOCK_ANSWER || nats_mock.way == NATS_MOCK_TAKEN
+               ? nats_mock.answer
+               : "{\"stream\":\"S\",\"seq\":1}";
+}
+
 static int nats_mock_is_mute(const char *subject)
 {
     return nats_mock.way == NATS_MOCK_SILENT || nats_mock.way == NATS_MOCK_NO_ACK ||
@@ -93,14 +103,12 @@ static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const c
             len = sizeof(nats_mock.last) - 1;
         memcpy(nats_mock.last, body, len);
         nats_mock.last[len] = '\0';
-        if (*reply && nats_mock.way == NATS_MOCK_NOBODY)
+        if (*reply && (nats_mock.way == NATS_MOCK_NOBODY ||
+                       (nats_mock.way == NATS_MOCK_TAKEN && *subject == '$' && !nats_mock.answer)))
             nats_mock_say(p, "HMSG %s %s %zu %zu\r\n%s\r\n", reply, p->sid, strlen(nobody),
                           strlen(nobody), nobody);
         else if (*reply && !nats_mock_is_mute(subject))
-            nats_mock_acknowledge(p, reply,
-                                  nats_mock.way == NATS_MOCK_ANSWER
-                                      ? nats_mock.answer
-                                      : "{\"stream\":\"S\",\"seq\":1}");
+            nats_mock_acknowledge(p, reply, nats_mock_answer(subject));
     }
     pthread_mutex_unlock(&nats_mock.lock);
     free(body);

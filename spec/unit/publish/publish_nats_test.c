@@ -355,6 +355,38 @@ TEST(test_nats_jetstream_has_an_id_that_keeps_repeats_out)
     finish();
 }
 
+TEST(test_nats_jetstream_an_id_that_is_taken_is_a_repeat_of_the_same_subject_alone)
+{
+#define OF_T       "{\"type\":\"r\",\"message\":{\"subject\":\"t\",\"seq\":7,\"data\":\"cut of"
+#define OF_U       "{\"message\":{\"seq\":7,\"subject\":\"u\"}}"
+#define SAYS(code) "{\"error\":{\"code\":404,\"err_code\":" code ",\"description\":\"d\"}}"
+#define GET        "$JS.API.STREAM.MSG.GET.S "
+    static const struct {
+        const char *answer, *log;
+        enum gw_outcome outcome;
+    } all[] = {
+        {OF_T, "t " GET, GW_DELIVERED},
+        {OF_U, "t " GET "t ", GW_DELIVERED},
+        {SAYS("10037"), "t " GET "t ", GW_DELIVERED}, /* gone */
+        {SAYS("10059"), "t " GET "t ", GW_DELIVERED}, /* the stream is not of this account */
+        {NULL, "t " GET "t ", GW_DELIVERED},          /* nobody tells */
+        {"hello", "t " GET "t ", GW_DELIVERED},
+        {SAYS("10008"), "t " GET, GW_TRY_AGAIN},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        begin(NATS_MOCK_TAKEN, all[i].answer);
+        conf.jetstream = 1;
+        start();
+        CHECK(!make(0, "a", 10));
+        deliver(1);
+        CHECK(results[0].outcome == all[i].outcome);
+        CHECK(!strcmp(nats_mock.log, all[i].log));
+        CHECK(last_has("{\"seq\":7}") == !last_has("Nats-Msg-Id: a@t\r\n"));
+        finish();
+    }
+}
+
 /* ---- who we are ---- */
 
 TEST(test_nats_says_which_server_cannot_be_reached_and_not_with_what_password)
