@@ -262,10 +262,13 @@ static void decode_message(struct gw_rpc *r, struct gw_str s)
     for (size_t i = 0; i < s.len && n + 1 < sizeof(r->why); i++) {
         int high = s.p[i] == '%' && i + 2 < s.len ? gw_hex_digit(s.p[i + 1]) : -1;
         int low = high >= 0 ? gw_hex_digit(s.p[i + 2]) : -1;
+        char c = s.p[i];
 
-        if (low >= 0)
+        if (low >= 0) {
+            c = (char)(unsigned char)(high << 4 | low);
             i += 2;
-        r->why[n++] = low >= 0 ? (char)(high * 16 + low) : s.p[i];
+        }
+        r->why[n++] = c;
     }
     r->why[n] = '\0';
     n = gw_utf8_valid((struct gw_str){r->why, n});
