@@ -20,7 +20,7 @@ enum {
     POLL_MS = 100,       /* how soon a connection that breaks is noticed while acks are awaited */
     CLOSE_MS = 50,       /* how long a close waits for the thread */
     EXIT_MS = 3000,      /* how long the process waits for what a close did not wait for */
-    FORBIDDEN_MS = 10000 /* how long a subject that was refused is not tried */
+    FORBIDDEN_MS = 60000 /* how long a subject that was refused is not tried: retry.max, twice */
 };
 
 /* ---- threads that a close did not wait for ---- */
@@ -136,22 +136,33 @@ static int is_forbidden(const struct gw_nats_client *c, const char *subject)
     return 0;
 }
 
+/* Its own, a new one, or that of the oldest: all are forbidden for as long. */
+static struct gw_nats_forbidden *slot_of(struct gw_nats_client *c, const char *subject, size_t len)
+{
+    struct gw_nats_forbidden *oldest = &c->forbidden[0];
+
+    for (unsigned i = 0; i < c->n_forbidden; i++) {
+        struct gw_nats_forbidden *f = &c->forbidden[i];
+
+        if (strlen(f->subject) == len && !memcmp(f->subject, subject, len))
+            return f;
+        if (f->until_ms < oldest->until_ms)
+            oldest = f;
+    }
+    if (c->n_forbidden < sizeof(c->forbidden) / sizeof(c->forbidden[0]))
+        return &c->forbidden[c->n_forbidden++];
+    return oldest;
+}
+
 /* 'Permissions Violation for Publish to "a.b"' */
 static void forbid(struct gw_nats_client *c, const char *said)
 {
-    enum { SLOTS = sizeof(c->forbidden) / sizeof(c->forbidden[0]) };
     const char *from = strchr(said, '"'), *end = from ? strchr(from + 1, '"') : NULL;
     struct gw_nats_forbidden *f;
-    unsigned i = 0;
 
     if (!end)
         return;
-    while (i < c->n_forbidden && c->forbidden[i].until_ms > gw_mono_ms())
-        i++;
-    i = i < SLOTS ? i : 0;
-    f = &c->forbidden[i];
-    if (i >= c->n_forbidden)
-        c->n_forbidden = i + 1;
+    f = slot_of(c, from + 1, (size_t)(end - from) - 1);
     free(f->subject);
     f->subject = strndup(from + 1, (size_t)(end - from) - 1);
     f->until_ms = gw_mono_ms() + FORBIDDEN_MS;

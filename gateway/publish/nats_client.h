@@ -76,7 +76,7 @@ struct gw_nats_client {
     struct gw_nats_forbidden {
         char *subject;
         int64_t until_ms;
-    } forbidden[8];
+    } forbidden[64];
     unsigned n_forbidden;
 };
 
