@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ struct gw_str gw_nats_server_shown(const char *text)
     return gw_str_of(user ? user + 1 : host);
 }
 
-/* host, host:port, [v6], [v6]:port */
+/* host, host:port, [v6], [v6]:port; ports are 1 to 65535 */
 static int is_address(const char *host)
 {
     const char *end = *host == '[' ? strchr(host, ']') : host + strcspn(host, ":");
@@ -67,7 +68,7 @@ static int is_address(const char *host)
         return 1;
     port = end + 1;
     n = strspn(port, "0123456789");
-    return *end == ':' && n >= 1 && n <= 5 && !port[n];
+    return *end == ':' && n >= 1 && n <= 5 && !port[n] && atoi(port) >= 1 && atoi(port) <= 65535;
 }
 
 int gw_nats_server(const char *text, char *url, size_t size, struct gw_err *err)
