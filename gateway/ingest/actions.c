@@ -131,26 +131,49 @@ static int read_json(struct actions *a, struct gw_str body, struct gw_err *err)
     return 0;
 }
 
-struct gw_sub *gw_submit_actions(struct gw_front *f, enum gw_way way,
-                                 const struct gw_http_stream *s, int json, struct gw_str body,
-                                 enum gw_reason *reason, struct gw_err *err)
+static struct actions begin(struct gw_front *f, enum gw_way way, const struct gw_http_stream *s)
 {
-    struct actions a = {.front = f,
-                        .one = gw_arena_new(),
-                        .json = json,
-                        .record = {.kind = GW_ACTION,
-                                   .received_at_ns = gw_clock_wall_ns(),
-                                   .client = s->client,
-                                   .ingest = way == GW_GRPC ? GW_STR("grpc") : GW_STR("http"),
-                                   .traceparent = gw_traceparent(s)}};
-    int rc = json ? read_json(&a, body, err) : read_protobuf(&a, body, err);
+    return (struct actions){.front = f,
+                            .one = gw_arena_new(),
+                            .record = {.kind = GW_ACTION,
+                                       .received_at_ns = gw_clock_wall_ns(),
+                                       .client = s->client,
+                                       .ingest = way == GW_GRPC ? GW_STR("grpc") : GW_STR("http"),
+                                       .traceparent = gw_traceparent(s)}};
+}
 
-    gw_arena_free(a.one);
-    if (!rc && a.n == 0)
+/* rc: how reading ended. */
+static struct gw_sub *submit(struct actions *a, enum gw_way way, int rc, enum gw_reason *reason,
+                             struct gw_err *err)
+{
+    gw_arena_free(a->one);
+    if (!rc && a->n == 0)
         rc = gw_err_set(err, GW_ERR_REJECT, "events: there has to be one at least");
     if (rc) {
         *reason = gw_reason_of(err);
         return NULL;
     }
-    return gw_submit(f, way, a.records, a.n, reason, err);
+    return gw_submit(a->front, way, a->records, a->n, reason, err);
+}
+
+struct gw_sub *gw_submit_actions(struct gw_front *f, enum gw_way way,
+                                 const struct gw_http_stream *s, struct gw_str body,
+                                 enum gw_reason *reason, struct gw_err *err)
+{
+    struct actions a = begin(f, way, s);
+    int rc = read_protobuf(&a, body, err);
+
+    return submit(&a, way, rc, reason, err);
+}
+
+struct gw_sub *gw_submit_actions_json(struct gw_front *f, const struct gw_http_stream *s,
+                                      struct gw_str body, enum gw_reason *reason,
+                                      struct gw_err *err)
+{
+    struct actions a = begin(f, GW_HTTP, s);
+    int rc;
+
+    a.json = 1;
+    rc = read_json(&a, body, err);
+    return submit(&a, GW_HTTP, rc, reason, err);
 }

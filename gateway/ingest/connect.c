@@ -258,7 +258,8 @@ static void on_end(struct gw_http_stream *s, void *ctx)
         refuse_err(c, gw_reason_of(&err), &err);
         return;
     }
-    c->sub = gw_submit_actions(f, GW_HTTP, s, c->json, body, &reason, &err);
+    c->sub = c->json ? gw_submit_actions_json(f, s, body, &reason, &err)
+                     : gw_submit_actions(f, GW_HTTP, s, body, &reason, &err);
     if (!c->sub) {
         refuse_err(c, reason, &err);
         return;

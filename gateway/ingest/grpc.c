@@ -210,7 +210,7 @@ static void actions_message(struct gw_grpc_call *c, struct gw_str message)
 {
     enum gw_reason reason = GW_R_INVALID;
     struct gw_err err;
-    struct gw_sub *sub = gw_submit_actions(c->front, GW_GRPC, c->stream, 0, message, &reason, &err);
+    struct gw_sub *sub = gw_submit_actions(c->front, GW_GRPC, c->stream, message, &reason, &err);
 
     submitted(c, sub, reason, &err);
 }

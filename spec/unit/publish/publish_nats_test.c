@@ -298,7 +298,8 @@ TEST(test_nats_jetstream_an_acknowledgement_that_never_comes_is_missed_while_oth
         gw_publisher_send(p, &messages[1]);
         while (results[1].n < i)
             gw_loop_turn(loop, 1);
-        ahead_ns = 6000000000; /* both are on the wire */
+        if (i == 3) /* the first one is on the wire for sure */
+            ahead_ns = 6000000000;
     }
     CHECK(results[0].n == 1 && results[0].outcome == GW_TRY_AGAIN);
     CHECK(strstr(results[0].why, "for 5 s") && results[1].outcome == GW_DELIVERED);
