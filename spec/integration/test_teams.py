@@ -335,7 +335,7 @@ def test_check_tells_each_problem_at_its_file_and_line(tmp_path):
         "p/b.yaml:1:1: error: \"pipeline\" cannot stand here: an included file holds pipelines only (did you mean \"pipelines\"?)",
         "p/b.yaml:3:11: error: pipelines.a: two pipelines have this name, the other stands at p/a.yaml:2:11",
         "p/b.yaml:4:14: error: pipelines.a.workers: expected a whole number, not \"many\"",
-        "p/b.yaml:5:23: error: pipelines.a.publisher.type: \"nul\" is none of file, http, kafka, null, sns, sqs (did you mean \"null\"?)"]
+        "p/b.yaml:5:23: error: pipelines.a.publisher.type: \"nul\" is none of file, http, kafka, nats, null, pubsub, sns, sqs (did you mean \"null\"?)"]
 
 
 def test_no_secret_is_told_anywhere(gateway, hook):
