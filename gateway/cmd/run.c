@@ -424,8 +424,9 @@ int gw_cmd_run(int argc, char **argv)
     const struct gw_usage usage = {
         .command = "run",
         .line = "moongate run [-c FILE] [--ready-file FILE]",
-        .about = "Runs the gateway until SIGTERM or SIGINT. Without -c: gRPC on :8089, HTTP on "
-                 ":8088,\nadmin on :9090, and one pipeline that writes to standard output.",
+        .about =
+            "Runs the gateway until SIGTERM or SIGINT. Without -c: on 127.0.0.1 gRPC on "
+            "8089,\nHTTP on 8088, admin on 9090, and one pipeline that writes to standard output.",
         .options = options,
     };
     struct gw_config *config;

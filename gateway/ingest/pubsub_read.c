@@ -147,7 +147,7 @@ static int read_policy(struct gw_str bytes, struct gw_pubsub_subscription *out)
     int rc;
 
     while ((rc = gw_pbwire_next(&w, &f)) == 1) {
-        if (f.number == 1)
+        if (f.number == 1 && f.type == GW_PBWIRE_BYTES)
             out->dead_letter_topic = f.bytes;
         else if (f.number == 2)
             out->attempts = (int64_t)f.varint;
@@ -182,9 +182,10 @@ int gw_pubsub_subscription(struct gw_str bytes, struct gw_pubsub_subscription *o
 
     *out = (struct gw_pubsub_subscription){0};
     while ((rc = gw_pbwire_next(&w, &f)) == 1) {
-        if (f.number == TOPIC)
+        /* What came as another type is a field that the schema does not have. */
+        if (f.number == TOPIC && f.type == GW_PBWIRE_BYTES)
             out->topic = f.bytes;
-        else if (f.number == PUSH)
+        else if (f.number == PUSH && f.type == GW_PBWIRE_BYTES)
             out->is_pushed |= has_endpoint(f.bytes);
         else if (f.number == BIGQUERY || f.number == STORAGE)
             out->is_pushed |= f.bytes.len > 0;
@@ -194,7 +195,7 @@ int gw_pubsub_subscription(struct gw_str bytes, struct gw_pubsub_subscription *o
             out->is_detached = f.varint != 0;
         else if (f.number == STATE)
             out->state = (int64_t)f.varint;
-        else if (f.number == DEAD && read_policy(f.bytes, out))
+        else if (f.number == DEAD && f.type == GW_PBWIRE_BYTES && read_policy(f.bytes, out))
             return -1;
     }
     return rc || !out->topic.len ? -1 : 0;

@@ -7,10 +7,12 @@
 #include "ingest/grpc.h"
 #include "net/http2_channel.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* FlyteAdmin's address and connections, and what is common to events (upstream_event.c) and to what
  * passes through (upstream_pass.c). */
@@ -60,6 +62,7 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
                        const struct gw_yaml *grpc)
 {
     const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
+    char why[100];
 
     if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
         gw_problems_add(p, 0, at->file, at->line, at->column,
@@ -71,6 +74,10 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
     else if (!conf->upstream && conf->upstream_tls)
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream_tls: there is no upstream");
+    at = gw_yaml_place(gw_yaml_place(grpc, "upstream_tls"), "ca");
+    if (conf->upstream_tls && conf->upstream_tls->ca && access(conf->upstream_tls->ca, R_OK))
+        gw_problems_add(p, 0, at->file, at->line, at->column, "ingest.grpc.upstream_tls.ca: %s: %s",
+                        conf->upstream_tls->ca, strerror_r(errno, why, sizeof(why)));
 }
 
 struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_grpc_conf *conf)

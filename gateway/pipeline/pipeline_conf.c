@@ -44,7 +44,8 @@ static const struct gw_field format_fields[] = {
     {"data", GW_F_CHOICE, offsetof(struct gw_format, json), .def = "protobuf",
      .help = "The request's protobuf bytes, or its proto3 JSON.", .choices = datas},
     {"mode", GW_F_CHOICE, offsetof(struct gw_format, mode),
-     .help = "The event as one document, or its attributes as headers (kafka, http). Default: "
+     .help = "The event as one document, or its attributes as headers (kafka, http, nats) or "
+             "message attributes (pubsub). Default: "
              "structured; in FlyteAdmin's styles binary on kafka, in flyteadmin-external on http "
              "too.",
      .choices = modes},
