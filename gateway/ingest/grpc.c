@@ -12,6 +12,8 @@
 /* gRPC on the HTTP handler: the head of a call, its messages, its answer, its deadline. On the
  * front's thread. A call's memory is its stream's; `gone` is its last use. */
 
+enum { ANONYMOUS_MS = 30000 };
+
 static const struct gw_http_header head_ok[] = {
     {{"content-type", 12}, {"application/grpc", 16}},
 };
@@ -397,9 +399,10 @@ static int read_timeout(struct gw_grpc_call *c)
 /* FlytePropeller asks it how to get a token, so it cannot have one. */
 static int is_about_tokens(struct gw_str path)
 {
-    static const char service[] = "/flyteidl.service.AuthMetadataService/";
-
-    return path.len >= sizeof(service) && !memcmp(path.p, service, sizeof(service) - 1);
+#define METADATA "/flyteidl.service.AuthMetadataService/"
+    /* These two alone: a path that goes on may mean another method to who stands behind us. */
+    return gw_str_is(path, METADATA "GetOAuth2Metadata") ||
+           gw_str_is(path, METADATA "GetPublicClientConfig");
 }
 
 /* 0: the call may go on; -1: it is answered. */
@@ -462,6 +465,8 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
         return read_head(c);
     if (read_timeout(c))
         return -1;
+    if (!c->due_at && is_about_tokens(s->path)) /* nobody knows who asks: not for ever */
+        set_deadline(c, ANONYMOUS_MS);
     gw_pass_begin(c);
     return 0;
 }

@@ -282,6 +282,8 @@ static int find_encoding(struct request *r)
 
     if (!encoding || type_is(*encoding, "identity") || encoding->len == 0)
         return 0;
+    if (r->route->push) /* nobody knows yet who sends it, and it would stay until that is known */
+        return refuse(r, GW_R_UNSUPPORTED, 415, "content-encoding: no cloud compresses its pushes");
     r->gzip = type_is(*encoding, "gzip") || type_is(*encoding, "x-gzip");
     return r->gzip ? 0
                    : refuse(r, GW_R_UNSUPPORTED, 415,
@@ -458,8 +460,7 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     gw_arena_reset(f->scratch);
     if (!push)
         gw_body_release(f, &r->held);
-    if (r->gzip &&
-        gw_gunzip(push ? s->mem : f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
+    if (r->gzip && gw_gunzip(f->scratch, body, (size_t)f->max_body[GW_HTTP], &body, &err)) {
         refuse_err(r, gw_reason_of(&err), &err);
         return;
     }

@@ -62,16 +62,14 @@ const char *gw_pubsub_push_claims(const struct gw_jwt *t, const struct gw_push_p
 
 /* ---- wrapped ---- */
 
-/* What is around a message, and nothing else. */
+/* What is around a message: in no CloudEvent `message` is an object. */
 static int is_wrapped(struct gw_str body, struct gw_str *message)
 {
-    struct gw_json_member m[] = {
-        {.name = "message"}, {.name = "subscription"}, {.name = "deliveryAttempt"}};
+    struct gw_json_member m[] = {{.name = "message"}, {.name = "specversion"}};
     struct gw_err err;
-    size_t others;
 
-    if (gw_json_members(body, m, 3, &others, &err) || others || !m[0].raw.p ||
-        m[0].raw.p[0] != '{' || !m[1].raw.p || m[1].raw.p[0] != '"')
+    if (gw_json_members(body, m, 2, NULL, &err) || !m[0].raw.p || m[0].raw.p[0] != '{' ||
+        m[1].raw.p)
         return 0;
     *message = m[0].raw;
     return 1;

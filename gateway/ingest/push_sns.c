@@ -173,10 +173,13 @@ static void verify(struct gw_push_call *c)
 
 /* ---- the body ---- */
 
-static const char *time_problem(int64_t sent_s)
+/* What is ahead of our clock may be genuine and our clock off: SNS is to try again. */
+static const char *time_problem(int64_t sent_s, int *status)
 {
     const int64_t age_s = gw_clock_wall_ns() / NS - sent_s;
 
+    if (age_s < -CLOCKS_S)
+        *status = 503;
     return age_s > MAX_AGE_S + CLOCKS_S ? "Timestamp: longer ago than SNS tries again"
            : age_s < -CLOCKS_S          ? "Timestamp: ahead of this machine's clock"
                                         : NULL;
@@ -186,6 +189,7 @@ void gw_push_sns_end(struct gw_push_call *c)
 {
     struct gw_sns_push *m = gw_arena_alloc(c->stream->mem, sizeof(*m));
     const char *why = NULL;
+    int status = 403;
     struct gw_err err;
 
     c->sns = m;
@@ -198,9 +202,9 @@ void gw_push_sns_end(struct gw_push_call *c)
     else if (!gw_str_is(m->version, "1") && !gw_str_is(m->version, "2"))
         why = "SignatureVersion: neither 1 nor 2";
     else
-        why = time_problem(m->sent_s);
+        why = time_problem(m->sent_s, &status);
     if (why)
-        gw_push_refuse(c, 403, why);
+        gw_push_refuse(c, status, why);
     else
         verify(c);
 }

@@ -32,6 +32,15 @@ static int need(struct gw_str s, const char *name, struct gw_err *err)
     return s.p ? 0 : gw_err_set(err, GW_ERR_REJECT, "%s: missing", name);
 }
 
+/* In what is signed a line ends each member: one that holds its end could pass for two. */
+static int is_one_line(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] < ' ')
+            return 0;
+    return 1;
+}
+
 static int check(struct gw_sns_push *m, struct gw_err *err)
 {
     const int confirms = m->type != GW_SNS_NOTIFICATION;
@@ -43,6 +52,9 @@ static int check(struct gw_sns_push *m, struct gw_err *err)
         need(m->cert_url, "SigningCertURL", err) ||
         (confirms && (need(m->subscribe_url, "SubscribeURL", err) || need(m->token, "Token", err))))
         return -1;
+    if (!is_one_line(m->message_id) || !is_one_line(m->topic) || !is_one_line(m->timestamp) ||
+        !is_one_line(m->subscribe_url) || !is_one_line(m->token))
+        return gw_err_set(err, GW_ERR_REJECT, "a control character where SNS has none");
     if (gw_time_parse(m->timestamp, &sent))
         return gw_err_set(err, GW_ERR_REJECT, "Timestamp: not a time");
     m->sent_s = sent.sec;

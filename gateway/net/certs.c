@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_MS = 24 * 3600 * 1000, FAILED_MS = 5000, NS = 1000000000 };
+enum { KEEP_MS = 24 * 3600 * 1000, IN_USE_MS = 3600 * 1000, FAILED_MS = 5000, NS = 1000000000 };
 
 struct cert {
     struct gw_document doc;
@@ -35,8 +35,10 @@ static int on_taken(struct gw_document *d, struct gw_str text, struct gw_err *er
     struct cert *c = GW_CONTAINER(d, struct cert, doc);
     struct gw_pubkey *key = gw_pubkey_of_certificate(text, &c->from_s, &c->until_s, err);
 
-    if (!key)
+    if (!key) { /* what stands there now may not be AWS's word */
+        err->kind = GW_ERR_RETRY;
         return -1;
+    }
     set_key(c, key, KEEP_MS);
     return 0;
 }
@@ -94,12 +96,21 @@ static int goes_before(const struct cert *a, const struct cert *b)
     return a->used_ms < b->used_ms;
 }
 
+/* Who sends URLs of no use does not drive out what genuine messages need. */
+static int is_in_use(const struct cert *c)
+{
+    const int64_t now = gw_mono_ms();
+
+    return c->key && now < c->until_ms && now - c->used_ms < IN_USE_MS;
+}
+
 static struct cert *make_room(struct gw_certs *c, struct gw_str url)
 {
     struct cert *victim = NULL;
 
     for (size_t i = 0; i < GW_CERTS; i++)
-        if (!c->all[i].doc.fetch.running && (!victim || goes_before(&c->all[i], victim)))
+        if (!c->all[i].doc.fetch.running && !is_in_use(&c->all[i]) &&
+            (!victim || goes_before(&c->all[i], victim)))
             victim = &c->all[i];
     if (!victim)
         return NULL;
@@ -117,7 +128,8 @@ static int is_valid(const struct cert *c, struct gw_err *err)
 
     if (now_s >= c->from_s && now_s <= c->until_s)
         return 1;
-    return gw_err_set(err, GW_ERR_REJECT, "the certificate at %.*s is %s", GW_DOCUMENT_WHY, c->url,
+    /* Not yet: it may be our clock, and is to be tried again. */
+    return gw_err_set(err, now_s < c->from_s ? GW_ERR_RETRY : GW_ERR_REJECT, "the certificate at %.*s is %s", GW_DOCUMENT_WHY, c->url,
                       now_s < c->from_s ? "not valid yet" : "not valid any more");
 }
 

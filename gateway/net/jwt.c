@@ -79,7 +79,8 @@ static int read_claims(struct gw_arena *mem, struct gw_str json, struct gw_jwt *
         gw_json_member_text(mem, &m[ISS], &out->iss, err) ||
         gw_json_member_text(mem, &m[AUD], &out->aud, err) ||
         gw_json_member_text(mem, &m[EMAIL], &out->email, err) ||
-        read_seconds(&m[EXP], &out->exp_s, err) || read_seconds(&m[IAT], &out->iat_s, err) ||
+        read_seconds(&m[EXP], &out->exp_s, err) ||
+        (m[IAT].raw.p && read_seconds(&m[IAT], &out->iat_s, err)) ||
         (m[NBF].raw.p && read_seconds(&m[NBF], &out->nbf_s, err)))
         return gw_err_wrap(err, "its claims");
     out->email_verified = gw_str_is(m[VERIFIED].raw, "true");

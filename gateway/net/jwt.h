@@ -15,7 +15,7 @@ enum { GW_JWT_MAX = 8192 };
 struct gw_jwt {
     struct gw_str signed_text, signature; /* what is signed, borrowed; bytes */
     struct gw_str kid, iss, aud, email;   /* p NULL: it says none */
-    int64_t exp_s, iat_s, nbf_s;          /* seconds since 1970; nbf 0: it says none */
+    int64_t exp_s, iat_s, nbf_s;          /* seconds since 1970; iat, nbf 0: it says none */
     int email_verified;
 };
 

@@ -144,6 +144,10 @@ def test_a_token_that_we_check_is_not_forwarded_and_who_asks_for_one_needs_none(
             assert said["x-a"] == "1" and "authorization" not in said
         _, code, _, _, _ = outcome(channel, "Unary", b"", (), "/flyteidl.service.AuthMetadataService/GetPublicClientConfig")
         assert code == grpc.StatusCode.UNIMPLEMENTED               # FlyteAdmin's own word: this one has none
+        for path in ("../flyteidl.service.AdminService/CreateTaskEvent", "%2e%2e/x", "GetOAuth2Metadata/../../x", "Other"):
+            admin.metadata.clear()
+            assert outcome(channel, "Unary", b"", (), "/flyteidl.service.AuthMetadataService/" + path)[1] == grpc.StatusCode.UNAUTHENTICATED
+            assert not admin.metadata
     assert request(g.http, "GET", "/x")[0] == 401 and not web.asked
     assert request(g.http, "GET", "/x", None, dict(token))[0] == 200 and request(g.http, "GET", "/config/v1/flyte_client")[0] == 200
     assert all("authorization" not in {k.lower() for k, _ in said} for _, _, said, _ in web.asked) and len(web.asked) == 2

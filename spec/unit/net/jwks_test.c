@@ -271,6 +271,16 @@ TEST(test_certs_have_bounds_and_what_failed_is_not_asked_for_at_once)
         turn_until_told(l, &o[0]);
     }
     CHECK(gw_certs_get(c, gw_str_of(url[1]), &o[1].w, &key, &err) == 1);
+    for (int i = 0; i < GW_CERTS; i++) { /* nor does it make room for many at once */
+        snprintf(url[0], sizeof(url[0]), "%s/busy%d", http_server(), i);
+        o[i].calls = 0;
+        CHECK(gw_certs_get(c, gw_str_of(url[0]), &o[i].w, &key, &err) ==
+              (i == GW_CERTS - 1 ? -1 : 0));
+    }
+    CHECK(err.kind == GW_ERR_FULL);
+    for (int i = 0; i < GW_CERTS - 1; i++)
+        turn_until_told(l, &o[i]);
+    CHECK(gw_certs_get(c, gw_str_of(url[1]), &o[1].w, &key, &err) == 1);
     gw_certs_free(c);
     gw_loop_free(l);
     signer_free(&s);
