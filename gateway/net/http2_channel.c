@@ -116,10 +116,14 @@ struct gw_http2_channel *gw_http2_channel_new(struct gw_loop *loop,
 
 void gw_http2_channel_free(struct gw_http2_channel *c)
 {
+    struct conn *next;
+
     if (!c)
         return;
-    while (c->conns)
-        drop_conn(c->conns);
+    for (struct conn *conn = c->conns; conn; conn = next) {
+        next = conn->next;
+        drop_conn(conn);
+    }
     c->freed = 1;
     if (!c->telling)
         destroy(c);

@@ -59,6 +59,7 @@ static int is_address(const char *host)
 {
     const char *end = *host == '[' ? strchr(host, ']') : host + strcspn(host, ":");
     const char *port;
+    long number;
     size_t n;
 
     if (!end || end == host || host[strcspn(host, "/?#@ \t\r\n\"\\")])
@@ -68,7 +69,8 @@ static int is_address(const char *host)
         return 1;
     port = end + 1;
     n = strspn(port, "0123456789");
-    return *end == ':' && n >= 1 && n <= 5 && !port[n] && atoi(port) >= 1 && atoi(port) <= 65535;
+    number = strtol(port, NULL, 10);
+    return *end == ':' && n >= 1 && n <= 5 && !port[n] && number >= 1 && number <= 65535;
 }
 
 int gw_nats_server(const char *text, char *url, size_t size, struct gw_err *err)

@@ -83,7 +83,7 @@ static struct gw_str legal_key(struct gw_arena *mem, struct gw_str key)
         return key;
     if (!EVP_Digest(key.p, key.len, sum, NULL, EVP_sha256(), NULL))
         abort();
-    gw_buf_init(&hex, 2 * HASH, mem);
+    gw_buf_init(&hex, (size_t)2 * HASH, mem);
     gw_hex_put(&hex, (struct gw_str){(const char *)sum, HASH});
     return gw_buf_str(&hex);
 }
