@@ -21,7 +21,7 @@ static const struct reply no[] = {{"GET", TOKEN_PATH, "403 Forbidden", "{}"}, {0
 /* ---- the server: takes one token alone ---- */
 
 static char wanted[40], got_token[80], got_params[200], got_project[40];
-static int n_got, silent, quoting;
+static _Atomic int n_got, silent, quoting;
 
 static void note(struct gw_http_stream *s, const char *name, char *to, size_t size)
 {
@@ -67,12 +67,18 @@ static int64_t later_ns(void)
     return (t.tv_sec + ahead_s) * 1000000000LL + t.tv_nsec;
 }
 
+static const char *server(void)
+{
+    if (gw_clock_mono_ns != later_ns)
+        gw_clock_mono_ns = later_ns;
+    return pubsub_server();
+}
+
 static void open_it(const struct reply *answers, const char *token, const char *emulator)
 {
     static const char *const env[] = {"GCE_METADATA_HOST=^", "CLOUDSDK_CONFIG=none",
                                       "GOOGLE_CLOUD_QUOTA_PROJECT=q", NULL};
 
-    gw_clock_mono_ns = later_ns;
     replies_begin(answers);
     replies_environment(env, env);
     if (emulator)
@@ -81,7 +87,7 @@ static void open_it(const struct reply *answers, const char *token, const char *
     pubsub_decide = by_token;
     n_got = n_done = silent = quoting = 0;
     loop = gw_loop_new();
-    gw_gcp_pubsub_init(&client, loop, emulator ? NULL : pubsub_server());
+    gw_gcp_pubsub_init(&client, loop, emulator ? NULL : server());
     gw_gcp_pubsub_call_init(&call, &client, "/google.pubsub.v1.Publisher/Publish");
     call.param = "topic";
     call.name = GW_STR("projects/p/topics/a+b%~");
@@ -161,11 +167,11 @@ TEST(test_gcp_pubsub_without_credentials_nothing_is_sent)
 
 TEST(test_gcp_pubsub_an_emulator_gets_no_token)
 {
-    open_it(one, "none", pubsub_server() + sizeof("http://") - 1);
+    open_it(one, "none", server() + sizeof("http://") - 1);
     run_it();
     CHECK(call.rpc.code == GW_RPC_OK && n_got == 1 && !replies_given());
     close_it();
-    open_it(one, "none", pubsub_server());
+    open_it(one, "none", server());
     run_it();
     CHECK(call.rpc.code == GW_RPC_OK && n_got == 1 && !replies_given());
     close_it();
