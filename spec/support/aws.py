@@ -85,6 +85,10 @@ class Server:
         a = self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         return int(a["ApproximateNumberOfMessages"]) + int(a["ApproximateNumberOfMessagesNotVisible"])
 
+    def held(self, queue):
+        """All that a queue has is held by somebody."""
+        return not int(self.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessages"])
+
     def emptied(self, queue, but=0):
         wait_until(lambda: self.left(queue) == but, lambda: str(self.left(queue)))
 
