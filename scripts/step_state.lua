@@ -1,5 +1,5 @@
--- Makes the same small event of a Flyte 1 task and of a Flyte 2 action, so that consumers need not know which Flyte ran it.
--- One event a change of state: {run, step, attempt, state, ended, failed, code, message}; everything else of the request is
+-- Makes the same small event of a Flyte 1 task and of a Flyte 2 action, so that consumers need not know which it was.
+-- One event a change of state: {run, step, attempt, state, ended, failed, code, message}; the rest of the request is
 -- left out. Attempts count from 1 in both. params: type (default com.example.flyte.step).
 local moongate = require "moongate"
 

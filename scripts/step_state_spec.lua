@@ -4,8 +4,10 @@ describe("step_state.lua", function()
   local hook = gate.hook("step_state.lua")
 
   it("says the same of a task and of an action", function()
-    local task = hook(gate.task{node = "n1", phase = "FAILED", attempt = 1, error_code = "OOM", error_message = "no memory"})[1]
-    local action = hook(gate.action{node = "n1", phase = "FAILED", attempt = 2, error_code = "OOM", error_message = "no memory"})[1]
+    local function failed(attempt)
+      return {node = "n1", phase = "FAILED", attempt = attempt, error_code = "OOM", error_message = "no memory"}
+    end
+    local task, action = hook(gate.task(failed(1)))[1], hook(gate.action(failed(2)))[1]
     assert.equal("com.example.flyte.step", task.type)
     assert.equal("com.example.flyte.step", action.type)
     assert.equal("n1", task.subject)
