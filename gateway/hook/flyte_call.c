@@ -3,6 +3,7 @@
 #include "hook/flyte_ask.h"
 
 #include "base/text.h"
+#include "net/rpc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,27 +63,6 @@ void gw_flyte_call_start(struct gw_flyte_call *c, const char *url, const char *m
 
 /* ---- the answer ---- */
 
-static const char *const codes[] = {
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-};
-enum { CODES = sizeof(codes) / sizeof(codes[0]) };
-
 /* grpc-message is percent-encoded. What is no plain character becomes a space. */
 static void put_message(char *out, size_t room, struct gw_str s)
 {
@@ -113,7 +93,7 @@ static int read_status(struct gw_str s)
             return -1;
         n = n * 10 + (s.p[i] - '0');
     }
-    return n < CODES ? n : 2; /* UNKNOWN, as gRPC says */
+    return n < GW_RPC_CODES ? n : GW_RPC_UNKNOWN; /* as gRPC says */
 }
 
 static int read_body(struct gw_flyte_call *c)
@@ -134,7 +114,7 @@ static int read_body(struct gw_flyte_call *c)
 void gw_flyte_call_none(struct gw_flyte_call *c, const char *why)
 {
     c->status = GW_GRPC_NOT_FOUND;
-    c->code = codes[c->status];
+    c->code = gw_rpc_code_name(c->status);
     c->body = (struct gw_str){0};
     (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s: %s", c->code, why);
 }
@@ -164,9 +144,9 @@ void gw_flyte_call_read(struct gw_flyte_call *c)
     } else if (!f->status || c->status < 0) {
         no_answer(c, f->why[0] ? f->why : "the answer has no grpc-status");
     } else if (c->status != GW_GRPC_OK) {
-        c->code = codes[c->status];
+        c->code = gw_rpc_code_name(c->status);
         put_message(message, sizeof(message), gw_fetch_answer_trailer(f, "grpc-message"));
-        (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", codes[c->status],
+        (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", gw_rpc_code_name(c->status),
                        message[0] ? ": " : "", message);
     } else if (read_body(c)) {
         no_answer(c, "the answer is no message of gRPC");

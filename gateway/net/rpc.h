@@ -52,7 +52,8 @@ enum gw_rpc_code { /* https://github.com/grpc/grpc/blob/master/doc/statuscodes.m
                    GW_RPC_INTERNAL,
                    GW_RPC_UNAVAILABLE,
                    GW_RPC_DATA_LOSS,
-                   GW_RPC_UNAUTHENTICATED
+                   GW_RPC_UNAUTHENTICATED,
+                   GW_RPC_CODES
 };
 const char *gw_rpc_code_name(int code); /* "NOT_FOUND"; what is none: "UNKNOWN" */
 
