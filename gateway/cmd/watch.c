@@ -1,5 +1,6 @@
 #include "cmd/watch.h"
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "cmd/paths.h"
 #include "net/loop.h"
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 const struct gw_watcher_times gw_watcher_times = {200, 2000, 10000, 3000};
@@ -244,16 +244,9 @@ static void on_seen(struct gw_mail *m)
 /* Under the lock. 0: it is time to look; -1: to end. */
 static int wait_a_while(struct gw_watcher *w)
 {
-    struct timespec until;
+    const struct timespec until = gw_clock_after(CLOCK_MONOTONIC, w->times->look_ms);
     int rc = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += w->times->look_ms / 1000;
-    until.tv_nsec += w->times->look_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     while (!w->stop && !rc)
         rc = pthread_cond_timedwait(&w->more, &w->lock, &until);
     return w->stop ? -1 : 0;

@@ -12,7 +12,6 @@
 #include "net/loop.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { MIN_MS = 25, MAX_MS = 100, TIMES = 20 }; /* between commits */
 enum { RETRY_MS = 1000, MINUTE_MS = 60000, HOUR_MS = 3600000 };
@@ -210,15 +209,8 @@ static int has_work(const struct gw_mail *list)
 /* No longer than until the log is closed, or hurried. */
 static void pause_ms(struct gw_log *log, int64_t ms)
 {
-    struct timespec until;
+    const struct timespec until = gw_clock_after(CLOCK_MONOTONIC, ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&log->lock);
     while (!log->hurried && pthread_cond_timedwait(&log->close_asked, &log->lock, &until) == 0)
         ;

@@ -1,9 +1,10 @@
 /* A list under a lock; the taker empties it in one go. */
 #include "net/mailbox.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stddef.h>
-#include <time.h>
 
 void gw_mailbox_init(struct gw_mailbox *b)
 {
@@ -37,23 +38,9 @@ void gw_mailbox_post(struct gw_mailbox *b, struct gw_mail *m)
         pthread_cond_signal(&b->filled);
 }
 
-static struct timespec after_ms(int ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 struct gw_mail *gw_mailbox_take(struct gw_mailbox *b, int ms)
 {
-    struct timespec end = after_ms(ms < 0 ? 0 : ms);
+    const struct timespec end = gw_clock_after(CLOCK_MONOTONIC, ms < 0 ? 0 : ms);
     struct gw_mail *all;
     int rc = 0;
 

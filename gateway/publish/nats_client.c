@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -30,25 +29,11 @@ static pthread_cond_t left_changed = PTHREAD_COND_INITIALIZER;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 static unsigned left;
 
-static struct timespec in_ms(int ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 /* One in the middle of a TLS handshake must not meet an OpenSSL that is cleaned up; others may end
  * with the process. */
 static void await_threads(void)
 {
-    const struct timespec end = in_ms(EXIT_MS);
+    const struct timespec end = gw_clock_after(CLOCK_REALTIME, EXIT_MS);
 
     pthread_mutex_lock(&left_lock);
     while (left && pthread_cond_timedwait(&left_changed, &left_lock, &end) != ETIMEDOUT)
@@ -484,7 +469,7 @@ void gw_nats_client_give(struct gw_nats_client *c, struct gw_nats_job *job)
 
 void gw_nats_client_close(struct gw_nats_client *c)
 {
-    const struct timespec end = in_ms(CLOSE_MS);
+    const struct timespec end = gw_clock_after(CLOCK_REALTIME, CLOSE_MS);
     int ended;
 
     atomic_store(&c->closing, 1);
