@@ -134,11 +134,26 @@ void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_
     gw_grpc_finish(c, status, message);
 }
 
+/* FlytePropeller looks for two texts. "message too large" in front lets it send outputs by
+ * reference; "message larger than max" anywhere lets it fail the node instead of trying it for
+ * ever. */
+static void say_too_large(struct gw_err *err)
+{
+    static const char front[] = "message too large";
+    struct gw_err said = *err;
+
+    if (err->kind != GW_ERR_TOO_LARGE)
+        return;
+    gw_err_too_large(&said);
+    gw_err_set(err, GW_ERR_TOO_LARGE, "%s (message larger than max)%s", front,
+               said.msg + sizeof(front) - 1);
+}
+
 void gw_grpc_fail(struct gw_grpc_call *c, const struct gw_err *err)
 {
     struct gw_err e = *err;
 
-    gw_err_too_large(&e);
+    say_too_large(&e);
     gw_grpc_refuse(c, gw_reason_of(&e), gw_grpc_status_of(&e), e.msg);
 }
 
@@ -162,7 +177,7 @@ static void on_answer(void *owner, const struct gw_err *err)
 
 static void not_taken(struct gw_grpc_call *c, enum gw_reason reason, struct gw_err *err)
 {
-    gw_err_too_large(err);
+    say_too_large(err);
     gw_grpc_refuse(c, reason, gw_grpc_status_of(err), err->msg);
     gw_health_changed(c->front);
 }

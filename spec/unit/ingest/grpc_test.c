@@ -139,7 +139,9 @@ TEST(test_grpc_refusals_say_why_and_leave_nothing)
         {{"\0\0\0\0\2\x0a", 6}, GW_GRPC_INVALID_ARGUMENT, "cut short"},
         {{"", 0}, GW_GRPC_INVALID_ARGUMENT, "no message"},
         {{"\0\0\0\0\0\0\0\0\0\0", 10}, GW_GRPC_INVALID_ARGUMENT, "two messages"},
-        {{"\0\377\377\377\377", 5}, GW_GRPC_RESOURCE_EXHAUSTED, "message too large"},
+        {{"\0\377\377\377\377", 5},
+         GW_GRPC_RESOURCE_EXHAUSTED,
+         "too large (message larger than max): 4294967295 bytes declared"},
         {{"\1\0\0\0\0", 5}, GW_GRPC_INTERNAL, "grpc-encoding"},
         {{"\3\0\0\0\0", 5}, GW_GRPC_INVALID_ARGUMENT, "flag is 3"},
     };
