@@ -81,6 +81,14 @@ const char *gw_attr_text_problem(struct gw_str s);
 int gw_event_check(const struct gw_event *ev, struct gw_err *err);
 /* The same, but the source may be empty or not there. */
 int gw_event_check_but_source(const struct gw_event *ev, struct gw_err *err);
+/* What is asked of those who call us and can be told, beyond gw_event_check: source a
+ * URI-reference, datacontenttype a media type. A dataschema may be a URI-reference, too (some
+ * clouds send "#"). A hook's, and what waits in a broker, is not held to it. */
+int gw_event_check_sent(const struct gw_event *ev, struct gw_err *err);
+/* RFC 3986, 4.1; letters beyond ASCII may stand where %XX may. RFC 2046's type/subtype, and
+ * whatever parameters. */
+int gw_uri_reference_ok(struct gw_str s);
+int gw_media_type_ok(struct gw_str s);
 /* datacontenttype says JSON: subtype json or +json, or absent. */
 int gw_event_is_json(const struct gw_event *ev);
 /* The data is JSON text: as such, or as bytes that datacontenttype calls JSON and that are it (they

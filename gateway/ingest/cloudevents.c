@@ -38,6 +38,8 @@ static int add_event(void *ctx, struct gw_event *ev, struct gw_err *err)
     struct batch *b = ctx;
     struct gw_buf bytes;
 
+    if (gw_event_check_sent(ev, err))
+        return -1;
     gw_buf_init(&bytes, b->max, b->front->scratch);
     gw_event_protobuf_put(&bytes, ev);
     if (bytes.failed)
@@ -53,6 +55,13 @@ static int add_event(void *ctx, struct gw_event *ev, struct gw_err *err)
     return 0;
 }
 
+static int malformed(const struct gw_pbwire *w, struct gw_str body, size_t at, struct gw_err *err)
+{
+    gw_err_set(err, GW_ERR_REJECT, "protobuf that is malformed or cut short at byte %zu",
+               (size_t)(w->at - body.p));
+    return gw_event_batch_error(err, at);
+}
+
 /* io.cloudevents.v1.CloudEventBatch: 1 repeated CloudEvent. */
 static int protobuf_batch(struct batch *b, struct gw_str body, struct gw_err *err)
 {
@@ -63,16 +72,16 @@ static int protobuf_batch(struct batch *b, struct gw_str body, struct gw_err *er
     int rc;
 
     while ((rc = gw_pbwire_next(&w, &field)) == 1) {
-        if (field.number != 1 || field.type != GW_PBWIRE_BYTES)
+        if (field.number != 1)
             continue;
+        if (field.type != GW_PBWIRE_BYTES)
+            return malformed(&w, body, at, err);
         gw_event_init(&ev, b->front->scratch);
         if (gw_event_protobuf_read(&ev, field.bytes, err) || add_event(b, &ev, err))
             return gw_event_batch_error(err, at);
         at++;
     }
-    return rc < 0 ? gw_err_set(err, GW_ERR_REJECT, "protobuf: cut short or malformed at byte %zu",
-                               (size_t)(w.at - body.p))
-                  : 0;
+    return rc < 0 ? malformed(&w, body, at, err) : 0;
 }
 
 static int read_one(struct batch *b, const struct gw_http_stream *s, enum gw_form form,

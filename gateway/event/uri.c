@@ -1,0 +1,145 @@
+/* RFC 3986's URI-references and RFC 2046's media types: what a sender must keep to. Letters outside
+ * ASCII are let through as they are: RFC 3987 has one URI for each. */
+#include "base/err.h"
+#include "base/text.h"
+#include "event/event.h"
+#include "event/parts.h"
+
+#include <string.h>
+
+static int is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static int is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c) != NULL;
+}
+
+static int is_code(struct gw_str s)
+{
+    return s.len >= 3 && gw_hex_digit(s.p[1]) >= 0 && gw_hex_digit(s.p[2]) >= 0;
+}
+
+/* Unreserved, sub-delims, %XX, letters beyond ASCII, and what stands in more. */
+static int all(struct gw_str s, const char *more)
+{
+    for (; s.len; s.p++, s.len--)
+        if (!is_alnum(*s.p) && (unsigned char)*s.p < 0x80 && !is_one_of(*s.p, "-._~!$&'()*+,;=") &&
+            !is_one_of(*s.p, more) && !(*s.p == '%' && is_code(s)))
+            return 0;
+    return 1;
+}
+
+/* The part of s behind its first c, which is cut off s with it; p NULL: it has none. */
+static struct gw_str cut_at(struct gw_str *s, char c)
+{
+    const char *at = s->len ? memchr(s->p, c, s->len) : NULL;
+    struct gw_str rest = {0};
+
+    if (at) {
+        rest = (struct gw_str){at + 1, (size_t)(s->p + s->len - at - 1)};
+        s->len = (size_t)(at - s->p);
+    }
+    return rest;
+}
+
+static int is_scheme(struct gw_str s)
+{
+    if (!s.len || !is_alnum(*s.p) || (*s.p >= '0' && *s.p <= '9'))
+        return 0;
+    for (size_t i = 1; i < s.len; i++)
+        if (!is_alnum(s.p[i]) && !is_one_of(s.p[i], "+-."))
+            return 0;
+    return 1;
+}
+
+static int is_port(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return 0;
+    return 1;
+}
+
+static int is_authority(struct gw_str s)
+{
+    struct gw_str user = s, host = cut_at(&user, '@'), literal;
+
+    if (!host.p)
+        host = s;
+    else if (!all(user, ":"))
+        return 0;
+    if (!host.len || *host.p != '[')
+        return is_port(cut_at(&host, ':')) && all(host, "");
+    literal = (struct gw_str){host.p + 1, host.len - 1};
+    host = cut_at(&literal, ']'); /* behind the address */
+    return host.p && literal.len && all(literal, ":") &&
+           (!host.len || (*host.p == ':' && is_port((struct gw_str){host.p + 1, host.len - 1})));
+}
+
+int gw_uri_reference_ok(struct gw_str s)
+{
+    struct gw_str fragment = cut_at(&s, '#'), query = cut_at(&s, '?'), scheme = s, path;
+
+    if (!all(fragment, ":@/?") || !all(query, ":@/?"))
+        return 0;
+    path = cut_at(&scheme, ':');
+    if (!path.p || memchr(scheme.p, '/', scheme.len))
+        path = s; /* a colon behind a slash begins nothing */
+    else if (!is_scheme(scheme))
+        return 0;
+    if (path.len >= 2 && path.p[0] == '/' && path.p[1] == '/') {
+        struct gw_str authority = {path.p + 2, path.len - 2};
+
+        path = cut_at(&authority, '/');
+        if (!is_authority(authority))
+            return 0;
+    }
+    return all(path, ":@/");
+}
+
+static int is_token(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_alnum(s.p[i]) && !is_one_of(s.p[i], "!#$%&'*+-.^_`|~"))
+            return 0;
+    return s.len > 0;
+}
+
+int gw_media_type_ok(struct gw_str s)
+{
+    struct gw_str subtype;
+
+    cut_at(&s, ';');
+    while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+        s.len--;
+    subtype = cut_at(&s, '/');
+    return is_token(s) && is_token(subtype);
+}
+
+static const char *problem(const struct gw_attr *a)
+{
+    enum gw_known_attr known = gw_known_attr(a->name);
+
+    if (known == GW_A_DATACONTENTTYPE)
+        return gw_media_type_ok(a->text) ? NULL : "not a media type (RFC 2046)";
+    if (known == GW_A_SOURCE || known == GW_A_DATASCHEMA || a->type == GW_ATTR_URI ||
+        a->type == GW_ATTR_URI_REF)
+        return gw_uri_reference_ok(a->text) ? NULL : "not a URI-reference (RFC 3986)";
+    return NULL;
+}
+
+int gw_event_check_sent(const struct gw_event *ev, struct gw_err *err)
+{
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
+        const char *why = problem(a);
+
+        if (why)
+            return gw_err_set(err, GW_ERR_REJECT, "%.*s: %s: %.*s",
+                              (int)(a->name.len < 64 ? a->name.len : 64), a->name.p, why,
+                              (int)(a->text.len < 60 ? a->text.len : 60), a->text.p);
+    }
+    return 0;
+}
