@@ -299,8 +299,11 @@ static int replay(struct gw_log_cmd *l)
 
 static int check_replay(const struct gw_usage *u, const struct gw_log_cmd *l)
 {
-    if (l->diff && !l->script)
-        return gw_usage_error(u, "--diff needs --script: what would be new");
+    if (l->against && !l->diff)
+        return gw_usage_error(u, "--against needs --diff: nothing is sent");
+    if (l->diff && !l->script && !l->against)
+        return gw_usage_error(u, "--diff needs --script: what would be new; or --against: events "
+                                 "that another program has published");
     if (l->diff && !l->file)
         return gw_usage_error(u, "--diff needs -c: the pipeline's hooks as they are");
     if (l->diff && l->dry)
@@ -320,7 +323,9 @@ static int log_replay(int argc, char **argv)
         {"script", 0, GW_OPT_STR, &l.script, "F", "with this script instead of its hooks", 0, 0},
         {"dry-run", 0, GW_OPT_FLAG, &l.dry, .help = "print records=N, send nothing"},
         {"diff", 0, GW_OPT_FLAG, &l.diff,
-         .help = "send nothing; what the events would become under --script"},
+         .help = "send nothing; what the events would become under --script, or are --against"},
+        {"against", 0, GW_OPT_STR, &l.against, "EVENTS",
+         "with --diff: a file of CloudEvents, one a line, that another publisher sent", 0, 0},
         {"json", 0, GW_OPT_FLAG, &l.json,
          .help = "the counts, or the differences, as an object a line"},
         {0}};
@@ -328,12 +333,15 @@ static int log_replay(int argc, char **argv)
         .command = "log replay",
         .line =
             "moongate log replay [-c FILE] [--pipeline P] [--from TIME] [--to TIME] [--script F]\n"
-            "                           [--dry-run | --diff] [--json]",
+            "                           [--dry-run | --diff [--against EVENTS]] [--json]",
         .about = "Sends what the log keeps once more through a pipeline, with the same ids. Prints "
                  "records= published=\nfiltered= failed= seconds=; exit status 1 when something "
                  "failed. --diff compares what the events\nbecome under --script with what they "
                  "become under the hooks in FILE, attribute by attribute,\nand ends with 0 also "
-                 "when they differ. " TIMES,
+                 "when they differ. --diff --against EVENTS compares what this gateway publishes "
+                 "with what another publisher\n(FlyteAdmin's own) did of the same reports: EVENTS "
+                 "is what a pipeline from its topic to a file wrote;\n--from and --to choose its "
+                 "events by their time. " TIMES,
         .options = options};
     int rc = read_options(&usage, &l, argc, argv);
 

@@ -11,6 +11,7 @@ struct gw_log_cmd {
     struct gw_arena *mem; /* of a line */
     /* options */
     const char *file, *from, *to, *name, *script; /* name: of a pipeline */
+    const char *against;                          /* a file of somebody else's events */
     int dry, diff, json;
     /* what they mean */
     int64_t from_ns, to_ns;

@@ -1,5 +1,6 @@
 /* What the kept records become under a new script against what they become under the hooks there
- * are: in this process, though a gateway may run. */
+ * are, or against what another publisher made of the same: in this process, though a gateway may
+ * run. */
 #include "cmd/log.h"
 
 #include "admin/lines.h"
@@ -7,8 +8,12 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/text.h"
+#include "cmd/against.h"
 #include "cmd/fields.h"
 #include "cmd/progress.h"
+#include "event/event.h"
+#include "event/format.h"
+#include "flyte/flyte.h"
 #include "log/record.h"
 #include "pipeline/diff.h"
 
@@ -16,11 +21,18 @@
 
 struct diff {
     struct gw_log_cmd *l;
+    struct gw_pipeline_conf after; /* of diff */
     struct gw_diff *diff;
     struct gw_progress progress;
-    uint64_t records, lost; /* lost: damaged, cannot be compared */
+    struct gw_against *against; /* NULL: two configurations */
+    int64_t from_ns, to_ns;     /* against: what is told; more is read */
+    uint64_t records, lost;     /* lost: damaged, cannot be compared */
     int failed;
 };
+
+/* Before and after the span, where what is told of it may have its other half: an event has the
+ * time when it happened, a record the one when it came. */
+enum { AROUND_S = 3600 };
 
 /* The one argument of gw_log_open_records is the command. */
 static struct gw_lines *open_records(void *ctx, struct gw_place *p, struct gw_mail *wake,
@@ -28,6 +40,55 @@ static struct gw_lines *open_records(void *ctx, struct gw_place *p, struct gw_ma
 {
     return gw_log_open_records(((struct diff *)ctx)->l, p, wake, err);
 }
+
+/* ---- against somebody else's events ---- */
+
+/* p NULL: it cannot be read. */
+static struct gw_str report_of(struct gw_arena *mem, const struct gw_record *rec)
+{
+    struct gw_flyte_request request;
+    struct gw_event ev;
+    struct gw_err err;
+
+    gw_event_init(&ev, mem);
+    if (rec->kind == GW_OTHER)
+        return gw_event_protobuf_read(&ev, rec->payload, &err) ? (struct gw_str){0}
+                                                               : gw_event_report(mem, &ev);
+    return gw_flyte_decode(mem, (enum gw_kind)rec->kind, rec->payload, &request, &err)
+               ? (struct gw_str){0}
+               : gw_flyte_report(mem, &request);
+}
+
+static int compare_with_theirs(struct diff *d, const struct gw_record *rec)
+{
+    struct gw_log_cmd *l = d->l;
+    const struct gw_str report = report_of(l->mem, rec);
+    int found = GW_AGAINST_NONE;
+    struct gw_event there;
+
+    if (report.p)
+        found = gw_against_take(d->against, l->mem, report, &there, &l->err);
+    if (found < 0)
+        return -1;
+    if (rec->received_at_ns < d->from_ns || (d->to_ns && rec->received_at_ns >= d->to_ns))
+        return 0;
+    if (found != GW_AGAINST_TAKEN)
+        return gw_diff_against(d->diff, rec, found == GW_AGAINST_ONE ? &there : NULL, &l->err);
+    gw_diff_repeated_here(d->diff);
+    return 0;
+}
+
+static int on_rest(void *ctx, const struct gw_event *there, uint64_t line, struct gw_err *err)
+{
+    struct diff *d = ctx;
+
+    if (there)
+        return gw_diff_only_there(d->diff, there, line, err);
+    gw_diff_repeated_there(d->diff);
+    return 0;
+}
+
+/* ---- records ---- */
 
 static int on_record(void *ctx, struct gw_str line)
 {
@@ -46,7 +107,8 @@ static int on_record(void *ctx, struct gw_str line)
         rec.at.offset = gw_line_number(l->mem, line, "seq");
         rec.encoded = bytes;
         rec.key_hash = gw_hash64(rec.key);
-        d->failed = gw_diff_record(d->diff, &rec, &l->err);
+        d->failed =
+            d->against ? compare_with_theirs(d, &rec) : gw_diff_record(d->diff, &rec, &l->err);
     }
     gw_arena_reset(l->mem);
     if (++d->records % SHOW_EVERY == 0)
@@ -76,16 +138,41 @@ static int compare(struct diff *d)
     gw_progress_end(&d->progress);
     if (rc || l->place.interrupted)
         return rc;
+    if (d->against && gw_against_rest(d->against, on_rest, d, &l->err))
+        return -1;
     if (d->lost)
         GW_DIAG(GW_WARN, "diff", gw_msg("records that cannot be read are left out"),
                 gw_kv_int("records", (int64_t)d->lost));
     return gw_diff_report(d->diff, l->json, put_text, NULL, &l->err);
 }
 
+static int open_diff(struct diff *d)
+{
+    struct gw_log_cmd *l = d->l;
+
+    d->after = *l->conf;
+    if (l->script)
+        d->after.hooks = (struct gw_strs){&l->script, 1};
+    if (!l->against) {
+        d->diff = gw_diff_open(l->conf, &d->after, &l->err);
+        return d->diff ? 0 : -1;
+    }
+    d->from_ns = l->from_ns;
+    d->to_ns = l->to_ns;
+    d->against = gw_against_open(l->against, l->from_ns, l->to_ns, &l->err);
+    if (!d->against)
+        return -1;
+    if (l->from_ns)
+        l->from_ns -= AROUND_S * (int64_t)1000000000;
+    if (l->to_ns)
+        l->to_ns += AROUND_S * (int64_t)1000000000;
+    d->diff = gw_diff_open_against(&d->after, gw_against_count(d->against), &l->err);
+    return d->diff ? 0 : -1;
+}
+
 int gw_log_diff(struct gw_log_cmd *l)
 {
     struct diff d = {.l = l};
-    struct gw_pipeline_conf after;
     int rc;
 
     if (!l->name && !(l->name = gw_place_only_pipeline(&l->place, &l->err)))
@@ -93,12 +180,8 @@ int gw_log_diff(struct gw_log_cmd *l)
     l->conf = gw_place_sound(&l->place, gw_str_of(l->name), &l->err);
     if (!l->conf)
         return -1;
-    after = *l->conf;
-    after.hooks = (struct gw_strs){&l->script, 1};
-    d.diff = gw_diff_open(l->conf, &after, &l->err);
-    if (!d.diff)
-        return -1;
-    rc = compare(&d);
+    rc = open_diff(&d) || compare(&d) ? -1 : 0;
     gw_diff_close(d.diff);
+    gw_against_close(d.against);
     return rc;
 }

@@ -89,6 +89,12 @@ struct gw_str gw_flyte_key(struct gw_arena *mem, const struct gw_flyte_request *
  * subject together. */
 struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev);
 
+/* What is reported, the same in whatever form and style it came: the kind and the documented id of
+ * the request, of a CloudEvent the one that it carries; of any other event its source and its id.
+ */
+struct gw_str gw_flyte_report(struct gw_arena *mem, const struct gw_flyte_request *r);
+struct gw_str gw_event_report(struct gw_arena *mem, const struct gw_event *ev);
+
 /* Styles: the event a request becomes, before any hook. What Flyte's documentation promises; what
  * FlyteAdmin sends with cloudEventVersion v1 or v2; the raw requests of its externalEvents. */
 enum gw_style {

@@ -158,3 +158,22 @@ struct gw_str gw_event_key(struct gw_arena *mem, const struct gw_event *ev)
     subject = gw_event_text(ev, "subject");
     return subject.p ? join(mem, (struct gw_str[]){key, subject}, 2) : key;
 }
+
+struct gw_str gw_flyte_report(struct gw_arena *mem, const struct gw_flyte_request *r)
+{
+    const struct gw_str id = gw_flyte_id(mem, r);
+
+    return gw_arena_printf(mem, "%s:%.*s", gw_kind_names[r->kind], (int)id.len, id.p);
+}
+
+struct gw_str gw_event_report(struct gw_arena *mem, const struct gw_event *ev)
+{
+    struct gw_flyte_request r;
+
+    if (gw_flyte_from_event(ev, &r))
+        return gw_flyte_report(mem, &r);
+    return join(mem,
+                (struct gw_str[]){gw_str_of(gw_kind_names[GW_OTHER]), gw_event_text(ev, "source"),
+                                  gw_event_text(ev, "id")},
+                3);
+}

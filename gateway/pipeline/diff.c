@@ -19,17 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const gw_diff_names[GW_DIFF_KINDS] = {"same",           "changed",
-                                                  "newly_filtered", "no_longer_filtered",
-                                                  "newly_failing",  "no_longer_failing"};
-
-struct gw_diff {
-    struct gw_diff_side before, after;
-    struct gw_diff_counts counts;
-    FILE *details;
-    struct gw_buf entry, ops;
-    struct gw_arena *mem; /* of one comparison */
-};
+const char *const gw_diff_names[GW_DIFF_KINDS] = {
+    "same",          "changed",           "newly_filtered", "no_longer_filtered",
+    "newly_failing", "no_longer_failing", "only_here",      "filtered_here",
+    "failing_here",  "repeated_here",     "neither",        "only_there",
+    "repeated_there"};
 
 /* ---- counting ---- */
 
@@ -66,8 +60,8 @@ void gw_diff_op(struct gw_diff_ops *ops, enum gw_diff_op op, struct gw_str name,
     gw_diff_put_text(ops->out, after);
 }
 
-static int write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct gw_diff_ops *ops,
-                       struct gw_err *err)
+int gw_diff_write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct gw_diff_ops *ops,
+                        struct gw_err *err)
 {
     struct gw_buf *b = &d->entry;
 
@@ -91,13 +85,19 @@ static int write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct 
 
 /* ---- two events ---- */
 
+static int same_text(const struct gw_diff *d, const struct gw_attr *x, const struct gw_attr *y)
+{
+    return gw_str_eq(x->text, y->text) ||
+           (d->counts.against && gw_str_is(x->name, "time") && gw_diff_times_eq(x->text, y->text));
+}
+
 static void compare_attributes(struct gw_diff *d, const struct gw_event *a,
                                const struct gw_event *b, struct gw_diff_ops *ops)
 {
     for (const struct gw_attr *x = a->attrs; x; x = x->next) {
         const struct gw_attr *y = gw_event_get(b, x->name);
 
-        if (y && gw_str_eq(x->text, y->text))
+        if (y && same_text(d, x, y))
             continue;
         (*(y ? &count_of(d, x->name)->changed : &count_of(d, x->name)->removed))++;
         gw_diff_op(ops, GW_OP_ATTRIBUTE, x->name, x->text, y ? y->text : (struct gw_str){0});
@@ -190,8 +190,10 @@ static void compare_data(struct gw_diff *d, const struct gw_event *a, const stru
     const struct gw_str none = {0};
     const unsigned was = ops->n;
     struct gw_str x, y;
+    int nothing;
 
-    if (a->data_kind == b->data_kind && gw_str_eq(a->data, b->data))
+    if ((a->data_kind == b->data_kind || (d->counts.against && a->data.p && b->data.p)) &&
+        gw_str_eq(a->data, b->data))
         return;
     if (a->data_kind == GW_DATA_NONE || b->data_kind == GW_DATA_NONE) {
         const int added = a->data_kind == GW_DATA_NONE;
@@ -202,10 +204,17 @@ static void compare_data(struct gw_diff *d, const struct gw_event *a, const stru
         gw_diff_op(ops, GW_OP_ATTRIBUTE, GW_STR("data"), added ? none : size, added ? size : none);
         return;
     }
+    if (!d->counts.against) {
+        x = json_of(d->mem, a, kind);
+        y = json_of(d->mem, b, kind);
+    } else if (!gw_diff_both_json(d, a, b, &x, &y)) {
+        x = y = none;
+    }
+    nothing = x.p && y.p && !gw_diff_json(d->mem, x, y, ops) && ops->n == was && !ops->more;
+    if (nothing && d->counts.against)
+        return; /* spelt otherwise */
     count_of(d, GW_STR("data"))->changed++;
-    x = json_of(d->mem, a, kind);
-    y = json_of(d->mem, b, kind);
-    if (!x.p || !y.p || gw_diff_json(d->mem, x, y, ops) || (ops->n == was && !ops->more))
+    if (nothing || (ops->n == was && !ops->more))
         say_bytes(d->mem, a, b, ops);
 }
 
@@ -222,12 +231,12 @@ static int compare_events(struct gw_diff *d, const struct gw_event *a, const str
     gw_arena_reset(d->mem);
     if (!ops.n)
         return 0;
-    return write_entry(d,
-                       &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
-                                               .kind = rec->kind,
-                                               .seq = rec->at.offset,
-                                               .id = gw_event_text(a, "id")},
-                       &ops, err)
+    return gw_diff_write_entry(d,
+                               &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
+                                                       .kind = rec->kind,
+                                                       .seq = rec->at.offset,
+                                                       .id = gw_event_text(a, "id")},
+                               &ops, err)
                ? -1
                : 1;
 }
@@ -277,17 +286,16 @@ static int extra(struct gw_diff *d, const struct gw_event *ev, int sign,
                  const struct gw_record *rec, struct gw_err *err)
 {
     (*(sign > 0 ? &d->counts.events_added : &d->counts.events_removed))++;
-    return write_entry(d,
-                       &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
-                                               .extra = sign,
-                                               .kind = rec->kind,
-                                               .seq = rec->at.offset,
-                                               .id = gw_event_text(ev, "id")},
-                       NULL, err);
+    return gw_diff_write_entry(d,
+                               &(struct gw_diff_entry){.change = GW_DIFF_CHANGED,
+                                                       .extra = sign,
+                                                       .kind = rec->kind,
+                                                       .seq = rec->at.offset,
+                                                       .id = gw_event_text(ev, "id")},
+                               NULL, err);
 }
 
-/* 1: they differ; 0; -1: an error. */
-static int compare_lists(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err)
+int gw_diff_compare_lists(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err)
 {
     const struct gw_diff_side *a = &d->before, *b = &d->after;
     const struct gw_event **partners =
@@ -328,6 +336,8 @@ static struct gw_str describe(struct gw_diff *d, const struct gw_diff_side *s)
 {
     if (s->end == GW_DIFF_SIDE_PUBLISHED)
         return GW_STR("published");
+    if (s->end == GW_DIFF_SIDE_ABSENT)
+        return GW_STR("not there");
     if (s->end == GW_DIFF_SIDE_FILTERED)
         return gw_arena_printf(d->mem, "filtered: %s", s->why);
     return gw_arena_printf(d->mem, "failed: %s: %s", s->why, s->error);
@@ -338,8 +348,8 @@ static struct gw_str id_of(const struct gw_diff_side *s)
     return s->end == GW_DIFF_SIDE_PUBLISHED && s->n ? gw_event_text(s->events[0], "id") : s->id;
 }
 
-static int other_end(struct gw_diff *d, const struct gw_record *rec, enum gw_diff_kind change,
-                     struct gw_err *err)
+int gw_diff_other_end(struct gw_diff *d, const struct gw_record *rec, enum gw_diff_kind change,
+                      struct gw_err *err)
 {
     const struct gw_str id = id_of(&d->before);
     const struct gw_diff_entry e = {.change = (int)change,
@@ -348,7 +358,7 @@ static int other_end(struct gw_diff *d, const struct gw_record *rec, enum gw_dif
                                     .id = id.p ? id : id_of(&d->after),
                                     .before = describe(d, &d->before),
                                     .after = describe(d, &d->after)};
-    const int rc = write_entry(d, &e, NULL, err);
+    const int rc = gw_diff_write_entry(d, &e, NULL, err);
 
     gw_arena_reset(d->mem);
     return rc;
@@ -364,10 +374,10 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
         return -1;
     change = kind_of(d);
     if (change != GW_DIFF_SAME) {
-        if (other_end(d, rec, change, err))
+        if (gw_diff_other_end(d, rec, change, err))
             return -1;
     } else if (d->before.end == GW_DIFF_SIDE_PUBLISHED) {
-        differ = compare_lists(d, rec, err);
+        differ = gw_diff_compare_lists(d, rec, err);
         if (differ < 0)
             return -1;
         change = differ ? GW_DIFF_CHANGED : GW_DIFF_SAME;
@@ -380,8 +390,8 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
 
 /* ---- life ---- */
 
-struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
-                             const struct gw_pipeline_conf *after, struct gw_err *err)
+struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
+                            const struct gw_pipeline_conf *after, struct gw_err *err)
 {
     struct gw_diff *d = calloc(1, sizeof(*d));
 
@@ -393,12 +403,18 @@ struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
     d->details = tmpfile();
     if (!d->details)
         gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept: a temporary file");
-    if (!d->details || gw_diff_side_open(&d->before, before, err) ||
+    if (!d->details || (before && gw_diff_side_open(&d->before, before, err)) ||
         gw_diff_side_open(&d->after, after, err)) {
         gw_diff_close(d);
         return NULL;
     }
     return d;
+}
+
+struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
+                             const struct gw_pipeline_conf *after, struct gw_err *err)
+{
+    return gw_diff_new(before, after, err);
 }
 
 int gw_diff_report(struct gw_diff *d, int json, int (*put)(void *ctx, struct gw_str text),

@@ -167,13 +167,19 @@ static void say_end(struct gw_buf *b, char sign, struct text t)
     gw_buf_putc(b, '\n');
 }
 
+/* What seq is: an event without a record has a line in its file. */
+static const char *place_name(const struct entry *e)
+{
+    return e->change == GW_DIFF_ONLY_THERE ? "line" : "seq";
+}
+
 static void text_entry(struct report *r, const struct entry *e)
 {
     struct gw_buf *b = &r->out;
 
     gw_buf_puts(b, "\n@@ ");
     put_line(b, e->id);
-    gw_buf_printf(b, " (%s, seq %" PRIu64 ") @@", gw_kind_names[e->kind], e->seq);
+    gw_buf_printf(b, " (%s, %s %" PRIu64 ") @@", gw_kind_names[e->kind], place_name(e), e->seq);
     if (e->change != GW_DIFF_CHANGED) {
         gw_buf_putc(b, ' ');
         for (const char *p = gw_diff_names[e->change]; *p; p++)
@@ -196,12 +202,22 @@ static void text_entry(struct report *r, const struct entry *e)
         gw_buf_printf(b, "… %" PRIu64 " more\n", e->more);
 }
 
+/* Of two configurations, or against somebody else's events. */
+static int is_counted(const struct gw_diff_counts *c, int kind)
+{
+    return kind <= GW_DIFF_CHANGED || (kind >= GW_DIFF_ONLY_HERE) == c->against;
+}
+
 static void text_counts(struct gw_buf *b, const struct gw_diff_counts *c)
 {
     char name[24];
 
     gw_buf_printf(b, "%-20s %9" PRIu64 "\n", "records", c->records);
+    if (c->against)
+        gw_buf_printf(b, "%-20s %9" PRIu64 "\n", "events there", c->there);
     for (int i = 0; i < GW_DIFF_KINDS; i++) {
+        if (!is_counted(c, i))
+            continue;
         snprintf(name, sizeof(name), "%s", gw_diff_names[i]);
         for (char *p = name; (p = strchr(p, '_'));)
             *p = ' ';
@@ -313,7 +329,7 @@ static void json_entry(struct report *r, const struct entry *e)
                              0});
     put_string(b, "id", e->id);
     put_string(b, "kind", (struct text){gw_str_of(gw_kind_names[e->kind]), 0});
-    put_count(b, "seq", e->seq);
+    put_count(b, place_name(e), e->seq);
     put_string(b, "before", e->before);
     put_string(b, "after", e->after);
     json_ops(r, e);
@@ -324,9 +340,13 @@ static void json_counts(struct gw_buf *b, const struct gw_diff_counts *c)
 {
     gw_buf_putc(b, '{');
     put_count(b, "records", c->records);
+    if (c->against)
+        put_count(b, "events_there", c->there);
     for (int i = 0; i < GW_DIFF_KINDS; i++)
-        put_count(b, gw_diff_names[i], c->of[i]);
-    put_count(b, "same_failing", c->same_failing);
+        if (is_counted(c, i))
+            put_count(b, gw_diff_names[i], c->of[i]);
+    if (!c->against)
+        put_count(b, "same_failing", c->same_failing);
     put_count(b, "events_added", c->events_added);
     put_count(b, "events_removed", c->events_removed);
     put_key(b, "attributes");

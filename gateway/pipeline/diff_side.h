@@ -7,7 +7,12 @@
 #include "pipeline/pipeline.h"
 
 /* Inside the room, of diff.c. */
-enum gw_diff_end { GW_DIFF_SIDE_PUBLISHED, GW_DIFF_SIDE_FILTERED, GW_DIFF_SIDE_FAILED };
+enum gw_diff_end {
+    GW_DIFF_SIDE_PUBLISHED,
+    GW_DIFF_SIDE_FILTERED,
+    GW_DIFF_SIDE_FAILED,
+    GW_DIFF_SIDE_ABSENT /* somebody else has published nothing */
+};
 
 /* One configuration, and what the record at hand became under it. */
 struct gw_diff_side {

@@ -1,4 +1,5 @@
 """`moongate log`: the same whether a gateway runs on the data directory or nobody does."""
+import base64
 import json
 import os
 import pty
@@ -191,6 +192,40 @@ def test_diff_compares_and_sends_nothing(held, tmp_path):
     assert first["records"] == 0
 
 
+def test_diff_against_what_another_publisher_sent(held, tmp_path):
+    """Here another pipeline of the same gateway: its file is as good as a file of FlyteAdmin's events (test_moving.py)."""
+    theirs = [json.dumps(e) for e in held.lines()]
+    unknown = flyte.workflow(name="f9")
+    theirs.append(json.dumps(dict(held.lines()[0], id=flyte.id_of(unknown), data_base64=base64.b64encode(unknown.SerializeToString()).decode())))
+    (tmp_path / "theirs.jsonl").write_text("\n".join(theirs + theirs[:1]) + "\n{\"specversion\"")
+    args = ["replay", "--pipeline", "nodes", "--diff", "--against", "theirs.jsonl"]
+    first, *rest = [json.loads(line) for line in log(held, *args, "--json", cwd=tmp_path).stdout.splitlines()]
+    assert first.pop("attributes") == {"team": {"added": 3, "removed": 0, "changed": 0}}
+    assert {k: v for k, v in first.items() if v} == {"records": 9, "events_there": 11, "changed": 3, "filtered_here": 6, "only_there": 1,
+                                                     "repeated_there": 1}
+    assert [r["id"] for r in rest if r["change"] == "changed"] == NODES
+    assert rest[-1] == {"change": "only_there", "id": flyte.id_of(unknown), "kind": "workflow", "line": 10}
+    text = log(held, *args, cwd=tmp_path).stdout
+    assert "only there                   1\n" in text and "line 10) @@ only there\n" in text
+    # Their events are from long ago, ours came just now: none of theirs is missed, all of ours are found.
+    first = json.loads(log(held, *args, "--json", "--from", "1h", cwd=tmp_path).stdout.splitlines()[0])
+    assert (first["records"], first["events_there"], first["changed"], first["filtered_here"], first["only_there"]) == (9, 0, 3, 6, 0)
+    first = json.loads(log(held, *args, "--json", "--to", "1h", cwd=tmp_path).stdout.splitlines()[0])
+    assert (first["records"], first["events_there"], first["only_there"]) == (0, 11, 1)     # those that came since are looked at, too
+    (tmp_path / "new.lua").write_text('return function(e) if e.subject:find("Node") then e.both = true end end\n')
+    first = json.loads(log(held, *args, "--json", "--script", "new.lua", cwd=tmp_path).stdout.splitlines()[0])
+    assert first["attributes"] == {"both": {"added": 3, "removed": 0, "changed": 0}}
+    assert held.ids("nodes.jsonl") == NODES
+
+
+def test_a_file_of_events_that_cannot_be_read_is_told_with_its_line(held, tmp_path):
+    args = ["replay", "--pipeline", "nodes", "--diff", "--against", "theirs.jsonl"]
+    assert "theirs.jsonl" in log(held, *args, cwd=tmp_path, check=1).stderr
+    (tmp_path / "theirs.jsonl").write_text(json.dumps(held.lines()[0]) + "\n{}\n")
+    done = log(held, *args, cwd=tmp_path, check=1)
+    assert "theirs.jsonl:2: " in done.stderr and "specversion" in done.stderr and done.stdout == ""
+
+
 def test_forget(filled):
     g = filled()
     assert "nodes" in log(g, "forget", "nodes", check=1).stderr        # in use
@@ -215,6 +250,7 @@ def test_forget_with_no_gateway(filled):
 
 @pytest.mark.parametrize("args,hint", [
     (["stat"], 'mean \\"stats\\"'), ([], "stats dump replay forget"), (["dump", "--from", "yesterday"], "no time"), (["dump", "--to", "25:00"], "--to"),
+    (["replay", "--pipeline", "a", "--against", "x"], "--diff"), (["replay", "--pipeline", "a", "--diff", "--against", "x"], "-c"),
     (["dump", "--from", "1h", "--to", "2h"], "before"), (["replay", "--pipeline", "a", "--diff"], "--script"),
     (["replay", "--pipeline", "a", "--diff", "--script", "x"], "-c"), (["forget"], "PIPELINE"), (["dump", "x"], "x"),
     (["forget", "a", "--pipeline", "a"], "a"), (["replay", "--dry-ru"], "--dry-run")], ids=" ".join)

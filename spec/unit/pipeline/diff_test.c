@@ -353,3 +353,141 @@ TEST(test_diff_ends_the_report_when_it_is_not_taken)
     CHECK(gw_diff_report(diff, 0, refuse, &calls, &err) && calls == 1);
     finish();
 }
+
+/* ---- against somebody else's events ---- */
+
+static void begin_against(const char *yaml, uint64_t there)
+{
+    struct gw_err err;
+
+    gw_buf_init(&report, 1 << 20, NULL);
+    diff = gw_diff_open_against(configure(yaml), there, &err);
+    if (!diff)
+        fprintf(stderr, "%s\n", err.msg);
+    CHECK(diff);
+}
+
+/* A record of an event; theirs: what is there of it, NULL: nothing. */
+static void against(const char *ours, const char *theirs)
+{
+    struct gw_arena *mem = gw_arena_new();
+    static uint64_t seq;
+    struct gw_record r = {.kind = GW_OTHER, .key = GW_STR("k"), .at = {0, ++seq}};
+    struct gw_event ev, there;
+    struct gw_buf b;
+    struct gw_err err;
+
+    gw_event_init(&ev, mem);
+    gw_event_init(&there, mem);
+    CHECK(!gw_event_json_read(&ev, gw_str_of(ours), &err));
+    CHECK(!theirs || !gw_event_json_read(&there, gw_str_of(theirs), &err));
+    gw_buf_init(&b, 1 << 20, mem);
+    gw_event_protobuf_put(&b, &ev);
+    r.payload = gw_buf_str(&b);
+    CHECK(!gw_diff_against(diff, &r, theirs ? &there : NULL, &err));
+    gw_arena_free(mem);
+}
+
+#define EVENT(more)                                                                                \
+    "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\"" more "}"
+
+TEST(test_diff_against_takes_for_the_same_what_says_the_same)
+{
+    begin_against("", 4);
+    against(EVENT(""), EVENT(""));
+    against(EVENT(",\"time\":\"2026-11-24T10:00:00.5Z\""),
+            EVENT(",\"time\":\"2026-11-24T11:00:00.500+01:00\""));
+    against(EVENT(",\"datacontenttype\":\"application/json\",\"data\":{\"a\":1,\"b\":[true]}"),
+            EVENT(",\"datacontenttype\":\"application/json\",\"data\":{ \"b\":[true], \"a\":1 }"));
+    against(EVENT(",\"datacontenttype\":\"application/json\",\"data\":{\"a\":1}"),
+            EVENT(",\"datacontenttype\":\"application/json\",\"data_base64\":\"eyJhIjoxfQ==\""));
+    has(1, "{\"records\":4,\"events_there\":4,\"same\":4,\"changed\":0,\"only_here\":0,");
+    has_not(1, "newly_filtered");
+    has_not(1, "same_failing");
+    has_not(0, "@@");
+    finish();
+}
+
+TEST(test_diff_against_tells_what_differs)
+{
+    begin_against("set: {team: ml}\n", 4);
+    against(EVENT(",\"time\":\"2026-11-24T10:00:00Z\",\"team\":\"ml\""),
+            EVENT(",\"time\":\"2026-11-24T10:00:01Z\",\"team\":\"ml\""));
+    against(EVENT(",\"data\":{\"a\":1}"), EVENT(",\"team\":\"ml\",\"data\":{\"a\":2}"));
+    against(EVENT(",\"data\":{\"a\":1}"), EVENT(",\"team\":\"ml\""));
+    against(EVENT(",\"datacontenttype\":\"a/b\",\"data_base64\":\"AAAA\""),
+            EVENT(",\"team\":\"ml\",\"datacontenttype\":\"a/b\",\"data_base64\":\"AAEA\""));
+    has(1, "\"same\":0,\"changed\":4,");
+    has(1, "{\"name\":\"time\",\"before\":\"2026-11-24T10:00:01Z\",");
+    has(1, "{\"pointer\":\"/a\",\"before\":2,\"after\":1}");
+    has(1, "{\"name\":\"data\",\"after\":\"7 bytes\"}");
+    has(1, "{\"from_byte\":\"1\",");
+    finish();
+}
+
+TEST(test_diff_against_tells_what_is_published_on_one_side_only)
+{
+    static const char script_text[] =
+        "return function(e) if e.type == 'quiet' then return false, 'hush' end "
+        "if e.type == 'bad' then error('no') end end";
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_event there;
+    struct gw_err err;
+
+    script("here.lua", script_text);
+    begin_against("hooks: [here.lua]\n", 5);
+    against(EVENT(""), NULL);
+    against("{\"specversion\":\"1.0\",\"id\":\"2\",\"source\":\"/s\",\"type\":\"quiet\"}",
+            EVENT(""));
+    against("{\"specversion\":\"1.0\",\"id\":\"3\",\"source\":\"/s\",\"type\":\"quiet\"}", NULL);
+    against("{\"specversion\":\"1.0\",\"id\":\"4\",\"source\":\"/s\",\"type\":\"bad\"}", EVENT(""));
+    against("{\"specversion\":\"1.0\",\"id\":\"5\",\"source\":\"/s\",\"type\":\"bad\"}", NULL);
+    gw_diff_repeated_here(diff);
+    gw_diff_repeated_there(diff);
+    gw_event_init(&there, mem);
+    CHECK(!gw_event_json_read(&there, gw_str_of(EVENT("")), &err));
+    CHECK(!gw_diff_only_there(diff, &there, 17, &err));
+    gw_arena_free(mem);
+    has(1, "{\"records\":6,\"events_there\":5,\"same\":0,\"changed\":0,\"only_here\":1,"
+           "\"filtered_here\":1,\"failing_here\":2,\"repeated_here\":1,\"neither\":1,"
+           "\"only_there\":1,\"repeated_there\":1,");
+    has(0, " only here\n- not there\n+ published\n");
+    has(0, " filtered here\n- published\n+ filtered: hush\n");
+    has(0, " failing here\n- not there\n+ failed: hook_error: ");
+    has(0, "@@ 1 (other, line 17) @@ only there\n");
+    has(1, "{\"change\":\"only_there\",\"id\":\"1\",\"kind\":\"other\",\"line\":17}");
+    finish();
+}
+
+/* Both tell one request, each in its own style: data is the same, whatever else is not. */
+TEST(test_diff_against_holds_a_request_in_protobuf_beside_one_in_json)
+{
+    static const char json[] =
+        "{\"specversion\":\"1.0\",\"id\":\"x\",\"source\":\"/admin\",\"type\":"
+        "\"com.flyte.resource.flyteidl.admin.NodeExecutionEventRequest\","
+        "\"datacontenttype\":\"application/json\",\"data\":{\"event\":{\"id\":{\"nodeId\":\"%s\"},"
+        "\"phase\":\"RUNNING\"}}}";
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_flyte_request request;
+    struct gw_record r = {.kind = GW_NODE, .key = GW_STR("k"), .at = {0, 1}};
+    struct gw_event there;
+    struct gw_err err;
+    char text[1000];
+
+    CHECK(!gw_flyte_decode_json(
+        mem, GW_NODE, GW_STR("{\"event\":{\"id\":{\"nodeId\":\"n0\"},\"phase\":\"RUNNING\"}}"),
+        &request, &err));
+    r.payload = request.bytes;
+    begin_against("", 2);
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof(text), json, i ? "n1" : "n0");
+        gw_event_init(&there, mem);
+        CHECK(!gw_event_json_read(&there, gw_str_of(text), &err));
+        CHECK(!gw_diff_against(diff, &r, &there, &err));
+    }
+    gw_arena_free(mem);
+    has(1, "\"changed\":2,");
+    has(1, "\"data\":{\"added\":0,\"removed\":0,\"changed\":1}");
+    has(1, "{\"pointer\":\"/event/id/nodeId\",\"before\":\"n1\",\"after\":\"n0\"}");
+    finish();
+}
