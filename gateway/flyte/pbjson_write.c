@@ -12,6 +12,7 @@
 #include "flyte/schema.h"
 #include "google/protobuf/struct.pb-c.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,14 +267,27 @@ static int put_duration(struct writer *w, const ProtobufCMessage *m)
     return 0;
 }
 
+/* protojson gives up where a Value is NaN or infinite: as a text it would be read as one. jsonpb
+ * writes the text. */
+static int is_untold(const struct writer *w, const ProtobufCFieldDescriptor *f, const void *at)
+{
+    return !w->go && f->type == PROTOBUF_C_TYPE_DOUBLE && !isfinite(*(const double *)at);
+}
+
 /* google.protobuf.Value: its one member, bare. Without one Go's library gives up. */
 static int put_bare(struct writer *w, const ProtobufCMessage *m)
 {
     const ProtobufCMessageDescriptor *d = m->descriptor;
 
-    for (unsigned i = 0; i < d->n_fields; i++)
-        if (gw_pb_has(m, &d->fields[i]))
-            return put_value(w, d, &d->fields[i], gw_pb_member(m, &d->fields[i]));
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        const void *at = gw_pb_member(m, f);
+
+        if (!gw_pb_has(m, f))
+            continue;
+        return is_untold(w, f, at) ? fail(w, "a Value that is not a finite number")
+                                   : put_value(w, d, f, at);
+    }
     if (w->go)
         return fail(w, "a Value of no kind");
     gw_buf_puts(w->out, "null");

@@ -213,6 +213,24 @@ TEST(test_pbjson_writes_the_text_of_the_mapping)
     CHECK(gw_str_is(s, "{\"event\":{\"phase\":\"RUNNING\",\"customInfo\":{\"a\":2,\"b\":1}}}"));
 }
 
+TEST(test_pbjson_refuses_a_value_that_is_no_finite_number)
+{
+    struct gw_arena *mem = test_arena();
+    struct gw_flyte_request r;
+    struct gw_err err = {0};
+    struct gw_buf out;
+    /* event.custom_info{fields{"k": infinity}} */
+    static const char bytes[] = "\x12\x12\x5a\x10\x0a\x0e\x0a\x01k\x12\x09\x11\0\0\0\0\0\0\xf0\x7f";
+
+    CHECK(!gw_flyte_decode(mem, GW_TASK, (struct gw_str){bytes, sizeof(bytes) - 1}, &r, &err));
+    gw_buf_init(&out, 1 << 16, mem);
+    CHECK(gw_pb_json_put(&out, r.msg, &err) == -1 && err.kind == GW_ERR_REJECT);
+    CHECK(!strcmp(err.msg, "custom_info: a Value that is not a finite number"));
+    gw_buf_clear(&out);
+    CHECK(!gw_pb_jsonpb_put(&out, r.msg, &err));
+    CHECK(gw_str_is(gw_buf_str(&out), "{\"event\":{\"customInfo\":{\"k\":\"Infinity\"}}}"));
+}
+
 static int times_out_of_range(struct gw_arena *mem, const char *field, const char *bytes, size_t n)
 {
     struct gw_flyte_request r;
