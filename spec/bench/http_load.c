@@ -2,7 +2,7 @@
  * enough that the server is what is measured, and it ends with exactly the requests it was asked
  * for.
  *
- *     http_load HOST:PORT PATH CONTENT-TYPE BODYFILE REQUESTS CONNECTIONS
+ *     http_load HOST:PORT PATH CONTENT-TYPE BODYFILE REQUESTS CONNECTIONS ["NAME: VALUE"...]
  *
  * Prints "requests=N ok=N seconds=S"; ok counts answers of 2xx. Exit 1 when a connection breaks. */
 #include <arpa/inet.h>
@@ -36,22 +36,24 @@ static void die(const char *what)
 static void make_request(char **argv)
 {
     static char body[16 << 20];
-    FILE *f = fopen(argv[4], "r");
-    size_t n, head;
+    FILE *f = fopen(argv[4], "r"), *out;
+    size_t n;
 
     if (!f)
         die(argv[4]);
     n = fread(body, 1, sizeof(body), f);
     fclose(f);
-    request = malloc(n + 1024);
-    if (!request)
-        die("malloc");
-    head = (size_t)snprintf(
-        request, 1024,
-        "POST %s HTTP/1.1\r\nhost: %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n", argv[2],
-        argv[1], argv[3], n);
-    memcpy(request + head, body, n);
-    request_len = head + n;
+    out = open_memstream(&request, &request_len);
+    if (!out)
+        die("open_memstream");
+    fprintf(out, "POST %s HTTP/1.1\r\nhost: %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n",
+            argv[2], argv[1], argv[3], n);
+    for (char **more = argv + 7; *more; more++)
+        fprintf(out, "%s\r\n", *more);
+    fputs("\r\n", out);
+    fwrite(body, 1, n, out);
+    if (fclose(out))
+        die("fclose");
 }
 
 static struct sockaddr_in address_of(char *text)
@@ -174,9 +176,9 @@ int main(int argc, char **argv)
     double begin;
     long total;
 
-    if (argc != 7) {
-        fprintf(stderr,
-                "usage: http_load HOST:PORT PATH CONTENT-TYPE BODYFILE REQUESTS CONNECTIONS\n");
+    if (argc < 7) {
+        fprintf(stderr, "usage: http_load HOST:PORT PATH CONTENT-TYPE BODYFILE REQUESTS "
+                        "CONNECTIONS [\"NAME: VALUE\"...]\n");
         return 2;
     }
     make_request(argv);
