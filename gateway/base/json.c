@@ -308,19 +308,20 @@ static void unescape(struct gw_buf *out, struct gw_str raw)
     }
 }
 
-int gw_json_lone_surrogate(const struct gw_json *j)
+const char *gw_json_lone_surrogate(const struct gw_json *j)
 {
     const char *p = j->raw.p, *end = p + j->raw.len;
 
     while (j->escaped && p < end && (p = memchr(p, '\\', (size_t)(end - p)))) {
-        int written = *++p == 'u' && hex4(p + 1) == 0xfffd;
+        const char *escape = p++;
+        int written = *p == 'u' && hex4(p + 1) == 0xfffd;
 
         if (*p != 'u')
             p++;
         else if (code_point(&p, end) == 0xfffd && !written)
-            return 1;
+            return escape;
     }
-    return 0;
+    return NULL;
 }
 
 struct gw_str gw_json_unescape(struct gw_str raw, struct gw_arena *mem)
@@ -374,14 +375,20 @@ int gw_json_is(const struct gw_json *j, const char *s)
     return j->escaped ? gw_json_raw_is(j->raw, gw_str_of(s)) : gw_str_is(j->raw, s);
 }
 
+void gw_json_place(const struct gw_json *j, const char *at, int *line, int *column)
+{
+    *line = *column = 1;
+    for (const char *p = j->start; p < at; p++) {
+        *column = *p == '\n' ? 1 : *column + 1;
+        *line += *p == '\n';
+    }
+}
+
 int gw_json_error(const struct gw_json *j, struct gw_err *err)
 {
-    int line = 1, column = 1;
+    int line, column;
 
-    for (const char *p = j->start; p < j->at; p++) {
-        column = *p == '\n' ? 1 : column + 1;
-        line += *p == '\n';
-    }
+    gw_json_place(j, j->at, &line, &column);
     return gw_err_set(err, GW_ERR_REJECT, "JSON: line %d, column %d: %s", line, column,
                       j->why ? j->why : "unexpected token");
 }

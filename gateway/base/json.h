@@ -57,12 +57,15 @@ struct gw_str gw_json_string(const struct gw_json *j, struct gw_arena *mem);
 struct gw_str gw_json_unescape(struct gw_str raw, struct gw_arena *mem);
 /* raw, unescaped, equals s. Nothing is allocated. */
 int gw_json_raw_is(struct gw_str raw, struct gw_str s);
-/* The current STRING or KEY has an escape of half a surrogate pair: what it means is not UTF-8. */
-int gw_json_lone_surrogate(const struct gw_json *j);
+/* Where in the current STRING or KEY an escape of half a surrogate pair stands: what that means is
+ * not UTF-8. NULL: nowhere. */
+const char *gw_json_lone_surrogate(const struct gw_json *j);
 /* The current KEY or STRING equals s (escapes are looked through). */
 int gw_json_is(const struct gw_json *j, const char *s);
 /* One value with nothing but white space around it. */
 int gw_json_is_text(struct gw_str text, unsigned max_depth);
+/* Of a byte of the text, from 1; columns are bytes. */
+void gw_json_place(const struct gw_json *j, const char *at, int *line, int *column);
 /* GW_ERR_REJECT "JSON: line 3, column 7: …". Returns -1. */
 int gw_json_error(const struct gw_json *j, struct gw_err *err);
 

@@ -154,19 +154,27 @@ static int note_null(struct reader *r, struct gw_str name, struct gw_err *err)
     return 0;
 }
 
-static int fail_utf8(struct gw_str name, struct gw_err *err)
+/* half: where it stands in the text of the whole event. */
+static int fail_utf8(const struct gw_json *j, struct gw_str name, const char *half,
+                     struct gw_err *err)
 {
-    return gw_err_set(err, GW_ERR_REJECT, "%.*s: not UTF-8 (half a surrogate pair)",
-                      (int)(name.len < 64 ? name.len : 64), name.p);
+    int line, column;
+
+    gw_json_place(j, half, &line, &column);
+    return gw_err_set(err, GW_ERR_REJECT,
+                      "%.*s: not UTF-8 (half a surrogate pair at line %d, column %d)",
+                      (int)(name.len < 64 ? name.len : 64), name.p, line, column);
 }
 
 static int set_value(struct reader *r, struct gw_attr *a, struct gw_err *err)
 {
+    const char *half;
+
     switch (r->j->token) {
     case GW_JSON_STRING:
         a->text = gw_json_string(r->j, r->ev->mem);
-        if (gw_json_lone_surrogate(r->j))
-            return fail_utf8(a->name, err);
+        if ((half = gw_json_lone_surrogate(r->j)))
+            return fail_utf8(r->j, a->name, half, err);
         return 0;
     case GW_JSON_TRUE:
     case GW_JSON_FALSE:
@@ -216,25 +224,32 @@ static int read_member(struct reader *r, struct gw_err *err)
     return read_attr(r, err);
 }
 
-/* The text of a JSON string that stands alone; p NULL: it is none, or not UTF-8. */
-static struct gw_str string_of(struct gw_arena *mem, struct gw_str raw)
+/* The text that a member's JSON string means. */
+static int read_string(const struct reader *r, struct gw_str raw, struct gw_str name,
+                       const char *other, struct gw_str *out, struct gw_err *err)
 {
     struct gw_json j;
+    const char *half;
 
     gw_json_init(&j, raw, 1);
-    if (gw_json_next(&j) != GW_JSON_STRING || gw_json_lone_surrogate(&j))
-        return (struct gw_str){0};
-    return gw_json_string(&j, mem);
+    if (gw_json_next(&j) != GW_JSON_STRING)
+        return gw_err_set(err, GW_ERR_REJECT, "%s: %s", name.p, other);
+    if ((half = gw_json_lone_surrogate(&j)))
+        return fail_utf8(r->j, name, half, err);
+    *out = gw_json_string(&j, r->ev->mem);
+    return 0;
 }
 
 static int read_base64(struct reader *r, struct gw_err *err)
 {
-    struct gw_str text = string_of(r->ev->mem, r->base64);
+    static const char none[] = "not a base64 string";
+    struct gw_str text;
 
-    if (text.p)
-        r->ev->data = gw_base64_decode(r->ev->mem, text);
-    if (!text.p || !r->ev->data.p)
-        return gw_err_set(err, GW_ERR_REJECT, "data_base64: not a base64 string");
+    if (read_string(r, r->base64, GW_STR("data_base64"), none, &text, err))
+        return -1;
+    r->ev->data = gw_base64_decode(r->ev->mem, text);
+    if (!r->ev->data.p)
+        return gw_err_set(err, GW_ERR_REJECT, "data_base64: %s", none);
     r->ev->data_kind = GW_DATA_BYTES;
     return 0;
 }
@@ -258,11 +273,8 @@ static int read_data(struct reader *r, struct gw_err *err)
         return 0;
     }
     r->ev->data_kind = GW_DATA_TEXT;
-    r->ev->data = string_of(r->ev->mem, r->data);
-    return r->ev->data.p
-               ? 0
-               : gw_err_set(err, GW_ERR_REJECT,
-                            "data: not a string of UTF-8, and datacontenttype is not JSON");
+    return read_string(r, r->data, GW_STR("data"), "not a string, and datacontenttype is not JSON",
+                       &r->ev->data, err);
 }
 
 /* From the OBJECT token to its end. */

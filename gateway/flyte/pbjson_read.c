@@ -181,14 +181,26 @@ static int read_enum(struct reader *r, const struct place *p, int32_t *out)
     return unknown_name(r, p, d, name);
 }
 
+static int fail_utf8(struct reader *r, const struct place *p, const char *half)
+{
+    char why[80];
+    int line, column;
+
+    gw_json_place(&r->j, half, &line, &column);
+    snprintf(why, sizeof(why), "not UTF-8 (half a surrogate pair at line %d, column %d)", line,
+             column);
+    return fail(r, p, why);
+}
+
 static int read_bytes(struct reader *r, const struct place *p, ProtobufCBinaryData *out)
 {
+    const char *half;
     struct gw_str s;
 
     if (r->j.token != GW_JSON_STRING && r->j.token != GW_JSON_KEY)
         return fail(r, p, "not a string");
-    if (gw_json_lone_surrogate(&r->j))
-        return fail(r, p, "not UTF-8 (half a surrogate pair)");
+    if ((half = gw_json_lone_surrogate(&r->j)))
+        return fail_utf8(r, p, half);
     s = gw_json_string(&r->j, r->mem);
     if (gw_pb_kind(p->d, p->f) != GW_PB_STRING) {
         s = gw_base64_decode(r->mem, s);

@@ -134,8 +134,8 @@ TEST(test_event_json_refuses_what_is_no_event)
     CHECK(refuses(WITH("\"n\":\"a\\ud83f\\udffe\""), "n: has a Unicode noncharacter"));
     CHECK(refuses(WITH("\"n\":\"\xff\""), "JSON: line 1"));
     CHECK(refuses(WITH("\"n\":\"a\\udc00\""), "n: not UTF-8"));
-    CHECK(refuses(WITH("\"datacontenttype\":\"text/plain\",\"data\":\"\\ud800\""),
-                  "data: not a string of UTF-8"));
+    CHECK(refuses(WITH("\"datacontenttype\":\"text/plain\",\"data\":5"),
+                  "data: not a string, and datacontenttype is not JSON"));
     CHECK(refuses(WITH("\"data\":1,\"data_base64\":\"\""), "data: given beside data_base64"));
     CHECK(refuses(WITH("\"data\":null,\"data_base64\":\"\""), "data: given beside data_base64"));
     CHECK(refuses(WITH("\"data_base64\":\"?\""), "data_base64: not a base64 string"));
@@ -143,6 +143,18 @@ TEST(test_event_json_refuses_what_is_no_event)
     CHECK(refuses(WITH("\"datacontenttype\":\"text/plain\",\"data\":{}"), "data: not a string"));
     CHECK(refuses("{" REQUIRED "} {", "JSON: line 1"));
     CHECK(refuses("{" REQUIRED, "JSON: line 1"));
+}
+
+TEST(test_event_json_says_where_half_a_surrogate_pair_is)
+{
+    CHECK(refuses(WITH("\n\"n\":\"a\\udc00\""),
+                  "n: not UTF-8 (half a surrogate pair at line 2, column 7)"));
+    CHECK(refuses(WITH("\n\n\"n\":\"\\ud83d\\ude00\\ud83d\\\\\""),
+                  "n: not UTF-8 (half a surrogate pair at line 3, column 18)"));
+    CHECK(refuses(WITH("\"datacontenttype\":\"text/plain\",\n \"data\":\"\\ud800\""),
+                  "data: not UTF-8 (half a surrogate pair at line 2, column 10)"));
+    CHECK(refuses(WITH("\n\"data_base64\":\"AA\\ud800\""),
+                  "data_base64: not UTF-8 (half a surrogate pair at line 2, column 18)"));
 }
 
 TEST(test_event_json_refuses_members_given_twice)

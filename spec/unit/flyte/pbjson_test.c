@@ -149,7 +149,7 @@ TEST(test_pbjson_refuses_what_the_schema_does_not_have)
     CHECK(refuses("{\"event\":{\"logs\":[{\"uri\":\"a\xff\"}]}}", "JSON: line 1"));
     CHECK(refuses("{\"event\":{\"logs\":[{\"uri\":", "JSON: line 1"));
     CHECK(refuses("{\"event\":{\"producerId\":\"\\ud800\\u0041\"}}",
-                  "event.producerId: not UTF-8 (half a surrogate pair)"));
+                  "event.producerId: not UTF-8 (half a surrogate pair at line 1, column 25)"));
     CHECK(refuses("{\"event\":{\"customInfo\":{\"\\udc00\":1}}}", "event.customInfo: not UTF-8"));
 }
 
