@@ -11,6 +11,17 @@ int gw_token_byte(char c)
     return in[(unsigned char)c];
 }
 
+int gw_host_byte(char c)
+{
+    static const unsigned char in[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['!'] = 1, ['$'] = 1,
+        ['%'] = 1,         ['&'] = 1,         ['\''] = 1,        ['('] = 1, [')'] = 1,
+        ['*'] = 1,         ['+'] = 1,         [','] = 1,         ['-'] = 1, ['.'] = 1,
+        [';'] = 1,         ['='] = 1,         ['_'] = 1,         ['~'] = 1};
+
+    return in[(unsigned char)c];
+}
+
 int gw_header_name_ok(struct gw_str name)
 {
     for (size_t i = 0; i < name.len; i++)

@@ -379,13 +379,15 @@ static int admit(struct gw_front *f, struct gw_http_stream *s, const struct rout
     return -1;
 }
 
-/* A push that is not configured is nobody's. */
+/* A push that is not configured is nobody's; what is no path (*, or a CONNECT's HOST:PORT) is no
+ * request for what is behind us. */
 static int passes(const struct gw_front *f, struct gw_str path)
 {
     static const char pushes[] = "/v1/push/";
     const size_t len = sizeof(pushes) - 1;
 
-    return f->http_upstream && (path.len < len || memcmp(path.p, pushes, len) != 0);
+    return f->http_upstream && path.len > 0 && *path.p == '/' &&
+           (path.len < len || memcmp(path.p, pushes, len) != 0);
 }
 
 static int on_head(struct gw_http_stream *s, void *ctx)

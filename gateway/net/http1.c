@@ -227,6 +227,10 @@ static int start_request(struct http1 *h, struct gw_str *in, size_t length)
     h->stream = s;
     if (why || gw_stream_head(s)) {
         drop_stream(h);
+        if (why && h->head.foreign) { /* an answer in HTTP would be one in a foreign language */
+            h->phase = CLOSING;
+            return -1;
+        }
         return refuse(h, 400, 3, why ? why : "Content-Length: not one plain number");
     }
     return start_body(h);
@@ -251,6 +255,8 @@ static int parse_head(struct http1 *h, struct gw_str *in)
     }
     if (in->len > 0 && *in->p != '\r' && !gw_token_byte(*in->p))
         return refuse(h, 400, 3, "the request line is not METHOD TARGET VERSION");
+    if (gw_http1_head_is_broken(*in, h->scanned))
+        return refuse(h, 400, 3, "a line that does not end in CRLF");
     h->scanned = in->len;
     return 1; /* needs more */
 }

@@ -3,8 +3,6 @@
 #include "base/header.h"
 #include "base/text.h"
 
-#include "net/http1_head.h"
-
 enum state {
     SIZE,
     EXTENSION,
@@ -47,9 +45,11 @@ static int after_size(struct gw_http1_chunks *c, char byte)
 /* Bytes that are read over: up to the CR of their line. */
 static int skip(struct gw_http1_chunks *c, char byte, int here, int then)
 {
-    if (++c->skipped > MAX_SKIPPED || byte == '\n' || byte == '\0')
+    if (byte == '\r')
+        return then;
+    if (++c->skipped > MAX_SKIPPED || !gw_header_value_ok((struct gw_str){&byte, 1}))
         return -1;
-    return byte == '\r' ? then : here;
+    return here;
 }
 
 /* A trailer's name: a token, at once followed by a colon. */

@@ -12,12 +12,22 @@ size_t gw_http1_head_length(struct gw_str bytes, size_t from)
     const char *p = bytes.p + (from > 3 ? from - 3 : 0), *end = bytes.p + bytes.len;
 
     while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
-        if (p - bytes.p >= 1 && p[-1] == '\n')
-            return (size_t)(p - bytes.p) + 1; /* bare LFs: refused when read */
+        if (p == bytes.p || p[-1] != '\r')
+            return (size_t)(p - bytes.p) + 1; /* a bare LF: refused when read */
         if (end - p >= 3 && p[1] == '\r' && p[2] == '\n')
             return (size_t)(p - bytes.p) + 3;
         p++;
     }
+    return 0;
+}
+
+int gw_http1_head_is_broken(struct gw_str bytes, size_t from)
+{
+    const char *p = bytes.p + (from ? from - 1 : 0), *end = bytes.p + bytes.len;
+
+    while (p < end && (p = memchr(p, '\r', (size_t)(end - p))) && ++p < end)
+        if (*p != '\n')
+            return 1;
     return 0;
 }
 
@@ -48,54 +58,93 @@ static struct gw_str up_to(struct gw_str *rest, char c)
 static int is_target(struct gw_str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '#')
             return 0;
     return s.len > 0;
 }
 
-/* A proxy's form, http://host/path, says no more than the path beside Host (RFC 9112, 3.2.2). */
-static struct gw_str origin_form(struct gw_str target)
+/* uri-host, without a port: what RFC 3986 lets a name or an address be made of. */
+static int is_host(struct gw_str s)
 {
-    static const char *const schemes[] = {"http://", "https://"};
+    const int literal = s.len > 2 && *s.p == '[' && s.p[s.len - 1] == ']';
 
-    for (size_t i = 0; i < 2; i++) {
-        size_t len = strlen(schemes[i]);
-        const char *slash;
+    for (size_t i = literal; i < s.len - (size_t)literal; i++)
+        if ((s.p[i] == ':' && !literal) || (s.p[i] != ':' && !gw_host_byte(s.p[i])))
+            return 0;
+    return 1;
+}
 
-        if (target.len < len || strncasecmp(target.p, schemes[i], len) != 0)
-            continue;
-        slash = memchr(target.p + len, '/', target.len - len);
-        return slash ? (struct gw_str){slash, target.len - (size_t)(slash - target.p)}
-                     : GW_STR("/");
-    }
-    return target;
+/* HOST or HOST:PORT; nothing at all is one too: a target without an authority has that. */
+static int is_authority(struct gw_str s)
+{
+    const char *colon = s.len ? memrchr(s.p, ':', s.len) : NULL;
+    struct gw_str host = {s.p, colon ? (size_t)(colon - s.p) : s.len};
+
+    if (!colon || memchr(colon, ']', s.len - host.len))
+        return is_host(s);
+    for (const char *p = colon + 1; p < s.p + s.len; p++)
+        if (*p < '0' || *p > '9')
+            return 0;
+    return is_host(host) && host.len > 0;
+}
+
+/* A proxy's form, http://host/path: the path, and whom it is for whatever Host says (RFC 9112,
+ * 3.2.2). -1: it names nobody. */
+static int absolute_form(struct gw_str target, size_t scheme, struct gw_http_stream *s)
+{
+    struct gw_str rest = {target.p + scheme, target.len - scheme};
+    size_t len = 0;
+
+    while (len < rest.len && rest.p[len] != '/' && rest.p[len] != '?')
+        len++;
+    s->authority = gw_arena_str(s->mem, (struct gw_str){rest.p, len});
+    if (len == 0 || !is_authority(s->authority))
+        return -1;
+    rest = (struct gw_str){rest.p + len, rest.len - len};
+    s->path = gw_arena_printf(s->mem, "%s%.*s", rest.len && *rest.p == '/' ? "" : "/",
+                              (int)rest.len, rest.p);
+    return 0;
+}
+
+/* The four forms of RFC 9112, 3.2. */
+static int take_target(struct gw_str target, struct gw_http_stream *s)
+{
+    static const struct gw_str schemes[] = {{"http://", 7}, {"https://", 8}};
+
+    s->path = gw_arena_str(s->mem, target);
+    if (*target.p == '/')
+        return gw_str_is(s->method, "CONNECT") ? -1 : 0;
+    if (gw_str_is(s->method, "CONNECT"))
+        return is_authority(target) ? 0 : -1;
+    for (size_t i = 0; i < 2; i++)
+        if (target.len >= schemes[i].len && !strncasecmp(target.p, schemes[i].p, schemes[i].len))
+            return absolute_form(target, schemes[i].len, s);
+    return gw_str_is(target, "*") && gw_str_is(s->method, "OPTIONS") ? 0 : -1;
+}
+
+/* What names its version without a slash, as a line of another protocol, does not mean HTTP. */
+static int is_foreign(struct gw_str version)
+{
+    return version.len > 0 && !memchr(version.p, '/', version.len);
 }
 
 static const char *request_line(struct gw_str line, struct gw_stream *s, struct gw_http1_head *out)
 {
-    struct gw_arena *mem = s->pub.mem;
     struct gw_str method = up_to(&line, ' '), target = up_to(&line, ' ');
 
     if (!gw_header_name_ok(method) || !is_target(target))
         return "the request line is not METHOD TARGET VERSION";
+    out->foreign = is_foreign(line);
     if (gw_str_is(line, "HTTP/1.1"))
         out->version = 11;
     else if (gw_str_is(line, "HTTP/1.0"))
         out->version = 10;
     else
         return "the version is not HTTP/1.0 or HTTP/1.1";
-    s->pub.method = gw_arena_str(mem, method);
-    s->pub.path = gw_arena_str(mem, origin_form(target));
+    s->pub.method = gw_arena_str(s->pub.mem, method);
     out->is_head = gw_str_is(method, "HEAD");
-    return NULL;
-}
-
-static int has_control(struct gw_str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
-            return 1;
-    return 0;
+    return take_target(target, &s->pub) ? "the target is no path, nor a URL of http or https"
+                                        : NULL;
 }
 
 static struct gw_str trim(struct gw_str s)
@@ -118,7 +167,7 @@ static const char *header_line(struct gw_str line, struct gw_stream *s)
         return "a folded header, or white space before the first one";
     if (name.p + name.len == line.p || !gw_header_name_ok(name))
         return "a header's name is not a token followed by a colon";
-    if (has_control(value))
+    if (!gw_header_value_ok(value))
         return "a control character in a header's value";
     lower = gw_arena_strndup(s->pub.mem, name.p, name.len);
     for (size_t i = 0; i < name.len; i++)
@@ -152,8 +201,9 @@ static const char *framing(struct gw_stream *s, struct gw_http1_head *out)
         struct gw_str name = s->pub.headers[i].name, value = s->pub.headers[i].value;
 
         if (gw_str_is(name, "host")) {
-            s->pub.authority = value;
-            hosts++;
+            hosts += is_authority(value) ? 1 : 2;
+            if (!s->pub.authority.p)
+                s->pub.authority = value;
         } else if (gw_str_is(name, "content-length")) {
             lengths++;
         } else if (gw_str_is(name, "transfer-encoding")) {
@@ -167,7 +217,7 @@ static const char *framing(struct gw_stream *s, struct gw_http1_head *out)
         }
     }
     if (hosts > 1 || (hosts == 0 && out->version == 11))
-        return "not exactly one Host";
+        return "not exactly one Host, of a name or an address and perhaps a port";
     if (encodings > 1 || (encodings == 1 && !out->chunked))
         return "a Transfer-Encoding but one chunked";
     if (encodings && (lengths || out->version == 10))

@@ -16,10 +16,14 @@ struct gw_http1_head {
     int keep_alive; /* the peer expects the connection to stay */
     int expect;     /* 100-continue */
     int is_head;    /* HEAD: no body in the answer */
+    int foreign;    /* refused, and it does not even say that it is HTTP */
 };
 
-/* Length of the head at bytes, its empty line included; 0: not all there yet. */
+/* Length of the head at bytes, its empty line included, or up to a bare LF; 0: not all there yet.
+ * Before `from` there is neither. */
 size_t gw_http1_head_length(struct gw_str bytes, size_t from);
+/* Of one that is not all there: it has a bare CR, and need not be waited for. */
+int gw_http1_head_is_broken(struct gw_str bytes, size_t from);
 /* Reads a whole head into s (method, path, authority, headers; all on its arena). NULL, or why it
  * is refused. */
 const char *gw_http1_head_read(struct gw_str head, struct gw_stream *s, struct gw_http1_head *out);

@@ -21,6 +21,13 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError):
             pass                                   # refused and closed before all of it was written
 
+    def no_more(self):
+        """The end of what is sent; answers are still read."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass                                   # closed already
+
     def more(self):
         try:
             data = self.socket.recv(65536)
@@ -29,8 +36,8 @@ class Connection:
         self.buffer += data
         return bool(data)
 
-    def answer(self):
-        """(status, headers, body) of the next answer; None when the connection is closed instead."""
+    def answer(self, method="GET"):
+        """(status, headers, body) of the next answer, to a request of this method; None when the connection is closed instead."""
         while b"\r\n\r\n" not in self.buffer:
             if not self.more():
                 return None
@@ -38,7 +45,7 @@ class Connection:
         lines = head.decode().split("\r\n")
         headers = {k.lower(): v.strip() for k, v in (line.split(":", 1) for line in lines[1:])}
         status = int(lines[0].split(" ")[1])
-        if status == 100:
+        if status == 100 or method == "HEAD":
             return status, headers, b""
         length = int(headers.get("content-length", 0))
         while len(self.buffer) < length:

@@ -130,6 +130,21 @@ static const char *const refused[] = {
     "GET / HTTP/1.1\r\n" HEADERS "A: \x01\r\n\r\n",
     "GET / HTTP/1.1\r\n\r\n", /* Host */
     "GET / HTTP/1.1\r\n" HEADERS HEADERS "\r\n",
+    "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: :80\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: ::1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n",
+    "GET * HTTP/1.1\r\n" HEADERS "\r\n", /* targets */
+    "GET a HTTP/1.1\r\n" HEADERS "\r\n",
+    "GET ftp://a/ HTTP/1.1\r\n" HEADERS "\r\n",
+    "GET http:///a HTTP/1.1\r\n" HEADERS "\r\n",
+    "GET http://u@a/ HTTP/1.1\r\n" HEADERS "\r\n",
+    "GET /a#b HTTP/1.1\r\n" HEADERS "\r\n",
+    "CONNECT /a HTTP/1.1\r\n" HEADERS "\r\n",
     "GET / HTTP/1.0\r\n" HEADERS "HOST: b\r\n\r\n",
     "POST / HTTP/1.1\r\n" HEADERS "Transfer-Encoding: gzip\r\n\r\n", /* encodings */
     "POST / HTTP/1.1\r\n" HEADERS "Transfer-Encoding: gzip, chunked\r\n\r\n",
@@ -171,6 +186,8 @@ static const char *const refused_chunks[] = {"x\r\n",
                                              "0\r\nX: 1\r\n y\r\n\r\n",
                                              "0\r\nX: 1\n\r\n",
                                              "0\r\nX\r\n\r\n",
+                                             "0\r\nX: \x01\r\n\r\n",
+                                             "0;\x01\r\n\r\n",
                                              "0\r\n\n"};
 
 static void check_refused(const char *bytes, size_t step)
@@ -222,7 +239,10 @@ TEST(test_http1_refuses_a_nul)
 TEST(test_http1_takes_what_is_allowed)
 {
     static const char *const taken[] = {
-        "GET / HTTP/1.0\r\n\r\n", "GET * HTTP/1.1\r\nhOST:\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nhOST:\r\n\r\n",
+        "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a_b-c.d~%41:\r\n\r\n",
         "GET / HTTP/1.1\r\nHost:\t a \t\r\nA-!#$%&'*+.^_`|~9:\xff\r\n\r\n",
         "GET / HTTP/1.1\r\n" HEADERS "Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
         "GET / HTTP/1.1\r\n" HEADERS "Transfer-Encoding: chunked\r\n\r\n0;a\r\nb:\r\n\r\n"};
@@ -233,6 +253,37 @@ TEST(test_http1_takes_what_is_allowed)
         CHECK(!strncmp(gw_buf_str(&codec->out).p, "HTTP/1.1 200 OK\r\n", 17));
         stop();
     }
+}
+
+/* A proxy's form names host and path itself; a query is no path. */
+TEST(test_http1_reads_an_absolute_target)
+{
+    static const struct {
+        const char *target, *path, *authority;
+    } cases[] = {{"http://a/b?c", "/b?c", "a"},
+                 {"HTTPS://b:1/", "/", "b:1"},
+                 {"http://[::1]:8088", "/", "[::1]:8088"},
+                 {"http://b?x=/v1/events", "/?x=/v1/events", "b"},
+                 {"/http://b/c", "/http://b/c", "a"}};
+    char head[200];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        start(LATER);
+        snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\n" HEADERS "\r\n", cases[i].target);
+        CHECK(feed_all(head) == 0 && room.n_open == 1);
+        CHECK(gw_str_is(room.open[0]->path, cases[i].path));
+        CHECK(gw_str_is(room.open[0]->authority, cases[i].authority));
+        stop();
+    }
+}
+
+/* What says nothing of HTTP is not answered in HTTP: who speaks HTTP/2 badly sees the end alone. */
+TEST(test_http1_what_is_no_http_is_closed_without_a_word)
+{
+    start(AT_END);
+    CHECK(feed_all("INVALID CONNECTION PREFACE\r\n\r\n") == -1);
+    CHECK(codec->ops->done(codec) && codec->out.len == 0 && room.heads == 0);
+    stop();
 }
 
 TEST(test_http1_endless_head_is_431)
