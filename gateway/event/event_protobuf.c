@@ -66,8 +66,9 @@ static void encode_time(struct value *v, struct gw_time t)
     v->text = (struct gw_str){v->time, (size_t)(p - v->time)};
 }
 
-/* As a Timestamp if that gives the same text again; a time with an offset stays text. */
-static int try_time(struct value *v, struct gw_str text)
+/* As a Timestamp if that gives the same text again, or may be spelt anew; else a time with an
+ * offset stays text. */
+static int try_time(struct value *v, struct gw_str text, int anew)
 {
     char again[GW_TIME_TEXT];
     struct gw_time t;
@@ -76,13 +77,13 @@ static int try_time(struct value *v, struct gw_str text)
     if (gw_time_parse(text, &t))
         return 0;
     len = gw_time_format(t, again);
-    if (!gw_str_eq(text, (struct gw_str){again, len}))
+    if (!anew && !gw_str_eq(text, (struct gw_str){again, len}))
         return 0;
     encode_time(v, t);
     return 1;
 }
 
-static void encode_value(struct value *v, const struct gw_attr *a, struct gw_arena *mem)
+static void encode_value(struct value *v, const struct gw_attr *a, struct gw_arena *mem, int anew)
 {
     enum gw_known_attr known = gw_known_attr(a->name);
 
@@ -108,7 +109,7 @@ static void encode_value(struct value *v, const struct gw_attr *a, struct gw_are
     default:
         v->field = known == GW_A_DATASCHEMA ? V_URI : V_STRING;
         if (a->type == GW_ATTR_TIME || known == GW_A_TIME)
-            try_time(v, a->text);
+            try_time(v, a->text, anew);
     }
 }
 
@@ -132,12 +133,17 @@ static void put_entry(struct gw_buf *out, struct gw_str name, const struct value
     }
 }
 
-void gw_event_protobuf_put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a)
+static void put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a, int anew)
 {
     struct value v;
 
-    encode_value(&v, a, mem);
+    encode_value(&v, a, mem, anew);
     put_entry(out, a->name, &v);
+}
+
+void gw_event_protobuf_put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a)
+{
+    put_attr(out, mem, a, 0);
 }
 
 void gw_event_protobuf_put_text(struct gw_buf *out, struct gw_str name, struct gw_str text)
@@ -168,19 +174,29 @@ void gw_event_protobuf_put_head(struct gw_buf *out, struct gw_str id, struct gw_
     put_required(out, F_TYPE, type);
 }
 
-void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev)
+static void put_event(struct gw_buf *out, const struct gw_event *ev, int anew)
 {
     gw_event_protobuf_put_head(out, gw_event_text(ev, "id"), gw_event_text(ev, "source"),
                                gw_event_text(ev, "type"));
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
         if (gw_known_attr(a->name) > GW_A_TYPE)
-            gw_event_protobuf_put_attr(out, ev->mem, a);
+            put_attr(out, ev->mem, a, anew);
     if (ev->data_kind == GW_DATA_BYTES)
         gw_event_protobuf_put_bytes(out, GW_EVENT_BINARY_DATA, ev->data);
     else if (ev->data_kind == GW_DATA_PROTO)
         gw_event_protobuf_put_bytes(out, GW_EVENT_PROTO_DATA, ev->data);
     else if (ev->data_kind != GW_DATA_NONE)
         gw_event_protobuf_put_bytes(out, GW_EVENT_TEXT_DATA, ev->data);
+}
+
+void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev)
+{
+    put_event(out, ev, 0);
+}
+
+void gw_event_protobuf_send(struct gw_buf *out, const struct gw_event *ev)
+{
+    put_event(out, ev, 1);
 }
 
 /* Reading. */

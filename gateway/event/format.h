@@ -39,6 +39,9 @@ int gw_event_batch_error(struct gw_err *err, size_t i);
 /* application/cloudevents+protobuf (io.cloudevents.v1.CloudEvent). JSON data becomes text_data with
  * its datacontenttype, byte for byte. Also the form in the log. */
 void gw_event_protobuf_put(struct gw_buf *out, const struct gw_event *ev);
+/* The same for others: `time` is a Timestamp, which others' readers want, however it was spelt (the
+ * log keeps the spelling). */
+void gw_event_protobuf_send(struct gw_buf *out, const struct gw_event *ev);
 int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err);
 int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
                               struct gw_err *err);

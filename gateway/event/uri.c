@@ -5,6 +5,7 @@
 #include "event/event.h"
 #include "event/parts.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static int is_alnum(char c)
@@ -63,6 +64,26 @@ static int is_port(struct gw_str s)
     return 1;
 }
 
+/* What stands in brackets: an IPv6 address, or what a later version may be. */
+static int is_literal(struct gw_str s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    size_t digits = 1;
+
+    if (s.len && (*s.p == 'v' || *s.p == 'V')) {
+        while (digits < s.len && gw_hex_digit(s.p[digits]) >= 0)
+            digits++;
+        return digits > 1 && digits + 1 < s.len && s.p[digits] == '.' &&
+               all((struct gw_str){s.p + digits + 1, s.len - digits - 1}, ":");
+    }
+    if (!s.len || s.len >= sizeof(text))
+        return 0;
+    memcpy(text, s.p, s.len);
+    text[s.len] = 0;
+    return inet_pton(AF_INET6, text, &address) == 1;
+}
+
 static int is_authority(struct gw_str s)
 {
     struct gw_str user = s, host = cut_at(&user, '@'), literal;
@@ -75,7 +96,7 @@ static int is_authority(struct gw_str s)
         return is_port(cut_at(&host, ':')) && all(host, "");
     literal = (struct gw_str){host.p + 1, host.len - 1};
     host = cut_at(&literal, ']'); /* behind the address */
-    return host.p && literal.len && all(literal, ":") &&
+    return host.p && is_literal(literal) &&
            (!host.len || (*host.p == ':' && is_port((struct gw_str){host.p + 1, host.len - 1})));
 }
 

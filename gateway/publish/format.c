@@ -81,7 +81,7 @@ int gw_publish_form(gw_event_put_fn *put, const struct gw_event *ev, struct gw_a
 int gw_publish_protobuf(const struct gw_event *ev, struct gw_arena *mem, size_t max,
                         struct gw_str *out, struct gw_err *err)
 {
-    return gw_publish_form(gw_event_protobuf_put, ev, mem, max, out, err);
+    return gw_publish_form(gw_event_protobuf_send, ev, mem, max, out, err);
 }
 
 void gw_publish_route(const struct gw_event *ev, struct gw_arena *mem, struct gw_message *m)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import gzip
 import json
+import random
 import socket
 import subprocess
 import zlib
@@ -14,6 +15,7 @@ from google.protobuf import any_pb2, wrappers_pb2
 import certificates
 import cloudevents_proto as proto
 import h2raw
+import uris
 from gateway import request
 from webhook import Webhook
 
@@ -101,6 +103,16 @@ def test_what_is_no_cloudevent_is_refused_in_every_form(gateway):
         count += 4
     assert g.pipeline()["accepted"] == 0
     assert g.metric("moongate_events_rejected_total", ingest="http", reason="invalid") == count
+
+
+def test_a_source_is_what_rfc_3986_calls_a_uri_reference(gateway):
+    g = gateway()
+    r = random.Random(3986)
+    sources = [uris.made(r) for _ in range(400)]
+    for source in sources:
+        status, _, text = send(g, json.dumps({**EVENT, "source": source}), JSON)
+        assert status == (202 if uris.is_one(source) else 400), (source, text)
+    assert 40 < sum(map(uris.is_one, sources)) < 360
 
 
 def test_what_json_alone_can_say_wrong_is_refused(gateway):

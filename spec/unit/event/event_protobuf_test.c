@@ -74,6 +74,30 @@ TEST(test_event_protobuf_loses_nothing)
     CHECK(survives("{" REQUIRED ",\"datacontenttype\":\"text/plain\",\"data\":\"\"}"));
 }
 
+TEST(test_event_protobuf_sends_a_time_as_a_timestamp)
+{
+    static const char *const texts[] = {"2026-01-02T03:04:05.25+01:00", "2026-01-02T02:04:05.2500Z",
+                                        "2026-01-02T02:04:05.250Z"};
+    struct gw_arena *mem = test_arena();
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct gw_event ev, again;
+        struct gw_err err;
+        struct gw_buf b;
+
+        gw_event_init(&ev, mem);
+        gw_event_init(&again, mem);
+        CHECK(!gw_event_json_read(&ev, GW_STR("{" REQUIRED ",\"note\":\"2026-01-02\"}"), &err));
+        gw_event_set(&ev, GW_STR("time"), gw_str_of(texts[i]));
+        gw_buf_init(&b, 1 << 20, mem);
+        gw_event_protobuf_send(&b, &ev);
+        CHECK(!gw_event_protobuf_read(&again, gw_buf_str(&b), &err));
+        CHECK(gw_event_get(&again, GW_STR("time"))->type == GW_ATTR_TIME);
+        CHECK(gw_str_is(gw_event_text(&again, "time"), texts[2]));
+        CHECK(gw_event_get(&again, GW_STR("note"))->type == GW_ATTR_STRING);
+    }
+}
+
 static void *put(struct gw_arena *mem, Io__Cloudevents__V1__CloudEvent *m, size_t *n)
 {
     uint8_t *p = gw_arena_alloc(mem, io__cloudevents__v1__cloud_event__get_packed_size(m) + 1);
