@@ -1,6 +1,5 @@
 #include "cmd/own.h"
 
-#include "base/diag.h"
 #include "base/err.h"
 #include "config/config.h"
 #include "hook/sources.h"
@@ -17,6 +16,7 @@ struct file {
 struct gw_own {
     struct file *files;
     size_t n;
+    int waits; /* what is new was not taken yet */
 };
 
 /* As it is now. */
@@ -78,6 +78,7 @@ struct gw_own *gw_own_new(const struct gw_config *c, const struct gw_ingest *in)
     gw_ingest_files(in, leave_out, o);
     if (c->admin.token_file) /* read for each request */
         leave_out(o, c->admin.token_file);
+    o->waits = o->n > 0; /* the configuration was read a while ago */
     return o;
 }
 
@@ -97,15 +98,20 @@ void gw_own_each(const struct gw_own *o, void (*fn)(void *ctx, const char *path)
         fn(ctx, o->files[i].path);
 }
 
-void gw_own_look(struct gw_own *o)
+int gw_own_look(struct gw_own *o)
 {
     for (size_t i = 0; i < o->n; i++) {
         struct file *f = &o->files[i];
 
         if (!gw_sources_changed(f->read))
             continue;
-        GW_DIAG(GW_WARN, "reload", gw_msg("restart needed"), gw_kv_cstr("section", "ingest"),
-                gw_kv_cstr("file", f->path));
         read_anew(f);
+        o->waits = 1;
     }
+    return o->waits;
+}
+
+void gw_own_taken(struct gw_own *o)
+{
+    o->waits = 0;
 }

@@ -4,15 +4,17 @@
 struct gw_config;
 struct gw_ingest;
 
-/* Files that the gateway itself reads at its start only, as the password of a source: a change of
- * one is told, for it takes a restart. Those that are taken while it runs are not among them. */
+/* Files whose contents the sources of ingest have from the configuration, as a password: a change
+ * of one means that it is to be read again. Those that are looked at while the gateway runs (of
+ * listeners, the admin's token) are not among them. */
 struct gw_own;
 
 /* c is what was read at the start; in has its listeners, whose files it takes by itself. */
 struct gw_own *gw_own_new(const struct gw_config *c, const struct gw_ingest *in);
 void gw_own_free(struct gw_own *o); /* NULL is fine */
 void gw_own_each(const struct gw_own *o, void (*fn)(void *ctx, const char *path), void *ctx);
-/* Tells of each that has changed since the last look. One thread at a time. */
-void gw_own_look(struct gw_own *o);
+/* 1: some have changed since what they said was taken, or may have. One thread at a time. */
+int gw_own_look(struct gw_own *o);
+void gw_own_taken(struct gw_own *o);
 
 #endif

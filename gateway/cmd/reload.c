@@ -26,6 +26,7 @@ struct gw_reload_load {
     int reads_all; /* the configuration too, as somebody wishes */
     struct gw_problems problems;
     struct gw_generation *gen; /* NULL: nothing was read, or the main file has problems */
+    int renewed;               /* the sources of ingest have taken it */
 };
 
 static void begin(struct gw_reloader *r);
@@ -321,10 +322,11 @@ static void plan(struct gw_reloader *r, struct gw_generation *g)
 static void compare_sections(struct gw_reloader *r, const struct gw_config *now)
 {
     const struct gw_config *first = r->first;
+    const struct gw_ingest_conf *in = r->sources ? r->sources->config->ingest : first->ingest;
     const struct {
         const char *name;
         int same;
-    } sections[] = {{"ingest", gw_fields_same(gw_ingest_fields, first->ingest, now->ingest)},
+    } sections[] = {{"ingest", gw_fields_same(gw_ingest_fields, in, now->ingest)},
                     {"admin", gw_fields_same(gw_admin_fields, &first->admin, &now->admin)},
                     {"log", gw_fields_same(gw_log_fields, &first->log, &now->log)}};
 
@@ -406,22 +408,40 @@ static int needs_reading(const struct gw_roster *roster)
     return 0;
 }
 
+/* The sources of ingest, for which a restart is not needed if it is files alone that are new. */
+static void renew_sources(struct gw_reloader *r)
+{
+    const struct gw_config *now = r->load->gen->config;
+
+    r->load->renewed = gw_yaml_same(r->first->ingest_yaml, now->ingest_yaml);
+    if (r->load->renewed) {
+        gw_ingest_renew(r->ingest, now->ingest);
+        gw_own_taken(r->own);
+    } else if (!r->load->reads_all) {
+        GW_DIAG(GW_WARN, "reload",
+                gw_msg("a file of a source has changed, and so has ingest: a restart takes both"));
+    }
+}
+
 static void *run_load(void *arg)
 {
     struct gw_reloader *r = arg;
     struct gw_reload_load *load = r->load;
     struct gw_config *c;
+    int is_own = 0;
 
     gw_roster_look(r->roster);
     if (r->ingest) {
         gw_ingest_refresh(r->ingest);
-        gw_own_look(r->own);
+        is_own = gw_own_look(r->own);
     }
-    if (load->reads_all || needs_reading(r->roster)) {
+    if (load->reads_all || is_own || needs_reading(r->roster)) {
         c = gw_config_load(r->path, &load->problems);
         if (c)
             load->gen = gw_generation_hold(gw_generation_new(c));
     }
+    if (load->gen && is_own)
+        renew_sources(r);
     gw_loop_post_mail(r->loop, &r->done);
     return NULL;
 }
@@ -432,6 +452,10 @@ static void on_loaded(struct gw_mail *mail)
     struct gw_reload_load *load = r->load;
 
     gw_reload_join(r);
+    if (load->renewed) {
+        gw_generation_drop(r->sources);
+        r->sources = gw_generation_hold(load->gen);
+    }
     if (atomic_load(&r->stopping)) {
         give_up(r);
         return;
@@ -614,4 +638,10 @@ void gw_reloader_fini(struct gw_reloader *r)
     r->watcher = NULL;
     gw_own_free(r->own);
     r->own = NULL;
+}
+
+void gw_reloader_let_go(struct gw_reloader *r)
+{
+    gw_generation_drop(r->sources);
+    r->sources = NULL;
 }

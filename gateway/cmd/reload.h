@@ -34,6 +34,7 @@ struct gw_reloader {
     struct gw_loop *loop;
     const char *path;              /* NULL: the built-in defaults */
     const struct gw_config *first; /* what was read at the start: what its listeners run with */
+    struct gw_generation *sources; /* held: what the sources of ingest run with; NULL: first */
     /* what the wishes are for, and those for the next time */
     struct gw_reload *wishes, *later;
     int again, look; /* a next time is wanted: of everything, of the files that have changed */
@@ -72,5 +73,7 @@ void gw_reloader_grown(struct gw_reloader *r);
 void gw_reloader_stop(struct gw_reloader *r, void (*stopped)(void *ctx), void *ctx);
 /* After the stop: waits for a load that is under way. */
 void gw_reloader_fini(struct gw_reloader *r);
+/* The ingest is gone, and borrows no more. */
+void gw_reloader_let_go(struct gw_reloader *r);
 
 #endif

@@ -377,6 +377,7 @@ static void clean_up(struct run *r)
     gw_reloader_fini(&r->reloader);
     if (r->ingest)
         gw_ingest_join(r->ingest);
+    gw_reloader_let_go(&r->reloader);
     gw_roster_stop(&r->roster, 0);
     gw_roster_join(&r->roster);
     gw_admin_close(r->admin);

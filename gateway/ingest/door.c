@@ -6,22 +6,18 @@
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "ingest/files.h"
 #include "ingest/tokens.h"
 #include "net/http.h"
 #include "net/tls.h"
 #include "net/tls_conf.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { MAX_SHOWN = 4, REFUSALS_MS = 10000, MAX_FILE = 16 << 20 };
+enum { MAX_SHOWN = 4, REFUSALS_MS = 10000 };
 
 static const char *const alpn[] = {"h2", "http/1.1", "http/1.0", NULL};
 
@@ -36,7 +32,7 @@ const struct gw_field gw_auth_fields[] = {
 /* What is read from the disk, each by itself. */
 enum { CERT, KEY, CA, TOKENS, FILES };
 struct print {
-    unsigned char of[FILES][SHA256_DIGEST_LENGTH];
+    struct gw_print of[FILES];
 };
 
 struct gw_door {
@@ -51,59 +47,16 @@ struct gw_door {
 
 /* ---- files ---- */
 
-/* All of it; the caller forgets *text, whatever comes of it. */
-static int read_file(const char *path, size_t max, struct gw_buf *text, struct gw_err *err)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = -1;
-    int rc = 0;
-
-    gw_buf_init(text, max + 8192, NULL);
-    while (fd >= 0 && text->len <= max) {
-        n = read(fd, gw_buf_room(text, 4096), 4096);
-        if (n <= 0)
-            break;
-        gw_buf_added(text, (size_t)n);
-    }
-    if (fd < 0 || n < 0)
-        rc = gw_err_errno(err, GW_ERR_FATAL, "%s", path);
-    else if (text->len > max)
-        rc = gw_err_set(err, GW_ERR_FATAL, "%s: more than %zu bytes", path, max);
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-static void forget(struct gw_buf *text)
-{
-    if (text->p)
-        OPENSSL_cleanse(text->p, text->cap);
-    gw_buf_free(text);
-}
-
-static void print_one(const char *path, unsigned char *hash)
-{
-    struct gw_buf text;
-    struct gw_str s;
-    struct gw_err err;
-
-    if (!path)
-        return;
-    s = read_file(path, MAX_FILE, &text, &err) ? gw_str_of(err.msg) : gw_buf_str(&text);
-    SHA256((const unsigned char *)s.p, s.len, hash);
-    forget(&text);
-}
-
 static void print_all(const struct gw_door_conf *c, struct print *now)
 {
     memset(now, 0, sizeof(*now));
     if (c->tls) {
-        print_one(c->tls->cert, now->of[CERT]);
-        print_one(c->tls->key, now->of[KEY]);
-        print_one(c->tls->client_ca, now->of[CA]);
+        now->of[CERT] = gw_file_print(c->tls->cert);
+        now->of[KEY] = gw_file_print(c->tls->key);
+        now->of[CA] = gw_file_print(c->tls->client_ca);
     }
     if (c->auth)
-        print_one(c->auth->tokens_file, now->of[TOKENS]);
+        now->of[TOKENS] = gw_file_print(c->auth->tokens_file);
 }
 
 static struct gw_tls_context *read_tls(const struct gw_tls_server_conf *c, struct gw_err *err)
@@ -119,9 +72,9 @@ static struct gw_tokens *read_tokens(const struct gw_auth_conf *c, size_t *line,
     struct gw_buf text;
 
     *line = 0;
-    if (!read_file(c->tokens_file, GW_TOKENS_FILE_MAX, &text, err))
+    if (!gw_file_read(c->tokens_file, GW_TOKENS_FILE_MAX, &text, err))
         t = gw_tokens_parse(gw_buf_str(&text), line, err);
-    forget(&text);
+    gw_file_forget(&text);
     return t;
 }
 
@@ -161,19 +114,28 @@ static void check_auth(const struct gw_auth_conf *c, const char *name, struct gw
     gw_tokens_free(t);
 }
 
+static void check_tls(const struct gw_tls_server_conf *c, const char *name, struct gw_problems *p,
+                      const struct gw_yaml *at)
+{
+    const struct gw_tls_files files = {.cert = c->cert, .key = c->key, .ca = c->client_ca};
+    const struct gw_yaml *y;
+    const char *key;
+    struct gw_err err;
+
+    if (!c->cert || !c->key)
+        return;
+    key = gw_tls_server_problem(&files, &err);
+    if (!key)
+        return;
+    y = gw_yaml_place(gw_yaml_place(at, "tls"), key);
+    gw_problems_add(p, 0, y->file, y->line, y->column, "%s.tls.%s: %s", name, key, err.msg);
+}
+
 void gw_door_check(const struct gw_door_conf *conf, const char *name, struct gw_problems *p,
                    const struct gw_yaml *at)
 {
-    const struct gw_yaml *y = gw_yaml_place(at, "tls");
-    struct gw_tls_context *c;
-    struct gw_err err;
-
-    if (conf->tls && conf->tls->cert && conf->tls->key) {
-        c = read_tls(conf->tls, &err);
-        if (!c)
-            gw_problems_add(p, 0, y->file, y->line, y->column, "%s.tls: %s", name, err.msg);
-        gw_tls_context_drop(c);
-    }
+    if (conf->tls)
+        check_tls(conf->tls, name, p, at);
     if (conf->auth)
         check_auth(conf->auth, name, p, at);
 }
@@ -278,9 +240,11 @@ void gw_door_refresh(struct gw_door *d)
 
     print_all(d->conf, &now);
     d->seen = now;
-    if (memcmp(now.of[CERT], before.of[CERT], sizeof(now) - sizeof(now.of[TOKENS])) != 0)
+    if (!gw_print_same(&now.of[CERT], &before.of[CERT]) ||
+        !gw_print_same(&now.of[KEY], &before.of[KEY]) ||
+        !gw_print_same(&now.of[CA], &before.of[CA]))
         tell(d, load_tls(d, &err), "new certificate taken", &err);
-    if (memcmp(now.of[TOKENS], before.of[TOKENS], sizeof(now.of[TOKENS])) != 0)
+    if (!gw_print_same(&now.of[TOKENS], &before.of[TOKENS]))
         tell(d, load_tokens(d, &err), "new tokens taken", &err);
 }
 

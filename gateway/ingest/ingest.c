@@ -22,11 +22,12 @@ enum { LISTENERS = 2 }; /* the ways that listen come first */
 static const char *const component[LISTENERS] = {"ingest.grpc", "ingest.http"};
 struct worker {
     struct gw_front front;
-    struct gw_mail stop, end;
+    struct gw_mail stop, end, renew;
     struct gw_timer deadline;
     pthread_t thread;
     struct gw_ingest *in;
     struct gw_source *source; /* NULL: it listens */
+    const void *next;         /* what the source is to borrow from; NULL: it does */
     int open[GW_WAYS];        /* what is not drained yet */
     int started, quiet;
 };
@@ -39,7 +40,7 @@ struct gw_ingest {
     int64_t deadline_ms; /* set before the stop mails are posted */
     int stopping;
     pthread_mutex_t lock;
-    pthread_cond_t became_quiet;
+    pthread_cond_t became_quiet, renewed;
     size_t n_started, n_quiet;
 };
 
@@ -130,6 +131,40 @@ static void on_stop(struct gw_mail *m)
     end_if_idle(f);
 }
 
+/* ---- files that have changed ---- */
+
+static void on_renew(struct gw_mail *m)
+{
+    struct worker *w = GW_CONTAINER(m, struct worker, renew);
+
+    w->source->ops->renew(w->source, w->next);
+    pthread_mutex_lock(&w->in->lock);
+    w->next = NULL;
+    pthread_cond_signal(&w->in->renewed);
+    pthread_mutex_unlock(&w->in->lock);
+}
+
+static void renew(struct worker *w, const void *next)
+{
+    struct gw_ingest *in = w->in;
+
+    pthread_mutex_lock(&in->lock);
+    w->next = next;
+    gw_loop_post_mail(w->front.loop, &w->renew);
+    while (w->next)
+        pthread_cond_wait(&in->renewed, &in->lock);
+    pthread_mutex_unlock(&in->lock);
+}
+
+void gw_ingest_renew(struct gw_ingest *in, const struct gw_ingest_conf *next)
+{
+    struct gw_ingest_source s;
+
+    for (size_t i = 0; gw_ingest_source(next, i, &s); i++)
+        if (s.ops->renew)
+            renew(&in->workers[in->n_fronts + i], s.conf);
+}
+
 /* ---- the start ---- */
 
 static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_ingest_conf *conf,
@@ -138,6 +173,7 @@ static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_
     w->in = in;
     w->stop.fn = on_stop;
     w->end.fn = on_end;
+    w->renew.fn = on_renew;
     gw_front_init(&w->front, log, metrics, &in->pending, conf->max_pending_bytes);
     w->front.settled = end_if_idle;
     gw_timer_init(&w->deadline, w->front.loop, on_stop_deadline);
@@ -292,6 +328,7 @@ struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_l
 
     pthread_mutex_init(&in->lock, NULL);
     pthread_cond_init(&in->became_quiet, NULL);
+    pthread_cond_init(&in->renewed, NULL);
     in->n_fronts = conf->grpc || conf->http ? (size_t)conf->threads : 0;
     in->n = in->n_fronts;
     for (size_t i = 0; gw_ingest_source(conf, i, &unused); i++)
@@ -377,6 +414,7 @@ void gw_ingest_join(struct gw_ingest *in)
     for (int way = 0; way < LISTENERS; way++)
         gw_door_close(in->doors[way]);
     pthread_cond_destroy(&in->became_quiet);
+    pthread_cond_destroy(&in->renewed);
     pthread_mutex_destroy(&in->lock);
     free(in->workers);
     free(in);

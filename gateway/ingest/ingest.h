@@ -101,6 +101,11 @@ const char *gw_ingest_http_address(const struct gw_ingest *in);
 void gw_ingest_files(const struct gw_ingest *in, void (*fn)(void *ctx, const char *path),
                      void *ctx);
 void gw_ingest_refresh(struct gw_ingest *in);
+/* Sources take what their files say now. next says the same as the configuration at the start but
+ * for what files hold; they borrow from it when this returns, and from what they had before no
+ * more. Waits for each of them. Not on a loop of the ingest; one thread at a time, until the join.
+ */
+void gw_ingest_renew(struct gw_ingest *in, const struct gw_ingest_conf *next);
 /* Shutting down: new requests get UNAVAILABLE/503, connections are drained, requests in progress
  * are answered. The control thread; a second time does nothing. */
 void gw_ingest_stop(struct gw_ingest *in, int64_t deadline_ms);

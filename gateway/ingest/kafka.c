@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "log/message.h"
+#include "net/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,6 +25,7 @@ enum {
     TICK_MS = 1000,
     CLOSE_TICK_MS = 20,
     AGAIN_MS = 10000, /* before another consumer begins */
+    RENEW_MS = 5000,  /* for the goodbye of one that begins anew */
     QUIET_FULL_MS = 60000,
     MIN_BUDGET = 64 * 1024,
     MAX_BUDGET = 16 * 1024 * 1024
@@ -154,7 +156,7 @@ static void begin_again(struct gw_kafka_in *k)
 {
     struct gw_err err;
 
-    if (k->rk || gw_mono_ms() < k->again_ms || k->stopping)
+    if (k->rk || gw_mono_ms() < k->again_ms || k->stopping || k->renewing)
         return;
     if (!gw_kafka_in_start(k, &err))
         return;
@@ -219,7 +221,7 @@ static void on_tick(struct gw_timer *t)
         gw_kafka_letters_again(k);
     gw_kafka_in_poke(k);
     if (k->state != GW_IN_STOPPED)
-        gw_timer_set(&k->tick, k->stopping ? CLOSE_TICK_MS : TICK_MS);
+        gw_timer_set(&k->tick, k->stopping || k->renewing ? CLOSE_TICK_MS : TICK_MS);
 }
 
 /* ---- life ---- */
@@ -246,6 +248,7 @@ static void init(struct gw_kafka_in *k, const struct gw_ingest_kafka *conf, stru
 
     k->base = (struct gw_source){&gw_source_kafka, f};
     k->conf = conf;
+    k->files = gw_kafka_files_of(conf);
     k->topics = join(&conf->topics);
     k->brokers = join(&conf->brokers);
     k->budget = (size_t)(share < MIN_BUDGET ? MIN_BUDGET : share > MAX_BUDGET ? MAX_BUDGET : share);
@@ -300,6 +303,42 @@ static struct gw_source *kafka_open(const void *conf, struct gw_front *f, struct
     return &k->base;
 }
 
+/* 0: librdkafka would not begin with these files, so what runs goes on. */
+static int will_do(const struct gw_kafka_in *k)
+{
+    const struct gw_tls_conf *tls = k->conf->tls;
+    struct gw_err err;
+    const char *key;
+
+    if (!tls)
+        return 1;
+    key = gw_tls_client_problem(
+        &(const struct gw_tls_files){.ca = tls->ca, .cert = tls->cert, .key = tls->key}, &err);
+    if (key)
+        GW_DIAG(GW_ERROR, k->base.ops->component, gw_msg("a file that has changed is not taken"),
+                gw_kv_cstr("topics", k->topics), gw_kv_cstr("error", err.msg));
+    return !key;
+}
+
+static void kafka_renew(struct gw_source *s, const void *conf)
+{
+    struct gw_kafka_in *k = (struct gw_kafka_in *)s;
+    const struct gw_kafka_files now = gw_kafka_files_of(conf);
+    const int same = gw_kafka_files_same(&now, &k->files) &&
+                     gw_fields_same(gw_ingest_kafka_fields, k->conf, conf);
+
+    k->conf = conf;
+    k->files = now;
+    if (same || k->stopping || !will_do(k))
+        return;
+    GW_DIAG(GW_INFO, k->base.ops->component,
+            gw_msg("a password or a certificate has changed, the consumer begins anew"),
+            gw_kv_cstr("topics", k->topics), gw_kv_cstr("group", k->conf->group));
+    k->renewing = 1;
+    k->renew_until_ms = gw_mono_ms() + RENEW_MS;
+    gw_timer_set(&k->tick, 0);
+}
+
 static void kafka_stop(struct gw_source *s, void (*stopped)(void *ctx), void *ctx)
 {
     struct gw_kafka_in *k = (struct gw_kafka_in *)s;
@@ -340,5 +379,6 @@ const struct gw_source_ops gw_source_kafka = {
     .stop = kafka_stop,
     .hurry = kafka_hurry,
     .close = kafka_close,
+    .renew = kafka_renew,
     .ask = gw_kafka_in_ask,
 };

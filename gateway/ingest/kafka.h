@@ -2,6 +2,7 @@
 #define GW_INGEST_KAFKA_H
 
 #include "base/diag.h"
+#include "ingest/files.h"
 #include "ingest/source.h"
 #include "ingest/unread.h"
 #include "log/log.h"
@@ -17,6 +18,13 @@ struct gw_unread;
 extern const struct gw_field gw_ingest_kafka_fields[];
 /* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
 rd_kafka_conf_t *gw_ingest_kafka_conf(const struct gw_ingest_kafka *c, struct gw_err *err);
+
+/* The files of its TLS, which librdkafka reads by itself when a consumer begins. */
+struct gw_kafka_files {
+    struct gw_print ca, cert, key;
+};
+struct gw_kafka_files gw_kafka_files_of(const struct gw_ingest_kafka *c);
+int gw_kafka_files_same(const struct gw_kafka_files *a, const struct gw_kafka_files *b);
 
 /* ---- a message (kafka_read.c) ---- */
 
@@ -72,8 +80,9 @@ struct gw_kafka_part {
 struct gw_kafka_in {
     struct gw_source base;
     const struct gw_ingest_kafka *conf;
-    char *topics, *brokers; /* for log lines */
-    rd_kafka_t *rk;         /* NULL: it could not be made, or is to be made again */
+    struct gw_kafka_files files; /* as they were when conf was taken */
+    char *topics, *brokers;      /* for log lines */
+    rd_kafka_t *rk;              /* NULL: it could not be made, or is to be made again */
     rd_kafka_queue_t *queue;
     int wake_fd;
     struct gw_watch wake;
@@ -94,6 +103,8 @@ struct gw_kafka_in {
     int late;                  /* neither is waited for any longer */
     enum { GW_IN_RUNNING, GW_IN_ENDING, GW_IN_CLOSING, GW_IN_STOPPED } state;
     int stopping, hurried, restart;
+    int renewing; /* another consumer begins when this one has ended as at a stop */
+    int64_t renew_until_ms;
     int waiting; /* for room in the log: it was told */
     void (*stopped)(void *ctx);
     void *stopped_ctx;

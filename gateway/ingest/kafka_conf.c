@@ -235,3 +235,17 @@ rd_kafka_conf_t *gw_ingest_kafka_conf(const struct gw_ingest_kafka *c, struct gw
     rd_kafka_conf_destroy(rk);
     return NULL;
 }
+
+struct gw_kafka_files gw_kafka_files_of(const struct gw_ingest_kafka *c)
+{
+    const struct gw_tls_conf none = {0}, *tls = c->tls ? c->tls : &none;
+
+    return (struct gw_kafka_files){gw_file_print(tls->ca), gw_file_print(tls->cert),
+                                   gw_file_print(tls->key)};
+}
+
+int gw_kafka_files_same(const struct gw_kafka_files *a, const struct gw_kafka_files *b)
+{
+    return gw_print_same(&a->ca, &b->ca) && gw_print_same(&a->cert, &b->cert) &&
+           gw_print_same(&a->key, &b->key);
+}

@@ -208,14 +208,18 @@ static void assign(struct gw_kafka_in *k, const rd_kafka_topic_partition_list_t 
         (void)rd_kafka_assign(k->rk, list);
 }
 
+static int ends(const struct gw_kafka_in *k)
+{
+    return k->stopping || k->renewing;
+}
+
 static void on_assigned(struct gw_kafka_in *k, rd_kafka_event_t *e)
 {
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(e);
 
     for (int i = 0; i < list->cnt; i++)
         if (!gw_kafka_part_find(k, list->elems[i].topic, list->elems[i].partition))
-            gw_kafka_part_add(k, list->elems[i].topic, list->elems[i].partition)->leaving =
-                k->stopping;
+            gw_kafka_part_add(k, list->elems[i].topic, list->elems[i].partition)->leaving = ends(k);
     assign(k, list);
     /* A pause outlives the partition's time with us: librdkafka keeps it for the next one. */
     (void)rd_kafka_resume_partitions(k->rk, (rd_kafka_topic_partition_list_t *)list);
@@ -378,26 +382,42 @@ static void begin_end(struct gw_kafka_in *k)
         leave(p);
 }
 
-static void is_stopped(struct gw_kafka_in *k)
+/* 1: the consumer has said goodbye, or nobody listens to it any longer. */
+static int has_ended(const struct gw_kafka_in *k)
+{
+    if (!k->rk || k->hurried)
+        return 1;
+    if (k->state == GW_IN_CLOSING && rd_kafka_consumer_closed(k->rk))
+        return 1;
+    return !k->stopping && gw_mono_ms() >= k->renew_until_ms;
+}
+
+static void is_ended(struct gw_kafka_in *k)
 {
     gw_kafka_in_end(k);
-    k->state = GW_IN_STOPPED;
-    k->stopped(k->stopped_ctx);
+    if (k->stopping) {
+        k->state = GW_IN_STOPPED;
+        k->stopped(k->stopped_ctx);
+        return;
+    }
+    k->state = GW_IN_RUNNING;
+    k->renewing = 0;
+    k->again_ms = 0;
+    gw_timer_set(&k->tick, 0);
 }
 
 void gw_kafka_in_go_on(struct gw_kafka_in *k)
 {
     if (k->state == GW_IN_STOPPED)
         return;
-    if (k->stopping && k->state == GW_IN_RUNNING)
+    if (ends(k) && k->state == GW_IN_RUNNING)
         begin_end(k);
     if (k->revoked && has_left(k))
         give_up_partitions(k);
     if (k->state == GW_IN_ENDING && k->rk && !k->revoked && !k->hurried && has_left(k))
         begin_close(k);
-    if (k->stopping &&
-        (!k->rk || k->hurried || (k->state == GW_IN_CLOSING && rd_kafka_consumer_closed(k->rk))))
-        is_stopped(k);
+    if (ends(k) && has_ended(k))
+        is_ended(k);
     else
         plan_commit(k);
 }

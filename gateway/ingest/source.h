@@ -26,6 +26,10 @@ struct gw_source_ops {
     /* Time is up: calls stopped soon, whatever the broker does. */
     void (*hurry)(struct gw_source *s);
     void (*close)(struct gw_source *s); /* its loop runs no more */
+    /* Files may have changed. conf says what the one before does, but for what they hold; from now
+     * on it is the one that is borrowed. If they have, what they say is taken, and nothing is lost
+     * or read twice by it; after a stop it is only borrowed. NULL: there are none. */
+    void (*renew)(struct gw_source *s, const void *conf);
     /* `check --online`: is there something to take, and may we? Takes nothing. */
     struct gw_asking *(*ask)(const void *conf, struct gw_loop *loop, struct gw_online *o);
 };

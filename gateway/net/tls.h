@@ -27,6 +27,12 @@ struct gw_tls_context *gw_tls_client_context(const struct gw_tls_files *f, const
 /* A client that has ALPN names, but none of ours, gets no connection; one without any does. */
 struct gw_tls_context *gw_tls_server_context(const struct gw_tls_files *f, const char *const *alpn,
                                              struct gw_err *err);
+/* For checks of a configuration. NULL: a context can be made of them; else the key of the file that
+ * err speaks of: cert, key, ca (client_ca: that of a server). A client's may be for librdkafka or
+ * libcurl too: a directory of authorities, or a key with a passphrase, is no problem. GW_ERR_RETRY:
+ * the file is there, and other contents would do. */
+const char *gw_tls_client_problem(const struct gw_tls_files *f, struct gw_err *err);
+const char *gw_tls_server_problem(const struct gw_tls_files *f, struct gw_err *err);
 /* Connections keep what they were opened with: a context may be replaced and dropped at any time.
  */
 void gw_tls_context_drop(struct gw_tls_context *c); /* NULL is fine */

@@ -1,11 +1,10 @@
 /* The keys `tls`: of whoever is a client, and of listeners. */
 #include "net/tls_conf.h"
 
+#include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
-
-#include <errno.h>
-#include <unistd.h>
+#include "net/tls.h"
 
 const struct gw_field gw_tls_conf_fields[] = {
     {"ca", GW_F_STR, offsetof(struct gw_tls_conf, ca), .path = 1, .input = 1,
@@ -32,19 +31,21 @@ const struct gw_field gw_tls_server_fields[] = {
 void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const struct gw_yaml *at)
 {
     const struct gw_yaml *y, *tls = gw_yaml_place(at, "tls");
-    char why[100];
+    const char *key;
+    struct gw_err err;
 
     if (!t)
         return;
-    if (!t->cert != !t->key)
+    if (!t->cert != !t->key) {
         gw_problems_add(p, 0, tls->file, tls->line, tls->column, "tls: cert and key go together");
-    for (int i = 0; i < 3; i++) {
-        const char *const name = (const char *const[]){"ca", "cert", "key"}[i];
-        const char *const path = (const char *const[]){t->ca, t->cert, t->key}[i];
-
-        y = gw_yaml_place(tls, name);
-        if (path && access(path, R_OK))
-            gw_problems_add(p, 0, y->file, y->line, y->column, "tls.%s: %s: %s", name, path,
-                            strerror_r(errno, why, sizeof(why)));
+        return;
     }
+    key = gw_tls_client_problem(
+        &(const struct gw_tls_files){.ca = t->ca, .cert = t->cert, .key = t->key}, &err);
+    if (!key)
+        return;
+    y = gw_yaml_place(tls, key);
+    /* What is there and will not do may be half of a save: whoever connects looks again. */
+    gw_problems_add(p, err.kind == GW_ERR_RETRY, y->file, y->line, y->column, "tls.%s: %s", key,
+                    err.msg);
 }

@@ -9,6 +9,7 @@
 #include <openssl/x509err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What HTTP/2 does not forbid in TLS 1.2; those of 1.3 are all fine. */
@@ -26,11 +27,16 @@ const char *gw_tls_reason(void)
     return s ? s : "not understood";
 }
 
-static int bad_file(struct gw_err *err, const char *what, const char *path)
+/* Which file is being read: what a message calls it, and the key that names it. */
+enum file { CERT, KEY, CA, CLIENT_CA };
+static const char *const words[] = {"certificate", "key", "ca", "client_ca"};
+static const char *const keys[] = {"cert", "key", "ca", "client_ca"};
+
+static int bad_file(struct gw_err *err, const char *path)
 {
     if (access(path, R_OK))
-        return gw_err_errno(err, GW_ERR_FATAL, "%s %s", what, path);
-    return gw_err_set(err, GW_ERR_FATAL, "%s %s: %s", what, path, gw_tls_reason());
+        return gw_err_errno(err, GW_ERR_FATAL, "%s", path);
+    return gw_err_set(err, GW_ERR_RETRY, "%s: %s", path, gw_tls_reason());
 }
 
 /* Without it the library would ask on the terminal. */
@@ -49,30 +55,42 @@ static int is_other_key(unsigned long e)
                                               ERR_GET_REASON(e) == X509_R_KEY_TYPE_MISMATCH);
 }
 
-static int use_key(SSL_CTX *ctx, const struct gw_tls_files *f, struct gw_err *err)
+static int use_key(SSL_CTX *ctx, const struct gw_tls_files *f, int *asked, struct gw_err *err)
 {
-    int asked = 0, ok;
+    int ok;
 
     SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, asked);
     ok = SSL_CTX_use_PrivateKey_file(ctx, f->key, SSL_FILETYPE_PEM) == 1;
     SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
     if (ok)
         return 0;
-    if (asked)
-        return gw_err_set(err, GW_ERR_FATAL, "key %s: it has a passphrase", f->key);
+    if (*asked)
+        return gw_err_set(err, GW_ERR_RETRY, "%s: it has a passphrase", f->key);
     if (is_other_key(ERR_peek_error()))
-        return gw_err_set(err, GW_ERR_FATAL, "key %s: not the key of %s", f->key, f->cert);
-    return bad_file(err, "key", f->key);
+        return gw_err_set(err, GW_ERR_RETRY, "%s: not the key of %s", f->key, f->cert);
+    return bad_file(err, f->key);
 }
 
-static int use_certificate(SSL_CTX *ctx, const struct gw_tls_files *f, struct gw_err *err)
+/* The key is looked at whether it is this certificate's. */
+static int use_certificate(SSL_CTX *ctx, const struct gw_tls_files *f, enum file *at,
+                           struct gw_err *err)
 {
-    if (!f->cert || !f->key)
-        return gw_err_set(err, GW_ERR_FATAL, "a certificate and its key go together");
+    int asked = 0;
+
+    *at = CERT;
     if (SSL_CTX_use_certificate_chain_file(ctx, f->cert) != 1)
-        return bad_file(err, "certificate", f->cert);
-    return use_key(ctx, f, err); /* looks that it is this certificate's */
+        return bad_file(err, f->cert);
+    *at = KEY;
+    return use_key(ctx, f, &asked, err);
+}
+
+/* The text of a file's error, for who has no key to show it at. */
+static int name_file(struct gw_err *err, enum file at)
+{
+    const struct gw_err what = *err;
+
+    return gw_err_set(err, GW_ERR_FATAL, "%s %s", words[at], what.msg);
 }
 
 static int set_alpn(struct gw_tls_context *c, const char *const *alpn, struct gw_err *err)
@@ -122,14 +140,20 @@ static struct gw_tls_context *context_new(const SSL_METHOD *method)
 
 static int fill_client(struct gw_tls_context *c, const struct gw_tls_files *f, struct gw_err *err)
 {
+    enum file at = CA;
+
     c->verifies = !f->no_verify;
     SSL_CTX_set_verify(c->ctx, f->no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    if (f->ca && SSL_CTX_load_verify_file(c->ctx, f->ca) != 1)
-        return bad_file(err, "ca", f->ca);
+    if (!f->cert != !f->key)
+        return gw_err_set(err, GW_ERR_FATAL, "a certificate and its key go together");
+    if (f->ca && SSL_CTX_load_verify_file(c->ctx, f->ca) != 1) {
+        bad_file(err, f->ca);
+        return name_file(err, at);
+    }
     if (!f->ca)
         SSL_CTX_set_default_verify_paths(c->ctx);
-    if ((f->cert || f->key) && use_certificate(c->ctx, f, err))
-        return -1;
+    if (f->cert && use_certificate(c->ctx, f, &at, err))
+        return name_file(err, at);
     if (c->alpn_len && SSL_CTX_set_alpn_protos(c->ctx, c->alpn, c->alpn_len))
         abort();
     return 0;
@@ -140,26 +164,83 @@ static int ask_for_clients(SSL_CTX *ctx, const char *ca, struct gw_err *err)
     STACK_OF(X509_NAME) * names;
 
     if (SSL_CTX_load_verify_file(ctx, ca) != 1 || !(names = SSL_load_client_CA_file(ca)))
-        return bad_file(err, "client_ca", ca);
+        return bad_file(err, ca);
     SSL_CTX_set_client_CA_list(ctx, names);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     return 0;
 }
 
+static int use_server_files(SSL_CTX *ctx, const struct gw_tls_files *f, enum file *at,
+                            struct gw_err *err)
+{
+    if (!f->cert || !f->key) {
+        *at = f->cert ? KEY : CERT;
+        return gw_err_set(err, GW_ERR_FATAL, "a certificate and its key go together");
+    }
+    if (use_certificate(ctx, f, at, err))
+        return -1;
+    *at = CLIENT_CA;
+    return f->ca ? ask_for_clients(ctx, f->ca, err) : 0;
+}
+
 static int fill_server(struct gw_tls_context *c, const struct gw_tls_files *f, struct gw_err *err)
 {
     static const unsigned char id[] = "moongate"; /* sessions are resumed in their context only */
+    enum file at;
 
     SSL_CTX_set_session_id_context(c->ctx, id, sizeof(id) - 1);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF); /* tickets: they have them */
     SSL_CTX_set_options(c->ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
     if (SSL_CTX_set_cipher_list(c->ctx, ciphers) != 1)
         abort();
-    if (use_certificate(c->ctx, f, err) || (f->ca && ask_for_clients(c->ctx, f->ca, err)))
-        return -1;
+    if (use_server_files(c->ctx, f, &at, err))
+        return name_file(err, at);
     if (c->alpn_len)
         SSL_CTX_set_alpn_select_cb(c->ctx, on_alpn, c);
     return 0;
+}
+
+const char *gw_tls_server_problem(const struct gw_tls_files *f, struct gw_err *err)
+{
+    struct gw_tls_context *c = context_new(TLS_server_method());
+    enum file at;
+    const int rc = use_server_files(c->ctx, f, &at, err);
+
+    gw_tls_context_drop(c);
+    return rc ? keys[at] : NULL;
+}
+
+static int is_file(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+/* What may be right for one of several libraries is. */
+static int try_client_files(SSL_CTX *ctx, const struct gw_tls_files *f, enum file *at,
+                            struct gw_err *err)
+{
+    int asked = 0;
+
+    *at = CA;
+    if (f->ca && (is_file(f->ca) ? SSL_CTX_load_verify_file(ctx, f->ca) != 1 : access(f->ca, R_OK)))
+        return bad_file(err, f->ca);
+    *at = CERT;
+    if (f->cert && SSL_CTX_use_certificate_chain_file(ctx, f->cert) != 1)
+        return bad_file(err, f->cert);
+    *at = KEY;
+    return f->key && use_key(ctx, f, &asked, err) && !asked ? -1 : 0;
+}
+
+const char *gw_tls_client_problem(const struct gw_tls_files *f, struct gw_err *err)
+{
+    struct gw_tls_context *c = context_new(TLS_client_method());
+    enum file at;
+    const int rc = try_client_files(c->ctx, f, &at, err);
+
+    gw_tls_context_drop(c);
+    return rc ? keys[at] : NULL;
 }
 
 struct gw_tls_context *gw_tls_client_context(const struct gw_tls_files *f, const char *const *alpn,

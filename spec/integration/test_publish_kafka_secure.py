@@ -1,4 +1,6 @@
 """Kafka that asks who is there: passwords, certificates, and what a wrong one looks like."""
+import json
+import os
 import re
 
 import pytest
@@ -56,6 +58,49 @@ def test_let_in_to_read(gateway, secure, topic, listener, more):
     producer.flush(60)
     g = gateway(f"ingest: {{kafka: [{{brokers: '127.0.0.1:{secure.ports[listener]}', topics: {topic}, group: {topic}, {more.format(d=secure.folder)}}}]}}\n{FILE}")
     g.settled(1)
+
+
+def put(path, text):
+    """As an editor does: a new file in the old one's place."""
+    with open(path + ".new", "w", encoding="ascii") as f:
+        f.write(text)
+    os.rename(path + ".new", path)
+
+
+def test_a_new_password_and_new_certificates_are_taken_by_a_source(gateway, secure, topic):
+    """Each consumer begins anew; nothing is lost, and nothing comes twice, since the one before has committed what is durable."""
+    kafka.create(secure.address, topic)
+    producer = Producer({"bootstrap.servers": secure.address, "log_level": 0})
+
+    def produce(first, count=40):
+        for i in range(first, first + count):
+            producer.produce(topic, json.dumps({"specversion": "1.0", "id": str(i), "source": "/s", "type": "t"}),
+                             headers={"content-type": "application/cloudevents+json"})
+        producer.flush(60)
+    source = "{{brokers: '127.0.0.1:{port}', topics: {topic}, group: {topic}-{name}, {more}}}"
+    sources = [source.format(port=secure.ports[SASL], topic=topic, name="sasl",
+                             more=f"sasl: {{mechanism: PLAIN, username: gw, password_file: secret}}, tls: {{ca: {secure.folder}/ca.pem}}"),
+               source.format(port=secure.ports[SSL], topic=topic, name="ssl", more="tls: {ca: ca.pem, cert: c.pem, key: c.key}")]
+    files = {name: open(f"{secure.folder}/{name}", encoding="ascii").read() for name in ("ca.pem", "c.pem", "c.key")}
+    g = gateway(f"ingest: {{kafka: [{', '.join(sources)}]}}\n{FILE}", files={"secret": "wrong\n", **files})
+    produce(0)
+    g.settled(40)                                      # what the certificate lets in
+    wait_until(lambda: "uthenticat" in g.log(), g.log)
+    put(g.path("secret"), "pw\n")
+    g.settled(80)                                      # and now the password, from the oldest message on
+    begun = "a password or a certificate has changed, the consumer begins anew"
+    assert g.log().count(begun) == 1 and f"group={topic}-sasl" in [x for x in g.log().splitlines() if begun in x][0]
+    produce(40)
+    g.settled(160)
+    # Half of a new pair is none, a whole one is taken, and the group is where it was.
+    put(g.path("c.key"), open(f"{secure.folder}/s.key", encoding="ascii").read())
+    wait_until(lambda: re.search(r'msg="a file that has changed is not taken" .*error="\S*c.key: not the key of \S*c.pem"', g.log()), g.log)
+    put(g.path("c.pem"), open(f"{secure.folder}/s.pem", encoding="ascii").read())
+    wait_until(lambda: g.log().count(begun) == 2, g.log)
+    produce(80)
+    g.settled(240)
+    assert sorted(g.ids()) == sorted(2 * [str(i) for i in range(120)])
+    assert "restart needed" not in g.log() and not re.search(r"\bpw\b|wrong", g.log())
 
 
 def test_a_password_from_a_file(gateway, secure, topic):

@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 #include "publish/publisher.h"
 #include "test.h"
+#include "tls_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,14 +125,15 @@ TEST(test_include_paths_in_a_file_are_relative_to_it)
 
     team("secret", "s\n");
     team("a.yaml", "pipelines:\n  - {name: a, hooks: [x.lua], publisher: {type: http, url: "
-                   "'http://h/', bearer_token_file: secret, tls: {ca: secret}}}\n");
+                   "'http://h/', bearer_token_file: secret, tls: {ca: ca.pem}}}\n");
+    tls_authority_free(tls_certificate("d/t/ca", NULL, NULL, 30));
     c = load("include: t/a.yaml\n");
     CHECK(c && p.n == 0 && !strcmp(find(c, "a")->hooks.items[0], "d/t/x.lua"));
     CHECK(c->files.n == 2);
     for (size_t i = 0; i < 2; i++) {
         const struct gw_config_file *f = c->files.items;
 
-        CHECK(!strcmp(f[i].path, "d/t/secret") && f[i].of == find(c, "a"));
+        CHECK(!strcmp(f[i].path, i ? "d/t/ca.pem" : "d/t/secret") && f[i].of == find(c, "a"));
     }
     gw_config_free(c);
 }

@@ -8,6 +8,7 @@
 #include "config/section.h"
 #include "publish/publish_kafka.h"
 #include "test.h"
+#include "tls_files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -301,8 +302,8 @@ TEST(test_section_password_is_what_its_file_holds_and_is_watched)
 
     CHECK(!mkdir("d", 0777));
     write_file("d/secret", " \n\tp q \r\n\n");
-    write_file("d/c.pem", "x");
-    write_file("d/k.pem", "x");
+    tls_authority_free(tls_certificate("d/c", NULL, NULL, 30));
+    CHECK(!rename("d/c.key", "d/k.pem"));
     c = load_well(with_files);
     CHECK(!strcmp(kafka(c, 0)->sasl->password, "p q"));
     CHECK(!strcmp(kafka(c, 0)->tls->cert, "d/c.pem") && !strcmp(kafka(c, 0)->tls->key, "d/k.pem"));
@@ -320,8 +321,8 @@ TEST(test_section_with_a_new_password_in_its_file_says_the_same)
 
     CHECK(!mkdir("d", 0777));
     write_file("d/secret", "one");
-    write_file("d/c.pem", "x");
-    write_file("d/k.pem", "x");
+    tls_authority_free(tls_certificate("d/c", NULL, NULL, 30));
+    CHECK(!rename("d/c.key", "d/k.pem"));
     a = load_well(with_files);
     first = p;
     write_file("d/secret", "two");

@@ -318,6 +318,50 @@ static void no_server(const char *cert, const char *key, const char *ca, const c
     CHECK(strstr(err.msg, why));
 }
 
+/* key NULL: they will do. */
+static void problem_at(const char *key,
+                       const char *(*fn)(const struct gw_tls_files *f, struct gw_err *err),
+                       struct gw_tls_files f, const char *why)
+{
+    const char *got = fn(&f, &err);
+
+    CHECK(key ? got && !strcmp(got, key) && !strcmp(err.msg, why) : !got);
+}
+
+TEST(test_tls_problem_of_a_file_is_told_with_its_key)
+{
+    const struct tls_authority one = tls_certificate("one", NULL, NULL, 3);
+    FILE *f = fopen("locked.key", "w");
+
+    tls_files();
+    CHECK(f && PEM_write_PrivateKey(f, one.key, EVP_aes_128_cbc(), NULL, 0, NULL, (void *)"pw") &&
+          !fclose(f));
+    problem_at(NULL, gw_tls_server_problem,
+               (struct gw_tls_files){"ca.pem", "server.pem", "server.key", 0}, "");
+    problem_at("cert", gw_tls_server_problem,
+               (struct gw_tls_files){NULL, "none.pem", "server.key", 0},
+               "none.pem: No such file or directory");
+    problem_at("key", gw_tls_server_problem,
+               (struct gw_tls_files){NULL, "server.pem", "client.key", 0},
+               "client.key: not the key of server.pem");
+    problem_at("key", gw_tls_server_problem,
+               (struct gw_tls_files){NULL, "one.pem", "locked.key", 0},
+               "locked.key: it has a passphrase");
+    problem_at("client_ca", gw_tls_server_problem,
+               (struct gw_tls_files){"none.pem", "server.pem", "server.key", 0},
+               "none.pem: No such file or directory");
+    problem_at("ca", gw_tls_client_problem, (struct gw_tls_files){"client.key", NULL, NULL, 0},
+               "client.key: no certificate or crl found");
+    problem_at("key", gw_tls_client_problem,
+               (struct gw_tls_files){NULL, "client.pem", "server.key", 0},
+               "server.key: not the key of client.pem");
+    /* what librdkafka may do with them */
+    problem_at(NULL, gw_tls_client_problem, (struct gw_tls_files){".", "one.pem", "locked.key", 0},
+               "");
+    problem_at(NULL, gw_tls_client_problem, (struct gw_tls_files){NULL, NULL, NULL, 0}, "");
+    tls_authority_free(one);
+}
+
 TEST(test_tls_files_that_will_not_do_are_named)
 {
     const struct gw_tls_files no_ca = {.ca = "none.pem"}, half = {.cert = "client.pem"};
