@@ -297,17 +297,6 @@ static void check_hosts(const struct check *c)
     }
 }
 
-static void check_publisher(const struct check *c)
-{
-    const struct gw_union *u = &c->conf->publisher;
-    const struct gw_publisher_ops *ops = u->type ? gw_publisher_find(u->type) : NULL;
-
-    if (ops && u->conf)
-        gw_publisher_check(ops, u->conf, &c->conf->format, c->p, at_key(c, "publisher"));
-}
-
-/* ---- the form ---- */
-
 static const struct gw_yaml *at_format(const struct check *c, const char *key)
 {
     const struct gw_yaml *format = at_key(c, "format");
@@ -315,6 +304,32 @@ static const struct gw_yaml *at_format(const struct check *c, const char *key)
 
     return y ? y : format;
 }
+
+static void check_form(const struct check *c, const struct gw_publisher_ops *ops)
+{
+    const struct gw_format *f = &c->conf->format;
+    const int binary = f->mode == GW_MODE_BINARY;
+
+    if (binary && ops->lacks & GW_LACKS_BINARY)
+        PROBLEM(c, 0, at_format(c, "mode"), "format: publisher %s has no binary mode", ops->name);
+    else if (binary && f->protobuf)
+        PROBLEM(c, 1, at_format(c, "encoding"), "format: encoding has no effect in binary mode");
+    if (f->protobuf && ops->lacks & GW_LACKS_PROTOBUF)
+        PROBLEM(c, 0, at_format(c, "encoding"), "format: publisher %s has JSON alone", ops->name);
+}
+
+static void check_publisher(const struct check *c)
+{
+    const struct gw_union *u = &c->conf->publisher;
+    const struct gw_publisher_ops *ops = u->type ? gw_publisher_find(u->type) : NULL;
+
+    if (ops)
+        check_form(c, ops);
+    if (ops && u->conf)
+        gw_publisher_check(ops, u->conf, &c->conf->format, c->p, at_key(c, "publisher"));
+}
+
+/* ---- the form ---- */
 
 static void check_format(const struct check *c)
 {

@@ -82,8 +82,8 @@ struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id);
  * another one, since for five minutes nobody would get it again. */
 struct gw_str gw_aws_dedup_id(const struct gw_aws_publisher *p, struct gw_arena *mem,
                               const struct gw_message *m);
-void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_format *f,
-                          struct gw_problems *p, const struct gw_yaml *at);
+void gw_aws_publish_check(const struct gw_aws_publish_conf *c, struct gw_problems *p,
+                          const struct gw_yaml *at);
 int gw_aws_attribute_check(struct gw_str name, struct gw_str value, struct gw_err *err);
 int gw_aws_same(const void *a, const void *b);
 

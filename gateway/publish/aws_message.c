@@ -217,8 +217,8 @@ static void problem(struct gw_problems *p, const struct gw_yaml *at, const char 
     gw_problems_add(p, 0, y->file, y->line, y->column, "%s: %s", key, why);
 }
 
-void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_format *f,
-                          struct gw_problems *p, const struct gw_yaml *at)
+void gw_aws_publish_check(const struct gw_aws_publish_conf *c, struct gw_problems *p,
+                          const struct gw_yaml *at)
 {
     const char *attr = c->group && !strncmp(c->group, "attr:", 5) ? c->group + 5 : NULL;
 
@@ -234,6 +234,4 @@ void gw_aws_publish_check(const struct gw_aws_publish_conf *c, const struct gw_f
     for (size_t i = 0; i < c->attributes.n; i++)
         if (!gw_attr_name_ok(gw_str_of(c->attributes.items[i])))
             problem(p, at, "attributes", "names of the event's attributes: a-z, 0-9");
-    if (f->mode == GW_MODE_BINARY)
-        problem(p, at, "type", "format.mode binary: this type has no such form");
 }

@@ -194,12 +194,7 @@ static void file_check(const void *conf, const struct gw_format *f, struct gw_pr
 {
     const struct gw_publish_file_conf *c = conf;
 
-    if (f->mode == GW_MODE_BINARY)
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "publisher file has no binary mode: use format.mode structured");
-    if (f->protobuf)
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "publisher file holds lines of JSON: use format.encoding json");
+    (void)f;
     if (c->rotate && c->path && !strcmp(c->path, "-"))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "rotate: standard output cannot be rotated");
@@ -222,6 +217,7 @@ const struct gw_publisher_ops gw_publish_file = {
     .help = "One event a line, as structured JSON.",
     .fields = fields,
     .conf_size = sizeof(struct gw_publish_file_conf),
+    .lacks = GW_LACKS_BINARY | GW_LACKS_PROTOBUF,
     .routing = &routing,
     .check = file_check,
     .same = file_same,

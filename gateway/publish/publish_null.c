@@ -2,8 +2,6 @@
  * made as a file would have them, so the cost of making them is there. */
 #include "publish/common.h"
 
-#include "base/problems.h"
-#include "base/yaml.h"
 #include "event/event.h"
 #include "event/route.h"
 #include "net/loop.h"
@@ -84,15 +82,6 @@ static void null_close(struct gw_publisher *p)
     free(n);
 }
 
-static void null_check(const void *conf, const struct gw_format *f, struct gw_problems *p,
-                       const struct gw_yaml *at)
-{
-    (void)conf;
-    if (f->mode == GW_MODE_BINARY)
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "publisher null has no binary mode: use format.mode structured");
-}
-
 /* Any topic is taken, so that a pipeline can be tried without its destination. */
 static const struct gw_routing routing = {.publisher = "null", .topic_is = "topic", .takes_any = 1};
 
@@ -101,8 +90,8 @@ const struct gw_publisher_ops gw_publish_null = {
     .help = "Takes everything and keeps nothing.",
     .fields = fields,
     .conf_size = sizeof(struct gw_publish_common),
+    .lacks = GW_LACKS_BINARY,
     .routing = &routing,
-    .check = null_check,
     .open = null_open,
     .format = null_format,
     .send = null_send,

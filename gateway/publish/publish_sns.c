@@ -174,7 +174,8 @@ static void sns_check(const void *conf, const struct gw_format *f, struct gw_pro
 
     if (c->to && sns_topic(gw_str_of(c->to), &err))
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic_arn: %s", err.msg);
-    gw_aws_publish_check(c, f, p, at);
+    (void)f;
+    gw_aws_publish_check(c, p, at);
 }
 
 static struct gw_publisher *sns_open(const void *conf, const struct gw_format *f,
@@ -204,6 +205,7 @@ const struct gw_publisher_ops gw_publish_sns = {
     .fields = fields,
     .conf_size = sizeof(struct gw_aws_publish_conf),
     .sourceless = 1,
+    .lacks = GW_LACKS_BINARY,
     .routing = &sns_routing,
     .check = sns_check,
     .same = gw_aws_same,

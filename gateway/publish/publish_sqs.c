@@ -198,7 +198,8 @@ static void sqs_check(const void *conf, const struct gw_format *f, struct gw_pro
 
     if (c->to && url_check(gw_str_of(c->to), &err))
         gw_problems_add(p, 0, y->file, y->line, y->column, "queue_url: %s", err.msg);
-    gw_aws_publish_check(c, f, p, at);
+    (void)f;
+    gw_aws_publish_check(c, p, at);
 }
 
 static struct gw_publisher *sqs_open(const void *conf, const struct gw_format *f,
@@ -228,6 +229,7 @@ const struct gw_publisher_ops gw_publish_sqs = {
     .fields = fields,
     .conf_size = sizeof(struct gw_aws_publish_conf),
     .sourceless = 1,
+    .lacks = GW_LACKS_BINARY,
     .routing = &sqs_routing,
     .check = sqs_check,
     .same = gw_aws_same,

@@ -93,12 +93,15 @@ struct gw_format {
     struct gw_strs extensions;
 };
 
+enum { GW_LACKS_BINARY = 1, GW_LACKS_PROTOBUF = 2 };
+
 struct gw_publisher_ops {
     const char *name, *help;       /* name as in the configuration: publisher.type */
     const struct gw_field *fields; /* its keys; offsets into the conf that open gets */
     size_t conf_size;
     /* FlyteAdmin's v2 sends events there whose source is empty (Go could not parse it). */
     int sourceless;
+    unsigned lacks;                   /* GW_LACKS_…: what of `format` it has no form for */
     const struct gw_routing *routing; /* what moongate.route means here (event/route.h) */
     /* What the table cannot say (keys that exclude each other, a forbidden property). NULL: all
      * said. */

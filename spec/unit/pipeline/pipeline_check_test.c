@@ -115,11 +115,17 @@ TEST(test_pipeline_check_of_format_and_publisher)
     CHECK(says(P "format: {extensions: [traceparent, partitionkey]}\n", ""));
     CHECK(
         says(P "format: {extensions: [tracparent]}\n", "3:23: format.extensions: \"tracparent\""));
-    CHECK(says(P "format: {mode: binary}\n", "2:12: publisher null has no binary mode"));
+    CHECK(says(P "format: {mode: binary}\n", "3:16: format: publisher null has no binary mode"));
     CHECK(says("name: p\npublisher: {type: file, path: f}\nformat: {mode: binary}\n",
-               "2:12: publisher file has no binary mode"));
+               "3:16: format: publisher file has no binary mode"));
     CHECK(says("name: p\npublisher: {type: file, path: f}\nformat: {encoding: protobuf}\n",
-               "2:12: publisher file holds lines of JSON"));
+               "3:20: format: publisher file has JSON alone"));
+    CHECK(says("name: p\npublisher: {type: sqs, queue_url: 'http://a/1/q', region: r}\n"
+               "format: {mode: binary}\n",
+               "3:16: format: publisher sqs has no binary mode"));
+    CHECK(says("name: p\npublisher: {type: http, url: 'http://a/'}\n"
+               "format: {mode: binary, encoding: protobuf}\n",
+               "3:34: warning: format: encoding has no effect in binary mode"));
     CHECK(says("name: p\npublisher: {type: file, path: '-', rotate: {max_bytes: 1KiB}}\n",
                "2:12: rotate: standard output"));
     CHECK(says("name: p\npublisher: {type: kafka, brokers: b, topic: '{x}'}\n",
