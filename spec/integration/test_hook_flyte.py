@@ -1,11 +1,9 @@
 """moongate.flyte: hooks that ask a FlyteAdmin, which is a stand-in made of flyteidl's own stubs."""
 import contextlib
-import http.server
 import json
 import os
 import socket
 import threading
-import urllib.parse
 
 import grpc
 import pytest
@@ -13,7 +11,7 @@ from flyteidl.admin import task_execution_pb2, workflow_pb2
 from flyteidl.core import identifier_pb2
 
 import flyte
-from flyteadmin import Admin, served
+from flyteadmin import Admin, served, token_endpoint
 from gateway import run
 from reloading import counts
 from wait import wait_until
@@ -39,36 +37,6 @@ return function(event, request, flyte)
   event.what = w and #w.closure.compiled_workflow.primary.template.nodes or moongate.clean(why)
 end
 """
-
-
-@contextlib.contextmanager
-def token_endpoint(admin, lives=3600, status=200):
-    """Gives tokens t1, t2, … and notes the forms."""
-    forms = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):                                # noqa: N802 (http.server's name)
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            forms.append({**dict(urllib.parse.parse_qsl(body)), "basic": self.headers.get("Authorization")})
-            answer = json.dumps({"access_token": f"t{len(forms)}", "token_type": "bearer", "expires_in": lives}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    admin.token_url = f"http://127.0.0.1:{server.server_port}/token"
-    try:
-        yield forms
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def config(address, more="", workers=1, limits="{}"):

@@ -1,20 +1,37 @@
-"""A FlyteAdmin to ask for records, made of flyteidl's own stubs."""
+"""A FlyteAdmin to ask for records, made of flyteidl's own stubs, and what every stand-in for FlyteAdmin needs: how a token is
+got, and the server."""
 import concurrent.futures
 import contextlib
+import http.server
+import json
 import re
+import threading
+import urllib.parse
 
 import grpc
 from flyteidl.admin import common_pb2, execution_pb2, task_execution_pb2, task_pb2, workflow_pb2
 from flyteidl.service import admin_pb2_grpc, auth_pb2, auth_pb2_grpc
 
 
-class Admin(admin_pb2_grpc.AdminServiceServicer, auth_pb2_grpc.AuthMetadataServiceServicer):
+class Auth(auth_pb2_grpc.AuthMetadataServiceServicer):
+    """Where a token is to be had (token_endpoint below), and the header it is sent in."""
+    token_url = ""
+
+    def GetOAuth2Metadata(self, request, context):
+        return auth_pb2.OAuth2MetadataResponse(token_endpoint=self.token_url)
+
+    def GetPublicClientConfig(self, request, context):
+        return auth_pb2.PublicClientAuthConfigResponse(scopes=["all", "offline"], authorization_metadata_key="flyte-authorization",
+                                                       audience="https://flyte")
+
+
+class Admin(Auth, admin_pb2_grpc.AdminServiceServicer):
     """What it is asked for, and by whom; `fail` is how it answers instead. It makes up what it is asked for, until `keep`
     was called: then it has what was kept and no more."""
 
     def __init__(self):
         self.asked, self.tokens, self.fail, self.gate, self.accepts = [], [], None, None, None
-        self.token_url, self.nodes, self.records = "", 1, None
+        self.nodes, self.records = 1, None
 
     def keep(self, *records):
         """Executions, workflows, tasks and task executions, by their ids."""
@@ -83,20 +100,45 @@ class Admin(admin_pb2_grpc.AdminServiceServicer, auth_pb2_grpc.AuthMetadataServi
         made.sort(key=lambda t: getattr(t.id, request.sort_by.key), reverse=True)
         return task_execution_pb2.TaskExecutionList(task_executions=made[:request.limit])
 
-    def GetOAuth2Metadata(self, request, context):
-        return auth_pb2.OAuth2MetadataResponse(token_endpoint=self.token_url)
 
-    def GetPublicClientConfig(self, request, context):
-        return auth_pb2.PublicClientAuthConfigResponse(scopes=["all", "offline"], authorization_metadata_key="flyte-authorization",
-                                                       audience="https://flyte")
+@contextlib.contextmanager
+def token_endpoint(admin, lives=3600, status=200):
+    """Gives tokens t1, t2, … and notes the forms."""
+    forms = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):                                # noqa: N802 (http.server's name)
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            forms.append({**dict(urllib.parse.parse_qsl(body)), "basic": self.headers.get("Authorization")})
+            answer = json.dumps({"access_token": f"t{len(forms)}", "token_type": "bearer", "expires_in": lives}).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    admin.token_url = f"http://127.0.0.1:{server.server_port}/token"
+    try:
+        yield forms
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextlib.contextmanager
-def served(admin, credentials=None, port=0):
-    """Its address."""
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
+def served(admin, credentials=None, port=0, handlers=(), options=()):
+    """Its address. handlers: for methods beside FlyteAdmin's own."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32), options=options)
     admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     auth_pb2_grpc.add_AuthMetadataServiceServicer_to_server(admin, server)
+    server.add_generic_rpc_handlers(handlers)
     where = f"127.0.0.1:{port}"
     port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     server.start()

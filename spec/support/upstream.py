@@ -1,11 +1,11 @@
 """A FlyteAdmin to stand in front of: flyteidl's own service, and any other method in all four kinds."""
-import concurrent.futures
-import contextlib
 import threading
 
 import grpc
 from flyteidl.admin import event_pb2
 from flyteidl.service import admin_pb2_grpc
+
+import flyteadmin
 
 OTHER = "/flyteidl.service.Other/"
 
@@ -14,7 +14,7 @@ def raw(data):
     return data
 
 
-class Upstream(admin_pb2_grpc.AdminServiceServicer):
+class Upstream(flyteadmin.Auth, admin_pb2_grpc.AdminServiceServicer):
     """Answers as the metadata of a call says (`x-code`), and writes down what it was asked."""
 
     def __init__(self):
@@ -106,18 +106,6 @@ class Others(grpc.GenericRpcHandler):
 LIMITS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 
-@contextlib.contextmanager
 def served(upstream, credentials=None, port=0):
     """Its address."""
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), options=(*LIMITS, ("grpc.so_reuseport", 0)))
-    admin_pb2_grpc.add_AdminServiceServicer_to_server(upstream, server)
-    server.add_generic_rpc_handlers((Others(upstream),))
-    where = f"127.0.0.1:{port}"
-    port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        if upstream.gate:
-            upstream.gate.set()
-        server.stop(None).wait()
+    return flyteadmin.served(upstream, credentials, port, (Others(upstream),), (*LIMITS, ("grpc.so_reuseport", 0)))
