@@ -21,8 +21,8 @@ import flyte
 import kafka
 import upstream as up
 from gateway import BINARY, ROOT, run
+from page import BLOCK
 from pubsub import PROJECT
-from test_readme import BLOCK
 from wait import wait_until
 
 PAGE = os.path.join(ROOT, "deploy/moving.md")

@@ -9,14 +9,7 @@ import pytest
 
 import flyte
 from gateway import BINARY, ROOT, run
-
-BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.S)
-
-
-def blocks(name, language):
-    with open(os.path.join(ROOT, name), encoding="utf-8") as f:
-        return [text for kind, text in BLOCK.findall(f.read()) if kind == language]
-
+from page import blocks
 
 CONFIGURATIONS = [(name, i, text) for name in ("README.md", "scripts/README.md", "lua/README.md") for i, text in enumerate(blocks(name, "yaml"))]
 

@@ -1,76 +1,19 @@
-"""What the README shows of SNS and SQS works as it is shown, on a server that checks every signature. `aws` is a stand-in over boto3
-for the few calls shown, `moongate` and `curl` are the real ones on ports that the kernel chose."""
+"""What the README shows of SNS and SQS works as it is shown, on a server that checks every signature."""
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 
 import pytest
 
 import aws as aws_server
-from gateway import BINARY, run
-from test_readme import blocks
+from gateway import run
+from page import AWS, blocks, shell as page_shell
 from wait import wait_until
-
-AWS = f"""#!{sys.executable}
-import sys, botocore.session
-service, call, *rest = sys.argv[1:]
-options = dict(zip(rest[::2], rest[1::2]))
-client = botocore.session.get_session().create_client(service)
-shape = client.meta.service_model.operation_model("".join(w.title() for w in call.split("-"))).input_shape
-names = {{n.lower(): n for n in shape.members}}
-given = {{names[k[2:].replace("-", "")]: v for k, v in options.items() if k not in ("--query", "--output")}}
-if "Attributes" in given:
-    given["Attributes"] = dict(pair.split("=") for pair in given["Attributes"].split(","))
-answer = getattr(client, call.replace("-", "_"))(**given)
-print(answer[options["--query"]] if "--query" in options else answer)
-"""
-MOONGATE = f"""#!{sys.executable}
-import json, os, sys
-sys.path[:0] = {[p for p in sys.path if p.endswith("spec/support")]!r}
-from gateway import complete
-from wait import wait_until
-args = sys.argv[1:]
-if args[0] == "run":
-    with open(args[2]) as f:
-        text = f.read()
-    with open(args[2], "w") as f:
-        f.write(complete(text))
-    args += ["--ready-file", "ready.json"]
-elif args[0] == "send":
-    wait_until(lambda: os.path.exists("ready.json"))
-    args += ["--grpc", json.load(open("ready.json"))["grpc"]]
-os.execv({BINARY!r}, [{BINARY!r}, *args])
-"""
-CURL = f"""#!{sys.executable}
-import json, sys, urllib.request
-print(urllib.request.urlopen("http://" + sys.argv[1].replace("127.0.0.1:9090", json.load(open("ready.json"))["admin"])).read().decode())
-"""
 
 
 @pytest.fixture
 def shell(tmp_path, aws):
-    """shell(text) runs it in a folder of its own; what it leaves running is ended."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name, text in ("aws", AWS), ("moongate", MOONGATE), ("curl", CURL):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
-    env = dict(os.environ, **aws.env(), PATH=f"{tools}:{os.environ['PATH']}", AWS_DEFAULT_REGION="us-east-2")
-
-    def start(text):
-        """(exit status, what it said): into a file, which what runs on may keep open."""
-        with open(tmp_path / "said", "w+", encoding="utf-8") as said:
-            done = subprocess.run(["bash", "-ec", text], cwd=tmp_path, env=env, stdout=said, stderr=said, timeout=60, check=False)
-            said.seek(0)
-            return done.returncode, said.read()
-    yield start
-    if (tmp_path / "ready.json").exists():
-        pid = json.loads((tmp_path / "ready.json").read_text())["pid"]
-        os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+    with page_shell(tmp_path, {**aws.env(), "AWS_DEFAULT_REGION": "us-east-2"}, aws=AWS) as run_block:
+        yield run_block
 
 
 def iam(request):
