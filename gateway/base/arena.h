@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 /* Memory that lives as long as one record, request or configuration. One thread at a time; never
- * returns NULL (sizes are bounded at the edge, and out of memory aborts). */
+ * returns NULL (sizes are bounded at the edge, and out of memory aborts). A thread keeps up to 256
+ * KiB of what its arenas give back for those that come. */
 struct gw_arena;
 
 struct gw_arena *gw_arena_new(void);

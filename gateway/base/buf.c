@@ -63,21 +63,6 @@ char *gw_buf_more(struct gw_buf *b, size_t len)
     return b->failed || grow(b, len) ? NULL : b->p + b->len;
 }
 
-void gw_buf_put(struct gw_buf *b, const void *p, size_t len)
-{
-    char *to;
-
-    if (len == 0 || !(to = gw_buf_room(b, len)))
-        return;
-    memcpy(to, p, len);
-    b->len += len;
-}
-
-void gw_buf_put_str(struct gw_buf *b, struct gw_str s)
-{
-    gw_buf_put(b, s.p, s.len);
-}
-
 void gw_buf_printf(struct gw_buf *b, const char *fmt, ...)
 {
     char small[FIRST], *to;

@@ -21,9 +21,9 @@ struct gw_buf {
 
 void gw_buf_init(struct gw_buf *b, size_t max, struct gw_arena *mem);
 void gw_buf_free(struct gw_buf *b); /* NULL and a zeroed buffer are fine */
-void gw_buf_put(struct gw_buf *b, const void *p, size_t len);
+static inline void gw_buf_put(struct gw_buf *b, const void *p, size_t len);
 static inline void gw_buf_puts(struct gw_buf *b, const char *s);
-void gw_buf_put_str(struct gw_buf *b, struct gw_str s);
+static inline void gw_buf_put_str(struct gw_buf *b, struct gw_str s);
 static inline void gw_buf_putc(struct gw_buf *b, char c);
 void gw_buf_printf(struct gw_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Decimal, faster than printf. */
@@ -47,6 +47,21 @@ static inline char *gw_buf_room(struct gw_buf *b, size_t len)
 static inline void gw_buf_added(struct gw_buf *b, size_t len)
 {
     b->len += len;
+}
+
+static inline void gw_buf_put(struct gw_buf *b, const void *p, size_t len)
+{
+    char *to;
+
+    if (len == 0 || !(to = gw_buf_room(b, len)))
+        return;
+    memcpy(to, p, len);
+    b->len += len;
+}
+
+static inline void gw_buf_put_str(struct gw_buf *b, struct gw_str s)
+{
+    gw_buf_put(b, s.p, s.len);
 }
 
 static inline void gw_buf_puts(struct gw_buf *b, const char *s)

@@ -370,11 +370,6 @@ int gw_json_raw_is(struct gw_str raw, struct gw_str s)
     return s.len == 0;
 }
 
-int gw_json_is(const struct gw_json *j, const char *s)
-{
-    return j->escaped ? gw_json_raw_is(j->raw, gw_str_of(s)) : gw_str_is(j->raw, s);
-}
-
 void gw_json_place(const struct gw_json *j, const char *at, int *line, int *column)
 {
     *line = *column = 1;

@@ -61,7 +61,10 @@ int gw_json_raw_is(struct gw_str raw, struct gw_str s);
  * not UTF-8. NULL: nowhere. */
 const char *gw_json_lone_surrogate(const struct gw_json *j);
 /* The current KEY or STRING equals s (escapes are looked through). */
-int gw_json_is(const struct gw_json *j, const char *s);
+static inline int gw_json_is(const struct gw_json *j, const char *s)
+{
+    return j->escaped ? gw_json_raw_is(j->raw, gw_str_of(s)) : gw_str_is(j->raw, s);
+}
 /* One value with nothing but white space around it. */
 int gw_json_is_text(struct gw_str text, unsigned max_depth);
 /* Of a byte of the text, from 1; columns are bytes. */

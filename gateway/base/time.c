@@ -46,15 +46,20 @@ static int digits(struct gw_str *s, int n)
     return v;
 }
 
-static int one_of(struct gw_str *s, const char *set)
+static int one_of(struct gw_str *s, char a, char b)
 {
     int c;
 
-    if (s->len == 0 || !(c = (unsigned char)*s->p) || !strchr(set, c))
+    if (s->len == 0 || (*s->p != a && *s->p != b))
         return 0;
-    s->p++;
+    c = *s->p++;
     s->len--;
     return c;
+}
+
+static int is(struct gw_str *s, char c)
+{
+    return one_of(s, c, c);
 }
 
 static int days_in(int64_t y, int m)
@@ -69,7 +74,7 @@ static int fraction(struct gw_str *s)
 {
     int nanos = 0, n = 0, digit;
 
-    if (!one_of(s, "."))
+    if (!is(s, '.'))
         return 0;
     for (; (digit = digits(s, 1)) >= 0; n++)
         nanos = n < 9 ? nanos * 10 + digit : nanos;
@@ -85,10 +90,10 @@ static int zone(struct gw_str *s, int64_t *offset)
     int sign, h, m;
 
     *offset = 0;
-    if (one_of(s, "Zz"))
+    if (one_of(s, 'Z', 'z'))
         return 0;
-    sign = one_of(s, "+-");
-    if (!sign || (h = digits(s, 2)) < 0 || h > 23 || !one_of(s, ":") || (m = digits(s, 2)) < 0 ||
+    sign = one_of(s, '+', '-');
+    if (!sign || (h = digits(s, 2)) < 0 || h > 23 || !is(s, ':') || (m = digits(s, 2)) < 0 ||
         m > 59)
         return -1;
     *offset = (sign == '-' ? -60 : 60) * (int64_t)(h * 60 + m);
@@ -100,11 +105,11 @@ static int after_year(struct gw_str *s, int64_t y, int64_t *days, struct gw_time
 {
     int mo, d, h, mi, sec;
 
-    if (!one_of(s, "-") || (mo = digits(s, 2)) < 1 || mo > 12 || !one_of(s, "-") ||
-        (d = digits(s, 2)) < 1 || d > days_in(y, mo) || !one_of(s, "Tt"))
+    if (!is(s, '-') || (mo = digits(s, 2)) < 1 || mo > 12 || !is(s, '-') ||
+        (d = digits(s, 2)) < 1 || d > days_in(y, mo) || !one_of(s, 'T', 't'))
         return -1;
-    if ((h = digits(s, 2)) < 0 || h > 23 || !one_of(s, ":") || (mi = digits(s, 2)) < 0 || mi > 59 ||
-        !one_of(s, ":") || (sec = digits(s, 2)) < 0 || sec > 60)
+    if ((h = digits(s, 2)) < 0 || h > 23 || !is(s, ':') || (mi = digits(s, 2)) < 0 || mi > 59 ||
+        !is(s, ':') || (sec = digits(s, 2)) < 0 || sec > 60)
         return -1;
     *days = days_of(y, mo, d);
     out->sec = h * INT64_C(3600) + mi * INT64_C(60) + sec;
@@ -239,13 +244,13 @@ size_t gw_time_format_go(struct gw_time t, int trimmed, char out[GW_TIME_TEXT])
 
 int gw_time_parse_go(struct gw_str s, struct gw_time *out)
 {
-    const int before = one_of(&s, "-");
+    const int before = is(&s, '-');
     const char *start = s.p;
     int64_t y = 0, days;
 
     while (s.p - start < 12 && s.len && *s.p >= '0' && *s.p <= '9')
         y = y * 10 + digits(&s, 1);
-    if (s.p - start < 4 || after_year(&s, before ? -y : y, &days, out) || !one_of(&s, "Z") || s.len)
+    if (s.p - start < 4 || after_year(&s, before ? -y : y, &days, out) || !is(&s, 'Z') || s.len)
         return -1;
     out->sec = (int64_t)((uint64_t)out->sec + (uint64_t)days * 86400);
     return 0;

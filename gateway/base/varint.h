@@ -20,6 +20,10 @@ static inline int gw_varint_read(const unsigned char **at, const unsigned char *
 {
     uint64_t v = 0;
 
+    if (*at < end && **at < 0x80) { /* most are */
+        *out = *(*at)++;
+        return 0;
+    }
     for (unsigned shift = 0; shift < 7 * GW_VARINT_MAX && *at < end; shift += 7) {
         unsigned char b = *(*at)++;
 

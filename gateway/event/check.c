@@ -66,22 +66,27 @@ const char *gw_attr_text_problem(struct gw_str s)
     return NULL;
 }
 
+/* Asked several times of each attribute. */
 enum gw_known_attr gw_known_attr(struct gw_str name)
 {
-    static const struct gw_str names[GW_KNOWN_ATTRS] = {
-        [GW_A_ID] = GW_STR("id"),
-        [GW_A_SOURCE] = GW_STR("source"),
-        [GW_A_TYPE] = GW_STR("type"),
-        [GW_A_SUBJECT] = GW_STR("subject"),
-        [GW_A_TIME] = GW_STR("time"),
-        [GW_A_DATACONTENTTYPE] = GW_STR("datacontenttype"),
-        [GW_A_DATASCHEMA] = GW_STR("dataschema"),
-    };
-
-    for (int i = 0; i < GW_KNOWN_ATTRS; i++)
-        if (gw_str_eq(name, names[i]))
-            return (enum gw_known_attr)i;
-    return GW_A_EXTENSION;
+    switch (name.len) {
+    case 2:
+        return gw_str_is(name, "id") ? GW_A_ID : GW_A_EXTENSION;
+    case 4:
+        return gw_str_is(name, "type")   ? GW_A_TYPE
+               : gw_str_is(name, "time") ? GW_A_TIME
+                                         : GW_A_EXTENSION;
+    case 6:
+        return gw_str_is(name, "source") ? GW_A_SOURCE : GW_A_EXTENSION;
+    case 7:
+        return gw_str_is(name, "subject") ? GW_A_SUBJECT : GW_A_EXTENSION;
+    case 10:
+        return gw_str_is(name, "dataschema") ? GW_A_DATASCHEMA : GW_A_EXTENSION;
+    case 15:
+        return gw_str_is(name, "datacontenttype") ? GW_A_DATACONTENTTYPE : GW_A_EXTENSION;
+    default:
+        return GW_A_EXTENSION;
+    }
 }
 
 static int check_attr(const struct gw_attr *a, enum gw_known_attr known, struct gw_err *err)

@@ -174,8 +174,21 @@ void gw_event_protobuf_put_head(struct gw_buf *out, struct gw_str id, struct gw_
     put_required(out, F_TYPE, type);
 }
 
+/* Room for all of it at once, if it is surely no more than there may be. */
+static void make_room(struct gw_buf *out, const struct gw_event *ev)
+{
+    enum { AROUND = 32 }; /* tags and lengths */
+    size_t n = AROUND + ev->data.len;
+
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
+        n += AROUND + a->name.len + a->text.len;
+    if (n <= out->max - out->len)
+        (void)gw_buf_room(out, n);
+}
+
 static void put_event(struct gw_buf *out, const struct gw_event *ev, int anew)
 {
+    make_room(out, ev);
     gw_event_protobuf_put_head(out, gw_event_text(ev, "id"), gw_event_text(ev, "source"),
                                gw_event_text(ev, "type"));
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)

@@ -6,31 +6,40 @@
 #include "event/event.h"
 #include "event/format.h"
 
+#include <stdlib.h>
+
 /* CloudEvents in, records out: each event in its protobuf form, a batch whole or not at all. */
 
-enum { FIRST_ROOM = 16 };
+enum { FIRST_ROOM = 16, KEPT_ROOM = 1024 };
 
 struct batch {
     struct gw_front *front;
     struct gw_str client, traceparent;
     int64_t now_ns;
     size_t max; /* of one event's protobuf form */
-    struct gw_record *records;
-    size_t n, room;
+    size_t n;   /* of the front's records */
 };
 
 static struct gw_record *grow(struct batch *b)
 {
-    struct gw_record *more;
+    struct gw_front *f = b->front;
 
-    if (b->n == b->room) {
-        b->room = b->room ? 2 * b->room : FIRST_ROOM;
-        more = gw_arena_alloc(b->front->scratch, b->room * sizeof(*more));
-        if (b->n > 0)
-            memcpy(more, b->records, b->n * sizeof(*more));
-        b->records = more;
+    if (b->n == f->records_room) {
+        f->records_room = f->records_room ? 2 * f->records_room : FIRST_ROOM;
+        f->records = realloc(f->records, f->records_room * sizeof(*f->records));
+        if (!f->records)
+            abort();
     }
-    return &b->records[b->n++];
+    return &f->records[b->n++];
+}
+
+static void give_room(struct gw_front *f)
+{
+    if (f->records_room <= KEPT_ROOM)
+        return;
+    free(f->records);
+    f->records = NULL;
+    f->records_room = 0;
 }
 
 static int add_event(void *ctx, struct gw_event *ev, struct gw_err *err)
@@ -109,6 +118,7 @@ struct gw_sub *gw_submit_cloudevents(struct gw_front *f, const struct gw_http_st
                       .traceparent = gw_traceparent(s),
                       .now_ns = gw_clock_wall_ns(),
                       .max = 2 * (size_t)f->max_body[GW_HTTP] + 1024};
+    struct gw_sub *sub = NULL;
     int rc;
 
     if (form == GW_FORM_CE_BATCH)
@@ -118,7 +128,8 @@ struct gw_sub *gw_submit_cloudevents(struct gw_front *f, const struct gw_http_st
     else
         rc = read_one(&b, s, form, body, err);
     *reason = rc ? gw_reason_of(err) : GW_REASONS;
-    if (rc || b.n == 0)
-        return NULL;
-    return gw_submit(f, GW_HTTP, b.records, b.n, reason, err);
+    if (!rc && b.n > 0)
+        sub = gw_submit(f, GW_HTTP, f->records, b.n, reason, err);
+    give_room(f);
+    return sub;
 }

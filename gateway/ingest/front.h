@@ -58,6 +58,9 @@ struct gw_front {
     struct gw_group *open, *idle;
     size_t n_idle;
     struct gw_task append_task;
+    /* of the CloudEvents of one request, kept for the next */
+    struct gw_record *records;
+    size_t records_room;
     /* gRPC: calls with a deadline, and calls that stay open until the front stops */
     struct gw_grpc_call *deadlines, *open_calls;
     struct gw_timer deadline_timer, health_timer;

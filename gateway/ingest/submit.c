@@ -115,6 +115,9 @@ void gw_submit_fini(struct gw_front *f)
     }
     f->idle = NULL;
     f->n_idle = 0;
+    free(f->records);
+    f->records = NULL;
+    f->records_room = 0;
 }
 
 static void count_kept(struct gw_front *f, const struct gw_sub *sub,
