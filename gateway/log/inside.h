@@ -109,12 +109,14 @@ struct gw_log {
     pthread_cond_t close_asked;
     struct gw_err why;
     struct gw_reader *waiting;
+    struct gw_reader *_Atomic woken; /* to be told, see gw_readers_post */
     struct gw_cursor **cursors;
     size_t n_cursors;
     struct gw_cursor *ingest;    /* no place, no counts: the letters of what became no record */
     struct gw_cursor *forgotten; /* freed at the close: a scrape may be looking at one */
 
-    pthread_mutex_t asks; /* memory: cursors come and go one at a time */
+    pthread_mutex_t telling; /* readers: taken before `lock` */
+    pthread_mutex_t asks;    /* memory: cursors come and go one at a time */
     pthread_t writer, state_writer;
     int writer_runs, state_runs;
     struct gw_mailbox to_writer, to_state;
@@ -174,6 +176,9 @@ ssize_t gw_memory_read(void *ctx, void *p, size_t n, uint64_t at);
 void gw_log_break(struct gw_log *log, const struct gw_err *why);
 void gw_readers_wake(struct gw_log *log);   /* under the lock: there are new records */
 void gw_readers_let_go(struct gw_log *log); /* under the lock: a cursor has moved */
+/* After either, without the lock: tells those that it is for. They run at once, often on the same
+ * processor, and the first thing they do is to take the lock. */
+void gw_readers_post(struct gw_log *log);
 void gw_append_end(struct gw_append *a, const struct gw_err *failed); /* posts its mail */
 void gw_mark_add(struct gw_cursor *c, const struct gw_mark *m);       /* under the lock */
 void gw_lag_set(struct gw_log *log, const char *name, uint64_t events, int64_t age_ns);

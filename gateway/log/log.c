@@ -54,6 +54,7 @@ static struct gw_log *new_log(const struct gw_log_conf *conf, struct gw_metrics 
     log->ingest = gw_cursor_new(log, GW_INGEST, 0);
     gw_log_ingest_letters(log, ingest_letters_bytes, ingest_letters_ms);
     pthread_mutex_init(&log->lock, NULL);
+    pthread_mutex_init(&log->telling, NULL);
     pthread_mutex_init(&log->asks, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -194,6 +195,7 @@ void gw_log_close(struct gw_log *log)
     gw_mailbox_fini(&log->to_writer);
     gw_mailbox_fini(&log->to_state);
     pthread_cond_destroy(&log->close_asked);
+    pthread_mutex_destroy(&log->telling);
     pthread_mutex_destroy(&log->asks);
     pthread_mutex_destroy(&log->lock);
     free(log->path);

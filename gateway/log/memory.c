@@ -65,6 +65,7 @@ void gw_memory_append(struct gw_log *log, struct gw_append *a)
     else
         gw_readers_wake(log);
     pthread_mutex_unlock(&log->lock);
+    gw_readers_post(log);
     gw_append_end(a, rc ? &why : NULL);
 }
 

@@ -41,9 +41,10 @@ static void wake(struct gw_log *log, int new_records)
         }
         *p = r->next_waiting;
         r->waiting = r->held = 0;
-        if (!r->waker->posted)
-            gw_loop_post_mail(r->loop, &r->waker->mail);
-        r->waker->posted = 1;
+        if (atomic_exchange(&r->waker->posted, 1))
+            continue;
+        r->next_woken = log->woken;
+        log->woken = r;
     }
 }
 
@@ -57,6 +58,28 @@ void gw_readers_let_go(struct gw_log *log)
     wake(log, 0);
 }
 
+void gw_readers_post(struct gw_log *log)
+{
+    struct gw_reader *r;
+
+    if (!atomic_load_explicit(&log->woken, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&log->telling);
+    pthread_mutex_lock(&log->lock);
+    r = log->woken;
+    log->woken = NULL;
+    pthread_mutex_unlock(&log->lock);
+    while (r) {
+        struct gw_reader *next = r->next_woken;
+
+        gw_loop_post_mail(r->loop, &r->waker->mail);
+        r = next;
+    }
+    pthread_mutex_unlock(&log->telling);
+}
+
+/* What was woken before this looks again after it, so that nothing is passed over: who set posted
+ * had the lock, and the look takes it. */
 static void on_wake(struct gw_mail *m)
 {
     struct gw_waker *w = GW_CONTAINER(m, struct gw_waker, mail);
@@ -66,9 +89,7 @@ static void on_wake(struct gw_mail *m)
         free(w);
         return;
     }
-    pthread_mutex_lock(&r->log->lock);
-    w->posted = 0;
-    pthread_mutex_unlock(&r->log->lock);
+    atomic_store(&w->posted, 0);
     r->wake->fn(r->wake);
 }
 
@@ -91,6 +112,22 @@ static void wait_no_more(struct gw_reader *r)
         p = &(*p)->next_waiting;
     *p = r->next_waiting;
     r->waiting = r->held = 0;
+}
+
+/* Under both locks, or nobody else knows r. It is not told any more, unless its mail is out. */
+static void wake_no_more(struct gw_reader *r)
+{
+    struct gw_reader *before = NULL, *at = r->log->woken;
+
+    for (; at && at != r; at = at->next_woken)
+        before = at;
+    if (!at)
+        return;
+    if (before)
+        before->next_woken = r->next_woken;
+    else
+        r->log->woken = r->next_woken;
+    atomic_store(&r->waker->posted, 0);
 }
 
 /* L9: waits until the cursor has come nearer. */
@@ -173,12 +210,15 @@ void gw_reader_close(struct gw_reader *r)
 {
     if (!r)
         return;
+    pthread_mutex_lock(&r->log->telling); /* nobody is about to tell it */
     pthread_mutex_lock(&r->log->lock);
     wait_no_more(r);
+    wake_no_more(r);
     r->waker->reader = NULL;
-    if (!r->waker->posted)
+    if (!atomic_load(&r->waker->posted))
         free(r->waker);
     pthread_mutex_unlock(&r->log->lock);
+    pthread_mutex_unlock(&r->log->telling);
     gw_reader_leave(r);
     free(r);
 }

@@ -8,12 +8,12 @@
 struct gw_waker {
     struct gw_mail mail;
     struct gw_reader *reader; /* NULL: closed. The worker's thread */
-    int posted;               /* under the log's lock */
+    _Atomic int posted;       /* set under the log's lock */
 };
 
 /* A worker's place. Its own thread, but for the waiting list. */
 struct gw_reader {
-    struct gw_reader *next_waiting; /* under the log's lock */
+    struct gw_reader *next_waiting, *next_woken; /* under the log's lock */
     int waiting;
     int held; /* waiting: for its cursor, not for records */
     struct gw_waker *waker;

@@ -158,6 +158,7 @@ static void publish(struct gw_log *log, struct gw_mail *list)
     gw_readers_let_go(log);
     gw_segments_trim(log);
     pthread_mutex_unlock(&log->lock);
+    gw_readers_post(log);
 }
 
 /* ---- the thread ---- */
@@ -393,6 +394,7 @@ void gw_log_settle(struct gw_log *log, struct gw_settle *s)
     pthread_mutex_lock(&log->lock);
     settle_in_memory(log, s);
     pthread_mutex_unlock(&log->lock);
+    gw_readers_post(log);
     s->failed = 0;
     gw_loop_post_mail(s->reply, &s->mail);
 }

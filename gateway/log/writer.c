@@ -252,6 +252,7 @@ static void publish(struct writer *w, const struct group *g)
     log->reserved -= g->reserved;
     gw_readers_wake(log);
     pthread_mutex_unlock(&log->lock);
+    gw_readers_post(log);
 }
 
 static void answer(struct writer *w, const struct group *g, const struct gw_err *failed)

@@ -7,6 +7,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,7 +22,11 @@ struct gw_loop {
     struct gw_mail *mail, **mail_last;
     int stop_asked;
     int64_t now_ms;
+    int has_own_mail;   /* the first of what is there was posted by the loop's own thread */
+    _Atomic int wakers; /* threads that are about to wake it */
 };
+
+static _Thread_local struct gw_loop *turning; /* whose turn this thread is in */
 
 static void *checked(void *p)
 {
@@ -29,15 +35,11 @@ static void *checked(void *p)
     return p;
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+static void take_mail(struct gw_loop *l)
 {
-    struct gw_loop *l = arg;
     struct gw_mail *m;
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof(count));
 
-    (void)n;
-    (void)what;
+    l->has_own_mail = 0;
     pthread_mutex_lock(&l->lock);
     m = l->mail;
     l->mail = NULL;
@@ -51,6 +53,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         m->fn(m);
         m = next;
     }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof(count));
+
+    (void)n;
+    (void)what;
+    take_mail(arg);
 }
 
 struct gw_loop *gw_loop_new(void)
@@ -77,6 +89,8 @@ void gw_loop_free(struct gw_loop *l)
 {
     if (!l)
         return;
+    while (atomic_load(&l->wakers))
+        sched_yield();
     event_del(&l->wake);
     event_base_free(l->base);
     close(l->wake_fd);
@@ -105,10 +119,17 @@ static void run_tasks(struct gw_loop *l)
 
 void gw_loop_turn(struct gw_loop *l, int wait)
 {
+    struct gw_loop *outer = turning;
+    const int waits = wait && !l->first && !l->has_own_mail;
+
+    turning = l;
     l->now_ms = 0;
-    event_base_loop(l->base, EVLOOP_ONCE | (wait && !l->first ? 0 : EVLOOP_NONBLOCK));
+    event_base_loop(l->base, EVLOOP_ONCE | (waits ? 0 : EVLOOP_NONBLOCK));
     l->now_ms = 0;
+    if (l->has_own_mail)
+        take_mail(l);
     run_tasks(l);
+    turning = outer;
 }
 
 void gw_loop_run(struct gw_loop *l)
@@ -142,9 +163,17 @@ void gw_loop_post_mail(struct gw_loop *l, struct gw_mail *m)
     was_empty = !l->mail;
     *l->mail_last = m;
     l->mail_last = &m->next;
-    if (was_empty)
-        wake(l); /* under the lock: the loop may be freed once the mail is out of it */
+    if (was_empty && turning == l)
+        l->has_own_mail = 1;
+    else if (was_empty)
+        atomic_fetch_add(&l->wakers, 1);
     pthread_mutex_unlock(&l->lock);
+    if (!was_empty || turning == l)
+        return;
+    /* Without the lock, which is the first thing that the loop takes when it wakes. It may be freed
+     * once the mail is out of it, but not before this is over. */
+    wake(l);
+    atomic_fetch_sub(&l->wakers, 1);
 }
 
 int64_t gw_loop_now_ms(struct gw_loop *l)
