@@ -132,7 +132,7 @@ test-judges: $B/moongate $B/judge ## what others' tools and libraries say: make 
 	@COUNT='$(COUNT)' SEED='$(SEED)' spec/judges/run $(TOOLS) $B
 $B/judge: $O/spec/judges/flyteadmin.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-SHIMS := slowsync badisk powercut
+SHIMS := slowsync badisk powercut mallocs
 shims: $(SHIMS:%=$B/%.so)
 fault: fault-build            ## kill -9 at random instants: make fault KILLS=500 SEED=7
 	@KILLS=$(or $(KILLS),200) PROGRESS=/proc/$$$$/fd/2 TOOLS=$(TOOLS) spec/run fault

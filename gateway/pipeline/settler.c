@@ -6,7 +6,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FIRST = 16, KEEP = 1024, SPARES = 128 }; /* larger and more are given back after use */
+enum { FIRST = 16, KEEP = 1024 }; /* larger ones are given back after use */
+/* Batches with the log at a time: a turn brings few records when it is woken for each, and a commit
+ * takes as long as the disk does. The next one is filled until one of them is back. */
+enum { MOST = 64 };
 
 struct gw_settle_batch {
     struct gw_settle settle; /* first: mail comes back with it */
@@ -50,14 +53,8 @@ static void on_settled(struct gw_mail *m)
         b->items = NULL;
         b->cap = 0;
     }
-    if (s->n_spares < SPARES) {
-        b->next = s->spare;
-        s->spare = b;
-        s->n_spares++;
-    } else {
-        free(b->items);
-        free(b);
-    }
+    b->next = s->spare;
+    s->spare = b;
     s->settled(s->ctx, kept);
 }
 
@@ -69,7 +66,6 @@ static struct gw_settle_batch *filling(struct gw_settler *s)
         b = s->spare;
         if (b) {
             s->spare = b->next;
-            s->n_spares--;
         } else {
             b = checked(calloc(1, sizeof(*b)));
         }
@@ -90,6 +86,7 @@ void gw_settler_add(struct gw_settler *s, struct gw_position at, enum gw_end end
     struct gw_settle_batch *b = filling(s);
 
     b->items[b->n++] = (struct gw_settled){.at = at, .end = end};
+    s->waiting++;
 }
 
 void gw_settler_add_dead(struct gw_settler *s, struct gw_item *it)
@@ -97,6 +94,7 @@ void gw_settler_add_dead(struct gw_settler *s, struct gw_item *it)
     struct gw_settle_batch *b = filling(s);
 
     b->items[b->n++] = (struct gw_settled){.at = it->rec.at, .end = GW_DEAD, .dead = it->dead};
+    s->waiting++;
     it->next = b->kept;
     b->kept = it;
 }
@@ -105,7 +103,7 @@ void gw_settler_send(struct gw_settler *s)
 {
     struct gw_settle_batch *b = s->filling;
 
-    if (!b)
+    if (!b || s->batches >= MOST)
         return;
     s->filling = NULL;
     b->settle = (struct gw_settle){.mail = {.fn = on_settled},
@@ -113,7 +111,6 @@ void gw_settler_send(struct gw_settler *s)
                                    .cursor = s->cursor,
                                    .items = b->items,
                                    .n = b->n};
-    s->waiting += b->n;
     s->batches++;
     gw_log_settle(s->log, &b->settle);
 }
