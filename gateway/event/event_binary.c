@@ -106,13 +106,31 @@ static int name_is(struct gw_str name, const char *lower)
     return name.len == strlen(lower) && !strncasecmp(name.p, lower, name.len);
 }
 
-/* Google's Pub/Sub and NATS have the content type as an attribute as well, Kafka has not. */
+static int is_ce_content_type(struct gw_str name)
+{
+    return gw_event_is_ce_header(name) && name.len == 18 &&
+           !memcmp(name.p + 3, "datacontenttype", 15);
+}
+
+/* Google's Pub/Sub and NATS have the content type as an attribute as well; the SDK for JavaScript
+ * writes both to Kafka, which is fine as long as they say the same. */
+static int read_content_type(struct gw_binary *b, const struct gw_header *h, struct gw_err *err)
+{
+    unsigned seen = is_ce_content_type(h->name) ? 2 : 1;
+    int other = b->types_seen == (3 ^ seen);
+
+    b->types_seen |= seen;
+    if (other && gw_str_eq(gw_event_text(b->ev, "datacontenttype"), h->value))
+        return 0;
+    return gw_binary_content_type(b, h->value, err);
+}
+
 static int read_header(struct gw_binary *b, const struct gw_header *h, struct gw_err *err)
 {
     if (!h->value.p)
         return 0;
-    if (name_is(h->name, "content-type") || gw_str_is(h->name, "ce-datacontenttype"))
-        return gw_binary_content_type(b, h->value, err);
+    if (name_is(h->name, "content-type") || is_ce_content_type(h->name))
+        return read_content_type(b, h, err);
     return gw_event_is_ce_header(h->name) ? gw_binary_attr(b, h->name, h->value, err) : 0;
 }
 

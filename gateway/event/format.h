@@ -56,8 +56,8 @@ struct gw_str gw_event_http_encode(struct gw_arena *mem, struct gw_str text);
 /* The payload as plain bytes, what binary modes carry: of an Any its value. p NULL: no data. */
 struct gw_str gw_event_payload(const struct gw_event *ev);
 /* Binary mode of brokers: headers `ce_` (Kafka) or `ce-` (attributes of Pub/Sub and the queues),
- * values in raw UTF-8, content-type (or ce-datacontenttype) as datacontenttype, body as data; p
- * NULL or empty: none. A header whose value is null (p NULL) is absent. */
+ * values in raw UTF-8, content-type (or ce-datacontenttype, or both) as datacontenttype, body as
+ * data; p NULL or empty: none. A header whose value is null (p NULL) is absent. */
 int gw_event_headers_read(struct gw_event *ev, const struct gw_header *headers, size_t n,
                           struct gw_str body, gw_event_mend_fn *mend, struct gw_err *err);
 /* Begins with ce_ or ce-. */

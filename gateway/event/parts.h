@@ -39,6 +39,7 @@ struct gw_binary {
     struct gw_event *ev;
     struct gw_attr_list attrs;
     int has_specversion;
+    unsigned types_seen; /* of a broker: 1: content-type, 2: ce_datacontenttype */
 };
 void gw_binary_init(struct gw_binary *b, struct gw_event *ev);
 /* header: its whole name, "ce-id" or "ce_id"; value as it means. */

@@ -9,7 +9,7 @@ import subprocess
 from datetime import datetime
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 import kafka
 import natsd
@@ -167,13 +167,15 @@ def test_what_we_send_they_read(gateway, tmp_path, language):
 
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 def test_kafka_both_ways(gateway, broker, topic, tmp_path, mode):
-    """Go's SDK writes what we read, we write what it and JavaScript's read. Here nothing is encoded."""
+    """They write what we read, we write what they read. Here nothing is encoded."""
     kafka.create(broker, topic)
     kafka.create(broker, topic + "-out")
     events = EVENTS + STRANGE + NOTHING
     peer("go", "kafka-send", mode, broker, topic, events=events)
+    produce(broker, topic, peer("js", "kafka-write", mode, events=EVENTS + STRANGE))
     g = gateway(f"ingest: {{kafka: [{{brokers: ['{broker}'], topics: ['{topic}'], group: '{topic}'}}]}}\n" + FILE +
                 f"  - {{name: out, format: {{mode: {mode}}}, publisher: {{type: kafka, brokers: ['{broker}'], topic: {topic}-out}}}}\n")
+    events += EVENTS + STRANGE
     g.settled(len(events))
     assert [written(line) for line in g.lines()] == [wanted(e) for e in events]
     with listening(tmp_path, *PEERS["go"], "kafka-listen", broker, topic + "-out", len(events)) as (process, lines):
@@ -183,6 +185,13 @@ def test_kafka_both_ways(gateway, broker, topic, tmp_path, mode):
                 if m.value() and b"\xff" not in m.value()]                   # it wants text, and some
     got = [told(line) for line in peer("js", "kafka-read", events=messages)]
     assert got == [wanted(e) for e in events if e.get("kind") and (mode == "structured" or e["kind"] != "bytes") or mode == "structured" and not e.get("kind")]
+
+
+def produce(broker, topic, messages):
+    producer = Producer({"bootstrap.servers": broker, "log_level": 0})
+    for m in messages:
+        producer.produce(topic, base64.b64decode(m["value"]), headers=[(k, v.encode()) for k, v in m["headers"].items()])
+    assert producer.flush(60) == 0
 
 
 def consume(broker, topic, count):

@@ -100,6 +100,15 @@ TEST(test_incoming_reads_binary_mode_as_it_stands)
                  "ce-datacontenttype", "application/json"),
                GW_STR("[]"), &rec);
     CHECK(attr_is(ev, "datacontenttype", "application/json") && ev->data_kind == GW_DATA_JSON);
+    /* the SDK for JavaScript, Kafka */
+    ev = event(H("content-type", "application/json", "ce_specversion", "1.0", "ce_id", "1",
+                 "ce_source", "/s", "ce_type", "t", "ce_datacontenttype", "application/json"),
+               GW_STR("[]"), &rec);
+    CHECK(attr_is(ev, "datacontenttype", "application/json") && ev->data_kind == GW_DATA_JSON);
+    ev = event(H("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t",
+                 "ce_datacontenttype", "text/plain", "content-type", ""),
+               GW_STR("x"), &rec);
+    CHECK(attr_is(ev, "datacontenttype", "text/plain") && ev->data_kind == GW_DATA_TEXT);
 }
 
 /* What is said aloud comes before what the data looks like. */
@@ -394,7 +403,10 @@ TEST(test_incoming_says_why_headers_are_no_event)
     CHECK(refuses(GW_AS_AUTO, H(CE, "ce_Team", "a"), none, "Team: not an attribute name"));
     CHECK(refuses(GW_AS_AUTO, H(CE, "ce_", "a"), none, ": not an attribute name"));
     CHECK(refuses(GW_AS_AUTO, H(CE, "ce_subject", ""), none, "subject: empty"));
-    CHECK(refuses(GW_AS_AUTO, H(CE, "ce_datacontenttype", "a/b"), none, "ce_datacontenttype: not"));
+    CHECK(refuses(GW_AS_AUTO, H(CE, "ce_datacontenttype", "a/b", "content-type", "a/c"), none,
+                  "content-type: given twice"));
+    CHECK(refuses(GW_AS_AUTO, H(CE, "ce-datacontenttype", "a/b", "ce_datacontenttype", "a/b"), none,
+                  "content-type: given twice"));
     CHECK(
         refuses(GW_AS_AUTO, H(CE, "content-type", "application/json"), GW_STR("{"), "data: JSON"));
     CHECK(refuses(GW_AS_AUTO, H("ce_specversion", "0.3", "ce_id", "1"), none, "not \"1.0\""));

@@ -2,6 +2,7 @@
 //   peer.mjs send MODE URL      binary, structured, batch
 //   peer.mjs listen             an HTTP server: first its address, then each event
 //   peer.mjs kafka-read         messages of Kafka, a line each: {"headers": {}, "value": text}
+//   peer.mjs kafka-write MODE   such lines, the value in base64, of events
 //   peer.mjs validate           what the SDK says of each event in JSON: "" or why it is none
 import http from "node:http";
 import readline from "node:readline";
@@ -69,6 +70,14 @@ switch (command) {
     break;
   case "kafka-read":
     for await (const message of lines()) print(Kafka.toEvent(message));
+    break;
+  case "kafka-write":
+    for await (const line of lines()) {
+      const { headers, value } = Kafka[mode](made(line));
+      const bytes = ArrayBuffer.isView(value) ? Buffer.from(value) : Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
+      for (const name in headers) headers[name] = headers[name] === undefined ? undefined : String(headers[name]);
+      console.log(JSON.stringify({ headers, value: bytes.toString("base64") }));
+    }
     break;
   case "validate":
     for await (const event of lines()) {
