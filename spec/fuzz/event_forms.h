@@ -38,6 +38,7 @@ static inline void forms_check(struct gw_arena *mem, const struct gw_event *ev)
     int failed = gw_event_check(ev, &err);
 
     assert(!failed);
+    gw_event_check_sent(ev, &err); /* whatever it says of it */
     gw_event_init(&again, mem);
     failed = gw_event_protobuf_read(&again, bytes, &err);
     assert(!failed);
