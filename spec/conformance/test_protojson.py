@@ -1,5 +1,6 @@
 """`data: json` beside Google's own runtime: the same names in the same order with the same values, of every message that can be reached
-from Flyte's requests and actions, each filled with the ends of what its fields hold, and of messages at random.
+from Flyte's requests and actions, each filled with the ends of what its fields hold, and of messages at random. The JSON that the runtime
+prints is read here as what it was printed of.
 
 COUNT=20000 SEED=7 makes more of the latter; `make test-judges` does. What JSON cannot tell is refused here as it is there."""
 import base64
@@ -207,18 +208,19 @@ def same(got, want):
     return type(got) is type(want) and got == want
 
 
-def send(g, every):
+def send(g, every, as_json=False):
+    """As protobuf, or as the JSON that Google's runtime prints."""
     connection = http.client.HTTPConnection(g.http, timeout=60)
     for kind, requests in every.items():
         size = 100 if kind == "action" else 1
+        path = flyte.REST.get(kind, "/flyteidl2.workflow.EventsProxyService/Record")
+        type = "application/json" if as_json else "application/proto" if kind == "action" else "application/octet-stream"
         for i in range(0, len(requests), size):
-            path, body, type = flyte.REST.get(kind), requests[i].SerializeToString(), "application/octet-stream"
-            if kind == "action":
-                path, type = "/flyteidl2.workflow.EventsProxyService/Record", "application/proto"
-                body = actions.RecordRequest(events=requests[i:i + size]).SerializeToString()
-            connection.request("POST", path, body, {"content-type": type})
+            m = actions.RecordRequest(events=requests[i:i + size]) if kind == "action" else requests[i]
+            connection.request("POST", path, json_format.MessageToJson(m).encode() if as_json else m.SerializeToString(), {"content-type": type})
             answer = connection.getresponse()
-            assert answer.read() is not None and answer.status == 200, (kind, i, answer.status)
+            said = answer.read()
+            assert answer.status == 200, (kind, i, answer.status, said)
     connection.close()
 
 
@@ -233,7 +235,7 @@ def refused():
     return [number, other, span, time]
 
 
-def test_data_is_what_googles_runtime_prints(gateway):
+def test_data_is_what_googles_runtime_prints_and_what_it_prints_is_read(gateway):
     every = {kind: list(made(kind)) for kind in ROOTS}
     requests = [r for of in every.values() for r in of]
     assert len(requests) > 700
@@ -243,10 +245,11 @@ def test_data_is_what_googles_runtime_prints(gateway):
         with pytest.raises((json_format.Error, ValueError)):
             json_format.MessageToDict(r)
     send(g, {"task": refused()})
-    state = g.settled(len(requests) + 4)["all"]
-    assert (state["published"], state["dead_lettered"]) == (len(requests), 4), g.log()[-3000:]
+    send(g, every, as_json=True)
+    state = g.settled(2 * len(requests) + 4)["all"]
+    assert (state["published"], state["dead_lettered"]) == (2 * len(requests), 4), g.log()[-3000:]
     assert g.metric("moongate_events_dead_lettered_total", reason="invalid_event") == 4
     with open(g.path("all.jsonl"), encoding="utf-8") as lines:
-        for r, line in zip(requests, lines, strict=True):
+        for r, line in zip(requests * 2, lines, strict=True):
             got, want = ours(line), google(r)
             assert same(got, want), f"SEED={SEED}, {r.DESCRIPTOR.name} {base64.b64encode(r.SerializeToString()).decode()}\n{got}\n{want}"
