@@ -21,7 +21,7 @@ import flyte
 import kafka
 import upstream as up
 from gateway import BINARY, ROOT, run
-from page import BLOCK
+from page import AWS, BLOCK, GCLOUD
 from pubsub import PROJECT
 from wait import wait_until
 
@@ -45,17 +45,17 @@ EXECUTION = b"f7c2a9d81b5e4"                                       # of the gold
 
 
 class Vector:
-    """A request, and the Kafka message and the others that FlyteAdmin makes of it, as if it had happened to that execution just now."""
+    """A request, and the messages that FlyteAdmin makes of it; with an execution, its Kafka message as if it had happened to that one just now."""
 
     def __init__(self, case, execution):
         def of_execution(data):
-            return data.replace(EXECUTION, execution)
+            return data.replace(EXECUTION, execution or EXECUTION)
         form = case["styles"]["flyteadmin"]["id_spacing"]["1"]
         self.name, self.sns, self.pubsub, self.nats = case["name"], form["sns"], form["pubsub"], form["nats"]
         self.request = flyte.MESSAGES[case["kind"]].FromString(of_execution(base64.b64decode(case["request_b64"])))
         self.value = of_execution(base64.b64decode(form["kafka"]["value_b64"]))
         self.headers = [[k, of_execution(v.encode())] for k, v in form["kafka"]["headers"]]
-        if self.request.event.HasField("occurred_at"):
+        if execution and self.request.event.HasField("occurred_at"):
             self.request.event.occurred_at.FromSeconds(int(time.time()))
             now = self.request.event.occurred_at.ToJsonString().encode()
             self.value = re.sub(rb'("occurredAt":")[^"]+', rb"\g<1>" + now, self.value)
@@ -67,8 +67,9 @@ class Vector:
         return self.key, tuple(self.headers), self.value
 
 
-def vectors(number=0):
-    execution = EXECUTION[:-1] + b"%x" % number
+def vectors(number=None):
+    """Of a number: as if an execution of that number had just run. None: as they are."""
+    execution = None if number is None else EXECUTION[:-1] + b"%x" % number
     cases = []
     for path in sorted(glob.glob(os.path.join(ROOT, "spec/golden/flyteadmin/*.json"))):
         with open(path, encoding="utf-8") as f:
@@ -81,7 +82,7 @@ class FlyteAdmin(up.Upstream):
 
     def __init__(self, broker, topic):
         super().__init__()
-        self.topic, self.publishing, self.seen, self.sent = topic, True, set(), 0
+        self.topic, self.publishing, self.seen, self.published = topic, True, set(), []
         self.producer = Producer({"bootstrap.servers": broker, "log_level": 0, "linger.ms": 1, "partitioner": "fnv1a"})    # as sarama hashes
         self.knows = {}
 
@@ -90,9 +91,13 @@ class FlyteAdmin(up.Upstream):
         vector = self.knows[request.SerializeToString(deterministic=True)]
         if self.publishing and not self.is_first(request):
             self.producer.produce(self.topic, vector.value, vector.key, headers=vector.headers)
-            self.sent += 1
+            self.published.append(vector)
             assert self.producer.flush(60) == 0
         return answer
+
+    @property
+    def sent(self):
+        return len(self.published)
 
     def is_first(self, request):
         if flyte.kind_of(request) != "task":
@@ -125,11 +130,15 @@ class Page:
         self.folder, self.here = str(folder), here
         self.env = dict(os.environ, **(env or {}), PATH=f"{folder}/bin:{os.environ['PATH']}")
         os.makedirs(folder / "bin")
-        for name, text in ("moongate", MOONGATE), ("curl", CURL):
-            (folder / "bin" / name).write_text(text)
-            (folder / "bin" / name).chmod(0o755)
+        self.tool("moongate", MOONGATE)
+        self.tool("curl", CURL)
         with open(PAGE, encoding="utf-8") as f:
             self.blocks = BLOCK.findall(f.read())
+
+    def tool(self, name, text):
+        with open(os.path.join(self.folder, "bin", name), "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(os.path.join(self.folder, "bin", name), 0o755)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -190,15 +199,14 @@ class Page:
         os.unlink(self.path(name + ".ready"))
 
     def lines(self, name):
+        if not os.path.exists(self.path(name)):
+            return []
         with open(self.path(name), encoding="utf-8") as f:
             return [json.loads(line) for line in f if line.endswith("\n")]
 
     def wait_lines(self, name, n):
-        wait_until(lambda: os.path.exists(self.path(name)) and len(self.lines(name)) >= n, self.said)
+        wait_until(lambda: len(self.lines(name)) >= n, self.said)
         return self.lines(name)
-
-    def reload(self):
-        assert '"reloaded":true' in self.run("curl -X POST 127.0.0.1:9090/api/reload")
 
     def compare(self, part, more=""):
         """The counts of the page's own command, as the page shows them and as an object: one says what the other does."""
@@ -260,24 +268,27 @@ def test_in_front_beside_flyteadmins_publisher_then_in_its_place_and_back(page, 
     propeller.send(first)
     n, sent = len(first), flyteadmin.sent
     assert n == 18 and 12 < sent < n
-    theirs, ours = messages(broker, topic, sent), messages(broker, topic + "-next", n)
-    assert len(theirs) == sent and len(ours) == n
+    flyteadmin.keeps = True                                                # propeller repeats one: ALREADY_EXISTS
+    with grpc.insecure_channel(propeller.endpoint) as channel, pytest.raises(grpc.RpcError) as refused:
+        flyte.send(channel, first[0].request)
+    assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    theirs, ours = messages(broker, topic, sent), messages(broker, topic + "-next", n + 1)
+    assert len(theirs) == sent and Counter(m[:3] for m in ours).most_common(1)[0][1] == 2
     # 2. Compared: at first with the other spacing of ids, which the comparison tells; then as FlyteAdmin's build has it.
     p.file("old.yaml")
     p.run("moongate run -c old.yaml &")
     p.wait_lines("old.jsonl", sent)
     counts, entries = p.compare("--against old.jsonl", " ")
     timeless = sum(not v.request.event.HasField("occurred_at") for v in first)   # told as 1970 by FlyteAdmin, so not of the last hour
-    assert nonzero(counts) == {"records": n, "events_there": sent - timeless, "changed": sent, "only_here": n - sent}
+    assert nonzero(counts) == {"records": n + 1, "events_there": sent - timeless, "changed": sent, "only_here": n - sent, "repeated_here": 1}
     assert counts["attributes"] == {"id": {"added": 0, "removed": 0, "changed": sent}}
     assert {e["kind"] for e in entries if e["change"] == "only_here"} == {"task"}
     p.change("moongate.yaml", "  type: kafka\n", "  type: kafka\n  id_spacing: 1\n")
     counts, entries = p.compare("--against old.jsonl")
-    assert nonzero(counts) == {"records": n, "events_there": sent - timeless, "same": sent, "only_here": n - sent}
+    assert nonzero(counts) == {"records": n + 1, "events_there": sent - timeless, "same": sent, "only_here": n - sent, "repeated_here": 1}
     assert len(entries) == n - sent
     # 3. The switch. Between its two halves both publish, message for message the same.
-    p.run(p.text(next(t for _, t in p.blocks if "s/topicName: flyte-events-next/" in t)).splitlines()[0])
-    p.reload()
+    assert '"reloaded":true' in p.sh("s/topicName: flyte-events-next/")
     second = vectors(1)
     propeller.send(second)
     both = messages(broker, topic, flyteadmin.sent + n)
@@ -290,16 +301,103 @@ def test_in_front_beside_flyteadmins_publisher_then_in_its_place_and_back(page, 
     propeller.send(third)
     alone = messages(broker, topic, before + n)
     assert len(alone) == before + n and all(v.as_message() in [m[:3] for m in alone] for v in third)
-    assert len(messages(broker, topic + "-next", n)) == n
+    assert len(messages(broker, topic + "-next", n)) == n + 1
     # 4. Back.
     flyteadmin.publishing = True
-    p.run(p.text(next(t for _, t in p.blocks if "s/topicName: flyte-events,/" in t)).splitlines()[0])
-    p.reload()
+    assert '"reloaded":true' in p.sh("s/topicName: flyte-events,/")
     fourth, sent = vectors(3), flyteadmin.sent
     propeller.send(fourth)
-    messages(broker, topic + "-next", 2 * n)
+    messages(broker, topic + "-next", 2 * n + 1)
     propeller.endpoint = flyteadmin.address
     propeller.send(vectors(4))
     back = messages(broker, topic, before + n + flyteadmin.sent - sent)
     assert len(back) == before + n + flyteadmin.sent - sent
-    assert len(flyteadmin.events) == 5 * n, "FlyteAdmin had every event all the time"
+    assert len(flyteadmin.events) == 5 * n + 1, "FlyteAdmin had every event all the time"
+
+
+def test_alone_on_the_same_data_and_back(page, broker, topic, flyteadmin):
+    p, propeller = page(addresses(broker, topic, flyteadmin)), Propeller(flyteadmin)
+    flyteadmin.publishing = False
+    n = 0
+    for name, with_flyteadmin in ("moongate.yaml", True), ("alone.yaml", False), ("moongate.yaml", True):
+        p.file(name)
+        if with_flyteadmin:
+            p.change(name, topic + "-next", topic)
+        p.run(f"moongate run -c {name} &")
+        propeller.endpoint = p.ready(name)["grpc"]
+        some, had = vectors(n), len(flyteadmin.events)
+        propeller.send(some)
+        n += 1
+        found = messages(broker, topic, n * len(some))
+        assert len(found) == n * len(some)
+        assert len(flyteadmin.events) - had == (len(some) if with_flyteadmin else 0)
+        with grpc.insecure_channel(propeller.endpoint) as channel:
+            other = channel.unary_unary(up.OTHER + "Unary", up.raw, up.raw)
+            if with_flyteadmin:
+                assert other(b"abc", timeout=60) == b"cba"
+            else:
+                with pytest.raises(grpc.RpcError) as refused:
+                    other(b"abc", timeout=60)
+                assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        p.stop(name)
+    assert p.run("moongate log dump -c alone.yaml").count("\n") == 3 * len(vectors())
+
+
+def test_behind_flyteadmins_topic_and_compared_with_it(page, broker, topic, flyteadmin):
+    p, propeller = page(addresses(broker, topic)), Propeller(flyteadmin)
+    propeller.endpoint = flyteadmin.address                                # nothing of Flyte's changes
+    kafka.create(broker, topic + "-failures")
+    p.file("behind.yaml")
+    p.file("old.yaml")
+    p.run("moongate run -c old.yaml &")
+    p.sh("moongate run -c behind.yaml &")
+    propeller.send(vectors(0))
+    n = flyteadmin.sent
+    failed = [v for v in flyteadmin.published if v.key.endswith((b".FAILED", b".ABORTED"))]
+    assert len(failed) == 3
+    theirs = p.wait_lines("old.jsonl", n)
+    found = [json.loads(m[2]) for m in messages(broker, topic + "-failures", len(failed))]
+    plain = {e["id"]: e for e in theirs}
+    assert sorted(e["id"] for e in found) == sorted(v.key.decode() for v in failed)
+    assert all(e == {**plain[e["id"]], "team": "ml"} for e in found), "FlyteAdmin's own attributes and data"
+    counts, _ = p.compare("-c behind.yaml --pipeline failures --diff")
+    assert nonzero(counts) == {"records": n, "events_there": n, "changed": len(failed), "filtered_here": n - len(failed)}
+    assert counts["attributes"] == {"team": {"added": len(failed), "removed": 0, "changed": 0}}
+    p.stop("behind.yaml")                                                  # away for a while: the topic keeps it
+    propeller.send([v for v in vectors(1) if v.name == "node-failed"])
+    p.sh("moongate run -c behind.yaml &")
+    assert len(messages(broker, topic + "-failures", len(failed) + 1)) == len(failed) + 1
+
+
+def test_what_reads_the_old_topic_of_every_broker(page, gateway, aws, pubsub, name):
+    """SNS by a queue, Pub/Sub by a subscription, NATS by a subscriber's file: each is held against what we make of the same reports."""
+    queue, arn = aws.queue(name), aws.topic(name)
+    pubsub.topic(name)
+    p = page({"https://sqs.us-east-2.amazonaws.com/123456789012/moongate": queue, "arn:aws:sns:us-east-2:123456789012:flyte-events": arn,
+              "arn:aws:sqs:us-east-2:123456789012:moongate": f"arn:aws:sqs:us-east-1:{aws_server.ACCOUNT}:{name}",
+              "--notification-endpoint": "--endpoint", "my-project": PROJECT, "flyte-events": name, "subscription: moongate": f"subscription: {name}",
+              "create moongate": f"create {name}"}, env={**aws.env(), **pubsub.env(), "AWS_DEFAULT_REGION": "us-east-1"})
+    p.tool("aws", AWS)
+    p.tool("gcloud", GCLOUD)
+    p.sh("aws sns subscribe")
+    p.sh("gcloud pubsub subscriptions create")
+    g = gateway("log: {retain: 1h}\npipelines: [{name: p, format: {style: flyteadmin, id_spacing: 1}, publisher: {type: 'null'}}]\n")
+    some, sns, publisher = vectors(), aws.client("sns"), pubsub.publisher()
+    with g.channel() as channel:
+        for v in some:
+            flyte.send(channel, v.request)
+            sns.publish(TopicArn=arn, Message=v.sns["message"], Subject=v.sns["subject"])
+    sent = [publisher.publish(f"projects/{PROJECT}/topics/{name}", base64.b64decode(v.pubsub["data_b64"]), **v.pubsub["attributes"]) for v in some]
+    assert all(f.result(60) for f in sent)
+    for broker, file in ("sqs", "behind-sqs.yaml"), ("pubsub", "behind-pubsub.yaml"):
+        p.file(file)
+        p.run(f"moongate run -c {file} &")
+        wait_until(lambda: len({e["id"] for e in p.lines("copy.jsonl")}) == len({v.key for v in some}) and len(p.lines("copy.jsonl")) >= len(some), p.said)
+        p.stop(file)
+        os.rename(p.path("copy.jsonl"), p.path(broker + ".jsonl"))
+    with open(p.path("nats.jsonl"), "w", encoding="utf-8") as f:
+        f.writelines(v.nats["data"] + "\n" for v in some)
+    for broker in ("sqs", "pubsub", "nats"):
+        done = run("log", "replay", "-c", g.config_file, "--diff", "--against", p.path(broker + ".jsonl"), "--json", check=0).stdout
+        counts = json.loads(done.split("\n", 1)[0])
+        assert (counts["records"], counts["same"], counts["only_there"]) == (len(some), len(some), 0), (broker, done)
