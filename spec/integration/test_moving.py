@@ -272,6 +272,7 @@ def test_in_front_beside_flyteadmins_publisher_then_in_its_place_and_back(page, 
     with grpc.insecure_channel(propeller.endpoint) as channel, pytest.raises(grpc.RpcError) as refused:
         flyte.send(channel, first[0].request)
     assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    flyteadmin.keeps = False
     theirs, ours = messages(broker, topic, sent), messages(broker, topic + "-next", n + 1)
     assert len(theirs) == sent and Counter(m[:3] for m in ours).most_common(1)[0][1] == 2
     # 2. Compared: at first with the other spacing of ids, which the comparison tells; then as FlyteAdmin's build has it.
