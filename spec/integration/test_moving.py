@@ -20,6 +20,7 @@ import aws as aws_server
 import flyte
 import kafka
 import upstream as up
+from conftest import gone
 from gateway import BINARY, ROOT, run
 from page import AWS, BLOCK, GCLOUD
 from pubsub import PROJECT
@@ -195,7 +196,7 @@ class Page:
     def stop(self, name):
         pid = self.ready(name)["pid"]
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), self.said)
+        wait_until(lambda: gone(pid), self.said)
         os.unlink(self.path(name + ".ready"))
 
     def lines(self, name):
