@@ -74,7 +74,34 @@ static void put_clean(char *out, size_t size, struct gw_str s)
     out[n] = 0;
 }
 
-void gw_http_why(const struct gw_fetch *f, const char *of, char out[GW_HTTP_WHY])
+static int holds(struct gw_str s, const char *secret, size_t len)
+{
+    enum { SHORTEST = 6 }; /* less may be any word */
+
+    return s.len && len >= SHORTEST && memmem(s.p, s.len, secret, len) != NULL;
+}
+
+/* 1: it says again what logs us in there, as servers do that show a request to who sent it. */
+static int repeats_secret(const struct gw_http *h, struct gw_str s)
+{
+    const struct gw_publish_http_conf *c = h->conf;
+    const char *space =
+        h->authorization.len ? memchr(h->authorization.p, ' ', h->authorization.len) : NULL;
+
+    if (space &&
+        holds(s, space + 1, h->authorization.len - (size_t)(space + 1 - h->authorization.p)))
+        return 1;
+    if (c->oauth && c->oauth->client_secret &&
+        holds(s, c->oauth->client_secret, strlen(c->oauth->client_secret)))
+        return 1;
+    for (size_t i = 0; i < c->headers.n; i++)
+        if (holds(s, c->headers.items[i].value, strlen(c->headers.items[i].value)))
+            return 1;
+    return 0;
+}
+
+void gw_http_why(const struct gw_http *h, const struct gw_fetch *f, const char *of,
+                 char out[GW_HTTP_WHY])
 {
     const struct gw_str to = gw_fetch_answer_header(f, "location");
 
@@ -89,6 +116,9 @@ void gw_http_why(const struct gw_fetch *f, const char *of, char out[GW_HTTP_WHY]
         put_clean(out, GW_HTTP_WHY, GW_STR("(redirects are not followed)"));
     } else if (f->answer.len) {
         snprintf(out + strlen(out), GW_HTTP_WHY - strlen(out), ":");
-        put_clean(out, GW_HTTP_WHY, gw_buf_str(&f->answer));
+        put_clean(out, GW_HTTP_WHY,
+                  h && repeats_secret(h, gw_buf_str(&f->answer))
+                      ? GW_STR("(not shown: it repeats what logs us in)")
+                      : gw_buf_str(&f->answer));
     }
 }

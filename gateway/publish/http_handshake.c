@@ -46,7 +46,7 @@ static void on_answer(struct gw_fetch *f)
     if (f->status == 401)
         gw_http_oauth_refused(h, s->token);
     if (gw_http_outcome(f->status) != GW_DELIVERED) {
-        gw_http_why(f, "handshake: ", why);
+        gw_http_why(h, f, "handshake: ", why);
         gw_http_give_back(h, why);
         return;
     }

@@ -68,7 +68,7 @@ static void on_answer(struct gw_fetch *f)
     if (f->status == 200)
         snprintf(why, sizeof(why), "oauth: %s", err.msg);
     else
-        gw_http_why(f, "oauth: ", why);
+        gw_http_why(h, f, "oauth: ", why);
     if (gw_mono_ms() >= o->end_ms)
         gw_http_give_back(h, why);
 }

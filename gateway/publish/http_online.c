@@ -53,7 +53,7 @@ static void on_options(struct gw_fetch *f)
     char why[GW_HTTP_WHY];
 
     if (!f->status || is_not_ready(f->status)) {
-        gw_http_why(f, f->status ? "OPTIONS: " : "", why);
+        gw_http_why(h, f, f->status ? "OPTIONS: " : "", why);
         gw_http_online_failed(h, why);
         return;
     }

@@ -121,7 +121,7 @@ static void on_answer(struct gw_fetch *f)
     if (renew(r, f->status))
         return;
     if (result.outcome != GW_DELIVERED) {
-        gw_http_why(f, "", why);
+        gw_http_why(h, f, "", why);
         result.why = why;
     }
     if (result.outcome == GW_TRY_AGAIN) {

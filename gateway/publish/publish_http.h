@@ -156,7 +156,9 @@ void gw_http_online_failed(struct gw_http *h, const char *why);
 enum gw_outcome gw_http_outcome(int status);
 /* Milliseconds from now on; 0: not said. At most a day. */
 int64_t gw_http_retry_after_ms(struct gw_str value, int64_t now_s);
-/* The answer, or why there is none, for people: one line of clean UTF-8. `of` stands before it. */
-void gw_http_why(const struct gw_fetch *f, const char *of, char out[GW_HTTP_WHY]);
+/* The answer, or why there is none, for people: one line of clean UTF-8. `of` stands before it. h:
+ * whose secrets it may not show; NULL: nobody's. */
+void gw_http_why(const struct gw_http *h, const struct gw_fetch *f, const char *of,
+                 char out[GW_HTTP_WHY]);
 
 #endif

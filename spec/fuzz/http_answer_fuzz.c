@@ -15,7 +15,7 @@ static void show(const char *data, size_t size)
     char why[GW_HTTP_WHY];
 
     f.answer = (struct gw_buf){.p = (char *)data, .len = size};
-    gw_http_why(&f, "", why);
+    gw_http_why(NULL, &f, "", why);
     if (strlen(why) >= GW_HTTP_WHY || gw_utf8_valid(gw_str_of(why)) != strlen(why))
         abort();
     for (const char *p = why; *p; p++)

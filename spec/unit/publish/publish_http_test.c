@@ -110,12 +110,12 @@ TEST(test_publish_http_why_is_one_line_of_clean_text)
     f.answer = (struct gw_buf){.p = text, .max = sizeof(text)};
     f.answer.len =
         (size_t)snprintf(text, sizeof(text), "\r\n no\tsuch \x1b[1mthing\xff \n\n\xc3\xa4\n");
-    gw_http_why(&f, "", out);
+    gw_http_why(NULL, &f, "", out);
     CHECK(!strcmp(out, "HTTP 400: no such [1mthing? \xc3\xa4"));
     for (int i = 0; i < 1000; i++)
         memcpy(text + 2 * (size_t)i, "\xc3\xa4", 2);
     f.answer.len = sizeof(text);
-    gw_http_why(&f, "x: ", out);
+    gw_http_why(NULL, &f, "x: ", out);
     CHECK(strlen(out) < GW_HTTP_WHY && strlen(out) > GW_HTTP_WHY - 4);
     CHECK(!memcmp(out, "x: HTTP 400: \xc3\xa4", 15) &&
           !memcmp(out + strlen(out) - 2, "\xc3\xa4", 2));
