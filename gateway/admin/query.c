@@ -5,14 +5,6 @@
 #include "base/text.h"
 #include "base/time.h"
 
-/* The byte of %xx at s; -1: it is none. */
-static int escaped(struct gw_str s)
-{
-    int high = s.len > 2 ? gw_hex_digit(s.p[1]) : -1, low = s.len > 2 ? gw_hex_digit(s.p[2]) : -1;
-
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 struct gw_str gw_percent_decode(struct gw_arena *mem, struct gw_str s, int plus)
 {
     char *out = gw_arena_alloc(mem, s.len + 1);
@@ -22,7 +14,7 @@ struct gw_str gw_percent_decode(struct gw_arena *mem, struct gw_str s, int plus)
         int c = (unsigned char)s.p[i], step = 1;
 
         if (c == '%') {
-            c = escaped((struct gw_str){s.p + i, s.len - i});
+            c = gw_percent_byte(s, i);
             step = 3;
         } else if (plus && c == '+') {
             c = ' ';

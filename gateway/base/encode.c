@@ -148,6 +148,15 @@ int gw_hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+int gw_percent_byte(struct gw_str s, size_t at)
+{
+    const int has = at + 2 < s.len && s.p[at] == '%';
+    const int high = has ? gw_hex_digit(s.p[at + 1]) : -1;
+    const int low = high >= 0 ? gw_hex_digit(s.p[at + 2]) : -1;
+
+    return low >= 0 ? high << 4 | low : -1;
+}
+
 void gw_hex_put(struct gw_buf *b, struct gw_str bytes)
 {
     static const char digits[] = "0123456789abcdef";

@@ -31,6 +31,8 @@ struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text);
 struct gw_str gw_base64_strict(struct gw_arena *mem, struct gw_str text, int url);
 /* 0 to 15; -1: not a hex digit. */
 int gw_hex_digit(char c);
+/* The byte of the %XX that begins at s.p[at]; -1: none begins there. */
+int gw_percent_byte(struct gw_str s, size_t at);
 void gw_hex_put(struct gw_buf *b, struct gw_str bytes); /* lower case */
 
 /* FNV-1a: stable over releases and machines; keys of records, sharding. */

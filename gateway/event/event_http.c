@@ -20,11 +20,12 @@ static struct gw_str decode(struct gw_arena *mem, struct gw_str s)
         return (struct gw_str){s.len ? s.p : "", s.len};
     out = end = gw_arena_alloc(mem, s.len);
     for (size_t i = 0; i < s.len; i++) {
+        const int byte = gw_percent_byte(s, i);
+
         if (quoted && s.p[i] == '\\' && i + 1 < s.len) {
             *end++ = s.p[++i];
-        } else if (s.p[i] == '%' && i + 2 < s.len && gw_hex_digit(s.p[i + 1]) >= 0 &&
-                   gw_hex_digit(s.p[i + 2]) >= 0) {
-            *end++ = (char)(gw_hex_digit(s.p[i + 1]) << 4 | gw_hex_digit(s.p[i + 2]));
+        } else if (byte >= 0) {
+            *end++ = (char)(unsigned char)byte;
             i += 2;
         } else {
             *end++ = s.p[i];

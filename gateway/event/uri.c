@@ -18,17 +18,12 @@ static int is_one_of(char c, const char *set)
     return c && strchr(set, c) != NULL;
 }
 
-static int is_code(struct gw_str s)
-{
-    return s.len >= 3 && gw_hex_digit(s.p[1]) >= 0 && gw_hex_digit(s.p[2]) >= 0;
-}
-
 /* Unreserved, sub-delims, %XX, letters beyond ASCII, and what stands in more. */
 static int all(struct gw_str s, const char *more)
 {
     for (; s.len; s.p++, s.len--)
         if (!is_alnum(*s.p) && (unsigned char)*s.p < 0x80 && !is_one_of(*s.p, "-._~!$&'()*+,;=") &&
-            !is_one_of(*s.p, more) && !(*s.p == '%' && is_code(s)))
+            !is_one_of(*s.p, more) && gw_percent_byte(s, 0) < 0)
             return 0;
     return 1;
 }

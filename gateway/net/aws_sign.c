@@ -127,14 +127,10 @@ static struct gw_str respelled(struct gw_arena *mem, struct gw_str text)
     size_t n = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        const int high = i + 2 < text.len && text.p[i] == '%' ? gw_hex_digit(text.p[i + 1]) : -1;
-        const int low = high >= 0 ? gw_hex_digit(text.p[i + 2]) : -1;
+        const int byte = gw_percent_byte(text, i);
 
-        p[n] = text.p[i];
-        if (low >= 0)
-            p[n] = (char)(unsigned char)((unsigned)high << 4 | (unsigned)low);
-        n++;
-        i += low >= 0 ? 2 : 0;
+        p[n++] = byte >= 0 ? (char)(unsigned char)byte : text.p[i];
+        i += byte >= 0 ? 2 : 0;
     }
     return encoded(mem, (struct gw_str){p, n});
 }

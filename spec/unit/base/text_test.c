@@ -70,6 +70,18 @@ TEST(test_text_base64_of_every_length_reads_back)
     gw_arena_free(mem);
 }
 
+TEST(test_text_percent_byte_is_read_where_a_whole_one_begins)
+{
+    static const char text[] = "%41%fF%0%g1%1g%%20";
+    static const int bytes[] = {0x41, -1, -1, 0xff, -1, -1, -1, -1,
+                                -1,   -1, -1, -1,   -1, -1, -1, 0x20};
+
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++)
+        CHECK(gw_percent_byte((struct gw_str){text, sizeof(text) - 1}, i) == bytes[i]);
+    for (size_t len = 0; len < 3; len++)
+        CHECK(gw_percent_byte((struct gw_str){text, len}, 0) == -1);
+}
+
 TEST(test_text_crc32c_is_the_one_of_iscsi)
 {
     char zeros[32] = {0};
