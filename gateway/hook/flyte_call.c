@@ -63,36 +63,11 @@ void gw_flyte_call_start(struct gw_flyte_call *c, const char *url, const char *m
 
 /* ---- the answer ---- */
 
-/* grpc-message is percent-encoded. What is no plain character becomes a space. */
-static void put_message(char *out, size_t room, struct gw_str s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.len && n + 1 < room; i++) {
-        int c = (unsigned char)s.p[i];
-
-        if (c == '%' && i + 2 < s.len && gw_hex_digit(s.p[i + 1]) >= 0 &&
-            gw_hex_digit(s.p[i + 2]) >= 0) {
-            c = gw_hex_digit(s.p[i + 1]) << 4 | gw_hex_digit(s.p[i + 2]);
-            i += 2;
-        }
-        out[n++] = (char)(c < ' ' || c == 0x7f ? ' ' : c);
-    }
-    out[n] = '\0';
-}
-
 /* -1: it is none. */
 static int read_status(struct gw_str s)
 {
-    int n = 0;
+    const int n = gw_rpc_status(s);
 
-    if (!s.p || !s.len || s.len > 2)
-        return -1;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return -1;
-        n = n * 10 + (s.p[i] - '0');
-    }
     return n < GW_RPC_CODES ? n : GW_RPC_UNKNOWN; /* as gRPC says */
 }
 
@@ -145,7 +120,7 @@ void gw_flyte_call_read(struct gw_flyte_call *c)
         no_answer(c, f->why[0] ? f->why : "the answer has no grpc-status");
     } else if (c->status != GW_GRPC_OK) {
         c->code = gw_rpc_code_name(c->status);
-        put_message(message, sizeof(message), gw_fetch_answer_trailer(f, "grpc-message"));
+        gw_rpc_message(message, sizeof(message), gw_fetch_answer_trailer(f, "grpc-message"));
         (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", gw_rpc_code_name(c->status),
                        message[0] ? ": " : "", message);
     } else if (read_body(c)) {

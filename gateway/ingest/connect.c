@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "ingest/door.h"
 #include "ingest/grpc.h"
+#include "net/rpc.h"
 
 #include <string.h>
 #include <strings.h>
@@ -306,11 +307,10 @@ static const struct gw_http_handler on_http = {
 int gw_record_handler(struct gw_http_stream *s, enum gw_way port)
 {
     const struct gw_str *type = gw_http_get(s, "content-type");
-    struct gw_str rest;
 
     if (!gw_str_is(s->path, GW_RECORD_PATH))
         return 0;
-    if (type && starts(*type, "application/grpc", &rest)) {
+    if (type && gw_rpc_is_type(*type)) {
         if (port == GW_GRPC)
             return 0;
         s->handler = &gw_grpc_on_http_handler;

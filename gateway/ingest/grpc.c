@@ -6,6 +6,7 @@
 #include "ingest/door.h"
 #include "ingest/grpc_frame.h"
 #include "ingest/upstream.h"
+#include "net/rpc.h"
 
 #include <string.h>
 
@@ -348,27 +349,15 @@ static int64_t parse_timeout(struct gw_str s)
 
 /* ---- the head ---- */
 
-int gw_grpc_is_type(struct gw_str type)
+/* With no other codec than protobuf. */
+static int is_protobuf(struct gw_str type)
 {
-    static const char name[] = "application/grpc";
-    const size_t len = sizeof(name) - 1;
+    static const char name[] = "application/grpc+proto";
+    const size_t bare = sizeof("application/grpc") - 1, len = sizeof(name) - 1;
 
-    return type.len >= len && !memcmp(type.p, name, len) &&
-           (type.len == len || strchr("+; ", type.p[len]));
-}
-
-/* application/grpc, application/grpc+proto, either with parameters. */
-static int is_grpc(struct gw_str type)
-{
-    if (type.len < 16 || memcmp(type.p, "application/grpc", 16) != 0)
-        return 0;
-    type.p += 16;
-    type.len -= 16;
-    if (type.len >= 6 && !memcmp(type.p, "+proto", 6)) {
-        type.p += 6;
-        type.len -= 6;
-    }
-    return type.len == 0 || type.p[0] == ';' || type.p[0] == ' ';
+    return gw_rpc_is_type(type) && (type.len == bare || type.p[bare] != '+' ||
+                                    (type.len >= len && !memcmp(type.p, name, len) &&
+                                     (type.len == len || memchr("; ", type.p[len], 2))));
 }
 
 static int plain(struct gw_http_stream *s, int status, const char *why)
@@ -455,7 +444,7 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     struct gw_grpc_call *c;
 
     s->user = NULL;
-    if (!type || !(passes ? gw_grpc_is_type(*type) : is_grpc(*type)))
+    if (!type || !(passes ? gw_rpc_is_type(*type) : is_protobuf(*type)))
         return plain(s, 415, "content-type is not application/grpc\n");
     if (!s->http2)
         return plain(s, 505, "gRPC needs HTTP/2\n");

@@ -68,8 +68,6 @@ void gw_grpc_settle(struct gw_grpc_call *c);
 /* The event is not taken. */
 void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
                     const char *message);
-/* application/grpc, with whatever behind it. */
-int gw_grpc_is_type(struct gw_str type);
 /* One message of the answer. */
 void gw_grpc_reply(struct gw_grpc_call *c, struct gw_str message);
 /* Ends the answer; message "" for none. */

@@ -6,6 +6,7 @@
 #include "ingest/door.h"
 #include "ingest/grpc.h"
 #include "net/http2_channel.h"
+#include "net/rpc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -189,7 +190,7 @@ int gw_upstream_status(const struct gw_http_call *call, int *code, char why[GW_U
     } else if (call->status != 200) {
         *code = code_of_http(call->status);
         snprintf(why, GW_UPSTREAM_WHY, "upstream answered HTTP status %d", call->status);
-    } else if (!type || !gw_grpc_is_type(*type)) {
+    } else if (!type || !gw_rpc_is_type(*type)) {
         snprintf(why, GW_UPSTREAM_WHY, "upstream's answer is not gRPC");
     } else if (status < 0) {
         snprintf(why, GW_UPSTREAM_WHY, "upstream's answer has no grpc-status");

@@ -2,6 +2,7 @@
 #include "ingest/upstream.h"
 #include "net/http2_call.h"
 #include "net/http2_channel.h"
+#include "net/rpc.h"
 
 /* A call that passes through, bytes as they are, of any of the four kinds. Each side is given its
  * windows back only as the other takes what came: what is held is a window and MUCH each way. It is
@@ -115,7 +116,7 @@ static int is_answer(const struct gw_http_call *a)
 {
     const struct gw_str *type = gw_http_answer(a, "content-type");
 
-    return a->status == 200 && type && gw_grpc_is_type(*type);
+    return a->status == 200 && type && gw_rpc_is_type(*type);
 }
 
 static void finish(struct gw_pass *p)

@@ -239,8 +239,7 @@ static int code_of_reset(uint32_t code)
     }
 }
 
-/* 0 and more; -1: no number. */
-static int read_status(struct gw_str s)
+int gw_rpc_status(struct gw_str s)
 {
     int n = 0;
 
@@ -254,35 +253,34 @@ static int read_status(struct gw_str s)
     return n;
 }
 
-/* What is no %XX stays as it is. */
-static void decode_message(struct gw_rpc *r, struct gw_str s)
+void gw_rpc_message(char *out, size_t room, struct gw_str text)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < s.len && n + 1 < sizeof(r->why); i++) {
-        int high = s.p[i] == '%' && i + 2 < s.len ? gw_hex_digit(s.p[i + 1]) : -1;
-        int low = high >= 0 ? gw_hex_digit(s.p[i + 2]) : -1;
-        char c = s.p[i];
+    for (size_t i = 0; i < text.len && n + 1 < room; i++) {
+        const int byte = gw_percent_byte(text, i);
+        const int c = byte >= 0 ? byte : (unsigned char)text.p[i];
 
-        if (low >= 0) {
-            c = (char)(unsigned char)(high << 4 | low);
-            i += 2;
-        }
-        r->why[n++] = c;
+        out[n++] = (char)(c < ' ' || c == 0x7f ? ' ' : c);
+        i += byte >= 0 ? 2 : 0;
     }
-    r->why[n] = '\0';
-    n = gw_utf8_valid((struct gw_str){r->why, n});
-    r->why[n] = '\0';
+    out[gw_utf8_valid((struct gw_str){out, n})] = '\0';
+}
+
+int gw_rpc_is_type(struct gw_str type)
+{
+    static const char name[] = "application/grpc";
+    const size_t len = sizeof(name) - 1;
+
+    return type.len >= len && !memcmp(type.p, name, len) &&
+           (type.len == len || memchr("+; ", type.p[len], 3));
 }
 
 static int is_grpc(const struct gw_http_call *call)
 {
     const struct gw_str *type = gw_http_answer(call, "content-type");
-    static const char prefix[] = "application/grpc";
-    const size_t len = sizeof(prefix) - 1;
 
-    return type && type->len >= len && !memcmp(type->p, prefix, len) &&
-           (type->len == len || type->p[len] == '+' || type->p[len] == ';');
+    return type && gw_rpc_is_type(*type);
 }
 
 static void judge_http(struct gw_rpc *r, const struct gw_http_call *call)
@@ -312,13 +310,13 @@ static void judge(struct gw_rpc_stream *s)
         judge_http(r, call);
         return;
     }
-    r->code = read_status(*status);
+    r->code = gw_rpc_status(*status);
     if (r->code < 0) {
         set_why(r, GW_RPC_UNKNOWN, "the server's grpc-status is not a number");
         return;
     }
     if (message)
-        decode_message(r, *message);
+        gw_rpc_message(r->why, sizeof(r->why), *message);
     if (details)
         r->details = gw_base64_decode(s->mem, *details);
     if (r->code == GW_RPC_OK && s->call.answer.len > 0)

@@ -57,6 +57,14 @@ enum gw_rpc_code { /* https://github.com/grpc/grpc/blob/master/doc/statuscodes.m
 };
 const char *gw_rpc_code_name(int code); /* "NOT_FOUND"; what is none: "UNKNOWN" */
 
+/* A number of an answer's grpc-status; -1: it is none. */
+int gw_rpc_status(struct gw_str text);
+/* What an answer's grpc-message says, as one line with a NUL behind: %XX are bytes, controls become
+ * spaces, and it ends before what is no UTF-8. */
+void gw_rpc_message(char *out, size_t room, struct gw_str text);
+/* A content-type of gRPC: application/grpc, also with +CODEC or parameters. */
+int gw_rpc_is_type(struct gw_str content_type);
+
 enum { GW_RPC_WHY = 400 };
 
 struct gw_rpc {       /* the caller's memory; zeroed before the first start, may be started again */
