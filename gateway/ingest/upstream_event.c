@@ -24,9 +24,8 @@ struct gw_forward {
     int64_t began_ns;
     struct gw_timer grace;
     struct gw_forward *next, **at;
-    int left;  /* grace is set */
-    int again; /* it was sent a second time */
-    int sent;  /* FlyteAdmin has it, and has not answered */
+    int left; /* grace is set */
+    int sent; /* FlyteAdmin has it, and has not answered */
 };
 
 static void on_grace(struct gw_timer *t);
@@ -46,7 +45,7 @@ static struct gw_forward *take(struct gw_upstream *u)
         fw->mem = gw_arena_new();
         gw_timer_init(&fw->grace, u->front->loop, on_grace);
     }
-    fw->again = fw->sent = fw->left = 0;
+    fw->sent = fw->left = 0;
     fw->next = u->forwards;
     if (fw->next)
         fw->next->at = &fw->next;
@@ -173,11 +172,8 @@ static void on_done(struct gw_http_call *call)
     struct gw_sub *sub;
     int status, code;
 
-    if (call->failed && call->refused && !fw->again) { /* FlyteAdmin has not looked at it */
-        fw->again = 1;
-        gw_http2_channel_start(fw->up->channel, call);
+    if (!gw_http2_channel_again(fw->up->channel, call)) /* FlyteAdmin has not looked at it */
         return;
-    }
     fw->sent = 0;
     status = gw_upstream_status(call, &code, why);
     if (status == GW_GRPC_OK && !is_whole(call)) {

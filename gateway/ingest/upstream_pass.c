@@ -8,7 +8,7 @@
  * windows back only as the other takes what came: what is held is a window and MUCH each way. It is
  * its stream's memory. */
 
-enum { MUCH = 256 << 10, PREFIX = 5 };
+enum { MUCH = 256 << 10, PREFIX = 5, MAX_KEPT = 64 << 10 };
 
 struct gw_pass {
     struct gw_http_call http;
@@ -17,6 +17,9 @@ struct gw_pass {
     int ended;    /* the client has: no more of the request comes */
     int finished; /* FlyteAdmin was told so */
     int over;     /* FlyteAdmin's answer has ended */
+    /* What was sent, until FlyteAdmin answers: a call that it has not looked at goes there again.
+     */
+    struct gw_buf kept;
     unsigned char prefix[PREFIX];
     size_t n_prefix, left; /* of the message that is passing down */
 };
@@ -46,6 +49,8 @@ static void move_up(struct gw_pass *p)
     if (p->over || p->finished)
         return;
     if (n > 0 && gw_http2_call_unsent(&p->http) < MUCH) {
+        if (!p->http.n_head && !p->http.again)
+            gw_buf_put_str(&p->kept, gw_buf_str(&s->body));
         gw_http2_channel_write(&p->http, gw_buf_str(&s->body));
         gw_buf_clear(&s->body);
         gw_http_took(s, n);
@@ -171,10 +176,21 @@ static void on_data(struct gw_http_call *call)
     move_down(GW_CONTAINER(call, struct gw_pass, http));
 }
 
+/* What is still to come follows as it did. */
+static int go_again(struct gw_pass *p)
+{
+    if (p->kept.failed)
+        return 0;
+    p->http.body = gw_buf_str(&p->kept);
+    return !gw_http2_channel_again(p->up->channel, &p->http);
+}
+
 static void on_done(struct gw_http_call *call)
 {
     struct gw_pass *p = GW_CONTAINER(call, struct gw_pass, http);
 
+    if (go_again(p))
+        return;
     p->over = 1;
     call->on = NULL;
     move_down(p);
@@ -210,6 +226,7 @@ void gw_pass_begin(struct gw_grpc_call *c)
                                     .done = on_done,
                                     .data = on_data,
                                     .drained = on_drained};
+    gw_buf_init(&p->kept, MAX_KEPT, s->mem);
     c->pass = p;
     s->body_max = INT64_MAX;
     gw_http_hold(s);

@@ -491,6 +491,11 @@ int gw_http2_calls_take(struct gw_http2_calls *c, struct gw_buf *out, struct gw_
     return 0;
 }
 
+int gw_http2_calls_idle(const struct gw_http2_calls *c)
+{
+    return !c->open && !c->ended;
+}
+
 int gw_http2_calls_closing(const struct gw_http2_calls *c)
 {
     return c->closing;

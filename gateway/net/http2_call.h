@@ -43,6 +43,7 @@ void gw_http2_calls_sent(struct gw_http2_calls *c);
 struct gw_http_call *gw_http2_calls_drained(struct gw_http2_calls *c);
 /* Bytes of the body that were not taken. */
 size_t gw_http2_call_unsent(const struct gw_http_call *call);
+int gw_http2_calls_idle(const struct gw_http2_calls *c); /* no call has to be handed out any more */
 /* The server takes no new calls (GOAWAY). */
 int gw_http2_calls_closing(const struct gw_http2_calls *c);
 

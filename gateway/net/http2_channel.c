@@ -154,6 +154,18 @@ static struct gw_http2_client *open_client(struct conn *conn, struct gw_err *err
     return gw_http2_client_open_tls(c->loop, c->authority, tls, on_closed, conn, err);
 }
 
+/* Those that take no new calls, and have none: the server may keep them open for long. */
+static void drop_idle(struct gw_http2_channel *c)
+{
+    struct conn *next;
+
+    for (struct conn *conn = c->conns; conn; conn = next) {
+        next = conn->next;
+        if (conn != c->current && gw_http2_client_idle(conn->client))
+            drop_conn(conn);
+    }
+}
+
 static struct conn *connection(struct gw_http2_channel *c, struct gw_err *err)
 {
     struct conn *conn;
@@ -161,6 +173,7 @@ static struct conn *connection(struct gw_http2_channel *c, struct gw_err *err)
     if (c->current && !gw_http2_client_closing(c->current->client))
         return c->current;
     c->current = NULL;
+    drop_idle(c);
     conn = calloc(1, sizeof(*conn));
     if (!conn)
         abort();
@@ -198,6 +211,17 @@ void gw_http2_channel_start(struct gw_http2_channel *c, struct gw_http_call *cal
     *c->failed_last = call;
     c->failed_last = &call->next;
     gw_loop_post(c->loop, &c->tell);
+}
+
+int gw_http2_channel_again(struct gw_http2_channel *c, struct gw_http_call *call)
+{
+    if (!call->refused || call->again || call->n_head > 0)
+        return -1;
+    call->again = 1;
+    if (call->on == c->current)
+        c->current = NULL;
+    gw_http2_channel_start(c, call);
+    return 0;
 }
 
 void gw_http2_channel_cancel(struct gw_http2_channel *c, struct gw_http_call *call)

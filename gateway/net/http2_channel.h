@@ -10,7 +10,8 @@ struct gw_loop;
  * Connecting again is not delayed: whoever starts calls decides when. All on one thread.
  *
  * Invariants: 1. done is called once for each start that was not cancelled, never inside start; 2.
- * a call that could not be sent has failed with `refused` set or the reason of the connection. */
+ * a call that could not be sent has failed with `refused` set or the reason of the connection; 3.
+ * the server has looked at what is started again at most once. */
 struct gw_http2_channel;
 
 struct gw_http2_channel_conf { /* borrowed as long as the channel */
@@ -28,6 +29,10 @@ struct gw_str gw_http2_channel_scheme(const struct gw_http2_channel *c);
 
 /* scheme and authority are the channel's if absent. */
 void gw_http2_channel_start(struct gw_http2_channel *c, struct gw_http_call *call);
+/* From inside done: a call that the server has not looked at (RST_STREAM with REFUSED_STREAM, a
+ * stream above GOAWAY's last one) is started once more, on a connection that is not the one that
+ * refused it. Its body has to be whole as it was, or to come again by write. -1: it has ended. */
+int gw_http2_channel_again(struct gw_http2_channel *c, struct gw_http_call *call);
 void gw_http2_channel_cancel(struct gw_http2_channel *c, struct gw_http_call *call);
 /* As http2_call.h has them; a call whose connection is gone ignores them. */
 void gw_http2_channel_write(struct gw_http_call *call, struct gw_str body);

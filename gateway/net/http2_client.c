@@ -386,6 +386,11 @@ int gw_http2_client_closing(const struct gw_http2_client *c)
     return c->broken || c->closing || gw_http2_calls_closing(c->calls);
 }
 
+int gw_http2_client_idle(const struct gw_http2_client *c)
+{
+    return gw_http2_calls_idle(c->calls);
+}
+
 void gw_http2_client_close(struct gw_http2_client *c)
 {
     struct gw_err err;

@@ -32,6 +32,7 @@ void gw_http2_client_took(struct gw_http2_client *c, struct gw_http_call *call, 
 size_t gw_http2_client_unsent(const struct gw_http2_client *c, const struct gw_http_call *call);
 /* It takes no new calls: the server goes away, or it is broken. Those under way may end yet. */
 int gw_http2_client_closing(const struct gw_http2_client *c);
+int gw_http2_client_idle(const struct gw_http2_client *c); /* no call is under way */
 void gw_http2_client_cancel(struct gw_http2_client *c, struct gw_http_call *call);
 /* Calls under way end first, with an error. May be called from done and closed. NULL is fine. */
 void gw_http2_client_close(struct gw_http2_client *c);

@@ -34,6 +34,7 @@ struct gw_http_call {
     struct gw_http_header *answer_headers; /* trailers behind them, in the order they came */
     size_t n_answer_headers, n_head;       /* n_head: those that are no trailers */
     int refused;                           /* HTTP/2: the server has done nothing with it */
+    int again;           /* HTTP/2: gw_http2_channel_again has started it a second time */
     uint32_t reset_code; /* HTTP/2: failed because the server has reset it; else 0 */
     struct gw_buf answer;
     /* the client's own */

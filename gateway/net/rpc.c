@@ -33,7 +33,8 @@ struct gw_rpc_stream {
     char lead[PREFIX];
     int paused;
     int over; /* the HTTP call has ended */
-    int reading, again;
+    int reading;
+    int follows; /* there was more to send than the first message: it is not there any more */
 };
 
 struct gw_rpc_channel {
@@ -337,12 +338,7 @@ static void judge_failure(struct gw_rpc_stream *s)
 /* The server has not looked at it, and it is as it was: once more, on another connection. */
 static int start_again(struct gw_rpc_stream *s)
 {
-    if (!s->call.refused || s->again || s->call.more || s->call.n_head > 0)
-        return 0;
-    s->again = 1;
-    s->over = 0;
-    gw_http2_channel_start(s->channel->http, &s->call);
-    return 1;
+    return !s->call.more && !s->follows && !gw_http2_channel_again(s->channel->http, &s->call);
 }
 
 static void finish(struct gw_rpc_stream *s)
@@ -516,7 +512,7 @@ void gw_rpc_start(struct gw_rpc_channel *c, struct gw_rpc *r, struct gw_str mess
     r->code = GW_RPC_OK;
     r->why[0] = '\0';
     r->details = (struct gw_str){0};
-    s->paused = s->over = s->reading = s->again = 0;
+    s->paused = s->over = s->reading = s->follows = 0;
     s->known = s->held = 0;
     put_prefix(s->lead, message.len);
     s->call = (struct gw_http_call){
@@ -543,6 +539,7 @@ void gw_rpc_send(struct gw_rpc *r, struct gw_str message)
 
     if (!r->impl)
         return;
+    r->impl->follows = 1;
     put_prefix(prefix, message.len);
     gw_http2_channel_write(&r->impl->call, (struct gw_str){prefix, PREFIX});
     gw_http2_channel_write(&r->impl->call, message);

@@ -342,6 +342,74 @@ def test_an_upstream_that_answers_nonsense_costs_one_call(gateway):
     assert g.pipeline()["accepted"] == 0
 
 
+# ---- what FlyteAdmin has not looked at goes there once more
+
+GOODBYE, AWAY, REFUSED = frame(7, 0, bytes(8), 0), frame(7, 0, b"\0\0\0\1" + bytes(4), 0), frame(3, 0, b"\0\0\0\7")
+FINE = HEAD + frame(0, 0, bytes(5)) + OK + AWAY            # whoever comes next needs a connection of its own
+AGAIN = {                                                  # what successive connections say; whether the client is told OK
+    "away before it": ([GOODBYE, FINE], True),
+    "refused": ([REFUSED, FINE], True),
+    "refused, then away": ([REFUSED, GOODBYE, FINE], False),
+    "refused twice": ([REFUSED, REFUSED + AWAY, FINE], False),
+    "away after it": ([AWAY, FINE], False),
+    "reset otherwise": ([frame(3, 0, b"\0\0\0\x08") + AWAY, FINE], False),
+    "refused after the head": ([HEAD + REFUSED + AWAY, FINE], False),
+}
+
+
+class Script(Babbler):
+    """Says one thing on each connection, when a request has come whole, and keeps it open unless it has gone away."""
+    says, bodies = (), ()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        with connection:
+            stream, body = connection.makefile("rb"), b""
+            stream.read(24)
+            while (head := stream.read(9)) and not (head[3] < 2 and head[4] & 1):
+                payload = stream.read(int.from_bytes(head[:3], "big"))
+                body += payload if head[3] == 0 else b""
+            if not head:
+                return
+            self.bodies.append(body + stream.read(int.from_bytes(head[:3], "big")))
+            says = self.says[len(self.bodies) - 1]
+            connection.sendall(SETTINGS + says)
+            if says not in (GOODBYE, AWAY):
+                while connection.recv(65536):
+                    pass
+
+
+def test_what_was_not_looked_at_goes_once_more_on_a_new_connection(gateway):
+    script = Script()
+    g, kept = front(gateway, script.address), []
+    with channel_to(g.grpc) as channel:
+        for i, (what, (says, taken)) in enumerate(AGAIN.items()):
+            event = flyte.task(name=f"r{i}")
+            for path, kind, messages in (("/flyteidl.service.AdminService/CreateTaskEvent", "Unary", [event.SerializeToString()]),
+                                         (OTHER + "Unary", "Unary", [b"abc"]), (OTHER + "Client", "Client", [b"one", b"", b"x" * 30000])):
+                script.says, script.bodies = says, []
+                try:
+                    call(channel, kind, messages[0] if kind == "Unary" else iter(messages), path=path)
+                    code = grpc.StatusCode.OK
+                except grpc.RpcError as e:
+                    code = e.code()
+                assert code == (grpc.StatusCode.OK if taken else grpc.StatusCode.UNAVAILABLE), (what, path)
+                whole = b"".join(len(m).to_bytes(5, "big") + m for m in messages)
+                asked = 1 + (says[0] in (GOODBYE, REFUSED))
+                assert script.bodies == [whole] * asked, (what, path)
+            kept += [flyte.id_of(event)] * taken
+    script.socket.close()
+    g.settled(len(kept))
+    assert g.ids() == kept
+
+
 # ---- over HTTP
 
 class Web(http.server.BaseHTTPRequestHandler):
