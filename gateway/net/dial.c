@@ -1,6 +1,7 @@
 #include "net/dial.h"
 
 #include "base/err.h"
+#include "net/lookup.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -49,24 +50,42 @@ static int begin(struct gw_dial *d, struct gw_err *err)
     return -1;
 }
 
-int gw_dial_open(struct gw_dial *d, const char *address, struct gw_err *err)
+int gw_dial_begin(struct gw_dial *d, struct gw_err *err)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    if (d->problem)
+        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", d->address, gw_lookup_problem(d->problem));
+    d->left = d->found;
+    return begin(d, err);
+}
+
+static void on_known(void *ctx, int problem, struct addrinfo *found)
+{
+    struct gw_dial *d = ctx;
+
+    d->lookup = NULL;
+    d->problem = problem;
+    d->found = found;
+    d->known(d);
+}
+
+int gw_dial_open(struct gw_dial *d, struct gw_loop *loop, const char *address,
+                 void (*known)(struct gw_dial *d), struct gw_err *err)
+{
     char host[256];
     const char *port = split_address(address, host, sizeof(host));
-    int rc;
 
     d->fd = -1;
+    d->problem = 0;
     if (!port)
         return gw_err_set(err, GW_ERR_REJECT, "\"%s\" is not host:port", address);
-    rc = getaddrinfo(host, port, &hints, &d->found);
-    if (rc)
-        return gw_err_set(err, GW_ERR_RETRY, "%s: %s", address, gai_strerror(rc));
     d->address = strdup(address);
     if (!d->address)
         abort();
-    d->left = d->found;
-    return begin(d, err);
+    if (!gw_lookup_digits(host, port, &d->found))
+        return gw_dial_begin(d, err);
+    d->known = known;
+    d->lookup = gw_lookup_start(loop, host, port, on_known, d);
+    return d->lookup ? 1 : gw_err_errno(err, GW_ERR_RETRY, "%s: look up", address);
 }
 
 int gw_dial_finish(struct gw_dial *d, struct gw_err *err)
@@ -87,6 +106,8 @@ int gw_dial_finish(struct gw_dial *d, struct gw_err *err)
 
 void gw_dial_fini(struct gw_dial *d)
 {
+    gw_lookup_cancel(d->lookup);
+    d->lookup = NULL;
     if (d->found)
         freeaddrinfo(d->found);
     free(d->address);

@@ -371,15 +371,29 @@ static void on_later(struct gw_task *t)
           &GW_CONTAINER(t, struct gw_http1_client, later)->why);
 }
 
+/* Its host's addresses, or that it has none. */
+static void on_known(struct gw_dial *d)
+{
+    struct gw_http1_client *c = GW_CONTAINER(d, struct gw_http1_client, dial);
+
+    if (gw_dial_begin(d, &c->why))
+        broke(c, &c->why);
+    else
+        watch(c);
+}
+
 static void connect_now(struct gw_http1_client *c)
 {
-    if (gw_dial_open(&c->dial, c->address, &c->why)) {
+    const int rc = gw_dial_open(&c->dial, c->loop, c->address, on_known, &c->why);
+
+    if (rc < 0) {
         gw_loop_post(c->loop, &c->later);
         return;
     }
     c->connecting = 1;
     gw_timer_set(&c->slow, CONNECT_MS);
-    watch(c);
+    if (!rc)
+        watch(c);
 }
 
 struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *address)

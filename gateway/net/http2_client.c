@@ -300,17 +300,35 @@ static int finish_connect(struct gw_http2_client *c, struct gw_err *err)
     return 0;
 }
 
+/* Its host's addresses, or that it has none. */
+static void on_known(struct gw_dial *d)
+{
+    struct gw_http2_client *c = GW_CONTAINER(d, struct gw_http2_client, dial);
+    struct gw_err err;
+    int rc;
+
+    if (c->broken)
+        return;
+    c->busy = 1;
+    rc = gw_dial_begin(d, &err);
+    if (!rc)
+        watch(c);
+    after_callback(c, rc, &err);
+}
+
 static struct gw_http2_client *open_client(struct gw_loop *loop, const char *address,
                                            struct gw_tls_context *tls, struct gw_err *err)
 {
     struct gw_http2_client *c = calloc(1, sizeof(*c));
+    int rc;
 
     if (!c)
         abort();
     c->loop = loop;
     c->tls_context = tls;
     c->flush.fn = on_flush;
-    if (gw_dial_open(&c->dial, address, err)) {
+    rc = gw_dial_open(&c->dial, loop, address, on_known, err);
+    if (rc < 0) {
         gw_dial_fini(&c->dial);
         gw_tls_context_drop(tls);
         free(c);
@@ -321,7 +339,8 @@ static struct gw_http2_client *open_client(struct gw_loop *loop, const char *add
     c->connecting = 1;
     gw_timer_init(&c->slow, loop, on_slow);
     gw_timer_set(&c->slow, CONNECT_MS);
-    watch(c);
+    if (!rc)
+        watch(c);
     return c;
 }
 
