@@ -292,7 +292,7 @@ static int open_all(struct gw_ingest *in, const struct gw_ingest_conf *conf, str
         if (conf->grpc && listen_on(in, w, GW_GRPC, &conf->grpc->listener, err))
             return -1;
         if (conf->http && conf->http->upstream)
-            w->front.http_upstream = gw_http_upstream_new(&w->front, conf->http->upstream);
+            w->front.http_upstream = gw_http_upstream_new(&w->front, conf->http);
         if (conf->http && conf->http->push)
             w->front.push = gw_push_new(conf->http->push, &w->front);
         if (conf->http && listen_on(in, w, GW_HTTP, &conf->http->listener, err))

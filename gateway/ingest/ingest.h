@@ -44,8 +44,9 @@ struct gw_upstream_tls {
 struct gw_ingest_http_conf {
     struct gw_listener_conf listener;
     struct gw_door_conf door;
-    const char *upstream;      /* URL of FlyteAdmin's HTTP; NULL: none */
-    struct gw_push_conf *push; /* NULL: none */
+    const char *upstream;                 /* URL of FlyteAdmin's HTTP; NULL: none */
+    struct gw_upstream_tls *upstream_tls; /* of https://; NULL: the system's authorities */
+    struct gw_push_conf *push;            /* NULL: none */
 };
 /* Topics that are read as a member of a consumer group. */
 struct gw_ingest_kafka {

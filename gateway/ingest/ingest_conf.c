@@ -89,9 +89,12 @@ static const struct gw_field http_fields[] = {
     {AUTH},
     {"upstream", GW_F_STR, offsetof(struct gw_ingest_http_conf, upstream),
      .help =
-         "URL of FlyteAdmin's HTTP port, as http://flyteadmin:80, before which Moongate stands: "
-         "events of its REST paths are kept when it has taken them, every path that is not "
-         "Moongate's goes through to it."},
+         "URL of FlyteAdmin's HTTP port, as http://flyteadmin:80 or https://…, before which "
+         "Moongate stands: events of its REST paths are kept when it has taken them, every path "
+         "that is not Moongate's goes through to it."},
+    {"upstream_tls", GW_F_TABLE, offsetof(struct gw_ingest_http_conf, upstream_tls),
+     .help = "Of an upstream that is https://.", .fields = upstream_tls_fields,
+     .size = sizeof(struct gw_upstream_tls), .pointer = 1},
     {"push", GW_F_TABLE, offsetof(struct gw_ingest_http_conf, push),
      .help = "Pushes of clouds, by what signs them. What is not named is answered 404.",
      .fields = gw_push_fields, .size = sizeof(struct gw_push_conf), .pointer = 1},

@@ -8,12 +8,10 @@
 #include "net/http2_channel.h"
 #include "net/rpc.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* FlyteAdmin's address and connections, and what is common to events (upstream_event.c) and to what
  * passes through (upstream_pass.c). */
@@ -63,7 +61,6 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
                        const struct gw_yaml *grpc)
 {
     const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
-    char why[100];
 
     if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
         gw_problems_add(p, 0, at->file, at->line, at->column,
@@ -75,10 +72,7 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
     else if (!conf->upstream && conf->upstream_tls)
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream_tls: there is no upstream");
-    at = gw_yaml_place(gw_yaml_place(grpc, "upstream_tls"), "ca");
-    if (conf->upstream_tls && conf->upstream_tls->ca && access(conf->upstream_tls->ca, R_OK))
-        gw_problems_add(p, 0, at->file, at->line, at->column, "ingest.grpc.upstream_tls.ca: %s: %s",
-                        conf->upstream_tls->ca, strerror_r(errno, why, sizeof(why)));
+    gw_upstream_tls_check(conf->upstream_tls, p, grpc, "ingest.grpc");
 }
 
 struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_grpc_conf *conf)
@@ -107,6 +101,7 @@ void gw_upstream_free(struct gw_upstream *u)
 
 /* ---- headers ---- */
 
+/* In a list with commas. */
 static int is_listed(struct gw_str list, struct gw_str name)
 {
     while (list.len > 0) {
@@ -125,8 +120,8 @@ static int is_listed(struct gw_str list, struct gw_str name)
     return 0;
 }
 
-/* connection: what the peer names as its connection's; absent: none. */
-static int passes(struct gw_str name, struct gw_str connection)
+/* The peer may name some as its connection's, in more than one line. */
+static int passes(struct gw_str name, const struct gw_http_header *h, size_t n)
 {
     static const char *const own[] = {"connection", "keep-alive", "proxy-connection",
                                       "te",         "host",       "transfer-encoding",
@@ -135,21 +130,20 @@ static int passes(struct gw_str name, struct gw_str connection)
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
         if (gw_str_is(name, own[i]))
             return 0;
-    return !is_listed(connection, name);
+    for (size_t i = 0; i < n; i++)
+        if (gw_str_is(h[i].name, "connection") && is_listed(h[i].value, name))
+            return 0;
+    return 1;
 }
 
 struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw_http_header *h,
                                            size_t *n, const struct gw_door *door)
 {
     struct gw_http_header *out = gw_arena_alloc(mem, (*n + 2) * sizeof(*out));
-    struct gw_str connection = {0};
     size_t left = 0;
 
     for (size_t i = 0; i < *n; i++)
-        if (gw_str_is(h[i].name, "connection"))
-            connection = h[i].value;
-    for (size_t i = 0; i < *n; i++)
-        if (passes(h[i].name, connection) && !(door && gw_door_hides(door, h[i].name)))
+        if (passes(h[i].name, h, *n) && !(door && gw_door_hides(door, h[i].name)))
             out[left++] = h[i];
     *n = left;
     return out;

@@ -4,6 +4,8 @@
 #include "ingest/front.h"
 #include "net/http_call.h"
 
+#include <sys/stat.h>
+
 /* Standing in front of FlyteAdmin. An event is checked, room is reserved for it, it is sent to
  * FlyteAdmin with its client's metadata and what is left of its deadline, appended when FlyteAdmin
  * says OK or ALREADY_EXISTS, and FlyteAdmin's answer is the client's. Every other method passes
@@ -26,6 +28,7 @@ struct gw_problems;
 struct gw_yaml;
 struct gw_pass; /* a call that passes through */
 struct gw_upstream;
+struct gw_upstream_tls;
 
 struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_grpc_conf *conf);
 /* No call may be under way. NULL is fine. */
@@ -48,13 +51,14 @@ void gw_pass_end(struct gw_pass *p);
 void gw_pass_drained(struct gw_pass *p);
 void gw_pass_leave(struct gw_pass *p); /* as gw_forward_leave; FlyteAdmin is told */
 
-/* The same over HTTP/1.1, for requests of the HTTP front: every path that is not ours passes
- * through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. */
+/* The same over HTTP/1.1, with TLS or without, for requests of the HTTP front: every path that is
+ * not ours passes through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. */
 struct gw_exchange;
 struct gw_http_upstream;
 struct gw_ingest_http_conf;
 
-struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f, const char *url);
+struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
+                                              const struct gw_ingest_http_conf *conf);
 void gw_http_upstream_free(struct gw_http_upstream *u); /* as gw_upstream_free */
 void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
                             const struct gw_yaml *http);
@@ -76,6 +80,18 @@ struct gw_upstream {
     size_t n_idle;
 };
 void gw_forward_free_idle(struct gw_upstream *u);
+/* Its files; section: of the listener, key: what it is called. t NULL: fine. */
+void gw_upstream_tls_check(const struct gw_upstream_tls *t, struct gw_problems *p,
+                           const struct gw_yaml *section, const char *key);
+/* Whom https:// trusts, and when that was read. context may be replaced by ready: 1: it was; 0; -1:
+ * there is none. A file that has changed and will not do changes nothing. */
+struct gw_upstream_trust {
+    const char *ca; /* NULL: the system's authorities */
+    struct gw_tls_context *context;
+    struct stat seen;
+    int64_t looked_ms;
+};
+int gw_upstream_tls_ready(struct gw_upstream_trust *t, int64_t now_ms, struct gw_err *err);
 /* host:port, [v6]:port, its port 1 to 65535; the port may be absent unless it is needed. */
 int gw_upstream_is_address(struct gw_str at, int needs_port);
 

@@ -5,6 +5,7 @@
 #include "ingest/upstream.h"
 #include "net/fetch.h"
 #include "net/http1_client.h"
+#include "net/tls.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -40,6 +41,8 @@ struct gw_exchange {
 
 struct gw_http_upstream {
     struct gw_front *front;
+    int secure; /* https:// */
+    struct gw_upstream_trust tls;
     char *address, *prefix;
     struct gw_exchange *open, *idle;
     size_t n;
@@ -47,12 +50,25 @@ struct gw_http_upstream {
 
 /* ---- the address ---- */
 
+static int is_secure(const char *url)
+{
+    return !strncmp(url, "https:", strlen("https:"));
+}
+
+static const char *behind_scheme(const char *url)
+{
+    return url + strlen("http://") + (size_t)is_secure(url);
+}
+
 static int is_url(const char *url)
 {
-    const char *host = url + strlen("http://");
+    const char *host;
 
-    return !strncmp(url, "http://", strlen("http://")) && !gw_fetch_url_problem(url) &&
-           !host[strcspn(host, "?#@ ")] &&
+    if (strncmp(url, "http://", strlen("http://")) != 0 &&
+        strncmp(url, "https://", strlen("https://")) != 0)
+        return 0;
+    host = behind_scheme(url);
+    return !gw_fetch_url_problem(url) && !host[strcspn(host, "?#@ ")] &&
            gw_upstream_is_address((struct gw_str){host, strcspn(host, "/")}, 0);
 }
 
@@ -60,16 +76,21 @@ void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_pr
                             const struct gw_yaml *http)
 {
     const struct gw_yaml *at = gw_yaml_place(http, "upstream");
-    const char *url = conf->upstream;
+    const char *url = conf->upstream, *listen = conf->listener.listen;
 
     if (url && !is_url(url))
         gw_problems_add(
             p, 0, at->file, at->line, at->column,
             "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);
-    else if (url && !strncmp(url + 7, conf->listener.listen, strlen(conf->listener.listen)) &&
-             strchr("/", url[7 + strlen(conf->listener.listen)]))
+    else if (url && !strncmp(behind_scheme(url), listen, strlen(listen)) &&
+             strchr("/", behind_scheme(url)[strlen(listen)]))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.http.upstream: it is what ingest.http listens on");
+    at = gw_yaml_place(http, "upstream_tls");
+    if (conf->upstream_tls && !(url && is_secure(url)))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.http.upstream_tls: upstream is not https://");
+    gw_upstream_tls_check(conf->upstream_tls, p, http, "ingest.http");
 }
 
 static char *join(const char *a, size_t len, const char *b)
@@ -83,10 +104,11 @@ static char *join(const char *a, size_t len, const char *b)
     return p;
 }
 
-struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f, const char *url)
+struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
+                                              const struct gw_ingest_http_conf *conf)
 {
     struct gw_http_upstream *u = calloc(1, sizeof(*u));
-    const char *host = url + strlen("http://");
+    const char *host = behind_scheme(conf->upstream);
     size_t len = strcspn(host, "/"), path = strlen(host + len);
     const char *colon = memrchr(host, ':', len);
 
@@ -95,11 +117,25 @@ struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f, const char *ur
     if (colon && memchr(colon, ']', len - (size_t)(colon - host)))
         colon = NULL;
     u->front = f;
-    u->address = join(host, len, colon ? "" : ":80");
+    u->tls.ca = conf->upstream_tls ? conf->upstream_tls->ca : NULL;
+    u->secure = is_secure(conf->upstream);
+    u->address = join(host, len, colon ? "" : u->secure ? ":443" : ":80");
     while (path > 0 && host[len + path - 1] == '/')
         path--;
     u->prefix = join(host + len, path, "");
     return u;
+}
+
+/* 0: there is TLS if there has to be. */
+static int ready_tls(struct gw_http_upstream *u, struct gw_err *err)
+{
+    struct gw_exchange *const lists[] = {u->open, u->idle};
+    int rc = u->secure ? gw_upstream_tls_ready(&u->tls, gw_loop_now_ms(u->front->loop), err) : 0;
+
+    for (size_t i = 0; i < 2 && rc == 1; i++)
+        for (struct gw_exchange *x = lists[i]; x; x = x->next)
+            gw_http1_client_tls(x->client, u->tls.context);
+    return rc < 0 ? gw_err_wrap(err, "upstream") : 0;
 }
 
 /* ---- exchanges in store ---- */
@@ -121,6 +157,7 @@ static struct gw_exchange *take(struct gw_http_upstream *u)
         x->up = u;
         x->mem = gw_arena_new();
         x->client = gw_http1_client_new(u->front->loop, u->address);
+        gw_http1_client_tls(x->client, u->tls.context);
         x->cut.fn = on_cut;
         gw_timer_init(&x->grace, u->front->loop, on_grace);
     }
@@ -168,6 +205,7 @@ void gw_http_upstream_free(struct gw_http_upstream *u)
         gw_arena_free(x->mem);
         free(x);
     }
+    gw_tls_context_drop(u->tls.context);
     free(u->address);
     free(u->prefix);
     free(u);
@@ -297,6 +335,28 @@ static void on_done(struct gw_http_call *call)
 
 /* ---- the way there ---- */
 
+/* HTTP/2 may send one field in pieces, which HTTP/1.1 does not know (RFC 9113, 8.2.3). */
+static size_t join_cookies(struct gw_exchange *x, struct gw_http_header *h, size_t n)
+{
+    struct gw_buf all;
+    size_t kept = 0, at = n;
+
+    gw_buf_init(&all, SIZE_MAX / 2, x->mem); /* no more than came */
+    for (size_t i = 0; i < n; i++) {
+        if (!gw_str_is(h[i].name, "cookie")) {
+            h[kept++] = h[i];
+            continue;
+        }
+        gw_buf_puts(&all, at < n ? "; " : "");
+        gw_buf_put_str(&all, h[i].value);
+        if (at == n)
+            h[at = kept++] = h[i];
+    }
+    if (at < n)
+        h[at].value = gw_buf_str(&all);
+    return kept;
+}
+
 static void set_headers(struct gw_exchange *x, const struct gw_http_stream *s)
 {
     size_t n = s->n_headers, kept = 0;
@@ -308,7 +368,7 @@ static void set_headers(struct gw_exchange *x, const struct gw_http_stream *s)
             h[kept++] = (struct gw_http_header){gw_arena_str(x->mem, h[i].name),
                                                 gw_arena_str(x->mem, h[i].value)};
     x->http.headers = h;
-    x->http.n_headers = kept;
+    x->http.n_headers = join_cookies(x, h, kept);
 }
 
 /* Sent again though the first time may have arrived, it would do no more. Of an event FlyteAdmin
@@ -346,6 +406,10 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
     *reason = GW_R_PENDING;
     if (!u->idle && u->n == MAX_EXCHANGES) {
         gw_err_set(err, GW_ERR_FULL, "too many requests wait for upstream");
+        return NULL;
+    }
+    if (ready_tls(u, err)) {
+        *reason = GW_R_UPSTREAM;
         return NULL;
     }
     if (r && gw_reserve(f, &record, 1, &reserved, reason, err))
@@ -387,6 +451,7 @@ static void give_up(struct gw_exchange *x, const char *why)
     x->sent = 0;
     gw_http1_client_close(x->client);
     x->client = gw_http1_client_new(x->up->front->loop, x->up->address);
+    gw_http1_client_tls(x->client, x->up->tls.context);
     drop_event(x);
     fail(x, why);
     give(x);

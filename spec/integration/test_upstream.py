@@ -3,15 +3,19 @@ gets through the gateway is held against what it gets without."""
 import http.client
 import http.server
 import json
+import os
 import queue
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
 import grpc
 import pytest
 
+import certificates
 import flyte
 import upstream as up
 from gateway import BINARY, FILE, free_port, request, run
@@ -259,9 +263,12 @@ def test_the_address_is_checked(tmp_path):
     for text, problem in (("{grpc: {upstream_tls: {}}}", "upstream_tls: there is no upstream"),
                           ("{grpc: {upstream: 'dns:///127.0.0.1:8089'}}", "grpc.upstream: it is what ingest.grpc listens on"),
                           ("{http: {upstream: 'http://127.0.0.1:8088/'}}", "http.upstream: it is what ingest.http listens on"),
-                          ("{http: {upstream: 'https://flyteadmin'}}", "expected a URL as http://flyteadmin:80"),
+                          ("{http: {upstream: 'https://127.0.0.1:8088'}}", "http.upstream: it is what ingest.http listens on"),
+                          ("{http: {upstream: 'http://flyteadmin', upstream_tls: {}}}", "http.upstream_tls: upstream is not https://"),
+                          ("{http: {upstream_tls: {}}}", "http.upstream_tls: upstream is not https://"),
+                          ("{http: {upstream: 'https://flyteadmin', upstream_tls: {ca: none.pem}}}", "http.upstream_tls.ca: "),
                           *((f"{{http: {{upstream: '{url}'}}}}", f'expected a URL as http://flyteadmin:80, not "{url}"')
-                            for url in ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c"))):
+                            for url in ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c", "https://", "https://:443", "ftp://a"))):
         (tmp_path / "c.yaml").write_text(f"ingest: {text}\n")
         assert problem in run("check", "-c", tmp_path / "c.yaml", check=1).stdout
 
@@ -486,6 +493,46 @@ def test_http_passes_what_is_not_ours_and_keeps_events_that_were_taken(gateway, 
     g.settled(2)
     assert g.ids() == ["::r0:UNDEFINED", "::r1:UNDEFINED"] and len(web.asked) == 6
     assert request(g.http, "GET", "/v1/events")[0] == 405 and g.post("/v1/push/sns", "{}")[0] == 404 and len(web.asked) == 6
+
+
+def test_http_fields_that_come_in_pieces_arrive_whole(gateway, web):
+    g = web_front(gateway, web.address)
+    subprocess.run(["curl", "-sf", "--http2-prior-knowledge", f"http://{g.http}/x", *(f"-Hcookie: {c}=1" for c in "abc")], check=True, capture_output=True)
+    said = [(k.lower(), v) for k, v in web.asked[-1][2]]
+    assert [v for k, v in said if k == "cookie"] == ["a=1; b=1; c=1"]
+    with socket.create_connection(g.http.split(":")) as s:
+        s.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\nConnection: x-two\r\nConnection: close, x-one\r\n\r\n")
+        assert s.recv(12) == b"HTTP/1.1 200"
+    said = {k.lower() for k, _ in web.asked[-1][2]}
+    assert "x-three" in said and not said & {"x-one", "x-two", "connection"}
+
+
+def test_http_over_tls_and_its_authorities_may_change(gateway, web, tmp_path):
+    certificates.files(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls/server.pem", tmp_path / "tls/server.key")
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    trust = tmp_path / "trust.pem"
+    trust.write_bytes((tmp_path / "tls/stranger.pem").read_bytes())
+    port = web.address.rsplit(":", 1)[1]
+    g = gateway(f"ingest: {{http: {{listen: 127.0.0.1:0, upstream: 'https://localhost:{port}', upstream_tls: {{ca: '{trust}'}}}}}}\n" + FILE)
+    status, _, body = request(g.http, "GET", "/x")
+    assert status == 503 and "certificate" in json.loads(body)["message"] and not web.asked
+    assert g.post(flyte.REST["task"], "{}")[0] == 503
+    (tmp_path / "new.pem").write_bytes((tmp_path / "tls/ca.pem").read_bytes())
+    os.rename(tmp_path / "new.pem", trust)
+    wait_until(lambda: request(g.http, "GET", "/x")[0] == 200)
+    big = bytes(range(256)) * 12288
+    assert request(g.http, "PUT", "/y", big)[0] == 200 and web.asked[-1][3] == big
+    assert g.post(flyte.REST["task"], "{}")[0] == 200
+    trust.write_text("nonsense")                                   # what will not do changes nothing
+    with socket.create_connection(g.http.split(":")) as s:
+        s.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        with s.makefile("rb") as f:
+            assert sum(map(len, iter(lambda: f.read(1 << 20), b""))) > 80000000
+    wait_until(lambda: "upstream_tls.ca has changed and is not taken" in (request(g.http, "GET", "/x") and g.log()))
+    assert request(g.http, "GET", "/x")[0] == 200
+    g.settled(1)
 
 
 def test_http_reads_as_its_client_does_and_tells_of_a_break(gateway, web):
