@@ -29,7 +29,8 @@ int gw_cmd_check(int argc, char **argv)
         {"config", 'c', GW_OPT_STR, &file, .arg = "FILE", .help = "the configuration (YAML)"},
         {"strict", 0, GW_OPT_FLAG, &strict, .help = "warnings count as failures"},
         {"online", 0, GW_OPT_FLAG, &online,
-         .help = "if nothing is wrong: ask each destination and source, publishing nothing"},
+         .help =
+             "if nothing is wrong: ask each destination, source and upstream, publishing nothing"},
         {0}};
     const struct gw_usage usage = {
         .command = "check",
@@ -39,8 +40,8 @@ int gw_cmd_check(int argc, char **argv)
             "line on standard output: FILE:LINE:COLUMN: error|warning: what is wrong; note: what "
             "is "
             "done where one might expect something else. With --online each destination whose "
-            "pipeline is enabled, and each source, says whether it would take events, or give "
-            "some: a line each. Exit status 1 if there are errors.",
+            "pipeline is enabled, each source and each upstream says whether it would take events, "
+            "give some, or is there: a line each. Exit status 1 if there are errors.",
         .options = options};
     const struct gw_config *c;
     struct gw_problems p;

@@ -19,8 +19,8 @@ struct ask {
     struct all *all;
     const struct gw_yaml *at;
     const char *name;                        /* for people: the pipeline's, or the source's key */
-    const struct gw_pipeline_conf *pipeline; /* NULL: it is a source */
-    struct gw_ingest_source source;
+    const struct gw_pipeline_conf *pipeline; /* NULL: a source, an upstream */
+    struct gw_ingest_asked asked;
     struct gw_publisher *publisher; /* what is open while it is asked; one of the two */
     struct gw_asking *asking;
     struct gw_timer late;
@@ -61,7 +61,7 @@ static void on_late(struct gw_timer *t)
     struct ask *a = GW_CONTAINER(t, struct ask, late);
     const char *whom = a->online.whom[0] ? a->online.whom
                        : a->pipeline     ? a->pipeline->publisher.type
-                                         : a->source.key;
+                                         : a->asked.name;
 
     answer(a, GW_ONLINE_NO,
            gw_arena_printf(a->all->mem,
@@ -96,7 +96,7 @@ static void begin_next(struct all *all)
     if (a->pipeline)
         ask_pipeline(a);
     else
-        a->asking = gw_ingest_ask(&a->source, all->loop, &a->online);
+        a->asking = a->asked.ask(a->asked.conf, all->loop, &a->online);
 }
 
 static void on_ended(struct gw_task *t)
@@ -142,23 +142,25 @@ static void list_pipelines(struct all *all)
 
 static void list_sources(struct all *all)
 {
-    struct gw_ingest_source s;
+    struct gw_ingest_asked s;
 
-    for (size_t i = 0; gw_ingest_source(all->config->ingest, i, &s); i++) {
-        const struct gw_yaml *list = gw_yaml_place(all->config->ingest_yaml, s.key);
+    for (size_t i = 0; gw_ingest_asked(all->config->ingest, i, &s); i++) {
+        const struct gw_yaml *at = gw_yaml_place(all->config->ingest_yaml, s.key[0]);
 
-        if (list->type == GW_YAML_SEQ && s.index < list->n)
-            list = &list->values[s.index];
-        add(all, gw_arena_printf(all->mem, "ingest.%s", s.key).p, list)->source = s;
+        if (s.key[1])
+            at = gw_yaml_place(at, s.key[1]);
+        else if (at->type == GW_YAML_SEQ && s.index < at->n)
+            at = &at->values[s.index];
+        add(all, gw_arena_printf(all->mem, "ingest.%s", s.name).p, at)->asked = s;
     }
 }
 
 static size_t count(const struct gw_config *c)
 {
-    struct gw_ingest_source s;
+    struct gw_ingest_asked s;
     size_t n = c->pipelines.n;
 
-    for (size_t i = 0; gw_ingest_source(c->ingest, i, &s); i++)
+    for (size_t i = 0; gw_ingest_asked(c->ingest, i, &s); i++)
         n++;
     return n;
 }

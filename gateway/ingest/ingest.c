@@ -227,10 +227,24 @@ int gw_ingest_source(const struct gw_ingest_conf *conf, size_t i, struct gw_inge
     return 0;
 }
 
-struct gw_asking *gw_ingest_ask(const struct gw_ingest_source *s, struct gw_loop *loop,
-                                struct gw_online *o)
+int gw_ingest_asked(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_asked *out)
 {
-    return s->ops->ask(s->conf, loop, o);
+    struct gw_ingest_source s;
+
+    if (conf->grpc && conf->grpc->upstream && !i--) {
+        *out = (struct gw_ingest_asked){
+            "grpc.upstream", {"grpc", "upstream"}, 0, conf->grpc, gw_upstream_ask};
+        return 1;
+    }
+    if (conf->http && conf->http->upstream && !i--) {
+        *out = (struct gw_ingest_asked){
+            "http.upstream", {"http", "upstream"}, 0, conf->http, gw_http_upstream_ask};
+        return 1;
+    }
+    if (!gw_ingest_source(conf, i, &s))
+        return 0;
+    *out = (struct gw_ingest_asked){s.key, {s.key, NULL}, s.index, s.conf, s.ops->ask};
+    return 1;
 }
 
 static int open_source(struct worker *w, const struct gw_source_ops *ops, const void *conf,

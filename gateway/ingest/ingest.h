@@ -87,9 +87,17 @@ struct gw_ingest_source {
 };
 /* Number i of all of them; 0: there are no more. */
 int gw_ingest_source(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_source *out);
-/* Asks whether it could be read from (base/online.h). */
-struct gw_asking *gw_ingest_ask(const struct gw_ingest_source *s, struct gw_loop *loop,
-                                struct gw_online *o);
+/* What `check --online` asks (base/online.h): the upstreams, then the sources. */
+struct gw_ingest_asked {
+    const char *name; /* for people, behind "ingest.": "grpc.upstream", "kafka" */
+    const char
+        *key[2];  /* where it is in the section; the second one NULL: in the list of the first */
+    size_t index; /* in that list */
+    const void *conf;
+    struct gw_asking *(*ask)(const void *conf, struct gw_loop *loop, struct gw_online *o);
+};
+/* Number i of all of them; 0: there are no more. */
+int gw_ingest_asked(const struct gw_ingest_conf *conf, size_t i, struct gw_ingest_asked *out);
 
 /* Binds and starts the threads; logs msg=listening for each listener. */
 struct gw_ingest *gw_ingest_start(const struct gw_ingest_conf *conf, struct gw_log *log,

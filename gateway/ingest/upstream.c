@@ -1,8 +1,6 @@
 #include "ingest/upstream.h"
 
 #include "base/arena.h"
-#include "base/problems.h"
-#include "base/yaml.h"
 #include "ingest/door.h"
 #include "ingest/grpc.h"
 #include "net/http2_channel.h"
@@ -13,67 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* FlyteAdmin's address and connections, and what is common to events (upstream_event.c) and to what
+/* FlyteAdmin's connections, and what is common to events (upstream_event.c) and to what
  * passes through (upstream_pass.c). */
 
 struct upstream {
     struct gw_upstream pub;
     struct gw_http2_channel_conf conf;
-    char url[300];
+    char url[GW_UPSTREAM_URL];
 };
-
-static const char *without_scheme(const char *upstream)
-{
-    return strncmp(upstream, "dns:///", 7) ? upstream : upstream + 7;
-}
-
-static int is_port(const char *p, size_t len)
-{
-    long port = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] < '0' || p[i] > '9' || port > 65535)
-            return 0;
-        port = port * 10 + (p[i] - '0');
-    }
-    return port >= 1 && port <= 65535;
-}
-
-int gw_upstream_is_address(struct gw_str at, int needs_port)
-{
-    const char *end = at.p + at.len, *colon = memrchr(at.p, ':', at.len);
-    size_t host;
-
-    if (colon && memchr(colon, ']', (size_t)(end - colon)))
-        colon = NULL;
-    host = colon ? (size_t)(colon - at.p) : at.len;
-    if (host == 0 || host > 250 || (!colon && needs_port))
-        return 0;
-    if (colon && !is_port(colon + 1, (size_t)(end - colon) - 1))
-        return 0;
-    for (size_t i = 0; i < host; i++)
-        if (strchr(" /?#@", at.p[i]) || (at.p[0] != '[' && at.p[i] == ':'))
-            return 0;
-    return at.p[0] != '[' || (host > 2 && at.p[host - 1] == ']');
-}
-
-void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
-                       const struct gw_yaml *grpc)
-{
-    const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
-
-    if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
-                        conf->upstream);
-    else if (conf->upstream && !strcmp(without_scheme(conf->upstream), conf->listener.listen))
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "ingest.grpc.upstream: it is what ingest.grpc listens on");
-    else if (!conf->upstream && conf->upstream_tls)
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "ingest.grpc.upstream_tls: there is no upstream");
-    gw_upstream_tls_check(conf->upstream_tls, p, grpc, "ingest.grpc");
-}
 
 struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_grpc_conf *conf)
 {
@@ -81,8 +26,7 @@ struct gw_upstream *gw_upstream_new(struct gw_front *f, const struct gw_ingest_g
 
     if (!u)
         abort();
-    snprintf(u->url, sizeof(u->url), "%s://%s", conf->upstream_tls ? "https" : "http",
-             without_scheme(conf->upstream));
+    gw_upstream_url(conf, u->url);
     u->conf.url = u->url;
     u->conf.ca = conf->upstream_tls ? conf->upstream_tls->ca : NULL;
     u->pub.front = f;

@@ -71,6 +71,10 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
 void gw_exchange_drained(struct gw_exchange *x);
 void gw_exchange_leave(struct gw_exchange *x); /* s is gone */
 
+/* `check --online`: is FlyteAdmin there? conf: the listener's. */
+struct gw_asking *gw_upstream_ask(const void *conf, struct gw_loop *loop, struct gw_online *o);
+struct gw_asking *gw_http_upstream_ask(const void *conf, struct gw_loop *loop, struct gw_online *o);
+
 /* ---- for the files of upstream*.c ---- */
 
 struct gw_upstream {
@@ -80,6 +84,14 @@ struct gw_upstream {
     size_t n_idle;
 };
 void gw_forward_free_idle(struct gw_upstream *u);
+enum { GW_UPSTREAM_URL = 300 };
+void gw_upstream_url(const struct gw_ingest_grpc_conf *conf, char url[GW_UPSTREAM_URL]);
+struct gw_upstream_place {
+    int secure;             /* https:// */
+    char *address, *prefix; /* host:port; of every path, without a / at its end */
+};
+void gw_upstream_place(struct gw_upstream_place *p, const char *url);
+void gw_upstream_place_fini(struct gw_upstream_place *p);
 /* Its files; section: of the listener, key: what it is called. t NULL: fine. */
 void gw_upstream_tls_check(const struct gw_upstream_tls *t, struct gw_problems *p,
                            const struct gw_yaml *section, const char *key);

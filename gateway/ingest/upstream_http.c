@@ -1,9 +1,6 @@
 #include "base/clock.h"
-#include "base/problems.h"
-#include "base/yaml.h"
 #include "ingest/http.h"
 #include "ingest/upstream.h"
-#include "net/fetch.h"
 #include "net/http1_client.h"
 #include "net/tls.h"
 
@@ -41,88 +38,22 @@ struct gw_exchange {
 
 struct gw_http_upstream {
     struct gw_front *front;
-    int secure; /* https:// */
+    struct gw_upstream_place place;
     struct gw_upstream_trust tls;
-    char *address, *prefix;
     struct gw_exchange *open, *idle;
     size_t n;
 };
-
-/* ---- the address ---- */
-
-static int is_secure(const char *url)
-{
-    return !strncmp(url, "https:", strlen("https:"));
-}
-
-static const char *behind_scheme(const char *url)
-{
-    return url + strlen("http://") + (size_t)is_secure(url);
-}
-
-static int is_url(const char *url)
-{
-    const char *host;
-
-    if (strncmp(url, "http://", strlen("http://")) != 0 &&
-        strncmp(url, "https://", strlen("https://")) != 0)
-        return 0;
-    host = behind_scheme(url);
-    return !gw_fetch_url_problem(url) && !host[strcspn(host, "?#@ ")] &&
-           gw_upstream_is_address((struct gw_str){host, strcspn(host, "/")}, 0);
-}
-
-void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
-                            const struct gw_yaml *http)
-{
-    const struct gw_yaml *at = gw_yaml_place(http, "upstream");
-    const char *url = conf->upstream, *listen = conf->listener.listen;
-
-    if (url && !is_url(url))
-        gw_problems_add(
-            p, 0, at->file, at->line, at->column,
-            "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);
-    else if (url && !strncmp(behind_scheme(url), listen, strlen(listen)) &&
-             strchr("/", behind_scheme(url)[strlen(listen)]))
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "ingest.http.upstream: it is what ingest.http listens on");
-    at = gw_yaml_place(http, "upstream_tls");
-    if (conf->upstream_tls && !(url && is_secure(url)))
-        gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "ingest.http.upstream_tls: upstream is not https://");
-    gw_upstream_tls_check(conf->upstream_tls, p, http, "ingest.http");
-}
-
-static char *join(const char *a, size_t len, const char *b)
-{
-    char *p = malloc(len + strlen(b) + 1);
-
-    if (!p)
-        abort();
-    memcpy(p, a, len);
-    memcpy(p + len, b, strlen(b) + 1);
-    return p;
-}
 
 struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
                                               const struct gw_ingest_http_conf *conf)
 {
     struct gw_http_upstream *u = calloc(1, sizeof(*u));
-    const char *host = behind_scheme(conf->upstream);
-    size_t len = strcspn(host, "/"), path = strlen(host + len);
-    const char *colon = memrchr(host, ':', len);
 
     if (!u)
         abort();
-    if (colon && memchr(colon, ']', len - (size_t)(colon - host)))
-        colon = NULL;
     u->front = f;
     u->tls.ca = conf->upstream_tls ? conf->upstream_tls->ca : NULL;
-    u->secure = is_secure(conf->upstream);
-    u->address = join(host, len, colon ? "" : u->secure ? ":443" : ":80");
-    while (path > 0 && host[len + path - 1] == '/')
-        path--;
-    u->prefix = join(host + len, path, "");
+    gw_upstream_place(&u->place, conf->upstream);
     return u;
 }
 
@@ -130,7 +61,8 @@ struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
 static int ready_tls(struct gw_http_upstream *u, struct gw_err *err)
 {
     struct gw_exchange *const lists[] = {u->open, u->idle};
-    int rc = u->secure ? gw_upstream_tls_ready(&u->tls, gw_loop_now_ms(u->front->loop), err) : 0;
+    int rc =
+        u->place.secure ? gw_upstream_tls_ready(&u->tls, gw_loop_now_ms(u->front->loop), err) : 0;
 
     for (size_t i = 0; i < 2 && rc == 1; i++)
         for (struct gw_exchange *x = lists[i]; x; x = x->next)
@@ -156,7 +88,7 @@ static struct gw_exchange *take(struct gw_http_upstream *u)
         u->n++;
         x->up = u;
         x->mem = gw_arena_new();
-        x->client = gw_http1_client_new(u->front->loop, u->address);
+        x->client = gw_http1_client_new(u->front->loop, u->place.address);
         gw_http1_client_tls(x->client, u->tls.context);
         x->cut.fn = on_cut;
         gw_timer_init(&x->grace, u->front->loop, on_grace);
@@ -206,8 +138,7 @@ void gw_http_upstream_free(struct gw_http_upstream *u)
         free(x);
     }
     gw_tls_context_drop(u->tls.context);
-    free(u->address);
-    free(u->prefix);
+    gw_upstream_place_fini(&u->place);
     free(u);
 }
 
@@ -428,8 +359,9 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
         x->record = copy_record(x, &record);
     x->http = (struct gw_http_call){
         .method = gw_arena_str(x->mem, s->method),
-        .authority = gw_arena_str(x->mem, s->authority.p ? s->authority : gw_str_of(u->address)),
-        .path = gw_arena_printf(x->mem, "%s%.*s", u->prefix, (int)s->path.len, s->path.p),
+        .authority =
+            gw_arena_str(x->mem, s->authority.p ? s->authority : gw_str_of(u->place.address)),
+        .path = gw_arena_printf(x->mem, "%s%.*s", u->place.prefix, (int)s->path.len, s->path.p),
         .body = gw_arena_str(x->mem, gw_buf_str(&s->body)),
         .max_answer = r ? MAX_EVENT_ANSWER : SIZE_MAX / 2, /* it is moved on as it comes */
         .mem = x->mem,
@@ -450,7 +382,7 @@ static void give_up(struct gw_exchange *x, const char *why)
         return;
     x->sent = 0;
     gw_http1_client_close(x->client);
-    x->client = gw_http1_client_new(x->up->front->loop, x->up->address);
+    x->client = gw_http1_client_new(x->up->front->loop, x->up->place.address);
     gw_http1_client_tls(x->client, x->up->tls.context);
     drop_event(x);
     fail(x, why);

@@ -3,10 +3,13 @@ import os
 import re
 import socket
 
+import grpc
 from confluent_kafka.admin import AdminClient
+from flyteidl.admin import version_pb2
 
 import aws as aws_server
 import kafka
+import upstream as up
 from gateway import FILE, run
 from kafka import read_now
 from test_cmd import check
@@ -144,6 +147,46 @@ def test_a_webhook_that_is_not_there_or_is_another_is_told(tmp_path):
                 + to("http", "b", url=f"https://127.0.0.1:{hook.port}{secret}").replace("url:", "tls: {ca: ca.pem}, url:"))
     assert found["a"][0] == found["b"][0] == "error" and "s3cret" not in str(found)
     assert "is `url` right" in found["a"][1] and "is `tls` right" in found["b"][1], found
+    hook.close()
+
+
+# ---- FlyteAdmin, before which we stand
+class Versioned(up.Upstream):
+    def GetVersion(self, request, context):
+        self.note(context)
+        if self.code:
+            context.abort(self.code, "so it is")
+        return version_pb2.GetVersionResponse(control_plane_version=version_pb2.Version(Version="v1.16.8"))
+
+
+def test_an_upstream_is_asked_for_its_version(tmp_path):
+    answers = {"/a/api/v1/version": (200, {}, b'{"control_plane_version":{"Version":"v1.16.8"}}'), "/b/api/v1/version": (401, {}, b""),
+               "/c/api/v1/version": (404, {}, b""), "/d/api/v1/version": (503, {}, b""), "/e/api/v1/version": (200, {}, b"<html>")}
+    hook, admin = Webhook(lambda r: answers[r.path]), Versioned()
+
+    def asked(grpc_to, http_to, tls=""):
+        found = ask(tmp_path, f"ingest:\n  grpc: {{upstream: '{grpc_to}'{tls}}}\n  http: {{upstream: '{http_to}'{tls if 'https' in http_to else ''}}}\n"
+                    + "pipelines:\n" + to("null"))
+        assert list(found) == ["a", "ingest.grpc.upstream", "ingest.http.upstream"]
+        return list(found.values())[1:]
+    with up.served(admin) as address:
+        for code, path, grpc_said, http_said in (
+                (None, "/a", ("note", "FlyteAdmin v1.16.8 answers"), ("note", "FlyteAdmin's HTTP answers")),
+                (grpc.StatusCode.UNAUTHENTICATED, "/b", ("note", "wants a token"), ("note", "wants a token")),
+                (grpc.StatusCode.UNIMPLEMENTED, "/c", ("warning", "is it FlyteAdmin?"), ("warning", "status 404")),
+                (grpc.StatusCode.INTERNAL, "/d/", ("error", "INTERNAL: so it is"), ("error", "status 503")),
+                (None, "/e", ("note", "v1.16.8"), ("warning", "no version in it"))):
+            admin.code = code
+            for (level, text), (said, words) in zip(asked(address, f"http://127.0.0.1:{hook.port}{path}"), (grpc_said, http_said)):
+                assert level == said and words in text, (code, path, level, text)
+    assert len(admin.metadata) == 5 and not admin.events and {r.method for r in hook.requests} == {"GET"}
+    hook.close()
+    folder = certificates(tmp_path)
+    hook = Webhook(tls=server_tls(folder, name="e"))
+    for (level, text), words in zip(asked(refused(), f"http://{refused()}"), ("refused", "refused")):
+        assert level == "error" and words in text and "upstream_tls" in text
+    for level, text in asked(f"127.0.0.1:{hook.port}", f"https://127.0.0.1:{hook.port}", ", upstream_tls: {ca: ca.pem}"):
+        assert level == "error" and "certificate" in text, text
     hook.close()
 
 

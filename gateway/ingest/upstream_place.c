@@ -1,0 +1,148 @@
+#include "base/problems.h"
+#include "base/yaml.h"
+#include "ingest/upstream.h"
+#include "net/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where FlyteAdmin is, as the configuration says it. */
+
+/* ---- gRPC: host:port ---- */
+
+static const char *without_scheme(const char *upstream)
+{
+    return strncmp(upstream, "dns:///", 7) ? upstream : upstream + 7;
+}
+
+static int is_port(const char *p, size_t len)
+{
+    long port = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] < '0' || p[i] > '9' || port > 65535)
+            return 0;
+        port = port * 10 + (p[i] - '0');
+    }
+    return port >= 1 && port <= 65535;
+}
+
+int gw_upstream_is_address(struct gw_str at, int needs_port)
+{
+    const char *end = at.p + at.len, *colon = memrchr(at.p, ':', at.len);
+    size_t host;
+
+    if (colon && memchr(colon, ']', (size_t)(end - colon)))
+        colon = NULL;
+    host = colon ? (size_t)(colon - at.p) : at.len;
+    if (host == 0 || host > 250 || (!colon && needs_port))
+        return 0;
+    if (colon && !is_port(colon + 1, (size_t)(end - colon) - 1))
+        return 0;
+    for (size_t i = 0; i < host; i++)
+        if (strchr(" /?#@", at.p[i]) || (at.p[0] != '[' && at.p[i] == ':'))
+            return 0;
+    return at.p[0] != '[' || (host > 2 && at.p[host - 1] == ']');
+}
+
+void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
+                       const struct gw_yaml *grpc)
+{
+    const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
+
+    if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
+                        conf->upstream);
+    else if (conf->upstream && !strcmp(without_scheme(conf->upstream), conf->listener.listen))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.grpc.upstream: it is what ingest.grpc listens on");
+    else if (!conf->upstream && conf->upstream_tls)
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.grpc.upstream_tls: there is no upstream");
+    gw_upstream_tls_check(conf->upstream_tls, p, grpc, "ingest.grpc");
+}
+
+void gw_upstream_url(const struct gw_ingest_grpc_conf *conf, char url[GW_UPSTREAM_URL])
+{
+    (void)snprintf(url, GW_UPSTREAM_URL, "%s://%s", conf->upstream_tls ? "https" : "http",
+                   without_scheme(conf->upstream));
+}
+
+/* ---- HTTP: a URL ---- */
+
+static int is_secure(const char *url)
+{
+    return !strncmp(url, "https:", strlen("https:"));
+}
+
+static const char *behind_scheme(const char *url)
+{
+    return url + strlen("http://") + (size_t)is_secure(url);
+}
+
+static int is_url(const char *url)
+{
+    const char *host;
+
+    if (strncmp(url, "http://", strlen("http://")) != 0 &&
+        strncmp(url, "https://", strlen("https://")) != 0)
+        return 0;
+    host = behind_scheme(url);
+    return !gw_fetch_url_problem(url) && !host[strcspn(host, "?#@ ")] &&
+           gw_upstream_is_address((struct gw_str){host, strcspn(host, "/")}, 0);
+}
+
+void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
+                            const struct gw_yaml *http)
+{
+    const struct gw_yaml *at = gw_yaml_place(http, "upstream");
+    const char *url = conf->upstream, *listen = conf->listener.listen;
+
+    if (url && !is_url(url))
+        gw_problems_add(
+            p, 0, at->file, at->line, at->column,
+            "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);
+    else if (url && !strncmp(behind_scheme(url), listen, strlen(listen)) &&
+             strchr("/", behind_scheme(url)[strlen(listen)]))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.http.upstream: it is what ingest.http listens on");
+    at = gw_yaml_place(http, "upstream_tls");
+    if (conf->upstream_tls && !(url && is_secure(url)))
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "ingest.http.upstream_tls: upstream is not https://");
+    gw_upstream_tls_check(conf->upstream_tls, p, http, "ingest.http");
+}
+
+static char *join(const char *a, size_t len, const char *b)
+{
+    char *p = malloc(len + strlen(b) + 1);
+
+    if (!p)
+        abort();
+    memcpy(p, a, len);
+    memcpy(p + len, b, strlen(b) + 1);
+    return p;
+}
+
+void gw_upstream_place(struct gw_upstream_place *p, const char *url)
+{
+    const char *host = behind_scheme(url);
+    size_t len = strcspn(host, "/"), path = strlen(host + len);
+    const char *colon = memrchr(host, ':', len);
+
+    if (colon && memchr(colon, ']', len - (size_t)(colon - host)))
+        colon = NULL;
+    while (path > 0 && host[len + path - 1] == '/')
+        path--;
+    p->secure = is_secure(url);
+    p->address = join(host, len, colon ? "" : p->secure ? ":443" : ":80");
+    p->prefix = join(host + len, path, "");
+}
+
+void gw_upstream_place_fini(struct gw_upstream_place *p)
+{
+    free(p->address);
+    free(p->prefix);
+}
