@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/tmp.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LINES_MAX = 50 * 1000 * 1000, LINE_MAX_BYTES = 64 * 1024 * 1024, NS = 1000000000 };
 
@@ -134,8 +136,46 @@ static int read_all(struct gw_against *a, struct gw_err *err)
     return 0;
 }
 
-struct gw_against *gw_against_open(const char *path, int64_t from_ns, int64_t to_ns,
-                                   struct gw_err *err)
+/* ---- the file ---- */
+
+/* What can be read once only, where it can be read again; from is closed, but for standard input.
+ */
+static FILE *copy(FILE *from, const char *folder, struct gw_err *err)
+{
+    FILE *to = gw_tmp_open(folder, err);
+    char piece[65536];
+    size_t n;
+
+    while (to && (n = fread(piece, 1, sizeof(piece), from)) > 0) {
+        if (fwrite(piece, 1, n, to) == n)
+            continue;
+        gw_err_errno(err, GW_ERR_RETRY, "a temporary file");
+        fclose(to); /* NOLINT(cert-err33-c): given up */
+        to = NULL;
+    }
+    if (to && (ferror(from) || fflush(to) || fseeko(to, 0, SEEK_SET))) {
+        gw_err_errno(err, GW_ERR_RETRY, "its copy");
+        fclose(to); /* NOLINT(cert-err33-c): given up */
+        to = NULL;
+    }
+    if (from != stdin)
+        fclose(from); /* NOLINT(cert-err33-c): only read */
+    return to;
+}
+
+static FILE *open_file(const char *path, const char *folder, struct gw_err *err)
+{
+    FILE *f = !strcmp(path, "-") ? stdin : fopen(path, "rbe");
+
+    if (!f)
+        gw_err_errno(err, GW_ERR_REJECT, "--against %s", path);
+    else if ((f == stdin || fseeko(f, 0, SEEK_SET)) && !(f = copy(f, folder, err)))
+        gw_err_wrap(err, "--against %s", path);
+    return f;
+}
+
+struct gw_against *gw_against_open(const char *path, const char *folder, int64_t from_ns,
+                                   int64_t to_ns, struct gw_err *err)
 {
     struct gw_against *a = calloc(1, sizeof(*a));
 
@@ -143,13 +183,8 @@ struct gw_against *gw_against_open(const char *path, int64_t from_ns, int64_t to
         abort();
     *a = (struct gw_against){.path = path, .from_ns = from_ns, .to_ns = to_ns};
     gw_buf_init(&a->text, LINE_MAX_BYTES, NULL);
-    a->file = fopen(path, "rbe");
-    if (!a->file)
-        gw_err_errno(err, GW_ERR_REJECT, "--against %s", path);
-    else if (fseeko(a->file, 0, SEEK_SET))
-        gw_err_set(err, GW_ERR_REJECT, "--against %s: not a file that can be read more than once",
-                   path);
-    else if (!read_all(a, err))
+    a->file = open_file(path, folder, err);
+    if (a->file && !read_all(a, err))
         return a;
     gw_against_close(a);
     return NULL;

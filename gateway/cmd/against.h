@@ -14,11 +14,12 @@ struct gw_event;
  * that is still being written is left out. One thread. */
 struct gw_against;
 
-/* Only events whose time is not before from_ns and before to_ns (0: no end) are among the rest and
- * are counted; all others are found all the same. GW_ERR_REJECT names the line of what is no
- * CloudEvent. */
-struct gw_against *gw_against_open(const char *path, int64_t from_ns, int64_t to_ns,
-                                   struct gw_err *err);
+/* path may be - (standard input) or a pipe: it is copied into a temporary file then (gw_tmp_open of
+ * folder). Only events whose time is not before from_ns and before to_ns (0: no end) are among the
+ * rest and are counted; all others are found all the same. GW_ERR_REJECT names the line of what is
+ * no CloudEvent. */
+struct gw_against *gw_against_open(const char *path, const char *folder, int64_t from_ns,
+                                   int64_t to_ns, struct gw_err *err);
 void gw_against_close(struct gw_against *a); /* NULL is fine */
 
 /* The first event that reports this and has not been taken, on mem: it is taken by that.

@@ -325,7 +325,8 @@ static int log_replay(int argc, char **argv)
         {"diff", 0, GW_OPT_FLAG, &l.diff,
          .help = "send nothing; what the events would become under --script, or are --against"},
         {"against", 0, GW_OPT_STR, &l.against, "EVENTS",
-         "with --diff: a file of CloudEvents, one a line, that another publisher sent", 0, 0},
+         "with --diff: a file of CloudEvents (- standard input), one a line, of another publisher",
+         0, 0},
         {"json", 0, GW_OPT_FLAG, &l.json,
          .help = "the counts, or the differences, as an object a line"},
         {0}};
@@ -336,12 +337,11 @@ static int log_replay(int argc, char **argv)
             "                           [--dry-run | --diff [--against EVENTS]] [--json]",
         .about = "Sends what the log keeps once more through a pipeline, with the same ids. Prints "
                  "records= published=\nfiltered= failed= seconds=; exit status 1 when something "
-                 "failed. --diff compares what the events\nbecome under --script with what they "
-                 "become under the hooks in FILE, attribute by attribute,\nand ends with 0 also "
-                 "when they differ. --diff --against EVENTS compares what this gateway publishes "
-                 "with what another publisher\n(FlyteAdmin's own) did of the same reports: EVENTS "
-                 "is what a pipeline from its topic to a file wrote;\n--from and --to choose its "
-                 "events by their time. " TIMES,
+                 "failed. --diff sends nothing: it compares\nwhat the events become under --script "
+                 "with what they become under the hooks in FILE, or, with\n--against, with what "
+                 "another publisher made of the same reports (FlyteAdmin's own, say: EVENTS is\n"
+                 "what a pipeline from its topic to a file wrote; --from and --to choose these by "
+                 "their time). It ends\nwith 0 also when they differ.\n" TIMES,
         .options = options};
     int rc = read_options(&usage, &l, argc, argv);
 

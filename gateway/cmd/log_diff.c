@@ -149,24 +149,25 @@ static int compare(struct diff *d)
 static int open_diff(struct diff *d)
 {
     struct gw_log_cmd *l = d->l;
+    const char *folder = l->place.config->log.path;
 
     d->after = *l->conf;
     if (l->script)
         d->after.hooks = (struct gw_strs){&l->script, 1};
     if (!l->against) {
-        d->diff = gw_diff_open(l->conf, &d->after, &l->err);
+        d->diff = gw_diff_open(l->conf, &d->after, folder, &l->err);
         return d->diff ? 0 : -1;
     }
     d->from_ns = l->from_ns;
     d->to_ns = l->to_ns;
-    d->against = gw_against_open(l->against, l->from_ns, l->to_ns, &l->err);
+    d->against = gw_against_open(l->against, folder, l->from_ns, l->to_ns, &l->err);
     if (!d->against)
         return -1;
     if (l->from_ns)
         l->from_ns -= AROUND_S * (int64_t)1000000000;
     if (l->to_ns)
         l->to_ns += AROUND_S * (int64_t)1000000000;
-    d->diff = gw_diff_open_against(&d->after, gw_against_count(d->against), &l->err);
+    d->diff = gw_diff_open_against(&d->after, gw_against_count(d->against), folder, &l->err);
     return d->diff ? 0 : -1;
 }
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/tmp.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "event/route.h"
@@ -391,7 +392,8 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
 /* ---- life ---- */
 
 struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
-                            const struct gw_pipeline_conf *after, struct gw_err *err)
+                            const struct gw_pipeline_conf *after, const char *folder,
+                            struct gw_err *err)
 {
     struct gw_diff *d = calloc(1, sizeof(*d));
 
@@ -400,9 +402,9 @@ struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
     d->mem = gw_arena_new();
     gw_buf_init(&d->entry, SIZE_MAX / 2, NULL);
     gw_buf_init(&d->ops, SIZE_MAX / 2, NULL);
-    d->details = tmpfile();
+    d->details = gw_tmp_open(folder, err);
     if (!d->details)
-        gw_err_errno(err, GW_ERR_RETRY, "the differences cannot be kept: a temporary file");
+        gw_err_wrap(err, "the differences cannot be kept");
     if (!d->details || (before && gw_diff_side_open(&d->before, before, err)) ||
         gw_diff_side_open(&d->after, after, err)) {
         gw_diff_close(d);
@@ -412,9 +414,10 @@ struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
 }
 
 struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
-                             const struct gw_pipeline_conf *after, struct gw_err *err)
+                             const struct gw_pipeline_conf *after, const char *folder,
+                             struct gw_err *err)
 {
-    return gw_diff_new(before, after, err);
+    return gw_diff_new(before, after, folder, err);
 }
 
 int gw_diff_report(struct gw_diff *d, int json, int (*put)(void *ctx, struct gw_str text),

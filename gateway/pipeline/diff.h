@@ -10,9 +10,11 @@ struct gw_event;
 struct gw_record;
 
 /* What records would become under one pipeline configuration and under another: both hook chains
- * run, nothing is sent. The caller's thread. */
+ * run, nothing is sent. What differs is kept in a temporary file (gw_tmp_open of folder). The
+ * caller's thread. */
 struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
-                             const struct gw_pipeline_conf *after, struct gw_err *err);
+                             const struct gw_pipeline_conf *after, const char *folder,
+                             struct gw_err *err);
 /* Runs both on one record (a hook that waits is waited for). -1: the difference cannot be kept. */
 int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err *err);
 
@@ -23,7 +25,7 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
  * or repeated_there. Times are equal by the moment, data that is JSON by what it says; a request
  * counts as JSON beside JSON. */
 struct gw_diff *gw_diff_open_against(const struct gw_pipeline_conf *after, uint64_t n_there,
-                                     struct gw_err *err);
+                                     const char *folder, struct gw_err *err);
 /* there: the event that reports what rec does; NULL: there is none. */
 int gw_diff_against(struct gw_diff *d, const struct gw_record *rec, const struct gw_event *there,
                     struct gw_err *err);

@@ -53,6 +53,7 @@ class Vector:
             return data.replace(EXECUTION, execution or EXECUTION)
         form = case["styles"]["flyteadmin"]["id_spacing"]["1"]
         self.name, self.sns, self.pubsub, self.nats = case["name"], form["sns"], form["pubsub"], form["nats"]
+        self.external = case["styles"]["flyteadmin-external"]["id_spacing"]["any"]["pubsub"]
         self.request = flyte.MESSAGES[case["kind"]].FromString(of_execution(base64.b64decode(case["request_b64"])))
         self.value = of_execution(base64.b64decode(form["kafka"]["value_b64"]))
         self.headers = [[k, of_execution(v.encode())] for k, v in form["kafka"]["headers"]]
@@ -383,23 +384,36 @@ def test_what_reads_the_old_topic_of_every_broker(page, gateway, aws, pubsub, na
     p.tool("gcloud", GCLOUD)
     p.sh("aws sns subscribe")
     p.sh("gcloud pubsub subscriptions create")
-    g = gateway("log: {retain: 1h}\npipelines: [{name: p, format: {style: flyteadmin, id_spacing: 1}, publisher: {type: 'null'}}]\n")
+    g = gateway("log: {retain: 1h}\npipelines:\n  - {name: p, format: {style: flyteadmin, id_spacing: 1}, publisher: {type: 'null'}}\n"
+                "  - {name: external, format: {style: flyteadmin-external}, publisher: {type: 'null'}}\n")
     some, sns, publisher = vectors(), aws.client("sns"), pubsub.publisher()
     with g.channel() as channel:
         for v in some:
             flyte.send(channel, v.request)
             sns.publish(TopicArn=arn, Message=v.sns["message"], Subject=v.sns["subject"])
-    sent = [publisher.publish(f"projects/{PROJECT}/topics/{name}", base64.b64decode(v.pubsub["data_b64"]), **v.pubsub["attributes"]) for v in some]
-    assert all(f.result(60) for f in sent)
-    for broker, file in ("sqs", "behind-sqs.yaml"), ("pubsub", "behind-pubsub.yaml"):
+    def to_pubsub(form):
+        sent = [publisher.publish(f"projects/{PROJECT}/topics/{name}", base64.b64decode(form(v)["data_b64"]), **form(v)["attributes"]) for v in some]
+        assert all(f.result(60) for f in sent)
+    to_pubsub(lambda v: v.pubsub)
+    for broker, file in ("sqs", "behind-sqs.yaml"), ("pubsub", "behind-pubsub.yaml"), ("external", "behind-pubsub.yaml"):
         p.file(file)
+        if broker == "external":
+            to_pubsub(lambda v: v.external)
+            p.change(file, "name: copy,", "name: copy, format: {style: flyteadmin-external},")
         p.run(f"moongate run -c {file} &")
-        wait_until(lambda: len({e["id"] for e in p.lines("copy.jsonl")}) == len({v.key for v in some}) and len(p.lines("copy.jsonl")) >= len(some), p.said)
+        p.wait_lines("copy.jsonl", len(some))
         p.stop(file)
         os.rename(p.path("copy.jsonl"), p.path(broker + ".jsonl"))
+    assert all_the_same(g, "external", p, "external", len(some))
     with open(p.path("nats.jsonl"), "w", encoding="utf-8") as f:
         f.writelines(v.nats["data"] + "\n" for v in some)
     for broker in ("sqs", "pubsub", "nats"):
-        done = run("log", "replay", "-c", g.config_file, "--diff", "--against", p.path(broker + ".jsonl"), "--json", check=0).stdout
-        counts = json.loads(done.split("\n", 1)[0])
-        assert (counts["records"], counts["same"], counts["only_there"]) == (len(some), len(some), 0), (broker, done)
+        assert all_the_same(g, "p", p, broker, len(some))
+
+
+def all_the_same(g, pipeline, p, file, n):
+    with open(p.path(file + ".jsonl"), encoding="utf-8") as f:
+        done = run("log", "replay", "-c", g.config_file, "--pipeline", pipeline, "--diff", "--against", "-", "--json", stdin=f.read(), check=0).stdout
+    counts = json.loads(done.split("\n", 1)[0])
+    assert nonzero(counts) == {"records": n, "events_there": n, "same": n}, (file, done)
+    return True

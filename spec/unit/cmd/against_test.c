@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define FLYTEADMIN                                                                                 \
     "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/admin\","                                \
@@ -42,7 +44,7 @@ static void begin(const char *from, const char *to)
     CHECK(!from || !gw_time_parse_ns(gw_str_of(from), &from_ns));
     CHECK(!to || !gw_time_parse_ns(gw_str_of(to), &to_ns));
     mem = gw_arena_new();
-    theirs = gw_against_open("old.jsonl", from_ns, to_ns, &err);
+    theirs = gw_against_open("old.jsonl", NULL, from_ns, to_ns, &err);
     if (!theirs)
         fprintf(stderr, "%s\n", err.msg);
     CHECK(theirs);
@@ -156,7 +158,7 @@ TEST(test_against_leaves_out_a_line_that_is_being_written)
 
 static void refused(const char *path, const char *why)
 {
-    CHECK(!gw_against_open(path, 0, 0, &err));
+    CHECK(!gw_against_open(path, NULL, 0, 0, &err));
     if (!strstr(err.msg, why))
         fprintf(stderr, "%s\n", err.msg);
     CHECK(strstr(err.msg, why));
@@ -172,11 +174,26 @@ TEST(test_against_refuses_what_it_cannot_read_with_its_place)
     refused("none.jsonl", "none.jsonl");
     CHECK(!mkdir("folder", 0700));
     refused("folder", "folder");
+}
+
+TEST(test_against_copies_what_can_be_read_once_only)
+{
+    pid_t pid;
+    FILE *f;
+
     CHECK(!mkfifo("pipe", 0600));
-    f = fopen("pipe", "r+");
-    CHECK(f);
-    refused("pipe", "more than once");
-    CHECK(!fclose(f));
+    pid = fork();
+    CHECK(pid >= 0);
+    if (!pid) {
+        f = fopen("pipe", "w");
+        fprintf(f, OTHER FLYTEADMIN, "1", "a", "2026-11-24T10:00:00Z", "n0");
+        _exit(fclose(f));
+    }
+    mem = gw_arena_new();
+    theirs = gw_against_open("pipe", ".", 0, 0, &err);
+    CHECK(theirs && take("node:p:d:x:n0::RUNNING") == GW_AGAINST_ONE && !strcmp(rest(), "1@1 "));
+    end();
+    CHECK(waitpid(pid, NULL, 0) == pid);
 }
 
 TEST(test_against_notices_a_file_that_changed_under_it)

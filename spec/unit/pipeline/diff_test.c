@@ -56,7 +56,7 @@ static void begin(const char *before, const char *after)
     struct gw_err err;
 
     gw_buf_init(&report, 1 << 20, NULL);
-    diff = gw_diff_open(configure(before), configure(after), &err);
+    diff = gw_diff_open(configure(before), configure(after), NULL, &err);
     if (!diff)
         fprintf(stderr, "%s\n", err.msg);
     CHECK(diff);
@@ -331,7 +331,7 @@ TEST(test_diff_of_a_script_that_does_not_load_says_where)
     struct gw_err err;
 
     script("after.lua", "return function(e)\n  e.x = = 1\nend");
-    CHECK(!gw_diff_open(configure(""), configure("hooks: [after.lua]\n"), &err));
+    CHECK(!gw_diff_open(configure(""), configure("hooks: [after.lua]\n"), NULL, &err));
     CHECK(strstr(err.msg, "after.lua:2:"));
     gw_arena_free(problems.mem);
 }
@@ -361,7 +361,7 @@ static void begin_against(const char *yaml, uint64_t there)
     struct gw_err err;
 
     gw_buf_init(&report, 1 << 20, NULL);
-    diff = gw_diff_open_against(configure(yaml), there, &err);
+    diff = gw_diff_open_against(configure(yaml), there, NULL, &err);
     if (!diff)
         fprintf(stderr, "%s\n", err.msg);
     CHECK(diff);
