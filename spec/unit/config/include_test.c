@@ -634,11 +634,12 @@ TEST(test_guard_keeps_files_to_their_own_folder)
 {
     struct gw_config *c;
 
-    team("ca.pem", "x");
-    put("d/ca.pem", "x", 1);
-    put("d/s.lua", "return nil", 10);
+    team("a.yaml", "");
     CHECK(!mkdir("e", 0700));
-    put("e/ca.pem", "x", 1);
+    for (size_t i = 0; i < 3; i++)
+        tls_authority_free(
+            tls_certificate((const char *[]){"d/t/ca", "d/ca", "e/ca"}[i], NULL, NULL, 30));
+    put("d/s.lua", "return nil", 10);
     CHECK(!symlink("../ca.pem", "d/t/link.pem"));
     team("a.yaml", KAFKA("tls: {ca: ca.pem}"));
     c = load(guard);
