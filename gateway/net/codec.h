@@ -74,9 +74,11 @@ struct gw_codec {
     struct gw_stream *streams, *free;          /* open ones; closed ones for the next request */
     struct gw_stream *pending, **pending_last; /* an answer has something new */
     size_t n_free;
-    size_t heads;   /* complete ones so far: each has a deadline of its own */
-    int64_t now_ms; /* of this turn; the connection's to set */
-    size_t held;    /* bytes fed that wait for an answer: the connection stops reading */
+    size_t heads;      /* complete ones so far: each has a deadline of its own */
+    int64_t now_ms;    /* of this turn; the connection's to set */
+    const char *flood; /* why the peer is sent away, if for doing much that brings nothing */
+    size_t held;       /* bytes fed that wait for an answer: the connection stops reading */
+    int ahead;         /* some of them for out to be sent: fill is to be called then */
 };
 
 void gw_codec_init(struct gw_codec *c, const struct gw_codec_ops *ops,

@@ -40,6 +40,18 @@ static void tell_refusal(struct gw_conn *c, const char *why)
                 gw_kv_int("others", (int64_t)n - 1));
 }
 
+/* Each counts, few are told. */
+static void tell_flood(struct gw_conn *c)
+{
+    struct gw_listener *l = c->listener;
+    const uint64_t n = gw_diag_allow(&l->floods, REFUSALS_MS);
+
+    if (n)
+        GW_DIAG(GW_WARN, "net.http2", gw_msg("a client is sent away"),
+                gw_kv_cstr("address", l->address), gw_kv_cstr("error", c->codec->flood),
+                gw_kv_int("others", (int64_t)n - 1));
+}
+
 /* As recv and send have it. */
 static ssize_t as_errno(struct gw_conn *c, ssize_t n, const struct gw_err *err)
 {
@@ -96,7 +108,8 @@ static int64_t timeout_of(const struct gw_conn *c, enum gw_codec_wait wait)
     return wait == GW_WAIT_REQUEST ? conf->idle_timeout_ms : 0;
 }
 
-/* A head has one deadline in all; the others start anew with every byte. */
+/* A head has one deadline in all; the others start anew with every byte, for a peer that is to take
+ * an answer with every byte that it takes. */
 static void set_deadline(struct gw_conn *c, int blocked)
 {
     enum gw_codec_wait wait = c->codec ? c->codec->ops->wait(c->codec) : GW_WAIT_HEAD;
@@ -107,7 +120,11 @@ static void set_deadline(struct gw_conn *c, int blocked)
         wait = GW_WAIT_BODY;
     if (wait == GW_WAIT_HEAD && c->waits == GW_WAIT_HEAD && c->heads == heads && c->deadline_ms)
         return;
+    if (blocked && c->blocked && !c->took && c->deadline_ms)
+        return; /* whatever it sends meanwhile */
     timeout = timeout_of(c, wait);
+    c->blocked = blocked;
+    c->took = 0;
     c->waits = wait;
     c->heads = heads;
     c->deadline_ms = timeout ? gw_loop_now_ms(c->listener->loop) + timeout : 0;
@@ -191,6 +208,7 @@ static int send_out(struct gw_conn *c)
         sent += (size_t)n;
     }
     gw_buf_drop(out, sent);
+    c->took |= sent > 0;
     if (out->len == 0 && out->cap > KEPT_OUT)
         gw_buf_free(out);
     return rc;
@@ -219,6 +237,13 @@ static void tell_drained(struct gw_conn *c)
             s->pub.handler->drained(&s->pub, c->codec->conf.ctx);
 }
 
+static void wake(void *ctx)
+{
+    struct gw_conn *c = ctx;
+
+    gw_loop_post(c->listener->loop, &c->flush);
+}
+
 static void on_flush(struct gw_task *t)
 {
     struct gw_conn *c = GW_CONTAINER(t, struct gw_conn, flush);
@@ -245,13 +270,8 @@ static void on_flush(struct gw_task *t)
     want(c, blocked);
     if (c->codec && !blocked)
         tell_drained(c);
-}
-
-static void wake(void *ctx)
-{
-    struct gw_conn *c = ctx;
-
-    gw_loop_post(c->listener->loop, &c->flush);
+    if (c->codec && !blocked && c->codec->ahead)
+        wake(c);
 }
 
 static void choose_codec(struct gw_conn *c, const struct gw_codec_ops *ops)
@@ -297,6 +317,8 @@ static void feed(struct gw_conn *c, struct gw_str bytes)
         c->codec->now_ms = gw_loop_now_ms(c->listener->loop);
     if ((c->codec || !recognise(c, &bytes)) && c->codec->ops->feed(c->codec, bytes))
         c->closing = 1;
+    if (c->closing && c->codec && c->codec->flood)
+        tell_flood(c);
     if (c->codec)
         gw_buf_free(&c->first);
     c->on_stack = 0;

@@ -24,6 +24,8 @@ struct gw_conn {
     enum gw_codec_wait waits;
     int expires;   /* the listener will call gw_conn_expire */
     size_t heads;  /* the codec's, when the deadline was set */
+    int blocked;   /* the deadline is that of a peer that takes nothing */
+    int took;      /* it has taken something since the deadline was set */
     int eof;       /* the peer has shut its side */
     int closing;   /* nothing more is read; closed once out is sent */
     int lingering; /* our side is shut; what comes is thrown away, so that the answer arrives */
@@ -46,6 +48,7 @@ struct gw_listener {
     char address[80];
     int draining;
     struct gw_diag_limit refusals; /* of log lines on handshakes that came to nothing */
+    struct gw_diag_limit floods;   /* and on peers that were sent away */
     void (*idle)(void *ctx);
     void *idle_ctx;
     struct gw_task idle_task;

@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IN = 1 << 30, KEPT_IN = 64 << 10, MAX_READ_OVER = 64 << 10 };
+enum {
+    MAX_IN = 1 << 30,
+    KEPT_IN = 64 << 10,
+    MAX_READ_OVER = 64 << 10,
+    MAX_AHEAD = 256 << 10 /* of answers that are not taken: the next request waits */
+};
 enum phase { HEAD, BODY, ANSWER, CLOSING };
 
 struct http1 {
@@ -307,7 +312,11 @@ static int parse(struct http1 *h, struct gw_str *in)
 {
     int rc = 0;
 
+    h->base.ahead = 0;
     while (rc == 0 && in->len > 0) {
+        h->base.ahead = h->phase == HEAD && h->base.out.len > MAX_AHEAD;
+        if (h->base.ahead)
+            break;
         if (h->phase == HEAD)
             rc = parse_head(h, in);
         else if (h->phase == BODY)
@@ -340,7 +349,7 @@ static int parse_kept(struct http1 *h)
 
 static void count_held(struct http1 *h)
 {
-    h->base.held = h->phase == ANSWER ? h->in.len - h->from : 0;
+    h->base.held = h->phase == ANSWER || h->base.ahead ? h->in.len - h->from : 0;
 }
 
 static void http1_fill(struct gw_codec *c)
@@ -401,7 +410,7 @@ static int http1_done(const struct gw_codec *c)
 {
     const struct http1 *h = (const struct http1 *)c;
 
-    return h->phase == CLOSING || (h->eof && h->phase != ANSWER);
+    return h->phase == CLOSING || (h->eof && h->phase != ANSWER && !h->base.ahead);
 }
 
 static enum gw_codec_wait http1_wait(const struct gw_codec *c)

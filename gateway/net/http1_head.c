@@ -192,6 +192,14 @@ static int lists(struct gw_str value, const char *word)
     return 0;
 }
 
+/* How many hosts it is: an absolute target has said it already, and has to be right anyway. */
+static int take_host(struct gw_str value, struct gw_http_stream *s)
+{
+    if (!s->authority.p)
+        s->authority = value;
+    return is_authority(value) ? 1 : 2;
+}
+
 static const char *framing(struct gw_stream *s, struct gw_http1_head *out)
 {
     int hosts = 0, lengths = 0, encodings = 0;
@@ -201,9 +209,7 @@ static const char *framing(struct gw_stream *s, struct gw_http1_head *out)
         struct gw_str name = s->pub.headers[i].name, value = s->pub.headers[i].value;
 
         if (gw_str_is(name, "host")) {
-            hosts += is_authority(value) ? 1 : 2;
-            if (!s->pub.authority.p)
-                s->pub.authority = value;
+            hosts += take_host(value, &s->pub);
         } else if (gw_str_is(name, "content-length")) {
             lengths++;
         } else if (gw_str_is(name, "transfer-encoding")) {

@@ -17,13 +17,23 @@ enum {
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 16 << 20,
     MAX_READ_OVER = 64 << 10,
-    MAX_RESETS = 1000 /* more than the answers finished: the peer only opens and resets */
+    MAX_RESETS = 1000, /* more than the answers finished: the peer only opens and resets */
+    /* Frames that bring nothing, beyond what goes with work (a window is opened for what we send,
+     * a PING measures what it does) and with time. What breaks HPACK's rhythm weighs more. */
+    MAX_EMPTY = 10000,
+    EMPTY_A_FRAME = 10, /* that we send */
+    EMPTY_A_PIECE = 3,  /* of a body that comes */
+    EMPTY_A_SECOND = 100,
+    CONTINUATION_WEIGHS = 100,
+    FIRST_UNKNOWN = 0xa
 };
 
 struct http2 {
     struct gw_codec base;
     nghttp2_session *session;
     size_t n_streams, finished, resets;
+    size_t empty;      /* see MAX_EMPTY */
+    int64_t second_ms; /* EMPTY_A_SECOND was given up to then */
     int draining, eof;
     int unread; /* there is a complete answer to a request that goes on */
 };
@@ -32,6 +42,60 @@ static struct http2 *of(struct gw_codec *c)
 {
     return (struct http2 *)c;
 }
+
+/* ---- floods ---- */
+
+static void earn(struct http2 *h, size_t n)
+{
+    h->empty -= n < h->empty ? n : h->empty;
+}
+
+/* Of what begins. A request is counted by its end; DATA earns more if there are bytes in it. */
+static size_t weight_of(const nghttp2_frame_hd *hd)
+{
+    if (hd->type == NGHTTP2_CONTINUATION)
+        return CONTINUATION_WEIGHS;
+    return hd->type != NGHTTP2_HEADERS;
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+{
+    struct http2 *h = user;
+
+    (void)session;
+    h->empty += weight_of(hd);
+    return 0;
+}
+
+/* Only so does nghttp2 say that one began. */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
+                      void *user)
+{
+    (void)session;
+    (void)payload;
+    (void)hd;
+    (void)user;
+    return NGHTTP2_ERR_CANCEL; /* it is passed over */
+}
+
+/* Behind each piece that was read, for nghttp2 goes on inside one. rc: of nghttp2. */
+static void look_for_floods(struct http2 *h, ssize_t rc)
+{
+    const int64_t seconds = (h->base.now_ms - h->second_ms) / 1000;
+
+    if (seconds > 0) {
+        earn(h, seconds < MAX_EMPTY ? (size_t)seconds * EMPTY_A_SECOND : MAX_EMPTY);
+        h->second_ms += seconds * 1000;
+    }
+    if (rc == NGHTTP2_ERR_FLOODED)
+        h->base.flood = "frames that want an answer came faster than answers are taken";
+    if (h->empty <= MAX_EMPTY || rc < 0)
+        return;
+    h->base.flood = "too many frames that bring nothing";
+    nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* ---- what comes ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -104,10 +168,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                     size_t len, void *user)
 {
-    const struct http2 *h = user;
+    struct http2 *h = user;
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
     (void)flags;
+    earn(h, EMPTY_A_PIECE);
     nghttp2_session_consume_connection(session, len);
     if (!s || !s->holds || s->discard)
         nghttp2_session_consume_stream(session, id, len);
@@ -129,10 +194,13 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
         return 0;
     h->n_streams--;
     /* Whoever resets it: a peer can bring us to. */
-    if (s->sent && code == NGHTTP2_NO_ERROR)
+    if (s->sent && code == NGHTTP2_NO_ERROR) {
         h->finished++;
-    else if (++h->resets > h->finished + MAX_RESETS)
+        earn(h, EMPTY_A_FRAME);
+    } else if (++h->resets > h->finished + MAX_RESETS) {
+        h->base.flood = "too many requests that end in a reset";
         nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
     gw_codec_gone(&h->base, s);
     return 0;
 }
@@ -143,6 +211,8 @@ static nghttp2_session_callbacks *callbacks(void)
 
     if (nghttp2_session_callbacks_new(&cb))
         abort();
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
+    nghttp2_session_callbacks_set_unpack_extension_callback(cb, on_unknown);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
@@ -166,6 +236,9 @@ static struct gw_codec *http2_open(const struct gw_codec_conf *conf)
     if (!h || nghttp2_option_new(&option))
         abort();
     nghttp2_option_set_no_auto_window_update(option, 1);
+    /* Frames that nobody knows are passed over; so that they are counted, they are asked for. */
+    for (int type = FIRST_UNKNOWN; type <= UINT8_MAX; type++)
+        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
     gw_codec_init(&h->base, &gw_http2, conf);
     if (nghttp2_session_server_new2(&h->session, cb, h, option))
         abort();
@@ -183,6 +256,7 @@ static int http2_feed(struct gw_codec *c, struct gw_str bytes)
     struct http2 *h = of(c);
     ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.p, bytes.len);
 
+    look_for_floods(h, n);
     http2_fill(c);
     return n < 0 || !nghttp2_session_want_read(h->session) ? -1 : 0;
 }
@@ -200,10 +274,11 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
     struct gw_stream *s = source->ptr;
     size_t n = s->out.len < len ? s->out.len : len;
 
-    (void)user;
     s->since_ms = s->codec->now_ms;
-    if (n)
+    if (n) {
+        earn(user, EMPTY_A_FRAME);
         memcpy(buf, s->out.p, n);
+    }
     gw_buf_drop(&s->out, n);
     if (n == 0 && !s->finished) {
         s->deferred = 1;

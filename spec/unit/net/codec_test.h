@@ -16,6 +16,7 @@ struct room {
     struct gw_http_stream *open[512];
     int n_open, heads, gones, inside, woken;
     size_t answer_bytes;
+    int drops; /* what comes of a body is taken at once */
 };
 
 static inline void room_answer(struct room *r, struct gw_http_stream *s, int status)
@@ -55,6 +56,12 @@ static inline int room_head(struct gw_http_stream *s, void *ctx)
     return -1;
 }
 
+static inline void room_data(struct gw_http_stream *s, void *ctx)
+{
+    if (((struct room *)ctx)->drops)
+        gw_buf_clear(&s->body);
+}
+
 static inline void room_end(struct gw_http_stream *s, void *ctx)
 {
     struct room *r = ctx;
@@ -91,8 +98,11 @@ static inline void room_wake(void *ctx)
     ((struct room *)ctx)->woken++;
 }
 
-static const struct gw_http_handler room_handler = {
-    .head = room_head, .end = room_end, .too_large = room_too_large, .gone = room_gone};
+static const struct gw_http_handler room_handler = {.head = room_head,
+                                                    .data = room_data,
+                                                    .end = room_end,
+                                                    .too_large = room_too_large,
+                                                    .gone = room_gone};
 
 static inline struct gw_codec *room_open(struct room *r, const struct gw_codec_ops *ops)
 {

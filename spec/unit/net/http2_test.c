@@ -470,6 +470,135 @@ TEST(test_http2_a_flood_of_pings_ends_the_connection)
     stop();
 }
 
+/* A stream that is open, for what may come on one: POST /a without an end. */
+#define OPENED                                                                                     \
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\6\1\4\0\0\0\1\x83\x86\x84\x41\1a"
+
+/* How many of this frame are taken before the peer is sent away; at most `most`. */
+static int flood(const char *frame, size_t len, int most)
+{
+    int n = 0, rc;
+
+    gw_buf_clear(&codec->out);
+    rc = codec->ops->feed(codec, (struct gw_str){OPENED, sizeof(OPENED) - 1});
+    CHECK(rc == 0 && room.heads == 1);
+    while (n < most && !rc) {
+        rc = codec->ops->feed(codec, (struct gw_str){frame, len});
+        n++;
+        if (codec->out.len > 1 << 20) /* the connection sends; a peer that takes it gains nothing */
+            gw_buf_clear(&codec->out);
+    }
+    return n;
+}
+
+TEST(test_http2_frames_that_bring_nothing_are_counted)
+{
+    static const struct {
+        const char *name, *frame;
+        size_t len;
+    } floods[] = {{"PING", "\0\0\x8\6\0\0\0\0\0 8 bytes", 17},
+                  {"PING's answer", "\0\0\x8\6\1\0\0\0\0 8 bytes", 17},
+                  {"SETTINGS", "\0\0\0\4\0\0\0\0\0", 9},
+                  {"a setting", "\0\0\6\4\0\0\0\0\0\0\4\0\1\0\0", 15},
+                  {"empty DATA", "\0\0\0\0\0\0\0\0\1", 9},
+                  {"padding", "\0\0\3\0\x8\0\0\0\1\2\0\0", 12},
+                  {"PRIORITY", "\0\0\5\2\0\0\0\0\3\0\0\0\0\1", 14},
+                  {"the connection's window", "\0\0\4\x8\0\0\0\0\0\0\0\0\1", 13},
+                  {"a stream's window", "\0\0\4\x8\0\0\0\0\1\0\0\0\1", 13},
+                  {"unknown", "\0\0\0\x20\0\0\0\0\0", 9}};
+
+    for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+        int n;
+
+        room.heads = room.gones = 0;
+        start(LATER);
+        n = flood(floods[i].frame, floods[i].len, 20000);
+        if (n < 9000 || n > 11000 || !codec->flood) {
+            fprintf(stderr, "%s: %d\n", floods[i].name, n);
+            exit(1);
+        }
+        stop();
+    }
+}
+
+/* A head in ever more pieces, of some bytes or of none, and one that ends the stream for ever. */
+TEST(test_http2_a_flood_of_continuations_ends_the_connection)
+{
+    static const char empty[] = "\0\0\0\x9\0\0\0\0\3", head[] = "\0\0\1\1\0\0\0\0\3\x83";
+    int n = 0, rc;
+
+    start(LATER);
+    rc = codec->ops->feed(codec, (struct gw_str){OPENED, sizeof(OPENED) - 1});
+    rc |= codec->ops->feed(codec, (struct gw_str){head, sizeof(head) - 1});
+    CHECK(rc == 0);
+    for (; n < 1000 && !rc; n++)
+        rc = codec->ops->feed(codec, (struct gw_str){empty, sizeof(empty) - 1});
+    CHECK(rc == -1 && n <= 101 && room.heads == 1);
+    stop();
+}
+
+/* What goes with work is no flood: two windows are opened for each byte of an answer, and a PING
+ * comes with each piece of a request. */
+TEST(test_http2_answers_through_windows_of_one)
+{
+    const nghttp2_settings_entry one = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1};
+    struct call *c, *d;
+
+    room.answer_bytes = 30000;
+    start(AT_END);
+    nghttp2_submit_settings(client, 0, &one, 1);
+    CHECK(!nghttp2_session_set_local_window_size(client, 0, 0, 1));
+    c = call("GET", NULL, 0, 0);
+    d = call("POST", "x", 1, 0);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && ended_well(d, "200"));
+    CHECK(c->body_len == 30000 && d->body_len == 30000 && !codec->flood && !fed);
+    stop();
+}
+
+TEST(test_http2_pings_beside_work_or_now_and_then_are_no_flood)
+{
+    static const char ping[] = "\0\0\x8\6\0\0\0\0\0 8 bytes", piece[] = "\0\0\1\0\0\0\0\0\1x";
+
+    start(LATER);
+    room.drops = 1;
+    CHECK(flood(ping, sizeof(ping) - 1, 5000) == 5000);
+    for (int i = 0; i < 20000; i++) {
+        gw_buf_clear(&codec->out);
+        CHECK(!codec->ops->feed(codec, (struct gw_str){piece, sizeof(piece) - 1}));
+        CHECK(!codec->ops->feed(codec, (struct gw_str){ping, sizeof(ping) - 1}));
+    }
+    for (int i = 0; i < 20000; i++) {
+        gw_buf_clear(&codec->out);
+        codec->now_ms += 100;
+        CHECK(!codec->ops->feed(codec, (struct gw_str){ping, sizeof(ping) - 1}));
+    }
+    stop();
+}
+
+/* 4000 bytes in the table, named by a byte each: 16 KB would become 64 MB. */
+TEST(test_http2_a_small_head_that_would_become_a_large_one_is_refused)
+{
+    enum { VALUE = 3900, NAMED = 16000 };
+    static char block[9 + NAMED + 4100];
+    size_t n = 9;
+    int rc;
+
+    start(LATER);
+    rc = codec->ops->feed(codec, (struct gw_str){OPENED, sizeof(OPENED) - 1});
+    memcpy(block + n, "\x83\x86\x84\x41\1a\x40\1b\x7f\xbd\x1d", 12); /* b: 3900 bytes */
+    n += 12;
+    memset(block + n, 'v', VALUE);
+    n += VALUE;
+    memset(block + n, 0xbe, NAMED - 4000);
+    n += NAMED - 4000;
+    memcpy(block, (char[]){0, (char)((n - 9) >> 8), (char)(n - 9), 1, 5, 0, 0, 0, 3}, 9);
+    rc |= codec->ops->feed(codec, (struct gw_str){block, n});
+    CHECK(rc == 0 && room.heads == 1); /* the stream that was there; this one has no head */
+    CHECK(memmem(codec->out.p, codec->out.len, "\0\0\4\3\0\0\0\0\3", 9));
+    stop();
+}
+
 TEST(test_http2_what_is_no_frame_ends_the_connection)
 {
     char bytes[100];

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "codec_test.h"
+#include "net/conn.h"
 #include "net/loop.h"
 
 #include <arpa/inet.h>
@@ -239,6 +240,72 @@ TEST(test_conn_a_peer_that_takes_no_answer_has_a_deadline)
     gw_listener_drain(listener, on_idle, NULL);
     while (!idles) /* the answer is never read: only the deadline ends this */
         gw_loop_turn(loop, 1);
+    close(fd);
+    stop();
+}
+
+/* Nor does it get another for every byte that it sends. */
+TEST(test_conn_a_peer_that_only_sends_has_the_same_deadline)
+{
+    const struct gw_conn *c;
+    size_t left;
+    int64_t at;
+    int fd;
+
+    conf.body_timeout_ms = 50;
+    room.answer_bytes = 2000000;
+    start(AT_END);
+    fd = dial();
+    while (!listener->conns)
+        gw_loop_turn(loop, 1);
+    c = listener->conns;
+    do { /* until its socket is full, and what waits is no reason not to read from it */
+        if (!c->codec || !c->codec->out.len)
+            say(fd, GET);
+        gw_loop_turn(loop, 0);
+        room.answer_bytes = 100000;
+    } while (!c->codec || c->codec->out.len == 0 || !c->blocked);
+    CHECK(c->codec->out.len < 1 << 20);
+    at = c->deadline_ms;
+    left = c->codec->out.len;
+    while (listener->conns) {
+        const ssize_t n = send(fd, "\r\n", 2, MSG_NOSIGNAL);
+
+        CHECK(n == 2 || errno == ECONNRESET || errno == EPIPE || errno == EAGAIN);
+        gw_loop_turn(loop, 1);
+        if (listener->conns && c->codec->out.len < left) { /* the kernel found room after all */
+            left = c->codec->out.len;
+            at = c->deadline_ms;
+        }
+        CHECK(!listener->conns || c->deadline_ms == at);
+    }
+    close(fd);
+    stop();
+}
+
+/* Requests that come together are answered as their answers are taken. */
+TEST(test_conn_keeps_few_answers_for_pipelined_requests)
+{
+    enum { REQUESTS = 500, SIZE = 100000 };
+    static char got[1 << 16];
+    size_t n = 0, wanted = (size_t)REQUESTS * SIZE, most = 0;
+    int fd;
+
+    room.answer_bytes = SIZE;
+    start(AT_END);
+    fd = dial();
+    for (int i = 0; i < REQUESTS; i++)
+        say(fd, GET);
+    CHECK(!shutdown(fd, SHUT_WR));
+    while (n < wanted) {
+        const ssize_t more = recv(fd, got, sizeof(got), 0);
+
+        n += more > 0 ? (size_t)more : 0;
+        gw_loop_turn(loop, 0);
+        if (listener->conns && listener->conns->codec && listener->conns->codec->out.cap > most)
+            most = listener->conns->codec->out.cap;
+    }
+    CHECK(room.heads == REQUESTS && room.gones == REQUESTS && most < 2 << 20);
     close(fd);
     stop();
 }
