@@ -34,6 +34,21 @@ def gateway(tmp_path):
         report_sanitizer(g)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """kept(config): one for every test of the file."""
+    running = []
+
+    def start(config=FILE, **options):
+        g = Gateway(tmp_path_factory.mktemp("kept") / "gw", config, **options)
+        running.append(g)
+        return g.start()
+    yield start
+    for g in running:
+        assert g.stop() == 0, g.log()
+        report_sanitizer(g)
+
+
 def report_sanitizer(g):
     """A sanitizer's report fails the test that caused it, wherever it came up."""
     if os.path.exists(g.log_file):

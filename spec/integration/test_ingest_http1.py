@@ -1,5 +1,6 @@
 """HTTP/1.1 as a hostile network sends it. What is refused closes its own connection and disturbs no other."""
 import gzip
+import random
 
 import pytest
 
@@ -90,6 +91,56 @@ def test_pipelined_requests_are_answered_in_order(gateway):
         c.send(http1.post(PATH, b"{}"))
         assert c.answer()[0] == 200
     g.settled(3)
+
+
+KINDS = [
+    ("POST", http1.post(PATH, b"{}"), 200),
+    ("POST", http1.post(flyte.REST["task"], b"", "application/x-protobuf"), 200),
+    ("POST", http1.post(PATH, gzip.compress(b"{}"), "application/json", "Content-Encoding: gzip"), 200),
+    ("POST", (HEAD + HOST + JSON + "Transfer-Encoding: chunked\r\n\r\n1;a\r\n{\r\n1\r\n}\r\n0\r\nX-T: 1\r\n\r\n").encode(), 200),
+    ("POST", (HEAD + HOST + JSON + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}").encode(), 200),
+    ("POST", http1.post("http://b" + PATH, b"{}"), 200),
+    ("POST", f"POST {PATH} HTTP/1.0\r\nConnection: keep-alive\r\n{JSON}Content-Length: 2\r\n\r\n{{}}".encode(), 200),
+    ("POST", http1.post("/v1/events", b"x", "text/plain", "ce-specversion: 1.0", "ce-id: a", "ce-source: b", "ce-type: c"), 202),
+    ("POST", http1.post("/v1/events", b"{}", "application/cloudevents+json"), 400),
+    ("POST", http1.post(PATH, b"[", "application/json"), 400),
+    ("POST", http1.post("/nowhere", b"{}"), 404),
+    ("CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 404),
+    ("OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    ("OPTIONS", b"OPTIONS /v1/events HTTP/1.1\r\nHost: a\r\nWebHook-Request-Origin: o\r\n\r\n", 200),
+    ("GET", b"GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    ("HEAD", b"HEAD /v1/events HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    ("HEAD", b"\r\nHEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    ("DELETE", b"DELETE /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405),
+    ("POST", http1.post(PATH, b"{}", "text/plain"), 415),
+    ("POST", http1.post(PATH, b"{}", "application/json", "Content-Encoding: br"), 415),
+]
+
+
+def test_sixty_mixed_requests_are_answered_in_order_however_they_are_cut(gateway):
+    g = gateway()
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    taken = 0
+    for pieces in (1, 60, 1000):
+        chosen = KINDS * 3
+        chance.shuffle(chosen)
+        sent = b"".join(data for _, data, _ in chosen)
+        cuts = sorted(chance.sample(range(1, len(sent)), pieces - 1))
+        with http1.Connection(g.http) as c:
+            for a, b in zip([0, *cuts], [*cuts, len(sent)]):
+                c.send(sent[a:b])
+            found = []
+            for method, _, _ in chosen:
+                answer = c.answer(method)
+                while answer and answer[0] == 100:
+                    answer = c.answer(method)
+                found.append(answer and answer[0])
+            assert found == [status for *_, status in chosen], (seed, pieces)
+            c.send(http1.post(PATH, b"{}"))
+            assert c.answer()[0] == 200
+        taken += sum(status in (200, 202) and method == "POST" for method, _, status in chosen) + 1
+    assert g.settled(taken)["all"]["accepted"] == taken
 
 
 def test_byte_by_byte(gateway):

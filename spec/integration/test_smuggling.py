@@ -8,7 +8,6 @@ import pytest
 
 import http1
 import smuggling
-from gateway import Gateway
 from seen import Seen
 
 CONFIG = """\
@@ -48,11 +47,9 @@ def problem(g, behind, case):
 
 
 @pytest.fixture(name="rig", scope="module")
-def start(tmp_path_factory):
+def start(kept):
     with Seen() as behind:
-        g = Gateway(tmp_path_factory.mktemp("smuggling"), CONFIG.format(address=behind.address)).start()
-        yield g, behind
-        assert g.stop() == 0, g.log()
+        yield kept(CONFIG.format(address=behind.address)), behind
 
 
 GROUPS = {name: list(cases) for name, cases in groupby(sorted(smuggling.CASES, key=lambda c: c.group), lambda c: c.group)}

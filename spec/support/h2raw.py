@@ -5,7 +5,7 @@ import struct
 import hpack
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 
 
@@ -29,13 +29,13 @@ class Answer:
 
 
 class Connection:
-    def __init__(self, address):
+    def __init__(self, address, settings=b"", timeout=60):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=60)
+        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.answers, self.buffer, self.next_stream, self.goaway = {}, b"", 1, None
-        self.send(PREFACE + frame(SETTINGS))
+        self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
 
     def __enter__(self):
         return self
@@ -48,9 +48,12 @@ class Connection:
 
     def headers(self, path, fields=None, end=False, authority="gateway", method="POST"):
         """Opens a stream; its number."""
+        return self.open([(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), *(fields or {}).items()], end)
+
+    def open(self, fields, end=False):
+        """The same with every field as it is to be."""
         stream, self.next_stream = self.next_stream, self.next_stream + 2
-        block = self.encoder.encode([(":method", method), (":scheme", "http"), (":path", path), (":authority", authority),
-                                     *(fields or {}).items()], huffman=False)
+        block = self.encoder.encode(fields, huffman=False)
         self.send(frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block))
         self.answers[stream] = Answer()
         return stream
