@@ -35,6 +35,7 @@ struct http2 {
     size_t empty;      /* see MAX_EMPTY */
     int64_t second_ms; /* EMPTY_A_SECOND was given up to then */
     int draining, eof;
+    int in_head; /* one has begun, and has not come whole: it may have been refused meanwhile */
     int unread; /* there is a complete answer to a request that goes on */
 };
 
@@ -64,6 +65,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 
     (void)session;
     h->empty += weight_of(hd);
+    if (hd->type != NGHTTP2_CONTINUATION)
+        h->in_head = hd->type == NGHTTP2_HEADERS;
     return 0;
 }
 
@@ -152,8 +155,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    struct http2 *h = user;
 
-    (void)user;
+    h->in_head &= frame->hd.type != NGHTTP2_HEADERS;
     if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && !s->head_done && gw_stream_head(s)) {
@@ -444,7 +448,7 @@ static enum gw_codec_wait http2_wait(const struct gw_codec *c)
     const struct http2 *h = (const struct http2 *)c;
 
     if (h->n_streams == 0)
-        return GW_WAIT_REQUEST;
+        return h->in_head ? GW_WAIT_HEAD : GW_WAIT_REQUEST;
     for (const struct gw_stream *s = c->streams; s; s = s->next) {
         if (!s->head_done)
             return GW_WAIT_HEAD;
