@@ -202,15 +202,6 @@ static void open_sends(struct gw_aws_publisher *p)
     }
 }
 
-static void set_group(struct gw_aws_publisher *p, const char *text)
-{
-    p->group = !strcmp(text, "id")          ? GW_AWS_GROUP_ID
-               : !strncmp(text, "attr:", 5) ? GW_AWS_GROUP_ATTR
-                                            : GW_AWS_GROUP_KEY;
-    if (p->group == GW_AWS_GROUP_ATTR)
-        p->group_attr = gw_str_of(text + 5);
-}
-
 struct gw_publisher *gw_aws_open(const struct gw_publisher_ops *ops,
                                  const struct gw_aws_service *service, const void *conf,
                                  const struct gw_format *f, struct gw_loop *loop)
@@ -230,7 +221,7 @@ struct gw_publisher *gw_aws_open(const struct gw_publisher_ops *ops,
     p->service = service;
     p->protobuf = f->protobuf;
     p->flyteadmin = gw_flyteadmin_of(f, p->base.limits.message_bytes);
-    set_group(p, c->group);
+    (void)gw_key_choice_parse(c->group, &p->group); /* gw_aws_publish_check has */
     gw_aws_client_init(&p->client, loop, service->name, c->region,
                        gw_aws_region_of(c->to, region, sizeof(region)), c->endpoint);
     open_sends(p);

@@ -5,6 +5,7 @@
 #include "net/aws_call.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
+#include "publish/key.h"
 #include "publish/pieces.h"
 
 /* Inside the room: what the publishers of SNS and SQS share. A send is one batch call, or a few one
@@ -56,8 +57,7 @@ struct gw_aws_publisher {
     const struct gw_aws_service *service;
     int protobuf;
     struct gw_flyteadmin flyteadmin;
-    enum { GW_AWS_GROUP_KEY, GW_AWS_GROUP_ID, GW_AWS_GROUP_ATTR } group;
-    struct gw_str group_attr;
+    struct gw_key_choice group;
     struct gw_aws_client client;
     struct gw_aws_send sends[GW_AWS_CALLS], *free;
 };

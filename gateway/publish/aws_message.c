@@ -173,10 +173,7 @@ static int set_flyteadmin(const struct gw_aws_publisher *p, const struct gw_even
 static void set_group(const struct gw_aws_publisher *p, const struct gw_event *ev,
                       struct gw_arena *mem, struct gw_message *m)
 {
-    if (p->group == GW_AWS_GROUP_ID)
-        m->key = m->event_id;
-    else if (p->group == GW_AWS_GROUP_ATTR)
-        m->key = gw_event_text(ev, p->group_attr.p);
+    gw_key_choose(&p->group, ev, m);
     gw_publish_route(ev, mem, m);
     m->key = gw_aws_fifo_id(mem, m->key);
 }
@@ -220,12 +217,11 @@ static void problem(struct gw_problems *p, const struct gw_yaml *at, const char 
 void gw_aws_publish_check(const struct gw_aws_publish_conf *c, struct gw_problems *p,
                           const struct gw_yaml *at)
 {
-    const char *attr = c->group && !strncmp(c->group, "attr:", 5) ? c->group + 5 : NULL;
+    struct gw_key_choice group;
 
     if (c->endpoint && gw_fetch_url_problem(c->endpoint))
         problem(p, at, "endpoint", gw_fetch_url_problem(c->endpoint));
-    if (attr ? !gw_attr_name_ok(gw_str_of(attr))
-             : c->group && strcmp(c->group, "key") != 0 && strcmp(c->group, "id") != 0)
+    if (c->group && (gw_key_choice_parse(c->group, &group) || group.from == GW_KEY_NONE))
         problem(p, at, "group", "it is key, id or attr:NAME");
     if (c->attributes.n > GW_AWS_ATTRIBUTES)
         problem(p, at, "attributes",

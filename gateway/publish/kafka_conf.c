@@ -35,24 +35,6 @@ const struct gw_field gw_kafka_fields[] = {
     GW_PUBLISH_COMMON("1000000", batch_fields),
     {0}};
 
-/* ---- key ---- */
-
-int gw_kafka_key_parse(const char *text, enum gw_kafka_key *out, struct gw_str *attr)
-{
-    static const char *const names[] = {"key", "id", "none"};
-
-    for (int i = 0; i < GW_KEY_ATTR; i++)
-        if (!strcmp(text, names[i])) {
-            *out = (enum gw_kafka_key)i;
-            return 0;
-        }
-    *out = GW_KEY_ATTR;
-    if (strncmp(text, "attr:", 5) != 0)
-        return -1;
-    *attr = gw_str_of(text + 5);
-    return gw_attr_name_ok(*attr) ? 0 : -1;
-}
-
 /* ---- properties ---- */
 
 static const struct gw_kafka_forbidden forbidden[] = {
@@ -130,8 +112,7 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
     const struct gw_kafka_client client = client_of(c);
     const struct gw_yaml *y;
     struct gw_template topic;
-    enum gw_kafka_key key;
-    struct gw_str attr;
+    struct gw_key_choice key;
     struct gw_err err;
 
     check_departures(c, f, p, at);
@@ -139,7 +120,7 @@ void gw_kafka_check(const void *conf, const struct gw_format *f, struct gw_probl
         y = gw_yaml_place(at, "topic");
         gw_problems_add(p, 0, y->file, y->line, y->column, "topic: %s", err.msg);
     }
-    if (c->key && gw_kafka_key_parse(c->key, &key, &attr)) {
+    if (c->key && gw_key_choice_parse(c->key, &key)) {
         y = gw_yaml_place(at, "key");
         gw_problems_add(p, 0, y->file, y->line, y->column,
                         "key: \"%s\" is none of key, id, none, attr:NAME", c->key);

@@ -16,9 +16,7 @@ enum { MESSAGE_FRAME = 36, HEADER_FRAME = 10 };
 
 static int parse_key(struct gw_kafka *k, struct gw_err *err)
 {
-    if (!k->conf->key)
-        k->key = k->flyteadmin.style == GW_STYLE_DOCUMENTED ? GW_KEY_RECORD : GW_KEY_BY_STYLE;
-    else if (gw_kafka_key_parse(k->conf->key, &k->key, &k->key_attr))
+    if (k->conf->key && gw_key_choice_parse(k->conf->key, &k->key))
         return gw_err_set(err, GW_ERR_FATAL, "key: \"%s\" is none", k->conf->key);
     return 0;
 }
@@ -46,19 +44,6 @@ static struct gw_publisher *kafka_open(const void *conf, const struct gw_format 
         return NULL;
     }
     return &k->base;
-}
-
-static void set_key(const struct gw_kafka *k, const struct gw_event *ev, struct gw_message *m)
-{
-    const struct gw_attr *a;
-
-    if (k->key == GW_KEY_RECORD || k->key == GW_KEY_BY_STYLE)
-        return;
-    m->key = (struct gw_str){0};
-    if (k->key == GW_KEY_ID)
-        m->key = m->event_id;
-    else if (k->key == GW_KEY_ATTR && (a = gw_event_get(ev, k->key_attr)))
-        m->key = a->text;
 }
 
 static int set_body(const struct gw_kafka *k, const struct gw_event *ev, struct gw_arena *mem,
@@ -89,9 +74,9 @@ static int set_flyteadmin(const struct gw_kafka *k, const struct gw_event *ev, s
 
     if (gw_flyteadmin_kafka(&k->flyteadmin, ev, mem, m, err))
         return -1;
-    if (k->key == GW_KEY_RECORD)
+    if (k->conf->key && k->key.from == GW_KEY_RECORD)
         m->key = record_key;
-    set_key(k, ev, m);
+    gw_key_choose(&k->key, ev, m);
     return 0;
 }
 
@@ -106,7 +91,7 @@ static int kafka_format(struct gw_publisher *p, const struct gw_event *ev,
         if (set_flyteadmin(k, ev, mem, m, err))
             return -1;
     } else {
-        set_key(k, ev, m);
+        gw_key_choose(&k->key, ev, m);
         if (set_body(k, ev, mem, m, err))
             return -1;
     }

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "publish/common.h"
 #include "publish/flyteadmin.h"
+#include "publish/key.h"
 #include "publish/template.h"
 
 #include <librdkafka/rdkafka.h>
@@ -34,11 +35,6 @@ rd_kafka_conf_t *gw_kafka_conf(const struct gw_publish_kafka_conf *c, int style,
 struct gw_asking *gw_kafka_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
                                struct gw_online *o);
 
-/* key: of the configuration. */
-enum gw_kafka_key { GW_KEY_RECORD, GW_KEY_ID, GW_KEY_NONE, GW_KEY_ATTR, GW_KEY_BY_STYLE };
-/* -1: none of them. attr gets NAME of attr:NAME. */
-int gw_kafka_key_parse(const char *text, enum gw_kafka_key *out, struct gw_str *attr);
-
 /* A topic, with `{field}` of flyte in it. */
 extern const struct gw_template_form gw_kafka_topic;
 extern const struct gw_routing gw_kafka_routing;
@@ -49,8 +45,7 @@ struct gw_kafka {
     struct gw_publisher base;
     const struct gw_publish_kafka_conf *conf;
     struct gw_template topic;
-    enum gw_kafka_key key;
-    struct gw_str key_attr;
+    struct gw_key_choice key; /* where the configuration has none: the record's or the style's */
     int binary, protobuf;
     struct gw_flyteadmin flyteadmin;
 

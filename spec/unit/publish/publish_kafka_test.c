@@ -81,18 +81,6 @@ TEST(test_kafka_topic_template_says_what_is_wrong)
     CHECK(topic_of("", NULL)[0] == '!');
 }
 
-TEST(test_kafka_key_is_one_of_four)
-{
-    enum gw_kafka_key key;
-    struct gw_str attr;
-
-    CHECK(!gw_kafka_key_parse("key", &key, &attr) && key == GW_KEY_RECORD);
-    CHECK(!gw_kafka_key_parse("none", &key, &attr) && key == GW_KEY_NONE);
-    CHECK(!gw_kafka_key_parse("attr:team", &key, &attr) && gw_str_is(attr, "team"));
-    CHECK(gw_kafka_key_parse("attr:", &key, &attr) && gw_kafka_key_parse("attr:A b", &key, &attr));
-    CHECK(gw_kafka_key_parse("keys", &key, &attr));
-}
-
 /* ---- check ---- */
 
 static const char *check_in(const struct gw_format *f, const char *yaml)
