@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/header.h"
 #include "base/text.h"
+#include "net/sha256.h"
 
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -50,11 +51,11 @@ static struct gw_str hex(struct gw_arena *mem, const unsigned char *bytes)
 
 static struct gw_str sha256(struct gw_arena *mem, struct gw_str text)
 {
-    unsigned char sum[HASH];
+    struct gw_buf b;
 
-    if (!EVP_Digest(text.p ? text.p : "", text.len, sum, NULL, EVP_sha256(), NULL))
-        abort();
-    return hex(mem, sum);
+    gw_buf_init(&b, GW_SHA256_HEX, mem);
+    gw_sha256_hex_put(&b, text);
+    return gw_buf_str(&b);
 }
 
 static void hmac(const void *key, size_t len, struct gw_str text, unsigned char out[HASH])

@@ -9,13 +9,12 @@
 #include "base/yaml.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "net/sha256.h"
 
-#include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { FIFO_ID = 128, SUBJECT = 99, HASH = 32, TYPE_LEN = 6, NAME_MAX_LEN = 256 };
+enum { FIFO_ID = 128, SUBJECT = 99, TYPE_LEN = 6, NAME_MAX_LEN = 256 };
 
 const char *const gw_aws_dedups[] = {"id", "none", NULL};
 
@@ -26,7 +25,6 @@ struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_mes
 
 struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
 {
-    unsigned char sum[HASH];
     struct gw_buf hex;
     size_t i = 0;
 
@@ -34,10 +32,8 @@ struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
         i++;
     if (i == id.len && id.len && id.len <= FIFO_ID)
         return id;
-    if (!EVP_Digest(id.p ? id.p : "", id.len, sum, NULL, EVP_sha256(), NULL))
-        abort();
-    gw_buf_init(&hex, FIFO_ID, mem);
-    gw_hex_put(&hex, (struct gw_str){(const char *)sum, HASH});
+    gw_buf_init(&hex, GW_SHA256_HEX, mem);
+    gw_sha256_hex_put(&hex, id);
     return gw_buf_str(&hex);
 }
 
@@ -51,16 +47,13 @@ static int has_own_ids(const struct gw_aws_publisher *p)
 struct gw_str gw_aws_dedup_id(const struct gw_aws_publisher *p, struct gw_arena *mem,
                               const struct gw_message *m)
 {
-    unsigned char sum[HASH];
     struct gw_buf id;
 
     gw_buf_init(&id, SIZE_MAX / 2, mem);
     gw_buf_put_str(&id, m->event_id);
     if (!has_own_ids(p)) {
-        if (!EVP_Digest(m->body.p ? m->body.p : "", m->body.len, sum, NULL, EVP_sha256(), NULL))
-            abort();
         gw_buf_putc(&id, ':');
-        gw_hex_put(&id, (struct gw_str){(const char *)sum, HASH});
+        gw_sha256_hex_put(&id, m->body);
     }
     if (m->replay)
         gw_buf_printf(&id, ":r%llu", (unsigned long long)m->replay);

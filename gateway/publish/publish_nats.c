@@ -14,9 +14,9 @@
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
+#include "net/sha256.h"
 #include "publish/nats_client.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +26,7 @@ enum {
     FRAME = 64,    /* the line of PUB or HPUB without the subject */
     ACK_MS = 5000, /* JetStream answers within this */
     TICK_MS = 100,
-    ID_MAX = 256,
-    HASH = 32
+    ID_MAX = 256
 };
 
 /* A stream looks at ids and not at subjects: that it has one already says nothing yet. */
@@ -151,15 +150,6 @@ static int is_plain(struct gw_str s)
     return s.len > 0;
 }
 
-static void put_hash(struct gw_buf *out, struct gw_str s)
-{
-    unsigned char sum[HASH];
-
-    if (!EVP_Digest(s.p ? s.p : "", s.len, sum, NULL, EVP_sha256(), NULL))
-        abort();
-    gw_hex_put(out, (struct gw_str){(const char *)sum, HASH});
-}
-
 /* The event's id, so that a stream keeps repeats out. FlyteAdmin's are the same for all executions
  * of a task: there the body is part of it. A replay is no repeat. */
 static struct gw_str message_id(const struct nats *n, const struct gw_message *m, enum stage stage)
@@ -170,7 +160,7 @@ static struct gw_str message_id(const struct nats *n, const struct gw_message *m
     gw_buf_put_str(&id, m->event_id);
     if (!n->own_ids) {
         gw_buf_putc(&id, ':');
-        put_hash(&id, m->body);
+        gw_sha256_hex_put(&id, m->body);
     }
     if (m->replay)
         gw_buf_printf(&id, ":r%llu", (unsigned long long)m->replay);
@@ -181,7 +171,7 @@ static struct gw_str message_id(const struct nats *n, const struct gw_message *m
     if (id.len <= ID_MAX && is_plain(gw_buf_str(&id)))
         return gw_buf_str(&id);
     gw_buf_init(&out, SIZE_MAX / 2, n->scratch);
-    put_hash(&out, gw_buf_str(&id));
+    gw_sha256_hex_put(&out, gw_buf_str(&id));
     return gw_buf_str(&out);
 }
 

@@ -9,12 +9,9 @@
 #include "base/text.h"
 #include "event/event.h"
 #include "event/format.h"
+#include "net/sha256.h"
 
-#include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { HASH = 32 };
 
 /* ---- the message ---- */
 
@@ -74,17 +71,14 @@ static void add_attributes(const struct gw_to_pubsub *p, const struct gw_event *
 /* A key that Pub/Sub takes: of one that is too long, or no text, the SHA-256 in hex. */
 static struct gw_str legal_key(struct gw_arena *mem, struct gw_str key)
 {
-    unsigned char sum[HASH];
     struct gw_buf hex;
 
     if (!key.len)
         return (struct gw_str){0};
     if (key.len <= GW_TO_PUBSUB_KEY && gw_utf8_valid(key) == key.len)
         return key;
-    if (!EVP_Digest(key.p, key.len, sum, NULL, EVP_sha256(), NULL))
-        abort();
-    gw_buf_init(&hex, (size_t)2 * HASH, mem);
-    gw_hex_put(&hex, (struct gw_str){(const char *)sum, HASH});
+    gw_buf_init(&hex, GW_SHA256_HEX, mem);
+    gw_sha256_hex_put(&hex, key);
     return gw_buf_str(&hex);
 }
 

@@ -1,0 +1,16 @@
+#include "net/sha256.h"
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+void gw_sha256_hex_put(struct gw_buf *out, struct gw_str text)
+{
+    unsigned char sum[GW_SHA256_HEX / 2];
+
+    if (!EVP_Digest(text.p ? text.p : "", text.len, sum, NULL, EVP_sha256(), NULL))
+        abort();
+    gw_hex_put(out, (struct gw_str){(const char *)sum, sizeof(sum)});
+}
