@@ -49,6 +49,10 @@ int gw_flyte_decode_json(struct gw_arena *mem, enum gw_kind kind, struct gw_str 
  * style; on ev->mem. 0: it carries none, or data says something else than type does. Fields that
  * JSON has and the schema has not are passed over. */
 int gw_flyte_from_event(const struct gw_event *ev, struct gw_flyte_request *out);
+/* What the types of Flyte's events begin with. */
+#define GW_FLYTE_TYPE "com.flyte.resource."
+/* What stands behind that in a type; p NULL: it is no event of Flyte's. */
+struct gw_str gw_flyte_type_name(struct gw_str type);
 /* By its type alone: the kind of request that it carries; GW_OTHER: none. */
 enum gw_kind gw_flyte_carried(struct gw_str type);
 /* The same of a CloudEvent as the log keeps it (protobuf), without reading the rest. */

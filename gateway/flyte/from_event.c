@@ -14,8 +14,6 @@
 /* Of a message, JSON nests deeper: its lists and maps count, too. */
 enum { JSON_DEPTH = 4 * GW_PB_MAX_DEPTH };
 
-static const char prefix[] = "com.flyte.resource.";
-
 /* By what stands behind the prefix in `type`. */
 static const struct carrier {
     const char *name;
@@ -34,13 +32,18 @@ static const struct carrier {
     {"action", GW_ACTION, 0},
 };
 
+struct gw_str gw_flyte_type_name(struct gw_str type)
+{
+    const size_t len = sizeof(GW_FLYTE_TYPE) - 1;
+
+    if (type.len < len || memcmp(type.p, GW_FLYTE_TYPE, len) != 0)
+        return (struct gw_str){0};
+    return (struct gw_str){type.p + len, type.len - len};
+}
+
 static const struct carrier *carrier_of(struct gw_str type)
 {
-    const size_t len = sizeof(prefix) - 1;
-
-    if (type.len <= len || memcmp(type.p, prefix, len) != 0)
-        return NULL;
-    type = (struct gw_str){type.p + len, type.len - len};
+    type = gw_flyte_type_name(type);
     for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++)
         if (gw_str_is(type, carriers[i].name))
             return &carriers[i];

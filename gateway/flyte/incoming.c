@@ -141,10 +141,9 @@ static void make_legal(struct gw_event *ev, struct gw_str name, struct gw_str te
 /* FlyteAdmin does not look whether an event is one before it sends it to SNS and Pub/Sub. */
 static void mend(struct gw_event *ev)
 {
-    static const char prefix[] = "com.flyte.resource.";
-    struct gw_str type = gw_event_text(ev, "type"), source = gw_event_text(ev, "source");
+    const struct gw_str source = gw_event_text(ev, "source");
 
-    if (type.len < sizeof(prefix) - 1 || memcmp(type.p, prefix, sizeof(prefix) - 1) != 0)
+    if (!gw_flyte_type_name(gw_event_text(ev, "type")).p)
         return;
     make_legal(ev, GW_STR("id"), gw_event_text(ev, "id"));
     make_legal(ev, GW_STR("source"), source);

@@ -16,19 +16,17 @@ static const struct {
     struct gw_str type, subject, schema, external;
 } documented[] = {
 #define SCHEMA "https://github.com/flyteorg/flyteidl/blob/master/jsonschema/"
-    [GW_WORKFLOW] = {GW_STR("com.flyte.resource.workflow"),
+    [GW_WORKFLOW] = {GW_STR(GW_FLYTE_TYPE "workflow"),
                      GW_STR("admin_event_pb2.WorkflowExecutionEventRequest"),
                      GW_STR(SCHEMA "workflow_execution.json"),
                      GW_STR("flyteidl.admin.WorkflowExecutionEventRequest")},
-    [GW_NODE] = {GW_STR("com.flyte.resource.node"),
-                 GW_STR("admin_event_pb2.NodeExecutionEventRequest"),
+    [GW_NODE] = {GW_STR(GW_FLYTE_TYPE "node"), GW_STR("admin_event_pb2.NodeExecutionEventRequest"),
                  GW_STR(SCHEMA "node_execution.json"),
                  GW_STR("flyteidl.admin.NodeExecutionEventRequest")},
-    [GW_TASK] = {GW_STR("com.flyte.resource.task"),
-                 GW_STR("admin_event_pb2.TaskExecutionEventRequest"),
+    [GW_TASK] = {GW_STR(GW_FLYTE_TYPE "task"), GW_STR("admin_event_pb2.TaskExecutionEventRequest"),
                  GW_STR(SCHEMA "task_execution.json"),
                  GW_STR("flyteidl.admin.TaskExecutionEventRequest")},
-    [GW_ACTION] = {GW_STR("com.flyte.resource.action"),
+    [GW_ACTION] = {GW_STR(GW_FLYTE_TYPE "action"),
                    GW_STR("workflow.ActionEvent"),
                    {NULL, 0},
                    {NULL, 0}},

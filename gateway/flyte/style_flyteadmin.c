@@ -18,13 +18,12 @@ static const struct gw_str schema = GW_STR("https://github.com/flyteorg/flyteidl
 static const struct {
     struct gw_str v1, v2;
 } types[] = {
-#define PREFIX "com.flyte.resource."
-    [GW_WORKFLOW] = {GW_STR(PREFIX "flyteidl.admin.WorkflowExecutionEventRequest"),
-                     GW_STR(PREFIX "cloudevents.WorkflowExecution")},
-    [GW_NODE] = {GW_STR(PREFIX "flyteidl.admin.NodeExecutionEventRequest"),
-                 GW_STR(PREFIX "cloudevents.NodeExecution")},
-    [GW_TASK] = {GW_STR(PREFIX "flyteidl.admin.TaskExecutionEventRequest"),
-                 GW_STR(PREFIX "cloudevents.TaskExecution")},
+    [GW_WORKFLOW] = {GW_STR(GW_FLYTE_TYPE "flyteidl.admin.WorkflowExecutionEventRequest"),
+                     GW_STR(GW_FLYTE_TYPE "cloudevents.WorkflowExecution")},
+    [GW_NODE] = {GW_STR(GW_FLYTE_TYPE "flyteidl.admin.NodeExecutionEventRequest"),
+                 GW_STR(GW_FLYTE_TYPE "cloudevents.NodeExecution")},
+    [GW_TASK] = {GW_STR(GW_FLYTE_TYPE "flyteidl.admin.TaskExecutionEventRequest"),
+                 GW_STR(GW_FLYTE_TYPE "cloudevents.TaskExecution")},
 };
 
 /* What its id names (of a task the template alone); NULL: not set. */

@@ -37,16 +37,13 @@ int gw_http_is_binary(const struct gw_format *f)
 /* What FlyteAdmin calls the key of SNS and Pub/Sub; p NULL: none. */
 static struct gw_str name_of(const struct gw_flyteadmin *f, const struct gw_event *ev)
 {
-    static const char prefix[] = "com.flyte.resource.";
-    enum { PREFIX = sizeof(prefix) - 1 };
-    struct gw_str type;
+    struct gw_str type, name;
 
     if (f->style == GW_STYLE_FLYTEADMIN_EXTERNAL)
         return gw_event_text(ev, "subject");
     type = gw_event_text(ev, "type");
-    if (type.len > PREFIX && !memcmp(type.p, prefix, PREFIX))
-        return (struct gw_str){type.p + PREFIX, type.len - PREFIX};
-    return type;
+    name = gw_flyte_type_name(type);
+    return name.len ? name : type;
 }
 
 static int check(const struct gw_event *ev, struct gw_err *err)
