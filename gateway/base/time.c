@@ -100,18 +100,36 @@ static int zone(struct gw_str *s, int64_t *offset)
     return 0;
 }
 
+/* Two digits; more than 99: they are none. */
+static unsigned pair(const char *p)
+{
+    const unsigned tens = (unsigned)(unsigned char)*p - '0',
+                   ones = (unsigned)(unsigned char)p[1] - '0';
+
+    return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+}
+
 /* "-07-14T12:34:56.5", and the days since 1970 that it is in the year y. */
 static int after_year(struct gw_str *s, int64_t y, int64_t *days, struct gw_time *out)
 {
-    int mo, d, h, mi, sec;
+    enum { MONTH = 1, DAY = 4, HOUR = 7, MINUTE = 10, SECOND = 13, LENGTH = 15 };
+    const char *p = s->p;
+    unsigned mo, d, h, mi, sec;
 
-    if (!is(s, '-') || (mo = digits(s, 2)) < 1 || mo > 12 || !is(s, '-') ||
-        (d = digits(s, 2)) < 1 || d > days_in(y, mo) || !one_of(s, 'T', 't'))
+    if (s->len < LENGTH || *p != '-' || p[DAY - 1] != '-' ||
+        (p[HOUR - 1] != 'T' && p[HOUR - 1] != 't') || p[MINUTE - 1] != ':' || p[SECOND - 1] != ':')
         return -1;
-    if ((h = digits(s, 2)) < 0 || h > 23 || !is(s, ':') || (mi = digits(s, 2)) < 0 || mi > 59 ||
-        !is(s, ':') || (sec = digits(s, 2)) < 0 || sec > 60)
+    mo = pair(p + MONTH);
+    d = pair(p + DAY);
+    h = pair(p + HOUR);
+    mi = pair(p + MINUTE);
+    sec = pair(p + SECOND);
+    if (mo < 1 || mo > 12 || d < 1 || d > (unsigned)days_in(y, (int)mo) || h > 23 || mi > 59 ||
+        sec > 60)
         return -1;
-    *days = days_of(y, mo, d);
+    s->p += LENGTH;
+    s->len -= LENGTH;
+    *days = days_of(y, (int)mo, (int)d);
     out->sec = h * INT64_C(3600) + mi * INT64_C(60) + sec;
     out->nanos = fraction(s);
     return out->nanos < 0 ? -1 : 0;
@@ -160,11 +178,20 @@ static char *put_digits(char *p, unsigned v, int digits)
     return p + digits;
 }
 
+static char *put_pair(char *p, unsigned v)
+{
+    p[0] = (char)('0' + v / 10);
+    p[1] = (char)('0' + v % 10);
+    return p + 2;
+}
+
 /* At least four digits. */
 static char *put_year(char *p, uint64_t y)
 {
     int digits = 4;
 
+    if (y < 10000)
+        return put_pair(put_pair(p, (unsigned)y / 100), (unsigned)y % 100);
     for (uint64_t left = y / 10000; left; left /= 10)
         digits++;
     for (int i = digits; i-- > 0; y /= 10)
@@ -198,15 +225,15 @@ static size_t put_all(int64_t days, unsigned rest, unsigned nanos, int trimmed,
         *p++ = '-';
     p = put_year(p, (uint64_t)(y < 0 ? -y : y));
     *p++ = '-';
-    p = put_digits(p, (unsigned)m, 2);
+    p = put_pair(p, (unsigned)m);
     *p++ = '-';
-    p = put_digits(p, (unsigned)d, 2);
+    p = put_pair(p, (unsigned)d);
     *p++ = 'T';
-    p = put_digits(p, rest / 3600, 2);
+    p = put_pair(p, rest / 3600);
     *p++ = ':';
-    p = put_digits(p, rest / 60 % 60, 2);
+    p = put_pair(p, rest / 60 % 60);
     *p++ = ':';
-    p = put_digits(p, rest % 60, 2);
+    p = put_pair(p, rest % 60);
     p = put_fraction(p, nanos);
     while (trimmed && nanos && p[-1] == '0')
         p--;

@@ -66,36 +66,13 @@ const char *gw_attr_text_problem(struct gw_str s)
     return NULL;
 }
 
-/* Asked several times of each attribute. */
-enum gw_known_attr gw_known_attr(struct gw_str name)
-{
-    switch (name.len) {
-    case 2:
-        return gw_str_is(name, "id") ? GW_A_ID : GW_A_EXTENSION;
-    case 4:
-        return gw_str_is(name, "type")   ? GW_A_TYPE
-               : gw_str_is(name, "time") ? GW_A_TIME
-                                         : GW_A_EXTENSION;
-    case 6:
-        return gw_str_is(name, "source") ? GW_A_SOURCE : GW_A_EXTENSION;
-    case 7:
-        return gw_str_is(name, "subject") ? GW_A_SUBJECT : GW_A_EXTENSION;
-    case 10:
-        return gw_str_is(name, "dataschema") ? GW_A_DATASCHEMA : GW_A_EXTENSION;
-    case 15:
-        return gw_str_is(name, "datacontenttype") ? GW_A_DATACONTENTTYPE : GW_A_EXTENSION;
-    default:
-        return GW_A_EXTENSION;
-    }
-}
-
 static int check_attr(const struct gw_attr *a, enum gw_known_attr known, struct gw_err *err)
 {
     const char *problem = gw_attr_text_problem(a->text);
     int len = (int)(a->name.len < 64 ? a->name.len : 64);
     struct gw_time t;
 
-    if (!gw_attr_name_ok(a->name))
+    if (known == GW_A_EXTENSION && !gw_attr_name_ok(a->name))
         return gw_err_set(err, GW_ERR_REJECT,
                           "%.*s: not an attribute name (a to z, 0 to 9, not data)", len, a->name.p);
     if (problem)

@@ -58,9 +58,15 @@ static void put_data(struct gw_buf *out, const struct gw_event *ev)
 
 void gw_event_json_put(struct gw_buf *out, const struct gw_event *ev)
 {
-    static const char *const keys[GW_KNOWN_ATTRS] = {
-        ",\"id\":",   ",\"source\":",          ",\"type\":",      ",\"subject\":",
-        ",\"time\":", ",\"datacontenttype\":", ",\"dataschema\":"};
+    static const struct gw_str keys[GW_KNOWN_ATTRS] = {
+        [GW_A_ID] = GW_STR(",\"id\":"),
+        [GW_A_SOURCE] = GW_STR(",\"source\":"),
+        [GW_A_TYPE] = GW_STR(",\"type\":"),
+        [GW_A_SUBJECT] = GW_STR(",\"subject\":"),
+        [GW_A_TIME] = GW_STR(",\"time\":"),
+        [GW_A_DATACONTENTTYPE] = GW_STR(",\"datacontenttype\":"),
+        [GW_A_DATASCHEMA] = GW_STR(",\"dataschema\":"),
+    };
     const struct gw_attr *known[GW_KNOWN_ATTRS + 1] = {0};
 
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
@@ -68,7 +74,7 @@ void gw_event_json_put(struct gw_buf *out, const struct gw_event *ev)
     gw_buf_puts(out, "{\"specversion\":\"1.0\"");
     for (int i = 0; i < GW_KNOWN_ATTRS; i++)
         if (known[i]) {
-            gw_buf_puts(out, keys[i]);
+            gw_buf_put_str(out, keys[i]);
             put_value(out, known[i]);
         }
     for (const struct gw_attr *a = known[GW_A_EXTENSION] ? ev->attrs : NULL; a; a = a->next)

@@ -28,18 +28,27 @@ static size_t varint_size(uint64_t v)
     return n;
 }
 
-static void put_varint(struct gw_buf *out, uint64_t v)
+/* The byte behind it; bytes_size has been asked for. */
+static char *put_bytes(char *p, unsigned field, struct gw_str s)
 {
-    char bytes[GW_VARINT_MAX];
+    *p++ = (char)(field << 3 | LENGTH);
+    p = gw_varint_put(p, s.len);
+    if (s.len)
+        memcpy(p, s.p, s.len);
+    return p + s.len;
+}
 
-    gw_buf_put(out, bytes, (size_t)(gw_varint_put(bytes, v) - bytes));
+static size_t bytes_size(size_t len)
+{
+    return 1 + varint_size(len) + len;
 }
 
 void gw_event_protobuf_put_bytes(struct gw_buf *out, unsigned field, struct gw_str s)
 {
-    gw_buf_putc(out, (char)(field << 3 | LENGTH));
-    put_varint(out, s.len);
-    gw_buf_put_str(out, s);
+    char *room = gw_buf_room(out, bytes_size(s.len));
+
+    if (room)
+        gw_buf_added(out, (size_t)(put_bytes(room, field, s) - room));
 }
 
 /* An attribute's value as it goes on the wire. */
@@ -116,21 +125,24 @@ static void encode_value(struct value *v, const struct gw_attr *a, struct gw_are
 static void put_entry(struct gw_buf *out, struct gw_str name, const struct value *v)
 {
     const size_t value_size =
-        1 + (v->field <= V_INT ? varint_size(v->number) : varint_size(v->text.len) + v->text.len);
-    const size_t size =
-        1 + varint_size(name.len) + name.len + 1 + varint_size(value_size) + value_size;
+        v->field <= V_INT ? 1 + varint_size(v->number) : bytes_size(v->text.len);
+    const size_t size = bytes_size(name.len) + bytes_size(value_size);
+    char *room = gw_buf_room(out, bytes_size(size)), *p = room;
 
-    gw_buf_putc(out, F_ATTRIBUTES << 3 | LENGTH);
-    put_varint(out, size);
-    gw_event_protobuf_put_bytes(out, 1, name);
-    gw_buf_putc(out, 2 << 3 | LENGTH);
-    put_varint(out, value_size);
+    if (!room)
+        return;
+    *p++ = F_ATTRIBUTES << 3 | LENGTH;
+    p = gw_varint_put(p, size);
+    p = put_bytes(p, 1, name);
+    *p++ = 2 << 3 | LENGTH;
+    p = gw_varint_put(p, value_size);
     if (v->field <= V_INT) {
-        gw_buf_putc(out, (char)(v->field << 3 | VARINT));
-        put_varint(out, v->number);
+        *p++ = (char)(v->field << 3 | VARINT);
+        p = gw_varint_put(p, v->number);
     } else {
-        gw_event_protobuf_put_bytes(out, v->field, v->text);
+        p = put_bytes(p, v->field, v->text);
     }
+    gw_buf_added(out, (size_t)(p - room));
 }
 
 static void put_attr(struct gw_buf *out, struct gw_arena *mem, const struct gw_attr *a, int anew)
@@ -188,9 +200,13 @@ static void make_room(struct gw_buf *out, const struct gw_event *ev)
 
 static void put_event(struct gw_buf *out, const struct gw_event *ev, int anew)
 {
+    struct gw_str head[GW_A_TYPE + 1] = {{0}};
+
     make_room(out, ev);
-    gw_event_protobuf_put_head(out, gw_event_text(ev, "id"), gw_event_text(ev, "source"),
-                               gw_event_text(ev, "type"));
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
+        if (gw_known_attr(a->name) <= GW_A_TYPE)
+            head[gw_known_attr(a->name)] = a->text;
+    gw_event_protobuf_put_head(out, head[GW_A_ID], head[GW_A_SOURCE], head[GW_A_TYPE]);
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)
         if (gw_known_attr(a->name) > GW_A_TYPE)
             put_attr(out, ev->mem, a, anew);

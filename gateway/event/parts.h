@@ -21,7 +21,28 @@ enum gw_known_attr {
     GW_KNOWN_ATTRS,
     GW_A_EXTENSION = GW_KNOWN_ATTRS
 };
-enum gw_known_attr gw_known_attr(struct gw_str name);
+/* Inline: asked several times of each attribute. */
+static inline enum gw_known_attr gw_known_attr(struct gw_str name)
+{
+    switch (name.len) {
+    case 2:
+        return gw_str_is(name, "id") ? GW_A_ID : GW_A_EXTENSION;
+    case 4:
+        return gw_str_is(name, "type")   ? GW_A_TYPE
+               : gw_str_is(name, "time") ? GW_A_TIME
+                                         : GW_A_EXTENSION;
+    case 6:
+        return gw_str_is(name, "source") ? GW_A_SOURCE : GW_A_EXTENSION;
+    case 7:
+        return gw_str_is(name, "subject") ? GW_A_SUBJECT : GW_A_EXTENSION;
+    case 10:
+        return gw_str_is(name, "dataschema") ? GW_A_DATASCHEMA : GW_A_EXTENSION;
+    case 15:
+        return gw_str_is(name, "datacontenttype") ? GW_A_DATACONTENTTYPE : GW_A_EXTENSION;
+    default:
+        return GW_A_EXTENSION;
+    }
+}
 
 /* A reader's list of attributes: refuses a name that comes twice, and more than MAX. */
 enum { GW_ATTRS_MAX = 256 };
