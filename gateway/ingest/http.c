@@ -250,6 +250,15 @@ static enum gw_form cloudevents_form(struct gw_str type)
     return GW_FORM_CE_BINARY;
 }
 
+static int is_given_twice(const struct gw_http_stream *s, const char *name)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_headers; i++)
+        n += (size_t)gw_str_is(s->headers[i].name, name);
+    return n > 1;
+}
+
 static int find_form(struct request *r)
 {
     const struct gw_str *value = gw_http_get(r->stream, "content-type");
@@ -258,6 +267,8 @@ static int find_form(struct request *r)
 
     if (r->route->push)
         return 0; /* whatever it says it is */
+    if (is_given_twice(r->stream, "content-type"))
+        return refuse(r, GW_R_INVALID, 400, "content-type: given twice");
     if (r->route->kind == GW_OTHER) {
         r->form = cloudevents_form(type);
         if (r->form == GW_FORM_NONE)
@@ -279,12 +290,13 @@ static int find_form(struct request *r)
 static int find_encoding(struct request *r)
 {
     const struct gw_str *encoding = gw_http_get(r->stream, "content-encoding");
+    int twice = is_given_twice(r->stream, "content-encoding");
 
-    if (!encoding || type_is(*encoding, "identity") || encoding->len == 0)
+    if (!encoding || (!twice && (type_is(*encoding, "identity") || encoding->len == 0)))
         return 0;
     if (r->route->push) /* nobody knows yet who sends it, and it would stay until that is known */
         return refuse(r, GW_R_UNSUPPORTED, 415, "content-encoding: no cloud compresses its pushes");
-    r->gzip = type_is(*encoding, "gzip") || type_is(*encoding, "x-gzip");
+    r->gzip = !twice && (type_is(*encoding, "gzip") || type_is(*encoding, "x-gzip"));
     return r->gzip ? 0
                    : refuse(r, GW_R_UNSUPPORTED, 415,
                             "content-encoding: only gzip and identity are understood");

@@ -324,6 +324,11 @@ def test_methods_and_media_types_that_are_not_taken(gateway):
         refusal(send(g, json.dumps(EVENT), content_type, HEAD), 415, "content-type: ")
     for encoding in ("br", "deflate", "compress", "gzip, gzip", "gzip;q=1", "zstd"):
         refusal(send(g, json.dumps(EVENT), JSON, {"content-encoding": encoding}), 415, "content-encoding: ")
+    given = b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n" + "".join(f"{k}: {v}\r\n" for k, v in HEAD.items()).encode()
+    for twice in (b"content-encoding: identity\r\ncontent-encoding: gzip", b"content-encoding: gzip\r\ncontent-encoding: identity"):
+        assert b" 415 " in exchange(g, given + twice + b"\r\n\r\n{}", "content-encoding: ")
+    for twice in (JSON.encode() + b"\r\ncontent-type: text/plain", b"text/plain\r\ncontent-type: " + JSON.encode()):
+        assert b" 400 " in exchange(g, given + b"content-type: " + twice + b"\r\n\r\n{}", "content-type: given twice")
     refusal(send(g, json.dumps(EVENT), JSON, path="/v1/events/"), 404)
     refusal(send(g, json.dumps(EVENT), "application/json"), 400, "specversion: missing (no ce-specversion header)")
     assert g.pipeline()["accepted"] == 0
