@@ -46,6 +46,7 @@ static int64_t read_line(struct gw_against *a, struct gw_err *err)
     int c;
 
     gw_buf_clear(&a->text);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the file is this thread's alone */
     while ((c = getc_unlocked(a->file)) != EOF && c != '\n' && !a->text.failed)
         gw_buf_putc(&a->text, (char)c);
     if (ferror(a->file))

@@ -185,38 +185,56 @@ static void say_bytes(struct gw_arena *mem, const struct gw_event *a, const stru
                gw_arena_printf(mem, "%zu %s", b->data.len, names[b->data_kind]));
 }
 
+static int same_data(const struct gw_diff *d, const struct gw_event *a, const struct gw_event *b)
+{
+    return (a->data_kind == b->data_kind || (d->counts.against && a->data.p && b->data.p)) &&
+           gw_str_eq(a->data, b->data);
+}
+
+/* One of them has none. */
+static void data_came_or_went(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
+                              struct gw_diff_ops *ops)
+{
+    const int added = a->data_kind == GW_DATA_NONE;
+    const struct gw_str none = {0};
+    const struct gw_str size =
+        gw_arena_printf(d->mem, "%zu bytes", added ? b->data.len : a->data.len);
+
+    (*(added ? &count_of(d, GW_STR("data"))->added : &count_of(d, GW_STR("data"))->removed))++;
+    gw_diff_op(ops, GW_OP_ATTRIBUTE, GW_STR("data"), added ? none : size, added ? size : none);
+}
+
+/* 0: they cannot both be told as JSON. */
+static int both_json(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
+                     int kind, struct gw_str *x, struct gw_str *y)
+{
+    if (d->counts.against)
+        return gw_diff_both_json(d, a, b, x, y);
+    *x = json_of(d->mem, a, kind);
+    *y = json_of(d->mem, b, kind);
+    return x->p && y->p;
+}
+
 static void compare_data(struct gw_diff *d, const struct gw_event *a, const struct gw_event *b,
                          int kind, struct gw_diff_ops *ops)
 {
-    const struct gw_str none = {0};
     const unsigned was = ops->n;
     struct gw_str x, y;
-    int nothing;
+    int json;
 
-    if ((a->data_kind == b->data_kind || (d->counts.against && a->data.p && b->data.p)) &&
-        gw_str_eq(a->data, b->data))
+    if (same_data(d, a, b))
         return;
     if (a->data_kind == GW_DATA_NONE || b->data_kind == GW_DATA_NONE) {
-        const int added = a->data_kind == GW_DATA_NONE;
-        const struct gw_str size =
-            gw_arena_printf(d->mem, "%zu bytes", added ? b->data.len : a->data.len);
-
-        (*(added ? &count_of(d, GW_STR("data"))->added : &count_of(d, GW_STR("data"))->removed))++;
-        gw_diff_op(ops, GW_OP_ATTRIBUTE, GW_STR("data"), added ? none : size, added ? size : none);
+        data_came_or_went(d, a, b, ops);
         return;
     }
-    if (!d->counts.against) {
-        x = json_of(d->mem, a, kind);
-        y = json_of(d->mem, b, kind);
-    } else if (!gw_diff_both_json(d, a, b, &x, &y)) {
-        x = y = none;
-    }
-    nothing = x.p && y.p && !gw_diff_json(d->mem, x, y, ops) && ops->n == was && !ops->more;
-    if (nothing && d->counts.against)
-        return; /* spelt otherwise */
-    count_of(d, GW_STR("data"))->changed++;
-    if (nothing || (ops->n == was && !ops->more))
+    json = both_json(d, a, b, kind, &x, &y) && !gw_diff_json(d->mem, x, y, ops);
+    if (ops->n == was && !ops->more) {
+        if (json && d->counts.against)
+            return; /* spelt otherwise */
         say_bytes(d->mem, a, b, ops);
+    }
+    count_of(d, GW_STR("data"))->changed++;
 }
 
 /* 1: they differ, and it is written; 0: they do not. */

@@ -25,7 +25,8 @@ void gw_diff_put_text(struct gw_buf *out, struct gw_str s)
 
     gw_buf_putc(out, (char)(!s.p ? ABSENT : len == s.len ? WHOLE : CUT));
     gw_diff_put_number(out, len);
-    gw_buf_put(out, s.p, len);
+    if (s.p)
+        gw_buf_put(out, s.p, len);
 }
 
 struct text {
