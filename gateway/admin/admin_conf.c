@@ -3,6 +3,7 @@
 #include "admin/access.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "net/listener.h"
 
 #include <string.h>
 
@@ -28,7 +29,8 @@ void gw_admin_check(const struct gw_admin_conf *conf, const struct gw_yaml *at,
     if (conf->token_file && file && !gw_token_read(conf->token_file, token, why, sizeof(why)))
         gw_problems_add(p, 0, file->file, file->line, file->column, "admin.token_file: %s", why);
     explicit_bzero(token, sizeof(token));
-    if (!conf->token_file && listen && !gw_access_is_loopback(conf->listen))
+    if (!conf->token_file && listen && gw_listen_ok(conf->listen) &&
+        !gw_access_is_loopback(conf->listen))
         gw_problems_add(p, 1, listen->file, listen->line, listen->column,
                         "admin.listen: not loopback, and there is no admin.token_file: nothing "
                         "can be changed through it");

@@ -179,15 +179,58 @@ struct table {
     unsigned char seen[MAX_FIELDS], meant[MAX_FIELDS]; /* meant: an unknown key is nearly it */
 };
 
+static int has_key(const struct gw_field *fields, const char *key)
+{
+    struct gw_nearest unused = {.wanted = gw_str_of(key)};
+    int is_file;
+
+    return gw_field_find(fields, key, &is_file, &unused) != NULL;
+}
+
+/* at: what the field is now, NULL: it is absent. */
+static int has_below(const struct gw_field *f, const struct gw_yaml *at, const char *key)
+{
+    const struct gw_yaml *type = at && at->type == GW_YAML_MAP ? gw_field_get(at, "type") : NULL;
+    const struct gw_variant *v;
+
+    if (f->type == GW_F_TABLE)
+        return has_key(f->fields, key);
+    for (size_t i = 0; f->type == GW_F_UNION && (v = f->variant(i)); i++)
+        if ((!type || gw_str_is(type->text, v->name)) && has_key(v->fields, key))
+            return 1;
+    return 0;
+}
+
+/* A key that stands one level too high: where it could stand; two places at most. */
+static int hint_below(const struct table *t, const char *key, char *out, size_t size)
+{
+    size_t n = 0, len = 0;
+
+    for (const struct gw_field *f = t->fields; f->name && n < 2; f++)
+        if (has_below(f, gw_field_get(t->map, f->name), key)) {
+            len += (size_t)snprintf(out + len, size - len, "%s\"%s.%s\"",
+                                    n ? " or " : " (did you mean ", f->name, key);
+            if (len + 3 >= size)
+                return 0;
+            n++;
+        }
+    if (n)
+        snprintf(out + len, size - len, "?)");
+    return n > 0;
+}
+
 static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_nearest *near)
 {
     char hint[120];
 
+    const char *meant = hint;
+
     if (t->in_union)
         gw_nearest_offer(near, GW_STR("type"));
+    if (!hint_below(t, key->text.p, hint, sizeof(hint)))
+        meant = gw_nearest_hint(near, hint, sizeof(hint));
     gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s%sunknown key \"%.*s\"%s",
-                    t->where, *t->where ? ": " : "", gw_field_shown(key->text), key->text.p,
-                    gw_nearest_hint(near, hint, sizeof(hint)));
+                    t->where, *t->where ? ": " : "", gw_field_shown(key->text), key->text.p, meant);
     /* a required key that is misspelt is one mistake, not two */
     for (size_t i = 0; near->best.p && t->fields[i].name; i++)
         t->meant[i] |= gw_str_is(near->best, t->fields[i].name);

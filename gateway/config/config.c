@@ -137,6 +137,18 @@ static const struct gw_yaml *value(const struct gw_yaml *map, const char *key)
     return map && map->type == GW_YAML_MAP && i < map->n ? &map->values[i] : NULL;
 }
 
+/* Who wants none, and says it in another word. */
+static const char *hint_off(const char *listen, const char *where)
+{
+    static const char *const words[] = {"off", "no", "false", "disabled", "disable", "nowhere"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (!strcasecmp(listen, words[i]) || !strcasecmp(listen, "none"))
+            return strcmp(where, "admin") ? " (ingest has what it lists: leave this one out)"
+                                          : " (did you mean \"none\"?)";
+    return "";
+}
+
 static void check_listen(const char *listen, const char *where, const struct gw_yaml *table,
                          struct gw_problems *p)
 {
@@ -144,8 +156,8 @@ static void check_listen(const char *listen, const char *where, const struct gw_
 
     if (listen && at && !gw_listen_ok(listen))
         gw_problems_add(p, 0, at->file, at->line, at->column,
-                        "%s.listen: expected HOST:PORT as 127.0.0.1:8089, not \"%.80s\"", where,
-                        listen);
+                        "%s.listen: expected HOST:PORT as 127.0.0.1:8089, not \"%.80s\"%s", where,
+                        listen, hint_off(listen, where));
 }
 
 static void check_addresses(const struct gw_config *c, const struct gw_yaml *root,

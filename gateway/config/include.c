@@ -170,7 +170,10 @@ static void add_glob(struct gw_load *l, const char *pattern, const struct gw_yam
     /* what makes it unsafe, a locale that changes and ~, is not used here */
     const int rc = glob(absolute_glob(l, pattern), 0, on_glob_error, &g); /* NOLINT */
 
-    if (rc && rc != GLOB_NOMATCH)
+    if (rc == GLOB_NOMATCH)
+        gw_problems_add(l->p, 1, at->file, at->line, at->column,
+                        "include: %s: there is no such file", pattern);
+    else if (rc)
         gw_problems_add(l->p, 0, at->file, at->line, at->column, "include: %s: %s", pattern,
                         rc == GLOB_ABORTED ? "a folder cannot be read" : "too many files");
     for (size_t i = 0; !rc && i < g.gl_pathc; i++)

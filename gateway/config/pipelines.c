@@ -466,6 +466,27 @@ static void mark_down(struct gw_load *l)
             broken[l->config->broken.n++] = l->included[i].path;
 }
 
+static void tell_loop(const struct gw_load *l, const struct gw_pipeline_conf *c, const char *what)
+{
+    const struct gw_yaml *at = gw_yaml_get(c->yaml, "publisher");
+
+    gw_problems_add(l->p, 1, at->file, at->line, at->column,
+                    "pipelines.%s.publisher: %s: what is sent there comes in again, without end",
+                    c->name ? c->name : "?", what);
+}
+
+static void check_queue_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
+{
+    const char *endpoint, *url;
+
+    if (!c->publisher.type || strcmp(c->publisher.type, "sqs") != 0 || !c->publisher.conf ||
+        !l->config->ingest || c->down || c->guessed || !c->enabled)
+        return;
+    url = gw_sqs_queue_at(c->publisher.conf, &endpoint);
+    if (gw_ingest_sqs_reads(l->config->ingest, url, endpoint))
+        tell_loop(l, c, "ingest.sqs reads this queue");
+}
+
 /* What it sends comes in again, for ever. */
 static void check_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
 {
@@ -474,15 +495,12 @@ static void check_loop(const struct gw_load *l, const struct gw_pipeline_conf *c
         is_kafka && l->config->ingest && !c->down && !c->guessed
             ? gw_ingest_loop(l->config->ingest, gw_kafka_topic_at, c->publisher.conf)
             : NULL;
-    const struct gw_yaml *at;
 
-    if (!topic || !c->enabled)
-        return;
-    at = gw_yaml_get(c->yaml, "publisher");
-    gw_problems_add(l->p, 1, at->file, at->line, at->column,
-                    "pipelines.%s.publisher: ingest.kafka reads topic %s of the same brokers: what "
-                    "is sent there comes in again, without end",
-                    c->name ? c->name : "?", topic);
+    check_queue_loop(l, c);
+    if (topic && c->enabled)
+        tell_loop(
+            l, c,
+            gw_arena_printf(l->p->mem, "ingest.kafka reads topic %s of the same brokers", topic).p);
 }
 
 void gw_config_check_together(struct gw_load *l)

@@ -24,6 +24,9 @@ int gw_kind_parse(struct gw_str name, enum gw_kind *out); /* -1: none of them */
  * the request brought it. */
 enum gw_flyte_carry { GW_CARRY_STYLE, GW_CARRY_PROTOBUF, GW_CARRY_JSON, GW_CARRY_WRAPPED };
 
+/* The names of a kind's phases, as flyte.phase has them; NULL past the last. */
+const char *gw_flyte_phase_name(enum gw_kind kind, size_t i);
+
 struct gw_flyte_request {
     enum gw_kind kind;
     struct gw_str bytes;   /* as they came */

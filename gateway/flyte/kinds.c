@@ -49,14 +49,29 @@ const Google__Protobuf__Timestamp *gw_flyte_occurred_at(const struct gw_flyte_re
     }
 }
 
-struct gw_str gw_flyte_phase(struct gw_arena *mem, const ProtobufCEnumDescriptor *d, int32_t phase)
+static const char *phase_name(const ProtobufCEnumDescriptor *d, size_t i)
 {
     static const struct gw_str prefix = GW_STR("ACTION_PHASE_");
 
+    return d->values[i].name + (d == &flyteidl2__common__action_phase__descriptor ? prefix.len : 0);
+}
+
+const char *gw_flyte_phase_name(enum gw_kind kind, size_t i)
+{
+    static const ProtobufCEnumDescriptor *const all[GW_KINDS] = {
+        [GW_WORKFLOW] = &flyteidl__core__workflow_execution__phase__descriptor,
+        [GW_NODE] = &flyteidl__core__node_execution__phase__descriptor,
+        [GW_TASK] = &flyteidl__core__task_execution__phase__descriptor,
+        [GW_ACTION] = &flyteidl2__common__action_phase__descriptor};
+
+    return all[kind] && i < all[kind]->n_values ? phase_name(all[kind], i) : NULL;
+}
+
+struct gw_str gw_flyte_phase(struct gw_arena *mem, const ProtobufCEnumDescriptor *d, int32_t phase)
+{
     /* Phases are numbered from 0 without gaps, so the number is the index. */
     if (phase >= 0 && (unsigned)phase < d->n_values && d->values[phase].value == phase)
-        return gw_str_of(d->values[phase].name +
-                         (d == &flyteidl2__common__action_phase__descriptor ? prefix.len : 0));
+        return gw_str_of(phase_name(d, (size_t)phase));
     return gw_arena_printf(mem, "%d", (int)phase);
 }
 

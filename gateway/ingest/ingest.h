@@ -69,6 +69,9 @@ extern const struct gw_field gw_ingest_fields[];
 /* What the tables cannot say. at: the section in the file. */
 void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                      const struct gw_yaml *at);
+/* 1: one of its sources reads that queue of that service (endpoint NULL: the default one). */
+int gw_ingest_sqs_reads(const struct gw_ingest_conf *conf, const char *queue_url,
+                        const char *endpoint);
 /* 1: its topics name this one, or a pattern of them matches. */
 int gw_ingest_kafka_has(const struct gw_ingest_kafka *c, struct gw_str topic);
 /* What a publisher sends comes in here again, through this topic; NULL: it does not, as far as can

@@ -10,6 +10,7 @@
 #include "event/format.h"
 #include "flyte/incoming.h"
 #include "log/message.h"
+#include "net/aws_plan.h"
 
 #include <string.h>
 
@@ -33,14 +34,31 @@ void gw_ingest_sqs_check(const struct gw_ingest_sqs *c, struct gw_problems *p,
                          const struct gw_yaml *at)
 {
     const struct gw_yaml *y = gw_yaml_place(at, "queue_url");
+    char hint[240];
+    const char *why = c->queue_url ? gw_aws_queue_problem(c->queue_url, hint, sizeof(hint)) : NULL;
 
-    if (c->queue_url && gw_fetch_url_problem(c->queue_url))
-        gw_problems_add(p, 0, y->file, y->line, y->column, "queue_url: %s",
-                        gw_fetch_url_problem(c->queue_url));
+    if (why)
+        gw_problems_add(p, 0, y->file, y->line, y->column, "queue_url: %s", why);
     y = gw_yaml_place(at, "endpoint");
     if (c->endpoint && gw_fetch_url_problem(c->endpoint))
         gw_problems_add(p, 0, y->file, y->line, y->column, "endpoint: %s",
                         gw_fetch_url_problem(c->endpoint));
+}
+
+static int same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+int gw_ingest_sqs_reads(const struct gw_ingest_conf *conf, const char *queue_url,
+                        const char *endpoint)
+{
+    const struct gw_ingest_sqs *all = conf->sqs.items;
+
+    for (size_t i = 0; queue_url && i < conf->sqs.n; i++)
+        if (same(all[i].queue_url, queue_url) && same(all[i].endpoint, endpoint))
+            return 1;
+    return 0;
 }
 
 /* ---- an answer ---- */

@@ -3,7 +3,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "net/aws_profiles.h"
+#include "net/fetch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -284,4 +286,22 @@ const char *gw_aws_region_of(const char *to, char *out, size_t size)
 int gw_aws_is_fifo(struct gw_str topic)
 {
     return topic.len > 5 && !memcmp(topic.p + topic.len - 5, ".fifo", 5);
+}
+
+const char *gw_aws_queue_problem(const char *url, char *why, size_t size)
+{
+    char partition[20], region[40], account[20], name[90], end;
+
+    if (strncmp(url, "arn:", 4) != 0)
+        return gw_fetch_url_problem(url);
+    if (sscanf(url, "arn:%19[a-z-]:sqs:%39[a-z0-9-]:%19[0-9]:%89[A-Za-z0-9_.-]%c", partition,
+               region, account, name, &end) == 4)
+        snprintf(
+            why, size,
+            "an ARN, and a URL is wanted (did you mean \"https://sqs.%s.amazonaws.com%s/%s/%s\"?)",
+            region, strcmp(partition, "aws-cn") ? "" : ".cn", account, name);
+    else
+        snprintf(why, size,
+                 "an ARN, and a URL is wanted: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME");
+    return why;
 }

@@ -47,6 +47,8 @@ const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wa
 
 /* The region that an ARN or a queue's URL names, in out; NULL: it names none. */
 const char *gw_aws_region_of(const char *to, char *out, size_t size);
+/* What is wrong with a queue's URL, in why; NULL: nothing. Of an ARN: its URL. */
+const char *gw_aws_queue_problem(const char *url, char *why, size_t size);
 /* A topic or a queue that keeps order, by its name. */
 int gw_aws_is_fifo(struct gw_str topic);
 

@@ -18,8 +18,9 @@ const char *gw_fetch_url_problem(const char *url)
     code = curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
     if (code || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0))
         why = code == CURLUE_BAD_PORT_NUMBER ? "not a URL: a bad port"
-              : code == CURLUE_BAD_SCHEME    ? "not a URL: http:// or https:// is missing"
-                                             : "not a URL";
+              : code == CURLUE_BAD_SCHEME || !strstr(url, "://")
+                  ? "not a URL: http:// or https:// is missing"
+                  : "not a URL";
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         why = "not an http:// or https:// URL";
     else if (!curl_url_get(u, CURLUPART_USER, &user, 0))

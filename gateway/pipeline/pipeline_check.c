@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct check {
     const struct gw_pipeline_conf *conf;
@@ -152,6 +153,52 @@ static void check_match_key(const struct check *c, const struct gw_yaml *key)
                 (int)key->text.len, key->text.p, hint);
 }
 
+static int has_lower(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] >= 'a' && s.p[i] <= 'z')
+            return 1;
+    return 0;
+}
+
+/* 1: a phase of one of these kinds matches. What is nearly one is offered. */
+static int is_phase(unsigned kinds, struct gw_str glob, struct gw_nearest *near)
+{
+    const char *name;
+
+    if (glob.len && strspn(glob.p, "0123456789*?") >= glob.len) /* unknown ones are numbers */
+        return 1;
+    for (int kind = 0; kind < GW_KINDS; kind++)
+        for (size_t i = 0; kinds & 1U << kind && (name = gw_flyte_phase_name(kind, i)); i++) {
+            if (gw_glob(glob, gw_str_of(name)))
+                return 1;
+            if (glob.len == strlen(name) && !strncasecmp(glob.p, name, glob.len))
+                near->wanted = near->best = gw_str_of(name);
+            gw_nearest_offer(near, gw_str_of(name));
+        }
+    return 0;
+}
+
+/* An event from elsewhere may have an attribute of that name, with whatever in it: Flyte's phases
+ * are in capitals. */
+static void check_phase(const struct check *c, const struct gw_yaml *v)
+{
+    enum { FLYTE = (1U << GW_OTHER) - 1 };
+    const unsigned kinds = c->conf->event_type_mask & FLYTE;
+    const int of_others = c->conf->event_type_mask & 1U << GW_OTHER;
+    struct gw_nearest near = {.wanted = v->text};
+    char hint[80];
+
+    if (v->type != GW_YAML_SCALAR || !kinds || is_phase(kinds, v->text, &near))
+        return;
+    if (of_others && has_lower(v->text) && !near.best.p)
+        return;
+    PROBLEM(c, 1, v, "match.phase: %s has a phase \"%.*s\"%s",
+            kinds == FLYTE ? "no kind of event" : "none of event_types",
+            v->text.len > 80 ? 80 : (int)v->text.len, v->text.p,
+            gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
 static void check_match(const struct check *c)
 {
     const struct gw_yaml *y = c->conf->match;
@@ -170,6 +217,8 @@ static void check_match(const struct check *c)
             if (at_item(v, k)->type != GW_YAML_SCALAR || gw_yaml_is_null(at_item(v, k)))
                 PROBLEM(c, 0, at_item(v, k), "match.%.*s: expected a text or a list of texts",
                         (int)y->keys[i].text.len, y->keys[i].text.p);
+            else if (gw_str_is(y->keys[i].text, "phase"))
+                check_phase(c, at_item(v, k));
     }
 }
 

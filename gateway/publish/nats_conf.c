@@ -148,6 +148,11 @@ static void check_login(const struct gw_publish_nats_conf *c, struct gw_problems
         y = gw_yaml_place(at, "password");
         gw_problems_add(p, 0, y->file, y->line, y->column, "password: there is no username");
     }
+    if (c->token && c->username) {
+        y = gw_yaml_place(at, "token");
+        gw_problems_add(p, 1, y->file, y->line, y->column,
+                        "token: there is a username too, and a server looks at one of them");
+    }
     check_file(at, "nkey_file", c->nkey_file, p);
     check_file(at, "creds_file", c->creds_file, p);
 }

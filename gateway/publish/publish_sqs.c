@@ -9,6 +9,7 @@
 #include "base/yaml.h"
 #include "event/format.h"
 #include "net/aws_online.h"
+#include "net/aws_plan.h"
 
 #include <string.h>
 
@@ -163,13 +164,13 @@ const struct gw_aws_service gw_aws_sqs = {
 
 static int url_check(struct gw_str url, struct gw_err *err)
 {
-    char text[GW_ROUTE_TOPIC_MAX + 1];
+    char text[GW_ROUTE_TOPIC_MAX + 1], hint[240];
     const char *why = "too long";
 
     if (url.len < sizeof(text)) {
         memcpy(text, url.p, url.len);
         text[url.len] = '\0';
-        why = gw_fetch_url_problem(text);
+        why = gw_aws_queue_problem(text, hint, sizeof(hint));
     }
     return why ? gw_err_set(err, GW_ERR_REJECT, "a queue's URL: %s", why) : 0;
 }
@@ -200,6 +201,14 @@ static void sqs_check(const void *conf, const struct gw_format *f, struct gw_pro
         gw_problems_add(p, 0, y->file, y->line, y->column, "queue_url: %s", err.msg);
     (void)f;
     gw_aws_publish_check(c, p, at);
+}
+
+const char *gw_sqs_queue_at(const void *publisher, const char **endpoint)
+{
+    const struct gw_aws_publish_conf *c = publisher;
+
+    *endpoint = c->endpoint;
+    return c->to;
 }
 
 static struct gw_publisher *sqs_open(const void *conf, const struct gw_format *f,

@@ -161,6 +161,10 @@ static inline void gw_publisher_close(struct gw_publisher *p)
  * is among these; NULL: none is. */
 const char *gw_kafka_topic_at(const void *publisher, const struct gw_strs *brokers);
 
+/* The queue of an SQS publisher's configuration, and the service that it is of; NULL: the default.
+ */
+const char *gw_sqs_queue_at(const void *publisher, const char **endpoint);
+
 extern const struct gw_publisher_ops gw_publish_file, gw_publish_http, gw_publish_kafka,
     gw_publish_nats, gw_publish_null, gw_publish_pubsub, gw_publish_sns, gw_publish_sqs;
 

@@ -540,7 +540,7 @@ TEST(test_nats_check_says_what_is_wrong_and_where)
         {"servers: a\nsubject: s.{projct}\n", "2:10: subject: flyte has no field \"projct\" (did"},
         {"servers: a\nsubject: $JS.{project}\n", "2:10: subject: subject \"$JS.x\": what begins"},
         {BASE "password: p\n", "3:11: password: there is no username"},
-        {BASE "username: u\ntoken: t\n", "0"}, /* FlyteAdmin may have both */
+        {BASE "username: u\ntoken: t\n", "4:8: token: there is a username too, and a server"},
         {BASE "nkey_file: nowhere\n", "3:12: nkey_file: nowhere: No such file"},
         {BASE "creds_file: empty\n", "3:13: creds_file: empty holds no seed of a user (SU…)"},
         {BASE "token: t\nnkey_file: good\n", "1:1: one way to log in, please"},
