@@ -1,5 +1,6 @@
 """In front of FlyteAdmin: flyteidl's clients on one side, a FlyteAdmin of flyteidl's stubs on the other. What a client
 gets through the gateway is held against what it gets without."""
+import concurrent.futures
 import http.client
 import http.server
 import json
@@ -14,6 +15,7 @@ import time
 
 import grpc
 import pytest
+from google.protobuf import json_format
 
 import certificates
 import flyte
@@ -255,22 +257,27 @@ def test_over_tls(gateway, tmp_path):
 
 
 def test_the_address_is_checked(tmp_path):
-    for upstream in ("flyteadmin", "http://flyteadmin:81", "flyteadmin:", "a:b:81", "[::1:81", "host:port", "flyteadmin:0", "flyteadmin:65536", "flyteadmin:99999",
-                     ":81", "[]:81", "a b:81"):
-        (tmp_path / "c.yaml").write_text(f"ingest: {{grpc: {{upstream: '{upstream}'}}}}\n")
-        done = run("check", "-c", tmp_path / "c.yaml", check=1)
-        assert f'c.yaml:1:27: error: ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not "{upstream}"' in done.stdout
-    for text, problem in (("{grpc: {upstream_tls: {}}}", "upstream_tls: there is no upstream"),
-                          ("{grpc: {upstream: 'dns:///127.0.0.1:8089'}}", "grpc.upstream: it is what ingest.grpc listens on"),
-                          ("{http: {upstream: 'http://127.0.0.1:8088/'}}", "http.upstream: it is what ingest.http listens on"),
-                          ("{http: {upstream: 'https://127.0.0.1:8088'}}", "http.upstream: it is what ingest.http listens on"),
-                          ("{http: {upstream: 'http://flyteadmin', upstream_tls: {}}}", "http.upstream_tls: upstream is not https://"),
-                          ("{http: {upstream_tls: {}}}", "http.upstream_tls: upstream is not https://"),
-                          ("{http: {upstream: 'https://flyteadmin', upstream_tls: {ca: none.pem}}}", "http.upstream_tls.ca: "),
-                          *((f"{{http: {{upstream: '{url}'}}}}", f'expected a URL as http://flyteadmin:80, not "{url}"')
-                            for url in ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c", "https://", "https://:443", "ftp://a"))):
-        (tmp_path / "c.yaml").write_text(f"ingest: {text}\n")
-        assert problem in run("check", "-c", tmp_path / "c.yaml", check=1).stdout
+    def said(text):
+        (tmp_path / "c.yaml").write_text(text)
+        return run("check", "-c", tmp_path / "c.yaml", check=1).stdout
+    addresses = ("flyteadmin", "http://flyteadmin:81", "flyteadmin:", "a:b:81", "[::1:81", "host:port", "flyteadmin:0", "flyteadmin:65536", "flyteadmin:99999",
+                 ":81", "[]:81", "a b:81")
+    urls = ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c", "https://", "https://:443", "ftp://a",
+            "flyteadmin:80", "https:/a")
+    for address, url in zip(addresses, urls):
+        found = said(f"ingest:\n  grpc: {{upstream: '{address}'}}\n  http: {{upstream: '{url}'}}\n")
+        assert f'c.yaml:2:20: error: ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not "{address}"' in found
+        assert f'c.yaml:3:20: error: ingest.http.upstream: expected a URL as http://flyteadmin:80, not "{url}"' in found
+    for over_grpc, over_http, problem, other in (
+            ("upstream_tls: {}", "upstream_tls: {}", "grpc.upstream_tls: there is no upstream", "http.upstream_tls: upstream is not https://"),
+            ("upstream: 'dns:///127.0.0.1:8089'", "upstream: 'http://127.0.0.1:8088/'", "grpc.upstream: it is what ingest.grpc listens on",
+             "http.upstream: it is what ingest.http listens on"),
+            ("upstream: 'a:81', upstream_tls: {ca: none.pem}", "upstream: 'https://127.0.0.1:8088', upstream_tls: {ca: none.pem}", "grpc.upstream_tls.ca: ",
+             "http.upstream: it is what ingest.http listens on"),
+            ("upstream: 'a:81'", "upstream: 'https://a', upstream_tls: {ca: none.pem}", "", "http.upstream_tls.ca: "),
+            ("upstream: 'a:81'", "upstream: 'http://a', upstream_tls: {}", "", "http.upstream_tls: upstream is not https://")):
+        found = said(f"ingest: {{grpc: {{{over_grpc}}}, http: {{{over_http}}}}}\n")
+        assert problem in found and other in found, found
 
 
 # ---- an upstream that answers nonsense
@@ -533,6 +540,48 @@ def test_http_over_tls_and_its_authorities_may_change(gateway, web, tmp_path):
     wait_until(lambda: "upstream_tls.ca has changed and is not taken" in (request(g.http, "GET", "/x") and g.log()))
     assert request(g.http, "GET", "/x")[0] == 200
     g.settled(1)
+
+
+# ---- all of it at once
+
+@pytest.mark.concurrent
+def test_many_clients_of_several_threads_while_flyteadmin_is_restarted(gateway, web):
+    clients, rounds, port, admin = 6, 9, free_port(), up.Upstream()
+    admin.keeps = True
+    listen = "listen: 127.0.0.1:0, auth: {tokens_file: tokens}"
+    g = gateway(f"ingest: {{threads: 3, grpc: {{{listen}, upstream: 'localhost:{port}'}}, "
+                f"http: {{{listen}, upstream: 'http://localhost:{web.address.rsplit(':', 1)[1]}'}}}}\n" + FILE, files={"tokens": "a:one\n"})
+    token, told, sent = (("authorization", "Bearer one"),), [], []
+
+    def is_taken(channel, event):
+        told.append(outcome(channel, "Unary", event.SerializeToString(), token, "/flyteidl.service.AdminService/CreateTaskEvent")[1].name)
+        return told[-1] in ("OK", "ALREADY_EXISTS")
+
+    def client(c):
+        with grpc.insecure_channel(g.grpc, options=(*up.LIMITS, ("grpc.use_local_subchannel_pool", 1))) as channel:
+            for i in range(rounds):
+                over_grpc, over_http, other = flyte.task(name=f"g{c}n{i}"), flyte.task(name=f"h{c}n{i}"), f"{c} {i}".encode() * 5000
+                wait_until(lambda event=over_grpc: is_taken(channel, event))
+                wait_until(lambda body=other: outcome(channel, "Unary", body, token)[0] == body[::-1])
+                assert g.post(flyte.REST["task"], json_format.MessageToJson(over_http), headers=dict(token))[0] == 200
+                assert request(g.http, "PUT", "/x", other, dict(token))[0] == 200
+                sent.extend(map(flyte.id_of, (over_grpc, over_http)))
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        running = [pool.submit(client, c) for c in range(clients)]
+        for third in (1, 2):
+            with up.served(admin, port=port):
+                wait_until(lambda n=third: len(sent) >= 2 * n * clients * rounds // 3)
+            told.clear()
+            wait_until(lambda: "UNAVAILABLE" in told)              # there is nobody now
+            with open(g.path("new"), "w", encoding="ascii") as f:
+                f.write(f"a:one\nb:two{third}\n")
+            os.replace(g.path("new"), g.path("tokens"))
+        with up.served(admin, port=port):
+            for r in running:
+                r.result(120)
+    g.settled()
+    assert set(g.ids()) == set(sent) and len(sent) == 2 * clients * rounds
 
 
 def test_http_reads_as_its_client_does_and_tells_of_a_break(gateway, web):
