@@ -129,7 +129,8 @@ static int is_valid(const struct cert *c, struct gw_err *err)
     if (now_s >= c->from_s && now_s <= c->until_s)
         return 1;
     /* Not yet: it may be our clock, and is to be tried again. */
-    return gw_err_set(err, now_s < c->from_s ? GW_ERR_RETRY : GW_ERR_REJECT, "the certificate at %.*s is %s", GW_DOCUMENT_WHY, c->url,
+    return gw_err_set(err, now_s < c->from_s ? GW_ERR_RETRY : GW_ERR_REJECT,
+                      "the certificate at %.*s is %s", GW_DOCUMENT_WHY, c->url,
                       now_s < c->from_s ? "not valid yet" : "not valid any more");
 }
 
