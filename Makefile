@@ -48,7 +48,7 @@ ALONE := $(addprefix $O/spec/unit/,event/% flyte/% config/% base/json% base/yaml
 TEST  := $(filter-out $(ALONE),$(TEST))
 endif
 FUZZ  := $(patsubst spec/fuzz/%.c,$B/%,$(wildcard spec/fuzz/*_fuzz.c))
-HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.c spec/lua/*.c spec/judges/*.c)
+HAND  := $(wildcard gateway/*.[ch] gateway/*/*.[ch] spec/unit/*.[ch] spec/unit/*/*.[ch] spec/fuzz/*.c spec/fault/*.c spec/support/*.c spec/bench/*.[ch] spec/lua/*.c spec/judges/*.c)
 
 .PHONY: all deps-hint unit lua-test fuzz-build fmt fmt-check clean
 .PHONY: help lib meta test-judges hostile deps test-deps demo demo-run test test-run fault fuzz bench lint install shims fault-build

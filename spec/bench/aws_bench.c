@@ -5,57 +5,24 @@
  * Sixteen batches of ten are under way in both. Prints events=, seconds= and cpu= (of this
  * process).
  */
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/err.h"
 #include "base/header.h"
 #include "base/json.h"
-#include "event/event.h"
-#include "event/format.h"
 #include "net/aws_sign.h"
-#include "net/loop.h"
 #include "publish/aws_batch.h"
+#include "sender.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <http_parser.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 10, CALLS = 16, CLIENTS = 64 };
+enum { BATCH = 10, CLIENTS = 64 };
 #define REGION "us-east-1"
 static const char topic[] = "arn:aws:sns:us-east-1:123456789012:bench";
 static const char queue[] = "https://sqs.us-east-1.amazonaws.com/123456789012/bench";
-static const char event_json[] =
-    "{\"specversion\":\"1.0\",\"id\":\"bench-1\",\"source\":\"/bench\",\"type\":\"com.example."
-    "bench\",\"subject\":\"s\",\"time\":\"2026-04-07T06:30:01Z\",\"team\":\"ml\","
-    "\"datacontenttype\":\"application/json\",\"data\":{\"n\":1,\"text\":\"some text of a usual "
-    "length for an event\",\"list\":[1,2,3]}}";
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "aws_bench: %s: %s\n", what, why);
-    exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void print(long n, double wall, double cpu)
-{
-    printf("events=%ld seconds=%.3f cpu=%.3f\n", n, seconds_of(CLOCK_MONOTONIC) - wall,
-           seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu);
-}
 
 /* ---- the stub ---- */
 
@@ -167,67 +134,6 @@ static void stub(void)
 
 /* ---- ours ---- */
 
-struct sender {
-    struct gw_publisher *p;
-    struct gw_loop *loop;
-    struct gw_event *event;
-    long left, ended, n;
-    unsigned out; /* sends */
-    struct gw_task next;
-};
-
-struct sent {
-    struct gw_arena *mem;
-    int left;
-    struct gw_message m[BATCH];
-};
-static struct sent pool[CALLS];
-
-static void on_result(void *ctx, struct gw_message *m, const struct gw_result *r)
-{
-    struct sender *s = ctx;
-    struct sent *b = &pool[m->mark];
-
-    if (r->outcome != GW_DELIVERED)
-        die("ours", r->why);
-    s->ended++;
-    if (!--b->left) {
-        s->out--;
-        gw_loop_post(s->loop, &s->next);
-    }
-}
-
-static void send_one(struct sender *s, struct sent *b)
-{
-    struct gw_err err;
-
-    gw_arena_reset(b->mem);
-    memset(b->m, 0, sizeof(b->m));
-    for (b->left = 0; b->left < BATCH && s->left; b->left++, s->left--) {
-        struct gw_message *m = &b->m[b->left];
-
-        m->key = GW_STR("k");
-        if (s->p->ops->format(s->p, s->event, NULL, b->mem, m, &err))
-            die("ours", err.msg);
-        m->mark = (int)(b - pool);
-        if (b->left)
-            m[-1].next = m;
-    }
-    s->out++;
-    gw_publisher_send(s->p, b->m);
-}
-
-static void on_next(struct gw_task *t)
-{
-    struct sender *s = GW_CONTAINER(t, struct sender, next);
-
-    for (int i = 0; i < CALLS && s->left; i++)
-        if (!pool[i].left)
-            send_one(s, &pool[i]);
-    if (s->ended == s->n)
-        gw_loop_stop(s->loop);
-}
-
 static void set_keys(void)
 {
     setenv("AWS_ACCESS_KEY_ID", "AKIDBENCH", 1);
@@ -242,33 +148,9 @@ static void ours(int sns, const char *url, long n)
         .region = REGION,
         .endpoint = url,
         .group = "key"};
-    const struct gw_format format = {0};
-    struct gw_arena *mem = gw_arena_new();
-    struct sender s = {.loop = gw_loop_new(), .left = n, .n = n, .next = {.fn = on_next}};
-    struct gw_event event;
-    double wall, cpu;
-    struct gw_err err;
 
     set_keys();
-    gw_event_init(&event, mem);
-    if (gw_event_json_read(&event, gw_str_of(event_json), &err))
-        die("ours", err.msg);
-    s.event = &event;
-    s.p = (sns ? &gw_publish_sns : &gw_publish_sqs)->open(&conf, &format, s.loop, &err);
-    s.p->result = on_result;
-    s.p->ctx = &s;
-    for (int i = 0; i < CALLS; i++)
-        pool[i].mem = gw_arena_new();
-    wall = seconds_of(CLOCK_MONOTONIC);
-    cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-    gw_loop_post(s.loop, &s.next);
-    gw_loop_run(s.loop);
-    print(n, wall, cpu);
-    gw_publisher_close(s.p);
-    for (int i = 0; i < CALLS; i++)
-        gw_arena_free(pool[i].mem);
-    gw_loop_free(s.loop);
-    gw_arena_free(mem);
+    send_all(sns ? &gw_publish_sns : &gw_publish_sqs, &conf, BATCH, 1, n);
 }
 
 /* ---- libcurl alone ---- */
@@ -377,19 +259,18 @@ static void open_call(struct call *c, const char *url)
 
 static void bare(int sns, const char *url, long n)
 {
-    static struct call calls[CALLS];
+    static struct call calls[SENDS];
     struct gw_arena *mem = gw_arena_new();
     CURLM *multi = curl_multi_init();
     long left = n, ended = 0;
-    double wall, cpu;
+    struct stopwatch from;
     int running;
 
     set_keys();
-    for (int i = 0; i < CALLS; i++)
+    for (int i = 0; i < SENDS; i++)
         open_call(&calls[i], url);
-    wall = seconds_of(CLOCK_MONOTONIC);
-    cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-    for (int i = 0; i < CALLS && left > 0; i++, left -= BATCH)
+    from = now();
+    for (int i = 0; i < SENDS && left > 0; i++, left -= BATCH)
         begin(&calls[i], multi, sns, url, mem, BATCH);
     while (ended < n) {
         CURLMsg *m;
@@ -413,8 +294,8 @@ static void bare(int sns, const char *url, long n)
         if (ended < n)
             curl_multi_poll(multi, NULL, 0, 1000, NULL);
     }
-    print(n, wall, cpu);
-    for (int i = 0; i < CALLS; i++) {
+    print(n, from);
+    for (int i = 0; i < SENDS; i++) {
         curl_easy_cleanup(calls[i].easy);
         curl_slist_free_all(calls[i].headers);
         gw_buf_free(&calls[i].body);
