@@ -1,5 +1,5 @@
-"""An HTTP/1.1 server that writes down each request as a strict parser of others (h11) reads it, and answers 200: what stands behind a
-proxy that is tested."""
+"""An HTTP/1.1 server that writes down each request as a strict parser of others (h11) reads it, and answers 200 (and 404 to CONNECT):
+what stands behind a proxy that is tested."""
 import socket
 import threading
 
@@ -61,7 +61,7 @@ class Seen:
                 body += event.data
             elif isinstance(event, h11.EndOfMessage):
                 self.requests.append((request.method.decode(), request.target.decode("latin-1"), body.decode("latin-1")))
-                client.sendall(peer.send(h11.Response(status_code=200, headers=[("content-length", "2")])) +
+                client.sendall(peer.send(h11.Response(status_code=404 if request.method == b"CONNECT" else 200, headers=[("content-length", "2")])) +
                                (peer.send(h11.Data(b"ok")) if request.method != b"HEAD" else b"") + peer.send(h11.EndOfMessage()))
                 if peer.our_state is not h11.DONE or peer.their_state is not h11.DONE:
                     return
