@@ -404,7 +404,8 @@ const char *gw_gcp_pubsub_id_problem(struct gw_str id)
     enum { MOST = 255 };
 
     if (id.len >= 9 && !memcmp(id.p, "projects/", 9))
-        return "its id alone is wanted, what stands behind the last /";
+        return "it has letters, digits and - _ . ~ + %: the id alone, what stands behind the last "
+               "/";
     if (!id.len || id.len > MOST)
         return "it has 1 to 255 characters";
     if (!((id.p[0] >= 'a' && id.p[0] <= 'z') || (id.p[0] >= 'A' && id.p[0] <= 'Z')))

@@ -38,14 +38,14 @@ SAID = f"""\
 5:69: error: endpoint: not a URL: http:// or https:// is missing
 8:19: error: queue_url: an ARN, and a URL is wanted: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME
 8:69: error: endpoint: not a URL: http:// or https:// is missing
-10:34: error: subscription: its id alone is wanted, what stands behind the last /
+10:34: error: subscription: it has letters, digits and - _ . ~ + %: the id alone, what stands behind the last /
 10:73: error: endpoint: not a URL: http:// or https:// is missing
 11:17: error: admin.listen: expected HOST:PORT as 127.0.0.1:8089, not "off" (did you mean "none"?)
 12:11: warning: include: nothing.d/*.yaml: there is no such file
 13:1: error: unknown key "listen" (did you mean "admin.listen"?)
 15:49: error: queue_url: a queue's URL: an ARN, and a URL is wanted (did you mean "{QUEUE}"?)
 16:26: warning: pipelines.b.publisher: ingest.sqs reads this queue: what is sent there comes in again, without end
-18:60: error: topic: its id alone is wanted, what stands behind the last /
+18:60: error: topic: it has letters, digits and - _ . ~ + %: the id alone, what stands behind the last /
 18:91: error: endpoint: not a URL: http:// or https:// is missing
 19:70: warning: token: there is a username too, and a server looks at one of them
 20:31: warning: match.phase: no kind of event has a phase "FAILD" (did you mean "FAILED"?)

@@ -25,7 +25,8 @@ ALICE, BOB, CAROL = "alice-sesame-1f7c", "bob:with:colons-93ab", "carol-comes-la
 TOKENS = f"# who may send\n\nalice: {ALICE}\n  bob:{BOB}\r\n"
 LISTENERS = """\
 ingest:
-  grpc: {{listen: 127.0.0.1:0, header_timeout: {timeout}, tls: {{cert: tls/server.pem, key: tls/server.key}}, auth: {{tokens_file: tokens}}}}
+  grpc: {{listen: 127.0.0.1:0, header_timeout: {timeout}, max_connections: 20, max_header_bytes: 2KiB,
+         tls: {{cert: tls/server.pem, key: tls/server.key}}, auth: {{tokens_file: tokens}}}}
   http: {{listen: 127.0.0.1:0, header_timeout: {timeout}, max_connections: 20, max_header_bytes: 2KiB,
          tls: {{cert: tls/server.pem, key: tls/server.key, client_ca: tls/ca.pem}}, auth: {{tokens_file: tokens}}}}
 """
@@ -131,6 +132,9 @@ def tls_context(g, cert="client", alpn=None):
 def connect(g, address=None, **options):
     host, port = (address or g.http).rsplit(":", 1)
     return tls_context(g, **options).wrap_socket(socket.create_connection((host, int(port)), timeout=60), server_hostname="localhost")
+
+
+connect_at = connect
 
 
 def ask(connection, id_="k", token=ALICE):
@@ -301,11 +305,57 @@ def test_new_certificates_and_tokens_are_taken_and_bad_ones_are_not(guarded):
     assert g.log().count("new certificate taken") == 2 and g.log().count("new tokens taken") == 2      # of each listener
 
 
+MUTUAL = """\
+ingest:
+  grpc: {listen: 127.0.0.1:0, tls: {cert: tls/server.pem, key: tls/server.key, client_ca: tls/clients.pem}}
+  http: {listen: 127.0.0.1:0, tls: {cert: tls/server.pem, key: tls/server.key, client_ca: tls/clients.pem}}
+"""
+
+
+def test_mutual_tls_on_both_and_another_authority_of_clients(gateway, made):
+    """Who is there stays; who comes anew shows a certificate of the new one, also with the ticket of a session that was let in."""
+    g = gateway(MUTUAL + FILE, started=False)
+    g.tls = shutil.copytree(made, g.path("tls"))
+    shutil.copy(g.tls + "/ca.pem", g.tls + "/clients.pem")
+    g.start()
+    ours, theirs = [(f"{g.tls}/{who}.key", f"{g.tls}/{who}.pem") for who in ("client", "guest")]
+    shown = ["-cert", ours[1], "-key", ours[0]]
+    session = g.path("session")
+    with secure(g, None, *ours) as channel, connect(g) as kept:
+        flyte.send(channel, flyte.workflow("f1"))
+        assert ask(kept, "k1") == 202
+        for wrong in ((), theirs):
+            with secure(g, None, *wrong) as other:
+                assert code(flyte.send, other, flyte.workflow("f2"))[0] == grpc.StatusCode.UNAVAILABLE
+        assert s_client(g, "-tls1_2", *shown, "-sess_out", session).returncode == 0
+        assert "Reused" in s_client(g, "-tls1_2", *shown, "-sess_in", session).stdout
+        shutil.copy(g.tls + "/stranger.pem", g.tls + "/clients.new")
+        os.replace(g.tls + "/clients.new", g.tls + "/clients.pem")
+        wait_until(lambda: g.log().count("new certificate taken") == 2, g.log)
+        flyte.send(channel, flyte.workflow("f3"))
+        assert ask(kept, "k2") == 202
+        with secure(g, None, *ours) as other:
+            assert code(flyte.send, other, flyte.workflow("f4"))[0] == grpc.StatusCode.UNAVAILABLE
+        for resumed in ((), ("-sess_in", session)):
+            done = s_client(g, "-tls1_2", *shown, *resumed)
+            assert "Reused" not in done.stdout and "unknown ca" in done.stderr, done.stdout + done.stderr
+        with secure(g, None, *theirs) as other:
+            flyte.send(other, flyte.workflow("f5"))
+        assert curl(g, cert="client")[0] != 0 and curl(g, cert="guest", token=None)[:2] == (0, 202)
+    g.settled(6)
+    assert records(g) == [None] * 6                       # a certificate lets in, it names nobody
+
+
 # ---- limits
 
-def test_limits_hold_under_tls(guarded):
+@pytest.mark.parametrize("listener", ["grpc", "http"])
+def test_limits_hold_under_tls(guarded, listener):
     g = guarded
-    host, port = g.http.rsplit(":", 1)
+    address = getattr(g, listener)
+    host, port = address.rsplit(":", 1)
+
+    def connect(g):
+        return connect_at(g, address)
     # A handshake that stalls, before and after its first byte, and a head that does.
     stalled = [socket.create_connection((host, int(port)), timeout=60) for _ in range(2)]
     stalled[1].sendall(b"\x16\x03\x01\x02\x00\x01\x00")
@@ -328,7 +378,7 @@ def test_limits_hold_under_tls(guarded):
     def works():
         try:
             with connect(g) as c:
-                return ask(c) == 202
+                return ask(c) == (202 if listener == "http" else 415)    # it is no gRPC
         except OSError:
             return False
     wait_until(works, g.log)
