@@ -15,6 +15,7 @@ from collections import Counter
 import grpc
 import pytest
 from confluent_kafka import Producer
+from flyteidl.admin import version_pb2
 
 import aws as aws_server
 import flyte
@@ -96,6 +97,9 @@ class FlyteAdmin(up.Upstream):
             self.published.append(vector)
             assert self.producer.flush(60) == 0
         return answer
+
+    def GetVersion(self, request, context):
+        return version_pb2.GetVersionResponse(control_plane_version=version_pb2.Version(Version="v1.16.8"))
 
     @property
     def sent(self):
@@ -259,12 +263,26 @@ def nonzero(counts):
     return {k: v for k, v in counts.items() if v and k != "attributes"}
 
 
+def test_every_file_of_the_page_is_walked_and_every_link_leads_somewhere():
+    with open(PAGE, encoding="utf-8") as f:
+        text = f.read()
+    with open(__file__, encoding="utf-8") as f:
+        walked = set(re.findall(r'"([\w-]+\.yaml)"', f.read()))
+    assert walked == set(re.findall(r"^# ([\w-]+\.yaml)$", text, re.M))
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in re.findall(r"^##+ (.*)$", text, re.M)}
+    for name in ("README.md", "deploy/README.md", "deploy/moving.md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as f:
+            links = re.findall(r"\]\((?:deploy/)?(?:moving\.md)?#([\w-]+)\)" if name == "deploy/moving.md" else r"moving\.md#([\w-]+)\)", f.read())
+        assert links or name == "deploy/README.md"
+        assert set(links) <= anchors, name
+
+
 def test_in_front_beside_flyteadmins_publisher_then_in_its_place_and_back(page, broker, topic, flyteadmin):
     p, propeller = page(addresses(broker, topic, flyteadmin)), Propeller(flyteadmin)
     # 1. In front, to a topic that nobody reads.
     p.file("moongate.yaml")
-    assert f"Kafka: topic {topic}-next, 3 partitions" in p.run("moongate check -c moongate.yaml --online")
-    p.run("moongate run -c moongate.yaml &")
+    told = p.sh("moongate check -c moongate.yaml --online")
+    assert f"Kafka: topic {topic}-next, 3 partitions" in told and "ingest.grpc.upstream: FlyteAdmin v1.16.8 answers" in told, told
     propeller.endpoint = p.ready("moongate.yaml")["grpc"]
     first = vectors(0)
     propeller.send(first)
@@ -279,7 +297,7 @@ def test_in_front_beside_flyteadmins_publisher_then_in_its_place_and_back(page, 
     assert len(theirs) == sent and Counter(m[:3] for m in ours).most_common(1)[0][1] == 2
     # 2. Compared: at first with the other spacing of ids, which the comparison tells; then as FlyteAdmin's build has it.
     p.file("old.yaml")
-    p.run("moongate run -c old.yaml &")
+    p.sh("moongate run -c old.yaml &")
     p.wait_lines("old.jsonl", sent)
     counts, entries = p.compare("--against old.jsonl", " ")
     timeless = sum(not v.request.event.HasField("occurred_at") for v in first)   # told as 1970 by FlyteAdmin, so not of the last hour
@@ -352,7 +370,7 @@ def test_behind_flyteadmins_topic_and_compared_with_it(page, broker, topic, flyt
     kafka.create(broker, topic + "-failures")
     p.file("behind.yaml")
     p.file("old.yaml")
-    p.run("moongate run -c old.yaml &")
+    p.sh("moongate run -c old.yaml &")
     p.sh("moongate run -c behind.yaml &")
     propeller.send(vectors(0))
     n = flyteadmin.sent
