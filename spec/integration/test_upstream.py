@@ -12,13 +12,16 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import grpc
 import pytest
+from flyteidl.service import auth_pb2, auth_pb2_grpc
 from google.protobuf import json_format
 
 import certificates
 import flyte
+import flyteadmin
 import upstream as up
 from gateway import BINARY, FILE, free_port, request, run
 from wait import wait_until
@@ -159,6 +162,27 @@ def test_a_token_that_we_check_is_not_forwarded_and_who_asks_for_one_needs_none(
     assert request(g.http, "GET", "/x")[0] == 401 and not web.asked
     assert request(g.http, "GET", "/x", None, dict(token))[0] == 200 and request(g.http, "GET", "/config/v1/flyte_client")[0] == 200
     assert all("authorization" not in {k.lower() for k, _ in said} for _, _, said, _ in web.asked) and len(web.asked) == 2
+
+
+def test_flyteidls_client_gets_its_token_through_us_and_sends_its_three_kinds(gateway, admin):
+    g = gateway(f"ingest: {{grpc: {{listen: 127.0.0.1:0, upstream: '{admin.address}', auth: {{tokens_file: tokens}}}}}}\n" + FILE,
+                files={"tokens": "propeller: t1\n"})
+    every = [(flyte.workflow, flyte.node, flyte.task)[i % 3](name=f"r{i}") for i in range(300)]
+    with flyteadmin.token_endpoint(admin) as forms, channel_to(g.grpc) as channel:
+        with pytest.raises(grpc.RpcError) as error:
+            flyte.send(channel, every[0])
+        assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        auth = auth_pb2_grpc.AuthMetadataServiceStub(channel)
+        url = auth.GetOAuth2Metadata(auth_pb2.OAuth2MetadataRequest(), timeout=60).token_endpoint
+        header = auth.GetPublicClientConfig(auth_pb2.PublicClientAuthConfigRequest(), timeout=60).authorization_metadata_key
+        _, _, said = request(urllib.parse.urlsplit(url).netloc, "POST", "/token", "grant_type=client_credentials")
+        token = ((header, "Bearer " + json.loads(said)["access_token"]),)
+        for r in every:
+            flyte.send(channel, r, metadata=token)
+    assert len(forms) == 1 and admin.events == every and not any(header in dict(said) for said in admin.metadata)
+    g.settled(300)
+    for r, event in zip(every, g.lines()):
+        flyte.assert_documented(event, r)
 
 
 def memory(g):

@@ -308,6 +308,34 @@ TEST(test_rpc_whatever_the_server_says_ends_in_a_code_and_a_reason)
     teardown();
 }
 
+TEST(test_rpc_texts_of_an_answer_are_read_as_grpc_has_them)
+{
+    static const struct {
+        const char *text, *says;
+    } messages[] = {{"a%20b%", "a b%"},
+                    {"100%25 %e2%80%9Cso%E2%80%9D", "100% “so”"},
+                    {"a%0a\t%7fb", "a   b"},
+                    {"good%ffbad", "good"},
+                    {"%4", "%4"},
+                    {"", ""},
+                    {"0123456789abcdef", "0123456789abcde"}};
+    static const char *const types[] = {"application/grpc", "application/grpc+proto",
+                                        "application/grpc;a=b", "application/grpc ;a"};
+    static const char *const others[] = {"application/grpc-web", "application/grp", "",
+                                         "application/grpcs"};
+    char out[16];
+
+    for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+        gw_rpc_message(out, sizeof(out), gw_str_of(messages[i].text));
+        CHECK(!strcmp(out, messages[i].says));
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        CHECK(gw_rpc_is_type(gw_str_of(types[i])) && !gw_rpc_is_type(gw_str_of(others[i])));
+    CHECK(gw_rpc_status(GW_STR("0")) == 0 && gw_rpc_status(GW_STR("16")) == 16);
+    CHECK(gw_rpc_status(GW_STR("")) == -1 && gw_rpc_status(GW_STR("OK")) == -1);
+    CHECK(gw_rpc_status(GW_STR("-1")) == -1 && gw_rpc_status(GW_STR("999999999")) == -1);
+}
+
 TEST(test_rpc_a_message_over_the_limit_ends_its_call_alone)
 {
     struct test_call t, other;
