@@ -156,6 +156,57 @@ TEST(test_mailbox_keeps_the_order_of_each_sender)
     gw_loop_free(l);
 }
 
+struct to_itself {
+    struct gw_task task;
+    struct gw_mail mail;
+    struct gw_loop *loop;
+    struct gw_timer late;
+};
+
+static void on_own_mail(struct gw_mail *m)
+{
+    (void)m;
+    see('m');
+}
+
+static void post_to_itself(struct gw_task *t)
+{
+    struct to_itself *x = GW_CONTAINER(t, struct to_itself, task);
+
+    see('t');
+    gw_loop_post_mail(x->loop, &x->mail);
+}
+
+static void too_late(struct gw_timer *t)
+{
+    (void)t;
+    see('!');
+}
+
+/* The next turn has it, and does not wait for anything else; what others post behind it comes,
+ * too. */
+TEST(test_loop_gets_the_mail_that_it_posts_to_itself)
+{
+    struct gw_loop *l = gw_loop_new();
+    struct to_itself x = {.task = {.fn = post_to_itself}, .mail = {.fn = on_own_mail}, .loop = l};
+    struct gw_mail behind = {.fn = on_own_mail};
+
+    n_seen = 0;
+    gw_timer_init(&x.late, l, too_late);
+    gw_timer_set(&x.late, 600000);
+    gw_loop_post(l, &x.task);
+    gw_loop_turn(l, 1);
+    CHECK(n_seen == 1 && seen[0] == 't');
+    gw_loop_post_mail(l, &behind); /* as from outside of a turn */
+    gw_loop_turn(l, 1);
+    CHECK(n_seen == 3 && seen[1] == 'm' && seen[2] == 'm');
+    gw_loop_post_mail(l, &x.mail);
+    gw_loop_turn(l, 1);
+    CHECK(n_seen == 4 && seen[3] == 'm');
+    gw_timer_fini(&x.late);
+    gw_loop_free(l);
+}
+
 static void *posts_one(void *arg)
 {
     static struct gw_mail m;
