@@ -140,6 +140,10 @@ static int compare(struct diff *d)
         return rc;
     if (d->against && gw_against_rest(d->against, on_rest, d, &l->err))
         return -1;
+    if (!l->place.config->log.retain_ms)
+        GW_DIAG(GW_WARN, "diff",
+                gw_msg("log.retain is 0s: what was delivered may be gone from the log, and is not "
+                       "compared then"));
     if (d->lost)
         GW_DIAG(GW_WARN, "diff", gw_msg("records that cannot be read are left out"),
                 gw_kv_int("records", (int64_t)d->lost));

@@ -218,6 +218,15 @@ def test_diff_against_what_another_publisher_sent(held, tmp_path):
     assert held.ids("nodes.jsonl") == NODES
 
 
+def test_a_diff_of_a_log_that_keeps_nothing_says_so(held):
+    words = "log.retain is 0s: what was delivered may be gone"
+    args = ["replay", "--pipeline", "all", "--diff", "--against", held.path("all.jsonl")]
+    assert words not in log(held, *args).stderr
+    held.configure(CONFIG.replace(", retain: 24h", ""))
+    done = log(held, *args)
+    assert words in done.stderr and "level=warn" in done.stderr and done.stdout.startswith("records ")
+
+
 def test_a_file_of_events_that_cannot_be_read_is_told_with_its_line(held, tmp_path):
     args = ["replay", "--pipeline", "nodes", "--diff", "--against", "theirs.jsonl"]
     assert "theirs.jsonl" in log(held, *args, cwd=tmp_path, check=1).stderr
