@@ -3,7 +3,9 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/problems.h"
 #include "base/text.h"
+#include "base/yaml.h"
 #include "event/event.h"
 #include "net/loop.h"
 #include "publish/messages.h"
@@ -208,6 +210,25 @@ TEST(test_publish_sns_fifo_has_a_group_and_keeps_repeats_out)
                     "e4ee25ccc653acb4d2cab57a4cf27f1eb8d56684abc0e86f71437f1332648405"));
     CHECK(posted(0, ".MessageDeduplicationId=a"));
     close_it(&s);
+}
+
+TEST(test_publish_aws_group_is_key_id_or_an_attribute)
+{
+    static const struct {
+        const char *group;
+        size_t problems;
+    } cases[] = {{"key", 0},  {"id", 0},    {"attr:team", 0}, {"none", 1},
+                 {"keys", 1}, {"attr:", 1}, {"attr:A b", 1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gw_problems p = {.mem = gw_arena_new()};
+        struct gw_yaml *y = gw_yaml_parse("f", GW_STR("{group: x}"), 1, 1, &p);
+        const struct gw_aws_publish_conf c = {.group = cases[i].group};
+
+        gw_aws_publish_check(&c, &p, y);
+        CHECK(p.n == cases[i].problems);
+        gw_arena_free(p.mem);
+    }
 }
 
 TEST(test_publish_aws_fifo_ids_are_as_they_are_or_a_hash)
