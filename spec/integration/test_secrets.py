@@ -150,6 +150,13 @@ def test_no_secret_is_seen_anywhere(gateway, tmp_path):
         # kafka has `debug`: lines that come all the time keep no one from seeing that nothing is acknowledged.
         wait_until(lambda: all(p["last_error"] or p["dead_lettered"] for p in g.pipelines().values()), lambda: json.dumps(g.pipelines(), indent=1))
         said = [("refusal", str(error.value)), *everything_said(g)]
+        # Files that change and will not do.
+        g.write("secrets/tokens", f"alice {OTHER['client']} has no colon\n")
+        wait_until(lambda: "no colon" in g.log(), g.log)
+        with open(g.path("tls/server.key"), "a", encoding="ascii") as f:
+            f.write("junk\n")
+        wait_until(lambda: "new certificate taken" in g.log() or "server.key" in g.log(), g.log)
+        said.append(("log of what is not taken", g.log()))
         seen = {r.headers.get("authorization") for r in hook.posts}
         assert {f"Bearer {OTHER['env']}", "Bearer bearer-text-90b3", "Bearer bearer-file-90b3"} <= seen     # they were used
     assert "HTTP 503: (not shown: it repeats what logs us in)" in dict(said)["/api/pipelines"]
