@@ -19,7 +19,8 @@ enum {
     MAX_READ_OVER = 64 << 10,
     MAX_RESETS = 1000, /* more than the answers finished: the peer only opens and resets */
     /* Frames that bring nothing, beyond what goes with work (a window is opened for what we send,
-     * a PING measures what it does) and with time. What breaks HPACK's rhythm weighs more. */
+     * a PING measures what it does) and with time. A head in many pieces weighs more: today's
+     * nghttp2 ends it after a few by itself, older ones do not. */
     MAX_EMPTY = 10000,
     EMPTY_A_FRAME = 10, /* that we send */
     EMPTY_A_PIECE = 3,  /* of a body that comes */
@@ -36,7 +37,7 @@ struct http2 {
     int64_t second_ms; /* EMPTY_A_SECOND was given up to then */
     int draining, eof;
     int in_head; /* one has begun, and has not come whole: it may have been refused meanwhile */
-    int unread; /* there is a complete answer to a request that goes on */
+    int unread;  /* there is a complete answer to a request that goes on */
 };
 
 static struct http2 *of(struct gw_codec *c)
