@@ -52,7 +52,7 @@ static int one_of(struct gw_str *s, char a, char b)
 
     if (s->len == 0 || (*s->p != a && *s->p != b))
         return 0;
-    c = *s->p++;
+    c = (unsigned char)*s->p++;
     s->len--;
     return c;
 }
