@@ -185,7 +185,7 @@ static void check_phase(const struct check *c, const struct gw_yaml *v)
 {
     enum { FLYTE = (1U << GW_OTHER) - 1 };
     const unsigned kinds = c->conf->event_type_mask & FLYTE;
-    const int of_others = c->conf->event_type_mask & 1U << GW_OTHER;
+    const int of_others = (c->conf->event_type_mask & 1U << GW_OTHER) != 0;
     struct gw_nearest near = {.wanted = v->text};
     char hint[80];
 
