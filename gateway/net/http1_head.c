@@ -122,10 +122,12 @@ static int take_target(struct gw_str target, struct gw_http_stream *s)
     return gw_str_is(target, "*") && gw_str_is(s->method, "OPTIONS") ? 0 : -1;
 }
 
-/* What names its version without a slash, as a line of another protocol, does not mean HTTP. */
-static int is_foreign(struct gw_str version)
+/* Three words without a slash in what would be target and version, as a line of another protocol,
+ * do not mean HTTP. */
+static int is_foreign(struct gw_str target, struct gw_str version)
 {
-    return version.len > 0 && !memchr(version.p, '/', version.len);
+    return version.len > 0 && !memchr(version.p, '/', version.len) &&
+           !memchr(target.p, '/', target.len);
 }
 
 static const char *request_line(struct gw_str line, struct gw_stream *s, struct gw_http1_head *out)
@@ -134,7 +136,7 @@ static const char *request_line(struct gw_str line, struct gw_stream *s, struct 
 
     if (!gw_header_name_ok(method) || !is_target(target))
         return "the request line is not METHOD TARGET VERSION";
-    out->foreign = is_foreign(line);
+    out->foreign = is_foreign(target, line);
     if (gw_str_is(line, "HTTP/1.1"))
         out->version = 11;
     else if (gw_str_is(line, "HTTP/1.0"))

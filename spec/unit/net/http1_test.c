@@ -284,6 +284,10 @@ TEST(test_http1_what_is_no_http_is_closed_without_a_word)
     CHECK(feed_all("INVALID CONNECTION PREFACE\r\n\r\n") == -1);
     CHECK(codec->ops->done(codec) && codec->out.len == 0 && room.heads == 0);
     stop();
+    start(AT_END);
+    CHECK(feed_all("GET / HTTP1.1\r\n" HEADERS "\r\n") == -1);
+    CHECK(!strncmp(gw_buf_str(&codec->out).p, "HTTP/1.1 400 ", 13));
+    stop();
 }
 
 TEST(test_http1_endless_head_is_431)
