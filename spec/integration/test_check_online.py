@@ -48,7 +48,7 @@ def refused():
 # ---- AWS
 def test_topics_and_queues_say_what_they_are_and_who_we_are(tmp_path, aws, name):
     arn, fifo, queue = aws.topic(name), aws.topic(name + ".fifo"), aws.queue(name)
-    config = f"ingest:\n  sqs: [{{queue_url: '{queue}'}}]\npipelines:\n" + pipeline("sns", arn) + pipeline("sns", fifo, name="f") \
+    config = f"ingest:\n  sqs: [{{queue_url: '{aws.queue(name + '-in')}'}}]\npipelines:\n" + pipeline("sns", arn) + pipeline("sns", fifo, name="f") \
         + pipeline("sqs", queue, name="q") + "  - {name: off, enabled: false, publisher: {type: sns, topic_arn: 'arn:aws:sns:us-east-1:1:none'}}\n"
     before = len(aws.get("/_test/requests"))
     found = ask(tmp_path, config, aws.env())
