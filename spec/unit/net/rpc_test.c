@@ -733,6 +733,31 @@ TEST(test_rpc_bytes_that_are_no_answer_end_in_a_code_and_a_reason)
     gw_loop_free(loop);
 }
 
+/* A stream whose later messages are gone: nobody has them for a second time. */
+TEST(test_rpc_a_stream_that_was_refused_is_not_sent_in_part)
+{
+    static const char away[] = SETTINGS "\0\0\10\7\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    struct test_call t;
+    int fd, peer;
+
+    loop = gw_loop_new();
+    fd = listening();
+    init(&t, "/x");
+    gw_rpc_start(channel, &t.rpc, GW_STR("one"), 1);
+    gw_rpc_send(&t.rpc, GW_STR("two"));
+    gw_rpc_end(&t.rpc);
+    peer = accept(fd, NULL, NULL);
+    turns(3);
+    CHECK(send(peer, BYTES(away), MSG_NOSIGNAL) == sizeof(away) - 1);
+    wait_for(&t.done, 1);
+    CHECK(t.rpc.code == GW_RPC_UNAVAILABLE);
+    CHECK(!fcntl(fd, F_SETFL, O_NONBLOCK) && accept(fd, NULL, NULL) < 0);
+    gw_rpc_channel_free(channel);
+    gw_loop_free(loop);
+    close(peer);
+    close(fd);
+}
+
 /* ---- TLS: one connection, the codec behind it by hand ---- */
 
 struct secure {
