@@ -331,10 +331,10 @@ int gw_event_batch_error(struct gw_err *err, size_t i)
 {
     const struct gw_err inner = *err;
     size_t name =
-        strspn(inner.msg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-    int is_member = name > 0 && !strncmp(inner.msg + name, ": ", 2) &&
-                    strncmp(inner.msg, "JSON:", 5) != 0 &&
-                    strncmp(inner.msg, "CloudEvent:", 11) != 0;
+        strspn(inner.msg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.[]");
+    int is_member =
+        name > 0 && !strncmp(inner.msg + name, ": ", 2) && strncmp(inner.msg, "JSON:", 5) != 0 &&
+        strncmp(inner.msg, "CloudEvent:", 11) != 0 && strncmp(inner.msg, "ActionEvent:", 12) != 0;
 
     return gw_err_set(err, inner.kind, "events[%zu]%s%s", i, is_member ? "." : ": ", inner.msg);
 }

@@ -82,8 +82,12 @@ static int read_events(struct actions *a, struct gw_json *j, struct gw_err *err)
     struct gw_str text;
 
     while (gw_json_next(j) != GW_JSON_ARRAY_END) {
-        if (j->token == GW_JSON_ERROR || gw_json_value(j, &text))
+        if (j->token == GW_JSON_ERROR)
             return gw_json_error(j, err);
+        if (gw_json_value(j, &text)) {
+            gw_json_error(j, err);
+            return gw_event_batch_error(err, a->n);
+        }
         if (text.p[0] != '{')
             return gw_err_set(err, GW_ERR_REJECT, "events[%zu]: not an object", a->n);
         if (add(a, text, err))

@@ -29,8 +29,10 @@ static const struct code {
     const char *name;
     int status;
 } invalid = {"invalid_argument", 400}, exhausted = {"resource_exhausted", 429},
-  unimplemented = {"unimplemented", 501}, unavailable = {"unavailable", 503},
-  late = {"deadline_exceeded", 504}, nobody = {"unauthenticated", 401};
+  too_large = {"resource_exhausted", 429}, /* the same, but waiting does not help */
+    unimplemented = {"unimplemented", 501}, unavailable = {"unavailable", 503},
+  late = {"deadline_exceeded", 504}, nobody = {"unauthenticated", 401},
+  bad_method = {"unknown", 405}, bad_type = {"unknown", 415};
 
 static void settle(struct call *c)
 {
@@ -44,14 +46,13 @@ static void settle(struct call *c)
     c->sub = NULL;
 }
 
-static int fail(struct call *c, const struct code *code, const char *message)
+static void respond(struct gw_http_stream *s, const struct code *code, const char *message)
 {
-    struct gw_http_header h[3] = {{GW_STR("content-type"), GW_STR("application/json")}};
+    struct gw_http_header h[2] = {{GW_STR("content-type"), GW_STR("application/json")}};
     struct gw_buf b;
     size_t n = 1;
 
-    settle(c);
-    gw_buf_init(&b, 8192, c->stream->mem);
+    gw_buf_init(&b, 8192, s->mem);
     gw_buf_printf(&b, "{\"code\":\"%s\",\"message\":", code->name);
     gw_json_put_string(&b, gw_str_of(message));
     gw_buf_putc(&b, '}');
@@ -59,7 +60,21 @@ static int fail(struct call *c, const struct code *code, const char *message)
         h[n++] = (struct gw_http_header){GW_STR("retry-after"), GW_STR("1")};
     if (code == &unimplemented)
         h[n++] = (struct gw_http_header){GW_STR("accept-encoding"), GW_STR("gzip,identity")};
-    gw_http_respond_all(c->stream, code->status, h, n, gw_buf_str(&b));
+    if (code == &nobody)
+        h[n++] = (struct gw_http_header){GW_STR("www-authenticate"),
+                                         GW_STR("Bearer realm=\"moongate\"")};
+    if (code == &bad_method)
+        h[n++] = (struct gw_http_header){GW_STR("allow"), GW_STR("POST")};
+    if (code == &bad_type)
+        h[n++] = (struct gw_http_header){GW_STR("accept-post"),
+                                         GW_STR("application/proto, application/json")};
+    gw_http_respond_all(s, code->status, h, n, gw_buf_str(&b));
+}
+
+static int fail(struct call *c, const struct code *code, const char *message)
+{
+    settle(c);
+    respond(c->stream, code, message);
     return -1;
 }
 
@@ -76,6 +91,7 @@ static const struct code *code_of(const struct gw_err *err)
     case GW_ERR_REJECT:
         return &invalid;
     case GW_ERR_TOO_LARGE:
+        return &too_large;
     case GW_ERR_FULL:
         return &exhausted;
     case GW_ERR_UNSUPPORTED:
@@ -134,9 +150,6 @@ static int starts(struct gw_str s, const char *with, struct gw_str *rest)
 /* application/proto, application/json, with parameters. -1: neither. */
 static int find_form(struct call *c)
 {
-    static const struct gw_http_header accept[] = {
-        {{"accept-post", 11}, {"application/proto, application/json", 35}},
-        {{"content-type", 12}, {"text/plain", 10}}};
     const struct gw_str *type = gw_http_get(c->stream, "content-type");
     struct gw_str rest = {0};
 
@@ -146,11 +159,8 @@ static int find_form(struct call *c)
         rest = GW_STR("?");
     if (rest.len == 0 || rest.p[0] == ';' || rest.p[0] == ' ')
         return 0;
-    settle(c);
-    gw_front_reject(c->front, GW_HTTP, GW_R_UNSUPPORTED);
-    gw_http_respond_all(c->stream, 415, accept, 2,
-                        GW_STR("content-type: neither application/proto nor application/json\n"));
-    return -1;
+    return refuse(c, GW_R_UNSUPPORTED, &bad_type,
+                  "content-type: neither application/proto nor application/json");
 }
 
 static int find_encoding(struct call *c)
@@ -197,13 +207,12 @@ static int find_deadline(struct call *c)
 
 static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
 {
-    static const struct gw_http_header allow[] = {{{"allow", 5}, {"POST", 4}}};
     const char *why;
     struct call *c;
 
     s->user = NULL;
     if (!gw_str_is(s->method, "POST")) {
-        gw_http_respond_all(s, 405, allow, 1, GW_STR(""));
+        respond(s, &bad_method, "only POST is allowed");
         return -1;
     }
     c = gw_arena_zalloc(s->mem, sizeof(*c));
@@ -276,7 +285,7 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
     (void)ctx;
     if (c && !c->done)
         refuse(
-            c, GW_R_TOO_LARGE, &exhausted,
+            c, GW_R_TOO_LARGE, &too_large,
             gw_arena_printf(s->mem, "message too large: the body is above %zu bytes", s->body_max)
                 .p);
 }

@@ -133,6 +133,9 @@ PROTO, JSON = "application/proto", "application/json"
     (b"", {}, 400, "invalid_argument", "events: "),
     ('{"events": [{}, {"phase": "NOPE"}]}', {"content-type": JSON}, 400, "invalid_argument", "events[1].phase"),
     ('{"events": [{}, 7]}', {"content-type": JSON}, 400, "invalid_argument", "events[1]"),
+    ('{"events": [{}, {"phase": }]}', {"content-type": JSON}, 400, "invalid_argument", "events[1]: JSON: "),
+    ('{"events": [{}, {"evnt": 1}]}', {"content-type": JSON}, 400, "invalid_argument", "events[1]: ActionEvent: no such field"),
+    (b"\x0a\x02\x10\x01\x0a\x06\x42\x04\x0a\x02\xff\xfe", {}, 400, "invalid_argument", "events[1].error_info.message: not UTF-8"),
     ('{"evnts": []}', {"content-type": JSON}, 400, "invalid_argument", "evnts"),
     ('{"events": [], "events": []}', {"content-type": JSON}, 400, "invalid_argument", "twice"),
     ('{"events": null}', {"content-type": JSON}, 400, "invalid_argument", "events: "),
@@ -147,20 +150,24 @@ PROTO, JSON = "application/proto", "application/json"
     (b"x", {"connect-protocol-version": "2"}, 400, "invalid_argument", "connect-protocol-version"),
     (b"x", {"connect-timeout-ms": "soon"}, 400, "invalid_argument", "connect-timeout-ms"),
     (b"x", {"connect-timeout-ms": "0"}, 504, "deadline_exceeded", "deadline"),
-], ids=range(19))
+], ids=range(22))
 def test_what_cannot_be_taken_is_told_as_connect_tells_it(both, body, headers, status, code, text):
     before = both.pipeline()["accepted"]
     got, answered, answer = request(both.http, "POST", PATH, body, {"content-type": PROTO, **headers})
     error = json.loads(answer)
     assert (got, error["code"]) == (status, code) and text in error["message"], answer
     assert answered["content-type"] == "application/json"
+    assert "retry-after" not in answered                        # none of these is taken later
     assert both.pipeline()["accepted"] == before                # of a bad batch nothing is kept
 
 
 def test_other_methods_and_types(both):
-    assert request(both.http, "GET", PATH)[0] == 405
-    status, headers, _ = request(both.grpc, "POST", PATH, "x", {"content-type": "text/plain"})
-    assert status == 415 and headers["accept-post"] == "application/proto, application/json"
+    for address in both.http, both.grpc:
+        status, headers, body = request(address, "GET", PATH)
+        assert (status, headers["allow"], json.loads(body)) == (405, "POST", {"code": "unknown", "message": "only POST is allowed"})
+        status, headers, body = request(address, "POST", PATH, "x", {"content-type": "text/plain"})
+        assert status == 415 and headers["accept-post"] == "application/proto, application/json"
+        assert json.loads(body)["code"] == "unknown" and "content-type" in json.loads(body)["message"]
     assert request(both.http, "POST", PATH + "s", "x", {"content-type": PROTO})[0] == 404
 
 
@@ -175,6 +182,7 @@ ingest: {{http: {{listen: 127.0.0.1:0, auth: {{tokens_file: {tokens}}}}}}}
     with pytest.raises(ConnectError) as refused:
         client.record(record(action()), timeout_ms=5000)
     assert refused.value.code == Code.UNAUTHENTICATED
+    assert request(g.http, "POST", PATH, "{}", {"content-type": JSON})[1]["www-authenticate"].startswith("Bearer ")
     client.record(record(action()), timeout_ms=5000, headers={"authorization": "Bearer s3cret-of-the-executor"})
     with grpc.insecure_channel(g.http) as channel:
         with pytest.raises(grpc.RpcError) as refused:
