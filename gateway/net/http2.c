@@ -16,8 +16,8 @@ enum {
     MAX_STREAMS = 256,
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 16 << 20,
-    MAX_READ_OVER = 64 << 10,
-    MAX_RESETS = 1000, /* more than the answers finished: the peer only opens and resets */
+    MAX_READ_OVER = 8 << 20, /* twice what a listener takes unless told otherwise */
+    MAX_RESETS = 1000,       /* more than the answers finished: the peer only opens and resets */
     /* Frames that bring nothing, beyond what goes with work (a window is opened for what we send,
      * a PING measures what it does) and with time. A head in many pieces weighs more: today's
      * nghttp2 ends it after a few by itself, older ones do not. */
@@ -349,8 +349,8 @@ static void answer(struct http2 *h, struct gw_stream *s)
     }
 }
 
-/* A little is read over instead: there are clients that forget an answer for the reset behind it.
- */
+/* Some of it is read over instead: there are clients that forget an answer for the reset behind
+ * it. */
 static int goes_on_for_long(const struct http2 *h, const struct gw_stream *s)
 {
     return h->draining || s->read_over > MAX_READ_OVER || s->pub.content_length > MAX_READ_OVER;

@@ -366,6 +366,9 @@ def test_what_is_too_large_is_413_however_it_comes(gateway):
         for _ in range(4):
             c.data(stream, b" " * 16000)
         assert c.answer(stream).headers[":status"] == "413"
+    answer = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-H", f"content-type: {JSON}", "--data-binary", "@-", "-w", " %{http_code}",
+                             f"http://{g.http}{PATH}"], input=b" " * (5 << 20), capture_output=True, timeout=60)
+    assert b"message too large: " in answer.stdout and answer.stdout.endswith(b" 413"), answer        # no reset that hides it
     assert g.pipeline()["accepted"] == 0
     assert send(g, filled(most), JSON)[0] == 202
     assert send(g, gzip.compress(filled(most).encode()), JSON, {"content-encoding": "gzip"})[0] == 202
