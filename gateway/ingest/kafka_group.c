@@ -401,7 +401,7 @@ static void is_ended(struct gw_kafka_in *k)
         return;
     }
     k->state = GW_IN_RUNNING;
-    k->renewing = 0;
+    k->renewing = k->hurried = 0; /* a goodbye that failed is over with its consumer */
     k->again_ms = 0;
     gw_timer_set(&k->tick, 0);
 }

@@ -303,3 +303,36 @@ TEST(test_kafka_commits_what_is_durable_and_waits_for_room_among_the_letters)
     rd_kafka_destroy(looker);
     world_close(&w);
 }
+
+/* One that has come to a fatal end says no goodbye: it is hurried, who comes after it is not, and
+ * waits at a rebalance for what is under way. */
+TEST(test_kafka_consumer_that_begins_anew_is_not_in_the_hurry_of_the_one_before)
+{
+    static const char *brokers[] = {"127.0.0.1:1"}, *topics[] = {"t"};
+    const struct gw_ingest_kafka conf = {
+        .brokers = {brokers, 1}, .topics = {topics, 1}, .group = "g"};
+    struct gw_ingest_kafka next = conf;
+    struct gw_kafka_in *k;
+    struct gw_source *s;
+    struct gw_err err;
+    struct world w;
+
+    gw_diag_sink = quiet;
+    next.group = "h";
+    stopped = 0;
+    world_open(&w, &gw_grpc_handler);
+    s = gw_source_kafka.open(&conf, &w.front, &err);
+    CHECK(s);
+    k = (struct gw_kafka_in *)s;
+    CHECK(!rd_kafka_test_fatal_error(k->rk, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "a test"));
+    gw_source_kafka.renew(s, &next);
+    gw_kafka_in_go_on(k); /* before it is told of the end */
+    CHECK(!k->renewing && !k->rk && !k->hurried);
+    while (!k->rk)
+        gw_loop_turn(w.front.loop, 1);
+    gw_source_kafka.stop(s, on_stopped, NULL);
+    while (!stopped)
+        gw_loop_turn(w.front.loop, 1);
+    gw_source_kafka.close(s);
+    world_close(&w);
+}
