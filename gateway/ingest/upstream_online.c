@@ -16,6 +16,7 @@ enum { ASK_MS = 10000, MAX_VERSION = 64, MAX_ANSWER = 64 << 10 };
 
 #define WANTS_TOKEN "FlyteAdmin answers, and wants a token, which its clients bring"
 #define HINT        "is the address right, and does it want TLS (upstream_tls)?"
+#define HTTP_HINT   "is the address right, and is it https:// where that wants TLS?"
 
 /* ---- over gRPC ---- */
 
@@ -132,7 +133,7 @@ static void on_http_done(struct gw_http_call *call)
     struct gw_online *o = a->online;
 
     if (call->failed)
-        o->said(o, GW_ONLINE_NO, gw_arena_printf(a->mem, "%s; " HINT, call->err.msg).p);
+        o->said(o, GW_ONLINE_NO, gw_arena_printf(a->mem, "%s; " HTTP_HINT, call->err.msg).p);
     else if (call->status == 401 || call->status == 403)
         o->said(o, GW_ONLINE_YES, WANTS_TOKEN);
     else if (call->status == 200 && call->answer.len > 0 &&
