@@ -302,7 +302,7 @@ def test_what_our_publisher_sends_comes_in_again_as_it_was(gateway, pubsub, name
     sources = ", ".join(f"{{project: {PROJECT}, subscription: {name}-{form}}}" for form in forms)
     a = gateway(FILE + publishers, env=pubsub.env(), name="a")
     b = gateway(f"ingest: {{pubsub: [{sources}]}}\n{FILE}", env=pubsub.env(), name="b")
-    sent = [{"specversion": "1.0", "id": 'a "b" %41 ä', "source": "/s", "type": "t", "time": "2026-04-07T06:30:01.25Z", "subject": "x ä", "partitionkey": "k",
+    sent = [{"specversion": "1.0", "id": 'a "b" %41 ä', "source": "/s", "type": "t", "time": "2026-04-07T06:30:01.250Z", "subject": "x ä", "partitionkey": "k",
              "dataschema": "https://x/y", "datacontenttype": "application/json", "one": "1", "data": {"n": [1, None, "ä", 1.50]}},
             {"specversion": "1.0", "id": "2", "source": "/s", "type": "t", "datacontenttype": "text/plain", "data": "hello"},
             {"specversion": "1.0", "id": "3", "source": "/s", "type": "t", "datacontenttype": "application/octet-stream", "data_base64": "AAH/"},
