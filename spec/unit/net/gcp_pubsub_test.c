@@ -85,7 +85,10 @@ static void open_it(const struct reply *answers, const char *token, const char *
         setenv("PUBSUB_EMULATOR_HOST", emulator, 1);
     snprintf(wanted, sizeof(wanted), "%s", token);
     pubsub_decide = by_token;
-    n_got = n_done = silent = quoting = 0;
+    n_got = 0;
+    n_done = 0;
+    silent = 0;
+    quoting = 0;
     loop = gw_loop_new();
     gw_gcp_pubsub_init(&client, loop, emulator ? NULL : server());
     gw_gcp_pubsub_call_init(&call, &client, "/google.pubsub.v1.Publisher/Publish");
