@@ -29,6 +29,7 @@ try {
     struct gw_loop *loop;
     struct gw_style_conf style_conf;
     struct gw_hooks_conf conf;
+    unsigned kinds; /* the pipeline's event_types: 1 << enum gw_kind */
     struct gw_hook_lines listener, nobody;
     /* of the run under way */
     struct gw_arena *run_mem;
@@ -144,6 +145,7 @@ static void use_defaults(struct try *t)
         .limits = {.instructions = 1000000, .memory = 32 << 20, .timeout_ms = 5000},
         .style = &t->style_conf,
         .lua_path = gw_config_lua_path(t->mem)};
+    t->kinds = ~0U;
 }
 
 static int use_config(struct try *t, struct gw_err *err)
@@ -159,6 +161,7 @@ static int use_config(struct try *t, struct gw_err *err)
         return -1;
     t->style_conf = gw_style_conf_of(p);
     t->conf = gw_hooks_conf_of(p, &t->style_conf);
+    t->kinds = p->event_type_mask;
     return 0;
 }
 
@@ -270,22 +273,26 @@ static void on_done(struct gw_hook_call *c)
     ((struct run *)c)->done = 1;
 }
 
+/* What event_types go by. */
+static enum gw_kind kind_of(const struct gw_try_event *e)
+{
+    return e->is_flyte ? e->request.kind : gw_flyte_carried(gw_event_text(&e->event, "type"));
+}
+
 /* Returns the nanoseconds it took; *waited: it waited for something. */
 static int64_t run_once(struct try *t, struct gw_hooks *h, struct gw_try_event *e, struct run *r,
                         int *waited)
 {
     int64_t begin;
 
-    *r = (struct run){
-        .c = {.mem = e->mem,
-              .event = &e->event,
-              .request = e->is_flyte ? &e->request : NULL,
-              .flyte = e->is_flyte ? &e->facts : NULL,
-              .received_at_ns = gw_clock_wall_ns(),
-              .seed = gw_hash64(gw_event_text(&e->event, "id")),
-              .kind = (int)(e->is_flyte ? e->request.kind
-                                        : gw_flyte_carried(gw_event_text(&e->event, "type"))),
-              .done = on_done}};
+    *r = (struct run){.c = {.mem = e->mem,
+                            .event = &e->event,
+                            .request = e->is_flyte ? &e->request : NULL,
+                            .flyte = e->is_flyte ? &e->facts : NULL,
+                            .received_at_ns = gw_clock_wall_ns(),
+                            .seed = gw_hash64(gw_event_text(&e->event, "id")),
+                            .kind = (int)kind_of(e),
+                            .done = on_done}};
     begin = gw_clock_mono_ns();
     gw_hooks_start(h, &r->c);
     *waited = !r->done;
@@ -325,6 +332,10 @@ static int try_one(struct try *t, struct gw_hooks *h, const struct gw_try_item *
 
     if (gw_try_make(&e, item, &t->style_conf, err))
         return -1;
+    if (!(t->kinds >> kind_of(&e) & 1)) {
+        gw_try_print_passed_over(&e);
+        return 0;
+    }
     t->lines = NULL;
     t->last_line = &t->lines;
     t->n_lines = 0;

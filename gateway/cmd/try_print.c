@@ -292,13 +292,24 @@ static void put_verdict(struct printing *p)
     }
 }
 
+static void put_head(enum gw_kind kind, const struct gw_event *ev)
+{
+    printf("%s ", gw_kind_names[kind]);
+    gw_print_plain(gw_event_text(ev, "id"), 0);
+    putchar('\n');
+}
+
+void gw_try_print_passed_over(const struct gw_try_event *e)
+{
+    put_head(e->is_flyte ? e->request.kind : GW_OTHER, &e->event);
+    puts("filtered: event_types");
+}
+
 void gw_try_print(const struct gw_try_result *r, struct gw_arena *mem, int colours)
 {
     struct printing p = {r, mem, colours};
 
-    printf("%s ", gw_kind_names[r->kind]);
-    gw_print_plain(gw_event_text(r->before, "id"), 0);
-    putchar('\n');
+    put_head(r->kind, r->before);
     put_verdict(&p);
     put_log(r);
     put_counters(&p);

@@ -193,6 +193,7 @@ def test_a_pipelines_rules_params_and_limits(tried, tmp_path):
 pipelines:
   - {name: a, match: {team: a}, set: {env: dev}, hooks: [hook.lua], params: {x: own, y: own}, hook_limits: {instructions: 5000}, publisher: {type: 'null'}}
   - {name: b, hooks: [hook.lua], publisher: {type: 'null'}}
+  - {name: tasks, event_types: [task], hooks: [hook.lua], publisher: {type: 'null'}}
 """)
     text = hook("e.x = m.params.x e.y = m.params.y")
     out = tried(text, "-c", "moongate.yaml", "--pipeline", "a", "--param", "x=mine", event=EVENT)
@@ -200,6 +201,9 @@ pipelines:
     assert "filtered: match" in tried(text, "-c", "moongate.yaml", "--pipeline", "a", event=dict(EVENT, team="b"))
     assert "--pipeline" in tried(text, "-c", "moongate.yaml", event=EVENT, status=2)
     assert 'mean \\"a\\"' in tried(text, "-c", "moongate.yaml", "--pipeline", "aa", event=EVENT, status=2)
+    of_each = tried(text, "-c", "moongate.yaml", "--pipeline", "tasks").split("\n\n")
+    assert [part.startswith("task ") or part.splitlines()[1:] == ["filtered: event_types"] for part in of_each if re.match(r"\w+ \S+:", part)] == [True] * 4
+    assert tried(text, "-c", "moongate.yaml", "--pipeline", "tasks", event=EVENT) == "other e1\nfiltered: event_types\n"
     without = run("try", "-c", "moongate.yaml", "--pipeline", "a", "event.json", cwd=tmp_path, check=0)
     assert 'x: "own"' in marked(without.stdout, "+")
 
