@@ -2,6 +2,7 @@
 #include "log/log.h"
 
 #include "log/inside.h"
+#include "log/reader.h"
 #include "logs.h"
 
 static int woken;
@@ -92,5 +93,33 @@ TEST(test_log_set_above_a_stuck_record_is_bounded)
         CHECK(r.cursor->done.n <= 128 / 64 + 1 && r.cursor->next.cap <= 8);
     }
     CHECK(last == 128 && rig_stats(&r).lag == 2000 - 127);
+    rig_close(&r);
+}
+
+/* The writer lets go of the lock before it tells who is woken: a worker may go in between. */
+TEST(test_log_a_reader_that_goes_is_not_told_any_more)
+{
+    struct gw_log_conf conf = rig_conf();
+    struct gw_reader *other;
+    struct gw_record rec;
+    struct gw_err err;
+    struct rig r;
+
+    conf.type = GW_LOG_MEMORY;
+    rig_open(&r, &conf);
+    other = gw_reader_open(r.cursor, r.loop, &r.wake, NULL, NULL);
+    CHECK(gw_reader_peek(r.reader, &rec, &err) == 0 && gw_reader_peek(other, &rec, &err) == 0);
+    pthread_mutex_lock(&r.log->lock);
+    gw_readers_wake(r.log);
+    pthread_mutex_unlock(&r.log->lock);
+    CHECK(r.log->woken == r.reader || r.log->woken == other);
+    gw_reader_close(r.reader);
+    CHECK(r.log->woken == other && !other->next_woken);
+    gw_reader_close(other);
+    CHECK(!r.log->woken);
+    gw_readers_post(r.log);
+    r.reader = gw_reader_open(r.cursor, r.loop, &r.wake, NULL, NULL);
+    rig_append_each(&r, 1, 1, 10);
+    CHECK(rig_expect(&r, 1, 1) == 1);
     rig_close(&r);
 }
