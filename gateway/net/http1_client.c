@@ -35,6 +35,7 @@ struct gw_http1_client {
     http_parser parser;
     struct gw_http_call *call;
     int complete, began; /* the answer: is whole; its first byte came */
+    int more;            /* something came behind the answer */
     struct gw_buf out, name, value;
     int in_value;
     struct gw_err why; /* a start that failed at once */
@@ -162,7 +163,10 @@ static void end_call(struct gw_http1_client *c)
 static void reset(struct gw_http1_client *c)
 {
     gw_http_call_begin(c->call);
-    c->complete = c->began = c->paused = 0;
+    c->complete = c->began = c->paused = c->more = 0;
+    gw_buf_clear(&c->name); /* a trailer, or half a header of another call's answer */
+    gw_buf_clear(&c->value);
+    c->in_value = 0;
     http_parser_init(&c->parser, HTTP_RESPONSE);
     c->parser.data = c;
 }
@@ -240,9 +244,12 @@ static int write_out(struct gw_http1_client *c, struct gw_err *err)
 
 static int parse(struct gw_http1_client *c, const char *bytes, size_t n, struct gw_err *err)
 {
-    http_parser_execute(&c->parser, &settings, bytes, n);
-    if (c->complete)
+    const size_t parsed = http_parser_execute(&c->parser, &settings, bytes, n);
+
+    if (c->complete) {
+        c->more = parsed < n;
         return 0;
+    }
     if (c->call->answer.failed)
         return gw_err_set(err, GW_ERR_TOO_LARGE, "the answer is too large");
     if (HTTP_PARSER_ERRNO(&c->parser) != HPE_OK)
@@ -273,7 +280,8 @@ static void finish_answer(struct gw_http1_client *c)
 {
     http_parser_pause(&c->parser, 0);
     gw_http1_client_pause(c, 0);
-    if (http_should_keep_alive(&c->parser) && c->call->sent == c->out.len)
+    /* What nobody asked for would be taken for the answer to the next request. */
+    if (http_should_keep_alive(&c->parser) && c->call->sent == c->out.len && !c->more)
         c->kept = 1;
     else
         drop_connection(c);

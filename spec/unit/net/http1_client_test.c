@@ -278,3 +278,44 @@ TEST(test_http1_client_pauses_and_knows_that_head_has_no_body)
     CHECK(!call.failed && call.status == 204);
     teardown();
 }
+
+/* Of an answer nothing may come to the next call's, which may be another client's. */
+TEST(test_http1_client_takes_nothing_of_one_answer_into_the_next)
+{
+    static const struct {
+        const char *says;
+        int again; /* on the same connection */
+    } first[] = {
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Old: 1\r\n\r\n", 1},
+        {"HTTP/1.1 200 OK\r\nX-Old: 1", 0},
+        {"HTTP/1.1 200 OK\r\nX-Ol", 0},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nX-Old: 1\r\n", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
+        struct gw_http_call call;
+
+        setup();
+        done_count = 0;
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        serve(1, "one");
+        reply(first[i].says);
+        if (!strstr(first[i].says, "\r\n\r\n")) {
+            close(peer);
+            peer = -1;
+        }
+        finish(1);
+        call = new_call(GW_STR("two"));
+        gw_http1_client_start(client, &call);
+        if (!first[i].again && peer >= 0)
+            close(peer);
+        serve(!first[i].again, "two");
+        reply("HTTP/1.1 404 Not Found\r\nX-New: 2\r\nContent-Length: 0\r\n\r\n");
+        finish(2);
+        CHECK(!call.failed && call.status == 404 && call.n_head == 2);
+        CHECK(gw_str_is(call.answer_headers[0].name, "x-new"));
+        CHECK(gw_str_is(call.answer_headers[0].value, "2"));
+        teardown();
+    }
+}
