@@ -45,27 +45,63 @@ void gw_upstream_free(struct gw_upstream *u)
 
 /* ---- headers ---- */
 
-/* In a list with commas. */
-static int is_listed(struct gw_str list, struct gw_str name)
-{
-    while (list.len > 0) {
-        const char *comma = memchr(list.p, ',', list.len);
-        size_t len = comma ? (size_t)(comma - list.p) : list.len, next = comma ? len + 1 : len;
-        struct gw_str item = {list.p, len};
+/* What lines of `connection` name, sorted: both may be as many as a head has room for. */
+struct named {
+    struct gw_str *names;
+    size_t n;
+};
 
-        while (item.len > 0 && *item.p == ' ')
-            item = (struct gw_str){item.p + 1, item.len - 1};
-        while (item.len > 0 && item.p[item.len - 1] == ' ')
-            item.len--;
-        if (item.len == name.len && !strncasecmp(item.p, name.p, name.len))
-            return 1;
-        list = (struct gw_str){list.p + next, list.len - next};
-    }
-    return 0;
+static int by_name(const void *a, const void *b)
+{
+    const struct gw_str *x = a, *y = b;
+
+    if (x->len != y->len)
+        return x->len < y->len ? -1 : 1;
+    return strncasecmp(x->p, y->p, x->len);
 }
 
-/* The peer may name some as its connection's, in more than one line. */
-static int passes(struct gw_str name, const struct gw_http_header *h, size_t n)
+/* The next of a list with commas, without the blanks around it. */
+static struct gw_str take_item(struct gw_str *list)
+{
+    const char *comma = memchr(list->p, ',', list->len);
+    struct gw_str item = {list->p, comma ? (size_t)(comma - list->p) : list->len};
+    const size_t next = item.len + (comma ? 1 : 0);
+
+    *list = (struct gw_str){list->p + next, list->len - next};
+    while (item.len > 0 && (*item.p == ' ' || *item.p == '\t'))
+        item = (struct gw_str){item.p + 1, item.len - 1};
+    while (item.len > 0 && (item.p[item.len - 1] == ' ' || item.p[item.len - 1] == '\t'))
+        item.len--;
+    return item;
+}
+
+static struct named find_named(struct gw_arena *mem, const struct gw_http_header *h, size_t n)
+{
+    struct named found = {0};
+    size_t room = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (gw_str_is(h[i].name, "connection"))
+            room += h[i].value.len / 2 + 1;
+    if (room == 0)
+        return found;
+    found.names = gw_arena_alloc(mem, room * sizeof(*found.names));
+    for (size_t i = 0; i < n; i++) {
+        struct gw_str list =
+            gw_str_is(h[i].name, "connection") ? h[i].value : (struct gw_str){NULL, 0};
+
+        while (list.len > 0) {
+            const struct gw_str item = take_item(&list);
+
+            if (item.len > 0)
+                found.names[found.n++] = item;
+        }
+    }
+    qsort(found.names, found.n, sizeof(*found.names), by_name);
+    return found;
+}
+
+static int passes(struct gw_str name, const struct named *named)
 {
     static const char *const own[] = {"connection", "keep-alive", "proxy-connection",
                                       "te",         "host",       "transfer-encoding",
@@ -74,20 +110,18 @@ static int passes(struct gw_str name, const struct gw_http_header *h, size_t n)
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
         if (gw_str_is(name, own[i]))
             return 0;
-    for (size_t i = 0; i < n; i++)
-        if (gw_str_is(h[i].name, "connection") && is_listed(h[i].value, name))
-            return 0;
-    return 1;
+    return !named->n || !bsearch(&name, named->names, named->n, sizeof(name), by_name);
 }
 
 struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw_http_header *h,
                                            size_t *n, const struct gw_door *door)
 {
     struct gw_http_header *out = gw_arena_alloc(mem, (*n + 2) * sizeof(*out));
+    const struct named named = find_named(mem, h, *n);
     size_t left = 0;
 
     for (size_t i = 0; i < *n; i++)
-        if (passes(h[i].name, h, *n) && !(door && gw_door_hides(door, h[i].name)))
+        if (passes(h[i].name, &named) && !(door && gw_door_hides(door, h[i].name)))
             out[left++] = h[i];
     *n = left;
     return out;

@@ -532,10 +532,20 @@ def test_http_fields_that_come_in_pieces_arrive_whole(gateway, web):
     said = [(k.lower(), v) for k, v in web.asked[-1][2]]
     assert [v for k, v in said if k == "cookie"] == ["a=1; b=1; c=1"]
     with socket.create_connection(g.http.split(":")) as s:
-        s.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\nConnection: x-two\r\nConnection: close, x-one\r\n\r\n")
+        s.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\nConnection: x-two\r\nConnection: close,\tx-one ,,\r\n\r\n")
         assert s.recv(12) == b"HTTP/1.1 200"
     said = {k.lower() for k, _ in web.asked[-1][2]}
     assert "x-three" in said and not said & {"x-one", "x-two", "connection"}
+
+
+def test_a_head_of_many_fields_is_read_once(gateway, web):
+    """Of half a million fields and names in `connection` each beside each other would take many minutes."""
+    g = gateway(f"ingest: {{http: {{listen: 127.0.0.1:0, max_header_bytes: 8MiB, upstream: 'http://{web.address}'}}}}\n" + FILE)
+    head = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: " + b",".join(b"x%d" % i for i in range(250000)) + b"\r\n"
+    with socket.create_connection(g.http.split(":"), timeout=60) as s:
+        s.sendall(head + b"".join(b"x%d:\r\n" % i for i in range(249990)) + b"a: 1\r\n\r\n")
+        assert s.recv(12) == b"HTTP/1.1 200"
+    assert [k for k, _ in web.asked[-1][2]] == ["host", "a"]
 
 
 def test_http_over_tls_and_its_authorities_may_change(gateway, web, tmp_path):
