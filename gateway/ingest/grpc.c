@@ -13,7 +13,10 @@
 /* gRPC on the HTTP handler: the head of a call, its messages, its answer, its deadline. On the
  * front's thread. A call's memory is its stream's; `gone` is its last use. */
 
-enum { ANONYMOUS_MS = 30000 };
+/* Of who need not say who it is: how long a call may take that goes on to FlyteAdmin, and how large
+ * the message of any other may be, as its length alone, which is five bytes, takes of everybody's
+ * max_pending_bytes. */
+enum { ANONYMOUS_MS = 30000, ANONYMOUS_BYTES = 4096 };
 
 static const struct gw_http_header head_ok[] = {
     {{"content-type", 12}, {"application/grpc", 16}},
@@ -378,17 +381,17 @@ static int unknown_method(struct gw_grpc_call *c, struct gw_str path)
     return -1;
 }
 
-/* 0, or -1 with the call answered. */
-static int read_timeout(struct gw_grpc_call *c)
+/* 0, or -1 with the call answered. max_ms: whatever it says; 0: none. */
+static int read_timeout(struct gw_grpc_call *c, int64_t max_ms)
 {
     const struct gw_str *timeout = gw_http_get(c->stream, "grpc-timeout");
     int64_t ms;
 
-    if (!timeout)
+    if (!timeout && !max_ms)
         return 0;
-    ms = parse_timeout(*timeout);
+    ms = timeout ? parse_timeout(*timeout) : max_ms;
     if (ms > 0) {
-        set_deadline(c, ms);
+        set_deadline(c, max_ms && max_ms < ms ? max_ms : ms);
         return 0;
     }
     if (ms < 0)
@@ -433,7 +436,15 @@ static int read_head(struct gw_grpc_call *c)
                        "grpc-encoding: only gzip and identity are understood");
         return -1;
     }
-    return read_timeout(c);
+    return read_timeout(c, 0);
+}
+
+/* Of one message of a call that does not pass through. */
+static size_t max_message(const struct gw_grpc_call *c)
+{
+    const size_t max = (size_t)c->front->max_body[c->port];
+
+    return c->method && c->method->open && max > ANONYMOUS_BYTES ? ANONYMOUS_BYTES : max;
 }
 
 static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
@@ -455,8 +466,8 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     c->port = port;
     c->stream = s;
     s->user = c;
-    s->body_max = (size_t)f->max_body[c->port] + GW_GRPC_HEADER;
     c->method = method;
+    s->body_max = max_message(c) + GW_GRPC_HEADER;
     if (admit(c))
         return -1;
     if (!method && !passes)
@@ -467,10 +478,8 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     }
     if (!passes)
         return read_head(c);
-    if (read_timeout(c))
+    if (read_timeout(c, is_about_tokens(s->path) ? ANONYMOUS_MS : 0))
         return -1;
-    if (!c->due_at && is_about_tokens(s->path)) /* nobody knows who asks: not for ever */
-        set_deadline(c, ANONYMOUS_MS);
     gw_pass_begin(c);
     return 0;
 }
@@ -500,8 +509,7 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
                        "gRPC frame: byte 0: compressed, but grpc-encoding names no compression");
         return;
     }
-    if (frame->compressed &&
-        gw_gunzip(f->scratch, message, (size_t)f->max_body[c->port], &message, &err)) {
+    if (frame->compressed && gw_gunzip(f->scratch, message, max_message(c), &message, &err)) {
         gw_grpc_fail(c, &err);
         return;
     }
@@ -518,8 +526,7 @@ static void look(struct gw_grpc_call *c, int ended)
     int rc;
 
     while (!c->done) {
-        rc =
-            gw_grpc_frame_read(gw_buf_str(body), (size_t)c->front->max_body[c->port], &frame, &err);
+        rc = gw_grpc_frame_read(gw_buf_str(body), max_message(c), &frame, &err);
         if (rc == 0 && ended && (body->len > 0 || !c->method->streams))
             rc = gw_grpc_frame_cut(gw_buf_str(body), &err);
         if (rc == 1 && !c->method->streams && body->len > frame.size)
@@ -579,8 +586,7 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
     if (c->done)
         return;
     gw_err_set(&err, GW_ERR_TOO_LARGE,
-               "message too large: the request is above max_message_bytes %lld",
-               (long long)c->front->max_body[c->port]);
+               "message too large: the request is above max_message_bytes %zu", max_message(c));
     gw_grpc_fail(c, &err);
 }
 

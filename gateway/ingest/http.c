@@ -13,7 +13,7 @@
 /* The HTTP front: what a request is by its path and media type, its body once it has come, its
  * answer. A request's memory is its stream's; `gone` is its last use. */
 
-enum { MAX_ORIGIN = 255 };
+enum { MAX_ORIGIN = 255, ANONYMOUS_BYTES = 4096 };
 
 struct route {
     struct gw_str path;
@@ -402,6 +402,14 @@ static int passes(const struct gw_front *f, struct gw_str path)
            (path.len < len || memcmp(path.p, pushes, len) != 0);
 }
 
+/* Who asks how to get a token has nothing to say, and no part of everybody's max_pending_bytes. */
+static size_t max_body(const struct gw_front *f, const struct gw_http_stream *s)
+{
+    const size_t max = (size_t)f->max_body[GW_HTTP];
+
+    return is_about_tokens(s->path) && max > ANONYMOUS_BYTES ? ANONYMOUS_BYTES : max;
+}
+
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
@@ -418,7 +426,7 @@ static int on_head(struct gw_http_stream *s, void *ctx)
     r = gw_arena_zalloc(s->mem, sizeof(*r));
     *r = (struct request){.front = f, .stream = s, .route = route};
     s->user = r;
-    s->body_max = (size_t)f->max_body[GW_HTTP];
+    s->body_max = max_body(f, s);
     if (f->stopping)
         return refuse(r, GW_R_UNAVAILABLE, 503, "shutting down");
     if (!route)
@@ -449,7 +457,9 @@ static void submit_flyte(struct request *r, struct gw_str body, enum gw_reason *
 static void on_data(struct gw_http_stream *s, void *ctx)
 {
     struct request *r = s->user;
-    size_t coming = s->content_length > 0 ? (size_t)s->content_length : s->body.len;
+    /* Of a push nobody knows yet who sends it: what it says will come takes no room of others. */
+    const int is_push = r && r->route && r->route->push;
+    size_t coming = s->content_length > 0 && !is_push ? (size_t)s->content_length : s->body.len;
     struct gw_err err;
 
     (void)ctx;
@@ -496,14 +506,14 @@ static void on_end(struct gw_http_stream *s, void *ctx)
 
 static void on_too_large(struct gw_http_stream *s, void *ctx)
 {
-    struct gw_front *f = ctx;
     struct request *r = s->user;
 
+    (void)ctx;
     if (!r || r->done)
         return;
     refuse(r, GW_R_TOO_LARGE, 413,
-           gw_arena_printf(s->mem, "message too large: the body is above max_body_bytes %lld",
-                           (long long)f->max_body[GW_HTTP])
+           gw_arena_printf(s->mem, "message too large: the body is above max_body_bytes %zu",
+                           s->body_max)
                .p);
 }
 

@@ -22,6 +22,7 @@ from google.protobuf import json_format
 import certificates
 import flyte
 import flyteadmin
+import h2raw
 import upstream as up
 from gateway import BINARY, FILE, free_port, request, run
 from wait import wait_until
@@ -162,6 +163,23 @@ def test_a_token_that_we_check_is_not_forwarded_and_who_asks_for_one_needs_none(
     assert request(g.http, "GET", "/x")[0] == 401 and not web.asked
     assert request(g.http, "GET", "/x", None, dict(token))[0] == 200 and request(g.http, "GET", "/config/v1/flyte_client")[0] == 200
     assert all("authorization" not in {k.lower() for k, _ in said} for _, _, said, _ in web.asked) and len(web.asked) == 2
+
+
+def test_who_has_no_token_takes_no_room_of_others(gateway, admin, web):
+    """By a few bytes that say that many will come, where anybody may come in."""
+    config = ("ingest: {{max_pending_bytes: 1MiB, grpc: {{listen: 127.0.0.1:0, upstream: '{}', auth: {{tokens_file: tokens}}}}, "
+              "http: {{listen: 127.0.0.1:0, upstream: 'http://{}', auth: {{tokens_file: tokens}}}}}}\n").format(admin.address, web.address)
+    g = gateway(config + FILE, files={"tokens": "propeller:sesame\n"})
+    with h2raw.Connection(g.grpc) as stranger, socket.create_connection(g.http.split(":"), timeout=60) as s, channel_to(g.grpc) as channel:
+        for method in ("Check", "Watch"):
+            stream = stranger.grpc(method, "grpc.health.v1.Health")
+            stranger.data(stream, h2raw.message(b"", length=1000000))
+            assert stranger.answer(stream).status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        s.sendall(b"POST /config/v1/flyte_client HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{")
+        assert s.recv(12) == b"HTTP/1.1 413" and not web.asked
+        event = flyte.task(name="r" * 200000).SerializeToString()
+        assert outcome(channel, "Unary", event, (("authorization", "Bearer sesame"),), "/flyteidl.service.AdminService/CreateTaskEvent")[1] == grpc.StatusCode.OK
+        assert request(g.http, "GET", "/config/v1/flyte_client", "{}")[0] == 200
 
 
 def test_flyteidls_client_gets_its_token_through_us_and_sends_its_three_kinds(gateway, admin):
