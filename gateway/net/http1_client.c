@@ -92,7 +92,8 @@ static int on_head(http_parser *p)
     keep_header(c);
     c->call->status = (int)p->status_code;
     c->call->n_head = c->call->n_answer_headers;
-    return gw_str_is(c->call->method, "HEAD"); /* 1: no body follows, whatever the head says */
+    /* 1: no body follows, whatever the head says, which the parser knows of 1xx alone. */
+    return gw_str_is(c->call->method, "HEAD") || p->status_code == 204 || p->status_code == 304;
 }
 
 static int on_body(http_parser *p, const char *at, size_t len)

@@ -319,3 +319,25 @@ TEST(test_http1_client_takes_nothing_of_one_answer_into_the_next)
         teardown();
     }
 }
+
+TEST(test_http1_client_knows_statuses_without_a_body)
+{
+    static const char *const heads[] = {"304 Not Modified\r\nContent-Length: 50",
+                                        "204 No Content\r\nTransfer-Encoding: chunked"};
+    char text[200];
+
+    setup();
+    done_count = 0;
+    for (int i = 0; i < 2; i++) {
+        struct gw_http_call call = new_call(GW_STR("one"));
+
+        gw_http1_client_start(client, &call);
+        serve(i == 0, "one");
+        snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n\r\n", heads[i]);
+        reply(text);
+        for (int turn = 0; turn < 100 && done_count <= i; turn++)
+            gw_loop_turn(loop, 1);
+        CHECK(done_count == i + 1 && !call.failed && call.answer.len == 0);
+    }
+    teardown();
+}
