@@ -249,7 +249,7 @@ static int read_string(const struct reader *r, struct gw_str raw, struct gw_str 
 static int read_base64(struct reader *r, struct gw_err *err)
 {
     static const char none[] = "not a base64 string";
-    struct gw_str text;
+    struct gw_str text = {0};
 
     if (read_string(r, r->base64, GW_STR("data_base64"), none, &text, err))
         return -1;

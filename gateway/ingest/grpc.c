@@ -358,9 +358,10 @@ static int is_protobuf(struct gw_str type)
     static const char name[] = "application/grpc+proto";
     const size_t bare = sizeof("application/grpc") - 1, len = sizeof(name) - 1;
 
-    return gw_rpc_is_type(type) && (type.len == bare || type.p[bare] != '+' ||
-                                    (type.len >= len && !memcmp(type.p, name, len) &&
-                                     (type.len == len || memchr("; ", type.p[len], 2))));
+    return gw_rpc_is_type(type) &&
+           (type.len == bare || type.p[bare] != '+' ||
+            (type.len >= len && !memcmp(type.p, name, len) &&
+             (type.len == len || type.p[len] == ';' || type.p[len] == ' ')));
 }
 
 static int plain(struct gw_http_stream *s, int status, const char *why)

@@ -307,13 +307,14 @@ static struct gw_source *kafka_open(const void *conf, struct gw_front *f, struct
 static int will_do(const struct gw_kafka_in *k)
 {
     const struct gw_tls_conf *tls = k->conf->tls;
+    struct gw_tls_files files;
     struct gw_err err;
     const char *key;
 
     if (!tls)
         return 1;
-    key = gw_tls_client_problem(
-        &(const struct gw_tls_files){.ca = tls->ca, .cert = tls->cert, .key = tls->key}, &err);
+    files = (struct gw_tls_files){.ca = tls->ca, .cert = tls->cert, .key = tls->key};
+    key = gw_tls_client_problem(&files, &err);
     if (key)
         GW_DIAG(GW_ERROR, k->base.ops->component, gw_msg("a file that has changed is not taken"),
                 gw_kv_cstr("topics", k->topics), gw_kv_cstr("error", err.msg));

@@ -130,7 +130,7 @@ static struct gw_str respelled(struct gw_arena *mem, struct gw_str text)
     for (size_t i = 0; i < text.len; i++) {
         const int byte = gw_percent_byte(text, i);
 
-        p[n++] = byte >= 0 ? (char)(unsigned char)byte : text.p[i];
+        p[n++] = (char)(byte >= 0 ? byte : (unsigned char)text.p[i]);
         i += byte >= 0 ? 2 : 0;
     }
     return encoded(mem, (struct gw_str){p, n});

@@ -240,16 +240,16 @@ static int code_of_reset(uint32_t code)
     }
 }
 
-int gw_rpc_status(struct gw_str s)
+int gw_rpc_status(struct gw_str text)
 {
     int n = 0;
 
-    if (s.len == 0 || s.len > 8)
+    if (text.len == 0 || text.len > 8)
         return -1;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
             return -1;
-        n = n * 10 + (s.p[i] - '0');
+        n = n * 10 + (text.p[i] - '0');
     }
     return n;
 }
@@ -274,7 +274,7 @@ int gw_rpc_is_type(struct gw_str type)
     const size_t len = sizeof(name) - 1;
 
     return type.len >= len && !memcmp(type.p, name, len) &&
-           (type.len == len || memchr("+; ", type.p[len], 3));
+           (type.len == len || type.p[len] == '+' || type.p[len] == ';' || type.p[len] == ' ');
 }
 
 static int is_grpc(const struct gw_http_call *call)

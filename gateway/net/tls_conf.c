@@ -31,6 +31,7 @@ const struct gw_field gw_tls_server_fields[] = {
 void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const struct gw_yaml *at)
 {
     const struct gw_yaml *y, *tls = gw_yaml_place(at, "tls");
+    struct gw_tls_files files;
     const char *key;
     struct gw_err err;
 
@@ -40,8 +41,8 @@ void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const
         gw_problems_add(p, 0, tls->file, tls->line, tls->column, "tls: cert and key go together");
         return;
     }
-    key = gw_tls_client_problem(
-        &(const struct gw_tls_files){.ca = t->ca, .cert = t->cert, .key = t->key}, &err);
+    files = (struct gw_tls_files){.ca = t->ca, .cert = t->cert, .key = t->key};
+    key = gw_tls_client_problem(&files, &err);
     if (!key)
         return;
     y = gw_yaml_place(tls, key);
