@@ -17,7 +17,10 @@ enum {
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 16 << 20,
     MAX_READ_OVER = 8 << 20, /* twice what a listener takes unless told otherwise */
-    MAX_RESETS = 1000,       /* more than the answers finished: the peer only opens and resets */
+    /* More than the answers finished and those that go with time (calls that are given up, watches
+     * that end by a reset, over the weeks of a connection): the peer only opens and resets. */
+    MAX_RESETS = 1000,
+    RESETS_A_SECOND = 33, /* as nghttp2 gives */
     /* Frames that bring nothing, beyond what goes with work (a window is opened for what we send,
      * a PING measures what it does) and with time. A head in many pieces weighs more: today's
      * nghttp2 ends it after a few by itself, older ones do not. */
@@ -32,9 +35,10 @@ enum {
 struct http2 {
     struct gw_codec base;
     nghttp2_session *session;
-    size_t n_streams, finished, resets;
+    size_t n_streams, finished;
+    size_t resets;     /* see MAX_RESETS */
     size_t empty;      /* see MAX_EMPTY */
-    int64_t second_ms; /* EMPTY_A_SECOND was given up to then */
+    int64_t second_ms; /* what goes with time was given up to then */
     int draining, eof;
     int in_head; /* one has begun, and has not come whole: it may have been refused meanwhile */
     int unread;  /* there is a complete answer to a request that goes on */
@@ -47,9 +51,17 @@ static struct http2 *of(struct gw_codec *c)
 
 /* ---- floods ---- */
 
-static void earn(struct http2 *h, size_t n)
+static void earn(size_t *count, size_t n)
 {
-    h->empty -= n < h->empty ? n : h->empty;
+    *count -= n < *count ? n : *count;
+}
+
+static const char RESETS[] = "too many requests that end in a reset";
+
+static void send_away(struct http2 *h, const char *why)
+{
+    h->base.flood = why;
+    nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* Of what begins. A request is counted by its end; DATA earns more if there are bytes in it. */
@@ -88,15 +100,27 @@ static void look_for_floods(struct http2 *h, ssize_t rc)
     const int64_t seconds = (h->base.now_ms - h->second_ms) / 1000;
 
     if (seconds > 0) {
-        earn(h, seconds < MAX_EMPTY ? (size_t)seconds * EMPTY_A_SECOND : MAX_EMPTY);
+        earn(&h->empty, seconds < MAX_EMPTY ? (size_t)seconds * EMPTY_A_SECOND : MAX_EMPTY);
+        earn(&h->resets, (size_t)seconds * RESETS_A_SECOND);
         h->second_ms += seconds * 1000;
     }
     if (rc == NGHTTP2_ERR_FLOODED)
         h->base.flood = "frames that want an answer came faster than answers are taken";
-    if (h->empty <= MAX_EMPTY || rc < 0)
-        return;
-    h->base.flood = "too many frames that bring nothing";
-    nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (h->empty > MAX_EMPTY && rc >= 0)
+        send_away(h, "too many frames that bring nothing");
+}
+
+/* nghttp2 has a bound of its own on resets, in bursts, whatever was answered before. Beyond it, it
+ * only takes no more requests, and an open one would keep the connection. */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct http2 *h = user;
+
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR &&
+        !h->base.flood)
+        send_away(h, RESETS);
+    return 0;
 }
 
 /* ---- what comes ---- */
@@ -177,7 +201,7 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
     struct gw_stream *s = nghttp2_session_get_stream_user_data(session, id);
 
     (void)flags;
-    earn(h, EMPTY_A_PIECE);
+    earn(&h->empty, EMPTY_A_PIECE);
     nghttp2_session_consume_connection(session, len);
     if (!s || !s->holds || s->discard)
         nghttp2_session_consume_stream(session, id, len);
@@ -201,10 +225,9 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
     /* Whoever resets it: a peer can bring us to. */
     if (s->sent && code == NGHTTP2_NO_ERROR) {
         h->finished++;
-        earn(h, EMPTY_A_FRAME);
+        earn(&h->empty, EMPTY_A_FRAME);
     } else if (++h->resets > h->finished + MAX_RESETS) {
-        h->base.flood = "too many requests that end in a reset";
-        nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+        send_away(h, RESETS);
     }
     gw_codec_gone(&h->base, s);
     return 0;
@@ -221,6 +244,7 @@ static nghttp2_session_callbacks *callbacks(void)
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
     return cb;
@@ -281,7 +305,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf, siz
 
     s->since_ms = s->codec->now_ms;
     if (n) {
-        earn(user, EMPTY_A_FRAME);
+        earn(&((struct http2 *)user)->empty, EMPTY_A_FRAME);
         memcpy(buf, s->out.p, n);
     }
     gw_buf_drop(&s->out, n);

@@ -151,11 +151,11 @@ def test_block_stops_at_the_record_and_goes_on_after_a_restart(gateway):
 def test_retry_holds_back_its_key_only(gateway):
     g = hooked(gateway, """\
 local moongate = require "moongate"
-local tries = 0
+local tries, others = 0, false
 return function(event, request, flyte)
-  if flyte.execution ~= "wait" then return end
+  if flyte.execution ~= "wait" then others = true return end
   tries = tries + 1
-  if tries < 4 then return moongate.retry, "not yet" end
+  if tries < 4 or not others then return moongate.retry, "not yet" end
   event.tries = tries
 end
 """, "retry: {initial: 20ms, max: 20ms}")
@@ -166,7 +166,7 @@ end
     assert sorted(ids) == sorted(flyte.id_of(r) for r in requests)
     assert ids.index(flyte.id_of(requests[0])) < ids.index(flyte.id_of(requests[2]))
     assert ids[0] == flyte.id_of(requests[1])
-    assert next(e for e in g.lines() if e["id"] == flyte.id_of(requests[0]))["tries"] == 4
+    assert next(e for e in g.lines() if e["id"] == flyte.id_of(requests[0]))["tries"] >= 4
 
 
 @pytest.mark.parametrize("script,limits,reason", [
