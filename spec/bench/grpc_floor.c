@@ -1,12 +1,10 @@
 /* A FlyteAdmin that costs next to nothing, for the rows of the proxy: epoll, nghttp2, and one
  * answer to every call: an empty message and grpc-status 0. Prints the address it listens on,
  * serves until it is killed. Answers of one read leave in one write. */
-#include <arpa/inet.h>
+#include "loopback.h"
+
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -50,21 +48,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         nghttp2_submit_response(session, frame->hd.stream_id, head, 2, &body);
     return 0;
-}
-
-static int listen_on_loopback(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-    socklen_t len = sizeof(a);
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1024) ||
-        getsockname(fd, (struct sockaddr *)&a, &len))
-        exit(1);
-    printf("127.0.0.1:%d\n", ntohs(a.sin_port));
-    fflush(stdout);
-    return fd;
 }
 
 static void accept_all(int epoll, int listener, const nghttp2_session_callbacks *callbacks)

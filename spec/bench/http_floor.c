@@ -1,12 +1,10 @@
 /* The floor under any HTTP server of ours: epoll, http-parser, one fixed 202 to every request.
  * Prints the address it listens on, serves until it is killed. Answers of one read leave in one
  * write. */
-#include <arpa/inet.h>
+#include "loopback.h"
+
 #include <errno.h>
 #include <http_parser.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -29,21 +27,6 @@ static int on_complete(http_parser *p)
 }
 
 static const http_parser_settings settings = {.on_message_complete = on_complete};
-
-static int listen_on_loopback(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-    socklen_t len = sizeof(a);
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1024) ||
-        getsockname(fd, (struct sockaddr *)&a, &len))
-        exit(1);
-    printf("127.0.0.1:%d\n", ntohs(a.sin_port));
-    fflush(stdout);
-    return fd;
-}
 
 static void accept_all(int epoll, int listener)
 {

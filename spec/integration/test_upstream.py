@@ -376,12 +376,15 @@ class Babbler:
                 connection = self.socket.accept()[0]
             except OSError:
                 return
-            with connection:
-                self.wait_for_request(connection.makefile("rb"))
-                connection.sendall(self.says)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(65536):
-                    pass
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        with connection:
+            self.wait_for_request(connection.makefile("rb"))
+            connection.sendall(self.says)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
 
 
 def test_an_upstream_that_answers_nonsense_costs_one_call(gateway):
@@ -416,14 +419,6 @@ AGAIN = {                                                  # what successive con
 class Script(Babbler):
     """Says one thing on each connection, when a request has come whole, and keeps it open unless it has gone away."""
     says, bodies = (), ()
-
-    def serve(self):
-        while True:
-            try:
-                connection = self.socket.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection):
         with connection:
