@@ -14,7 +14,7 @@ import aws as aws_server
 import kafka as kafka_server
 import pubsub as pubsub_server
 from gateway import FILE, Gateway
-from wait import wait_until
+from wait import gone, wait_until
 
 
 @pytest.fixture
@@ -90,14 +90,6 @@ def broker(tmp_path_factory, worker_id):
             os.kill(state["pid"], signal.SIGTERM)
             # The process may be another worker's child, so it is watched from outside.
             wait_until(lambda: gone(state["pid"]))
-
-
-def gone(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 @pytest.fixture

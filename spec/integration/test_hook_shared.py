@@ -1,7 +1,6 @@
 """What the workers of a pipeline share: counters on /metrics, caches, lookups. What each does in itself is in spec/lua."""
 import csv
 import json
-import os
 import random
 import signal
 import string
@@ -32,11 +31,6 @@ def event(i, **attributes):
 def send(g, events):
     status, _, text = g.post("/v1/events", json.dumps(events), BATCH)
     assert status == 202, text
-
-
-def replace(g, name, text):
-    g.write(name + ".tmp", text)
-    os.rename(g.path(name + ".tmp"), g.path(name))
 
 
 def reload(g):
@@ -204,7 +198,7 @@ def test_a_lookup_that_changes_under_load_is_never_half_old_half_new(gateway):
     wait_until(lambda: done() > 100, g.log)
     try:
         for version in range(1, 9):
-            replace(g, "data/teams.csv", teams(f"v{version}", 100 + version))
+            g.replace("data/teams.csv", teams(f"v{version}", 100 + version))
             reload(g)
             wait_until(lambda v=version: g.log().count('msg="a lookup has changed"') >= v, g.log)
             wait_until(lambda m=done(): done() > m + 100, g.log)
@@ -221,7 +215,7 @@ def test_a_lookup_that_changes_under_load_is_never_half_old_half_new(gateway):
 
 def test_a_lookup_that_breaks_stays_as_it_was(gateway):
     g = gateway(config(pipeline()), files={"hook.lua": TEAM, "data/teams.csv": teams("good")})
-    replace(g, "data/teams.csv", teams("bad") + 'p101,"open\n')
+    g.replace("data/teams.csv", teams("bad") + 'p101,"open\n')
     reload(g)
     line = wait_until(lambda: [x for x in g.log().splitlines() if "cannot be read, the old one stays" in x], g.log)[0]
     assert "level=error" in line and "data/teams.csv:102: a quote that is never closed" in line and "pipeline=all" in line
@@ -236,7 +230,7 @@ def test_a_lookup_that_is_broken_at_start_leaves_its_pipeline_down_and_check_tel
     assert g.pipeline("all")["up"] in (0, False) and "data/teams.csv:2: 1 cell, but 2 columns" in g.pipeline("all")["last_error"]
     send(g, [event(1, project="p1")])
     g.settled(1, "fine")
-    replace(g, "data/teams.csv", teams("mended"))
+    g.replace("data/teams.csv", teams("mended"))
     assert g.settled(1)["all"]["published"] == 1               # it comes up by itself
     assert g.lines()[0]["team"] == "mended"
 

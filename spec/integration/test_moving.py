@@ -21,11 +21,10 @@ import aws as aws_server
 import flyte
 import kafka
 import upstream as up
-from conftest import gone
 from gateway import BINARY, ROOT, run
 from page import AWS, BLOCK, GCLOUD
 from pubsub import PROJECT
-from wait import wait_until
+from wait import gone, wait_until
 
 PAGE = os.path.join(ROOT, "deploy/moving.md")
 MOONGATE = f"""#!{sys.executable}

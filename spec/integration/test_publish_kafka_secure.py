@@ -1,6 +1,5 @@
 """Kafka that asks who is there: passwords, certificates, and what a wrong one looks like."""
 import json
-import os
 import re
 
 import pytest
@@ -60,13 +59,6 @@ def test_let_in_to_read(gateway, secure, topic, listener, more):
     g.settled(1)
 
 
-def put(path, text):
-    """As an editor does: a new file in the old one's place."""
-    with open(path + ".new", "w", encoding="ascii") as f:
-        f.write(text)
-    os.rename(path + ".new", path)
-
-
 def test_a_new_password_and_new_certificates_are_taken_by_a_source(gateway, secure, topic):
     """Each consumer begins anew; nothing is lost, and nothing comes twice, since the one before has committed what is durable."""
     kafka.create(secure.address, topic)
@@ -86,16 +78,16 @@ def test_a_new_password_and_new_certificates_are_taken_by_a_source(gateway, secu
     produce(0)
     g.settled(40)                                      # what the certificate lets in
     wait_until(lambda: "uthenticat" in g.log(), g.log)
-    put(g.path("secret"), "pw\n")
+    g.replace("secret", "pw\n")
     g.settled(80)                                      # and now the password, from the oldest message on
     begun = "a password or a certificate has changed, the consumer begins anew"
     assert g.log().count(begun) == 1 and f"group={topic}-sasl" in [x for x in g.log().splitlines() if begun in x][0]
     produce(40)
     g.settled(160)
     # Half of a new pair is none, a whole one is taken, and the group is where it was.
-    put(g.path("c.key"), open(f"{secure.folder}/s.key", encoding="ascii").read())
+    g.replace("c.key", open(f"{secure.folder}/s.key", encoding="ascii").read())
     wait_until(lambda: re.search(r'msg="a file that has changed is not taken" .*error="\S*c.key: not the key of \S*c.pem"', g.log()), g.log)
-    put(g.path("c.pem"), open(f"{secure.folder}/s.pem", encoding="ascii").read())
+    g.replace("c.pem", open(f"{secure.folder}/s.pem", encoding="ascii").read())
     wait_until(lambda: g.log().count(begun) == 2, g.log)
     produce(80)
     g.settled(240)

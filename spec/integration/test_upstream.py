@@ -621,9 +621,7 @@ def test_many_clients_of_several_threads_while_flyteadmin_is_restarted(gateway, 
                 wait_until(lambda n=third: len(sent) >= 2 * n * clients * rounds // 3)
             told.clear()
             wait_until(lambda: "UNAVAILABLE" in told)              # there is nobody now
-            with open(g.path("new"), "w", encoding="ascii") as f:
-                f.write(f"a:one\nb:two{third}\n")
-            os.replace(g.path("new"), g.path("tokens"))
+            g.replace("tokens", f"a:one\nb:two{third}\n")
         with up.served(admin, port=port):
             for r in running:
                 r.result(120)

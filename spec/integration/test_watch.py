@@ -11,6 +11,7 @@ import pytest
 
 import flyte
 from reloading import ALL, COUNT, FRESH, clients, counts, ids, said, send
+from gateway import Gateway
 from wait import wait_until
 from webhook import Webhook
 
@@ -19,12 +20,6 @@ ONE = "pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: file, path: a
 
 def version(i):
     return f"return function(e) e.v = {i} end\n"
-
-
-def write_over(g, name, text):
-    """As most editors save: another file is renamed over it."""
-    g.write(name + ".new", text)
-    os.rename(g.path(name + ".new"), g.path(name))
 
 
 def write_anew(g, name, text):
@@ -44,7 +39,7 @@ def write_in_pieces(g, name, text):
         f.truncate()
 
 
-SAVES = [lambda g, name, text: g.write(name, text), write_over, write_anew, write_in_pieces]
+SAVES = [lambda g, name, text: g.write(name, text), Gateway.replace, write_anew, write_in_pieces]
 
 
 def reloads(g, result="ok"):
@@ -339,7 +334,7 @@ def test_a_lookup_that_is_saved_is_read_again_and_no_script_with_it(gateway):
     send(g, "f0")
     g.settled(1)
     for i in range(1, 4):
-        write_over(g, "late.csv", f"k,team\nx,l{i}\n")
+        g.replace("late.csv", f"k,team\nx,l{i}\n")
         wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == 2 * i - 1, g.log)
         config_map(g, "map", {"teams.csv": f"k,team\nx,t{i}\n"})
         wait_until(lambda i=i: g.log().count('msg="a lookup has changed"') == 2 * i, g.log)
@@ -358,7 +353,7 @@ def test_a_lookup_that_could_not_be_read_for_a_while_is_tried_again(gateway):
     g.settled(1)
     _, most = resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE, (3, most))
-    write_over(g, "t.csv", "k,v\nx,new\n")
+    g.replace("t.csv", "k,v\nx,new\n")
     wait_until(lambda: 't.csv: Too many open files"' in g.log(), g.log)
     g.write("a.lua", hook.replace("x.v", "x.v .. '!'"))
     resource.prlimit(g.process.pid, resource.RLIMIT_NOFILE, (most, most))
@@ -398,9 +393,9 @@ def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway)
         web = "pipelines:\n  - {name: a, hooks: [a.lua], publisher: {type: http, url: '%s', bearer_token_file: token}}\n" % webhook.url
         g = gateway(web, files={"a.lua": version(0), "token": "one\n"})
         g.configure(web.replace("name: a,", "name: a, workers: 2,"))
-        write_over(g, "token", "two\n")
+        g.replace("token", "two\n")
         wait_until(lambda: "SIGHUP takes both" in g.log(), g.log)
-        write_over(g, "a.lua", version(1))
+        g.replace("a.lua", version(1))
         wait_until(lambda: reloads(g) == 1, g.log)
         send(g, "f1")
         g.settled(1)
@@ -421,21 +416,21 @@ def test_a_secret_of_the_gateway_itself_is_seen(gateway):
               "flyteadmin: {address: '127.0.0.1:1', client_id: c, client_secret_file: secrets/flyte}\n" +
               ALL.replace("name: all", "name: all, hooks: [count.lua]") + FRESH)
     g = gateway(config, files={"count.lua": COUNT, "secrets/password": "one\n", "secrets/flyte": "one\n"})
-    write_over(g, "secrets/flyte", "two\n")
+    g.replace("secrets/flyte", "two\n")
     wait_until(lambda: said(g, "a pipeline changes"), g.log)
     wait_until(lambda: g.pipeline()["up"], g.log)
     assert "restart needed" not in g.log()
     begun = r"component=ingest.kafka msg=\"a password or a certificate has changed, the consumer begins anew\" topics=t group=g\n"
     assert not re.search(begun, g.log())
-    write_over(g, "secrets/password", "two\n")
+    g.replace("secrets/password", "two\n")
     wait_until(lambda: len(re.findall(begun, g.log())) == 1, g.log)
     assert "restart needed" not in g.log()
-    write_over(g, "secrets/password", "")               # half of a save
+    g.replace("secrets/password", "")               # half of a save
     wait_until(lambda: re.search(r"password_file: secrets/password: the file is empty", g.log()), g.log)
-    write_over(g, "secrets/password", "three\n")
+    g.replace("secrets/password", "three\n")
     wait_until(lambda: len(re.findall(begun, g.log())) == 2, g.log)
     g.configure(config.replace("topics: t", "topics: u"))
-    write_over(g, "secrets/password", "four\n")
+    g.replace("secrets/password", "four\n")
     wait_until(lambda: "a restart takes both" in g.log(), g.log)
     g.signal(signal.SIGHUP)
     wait_until(lambda: re.search(r'msg="restart needed" section=ingest\n', g.log()), g.log)

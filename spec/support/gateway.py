@@ -188,6 +188,11 @@ class Gateway:
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
 
+    def replace(self, name, text):
+        """As most editors save: another file is renamed over it."""
+        self.write(name + ".new", text)
+        os.rename(self.path(name + ".new"), self.path(name))
+
     # ---- clients
     def channel(self, **options):
         return grpc.insecure_channel(self.grpc, **options)

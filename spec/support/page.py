@@ -10,7 +10,7 @@ import sys
 
 from gateway import BINARY, ROOT
 from pubsub import PROJECT
-from wait import wait_until
+from wait import gone, wait_until
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.S)
 AWS = f"""#!{sys.executable}
@@ -30,7 +30,7 @@ MOONGATE = f"""#!{sys.executable}
 import json, os, sys
 sys.path[:0] = {[p for p in sys.path if p.endswith("spec/support")]!r}
 from gateway import complete
-from wait import wait_until
+from wait import gone, wait_until
 args = sys.argv[1:]
 if args[0] == "run":
     with open(args[2]) as f:
@@ -103,4 +103,4 @@ def shell(folder, env, **tools):
         if (folder / "ready.json").exists():
             pid = json.loads((folder / "ready.json").read_text())["pid"]
             os.kill(pid, signal.SIGTERM)
-            wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+            wait_until(lambda: gone(pid))

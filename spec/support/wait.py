@@ -5,6 +5,15 @@ import time
 LIMIT_S = 60
 
 
+def gone(pid):
+    """It has ended, whether somebody has asked how or not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def wait_until(condition, what="", limit_s=LIMIT_S):
     """Returns condition()'s first true value; what may be a function, called for the failure's text."""
     end = time.monotonic() + limit_s
