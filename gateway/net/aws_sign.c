@@ -49,15 +49,6 @@ static struct gw_str hex(struct gw_arena *mem, const unsigned char *bytes)
     return gw_buf_str(&b);
 }
 
-static struct gw_str sha256(struct gw_arena *mem, struct gw_str text)
-{
-    struct gw_buf b;
-
-    gw_buf_init(&b, GW_SHA256_HEX, mem);
-    gw_sha256_hex_put(&b, text);
-    return gw_buf_str(&b);
-}
-
 static void hmac(const void *key, size_t len, struct gw_str text, unsigned char out[HASH])
 {
     unsigned n = HASH;
@@ -428,7 +419,7 @@ void gw_aws_sign(struct gw_arena *mem, const struct gw_aws_request *r,
     struct signing s = {.mem = mem, .r = r, .scope = scope, .keys = keys};
 
     set_date(&s);
-    s.body_hash = sha256(mem, r->body);
+    s.body_hash = gw_sha256_hex(mem, r->body);
     read_headers(&s);
     name_headers(&s);
     read_query(&s);
@@ -436,7 +427,7 @@ void gw_aws_sign(struct gw_arena *mem, const struct gw_aws_request *r,
     out->canonical = canonical_request(&s);
     out->to_sign = gw_arena_printf(mem, "%s\n%.*s\n%.*s\n%.*s", algorithm, (int)s.date.len,
                                    s.date.p, (int)s.credential_scope.len, s.credential_scope.p,
-                                   2 * HASH, sha256(mem, out->canonical).p);
+                                   2 * HASH, gw_sha256_hex(mem, out->canonical).p);
     out->signature = sign(&s, out->to_sign);
     if (!r->expires_s) {
         out->authorization = authorization(&s, out->signature);

@@ -249,6 +249,12 @@ void gw_timer_set(struct gw_timer *t, int64_t ms)
     event_add(t->impl, &tv);
 }
 
+void gw_timer_set_unless(struct gw_timer *t, int64_t ms)
+{
+    if (!event_pending(t->impl, EV_TIMEOUT, NULL))
+        gw_timer_set(t, ms);
+}
+
 void gw_timer_cancel(struct gw_timer *t)
 {
     event_del(t->impl);

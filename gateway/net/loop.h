@@ -46,6 +46,8 @@ struct gw_timer {
 };
 void gw_timer_init(struct gw_timer *t, struct gw_loop *l, void (*fn)(struct gw_timer *t));
 void gw_timer_set(struct gw_timer *t, int64_t ms); /* from now; replaces an earlier setting */
+/* The same, but one that is set stays: what asks for it more often does not put it off. */
+void gw_timer_set_unless(struct gw_timer *t, int64_t ms);
 void gw_timer_cancel(struct gw_timer *t);
 void gw_timer_fini(struct gw_timer *t);
 

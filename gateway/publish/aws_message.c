@@ -25,16 +25,13 @@ struct gw_str gw_aws_topic(const struct gw_aws_publisher *p, const struct gw_mes
 
 struct gw_str gw_aws_fifo_id(struct gw_arena *mem, struct gw_str id)
 {
-    struct gw_buf hex;
     size_t i = 0;
 
     while (i < id.len && id.p[i] > ' ' && id.p[i] < 0x7f)
         i++;
     if (i == id.len && id.len && id.len <= FIFO_ID)
         return id;
-    gw_buf_init(&hex, GW_SHA256_HEX, mem);
-    gw_sha256_hex_put(&hex, id);
-    return gw_buf_str(&hex);
+    return gw_sha256_hex(mem, id);
 }
 
 /* FlyteAdmin's ids are the same for every execution of a task. */

@@ -10,8 +10,6 @@
 #include "event/format.h"
 #include "publish/common.h"
 
-#include <string.h>
-
 struct gw_flyteadmin gw_flyteadmin_of(const struct gw_format *f, size_t max)
 {
     return (struct gw_flyteadmin){(enum gw_style)f->style, (enum gw_mode)f->mode, f->protobuf, max};

@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
-#include "event/event.h"
 #include "flyte/flyte.h"
 #include "publish/common.h"
 

@@ -223,10 +223,8 @@ static void pump(struct gw_kafka *k)
         }
         refuse(k, m, rc == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? GW_TOO_LARGE : GW_TRY_AGAIN);
     }
-    if (k->ticking || (!k->waiting && !k->out))
-        return;
-    k->ticking = 1;
-    gw_timer_set(&k->tick, TICK_MS);
+    if (k->waiting || k->out)
+        gw_timer_set_unless(&k->tick, TICK_MS);
 }
 
 /* ---- results ---- */
@@ -368,7 +366,6 @@ static void on_tick(struct gw_timer *t)
     struct gw_kafka *k = GW_CONTAINER(t, struct gw_kafka, tick);
     const int64_t quiet_ms = gw_mono_ms() - k->progress_ms;
 
-    k->ticking = 0;
     if (!k->out && !k->waiting)
         return;
     if (k->all_down || quiet_ms >= NO_ACK_MS)

@@ -54,7 +54,6 @@ struct gw_kafka {
     int wake_fd;
     struct gw_watch wake;
     struct gw_timer tick;
-    int ticking;          /* it is set: what wakes us more often does not put it off */
     struct gw_task after; /* what must not happen inside a callback or send */
     struct gw_message *waiting, *out, *ended;
     size_t n_out, alone; /* the next `alone` messages are sent one by one */

@@ -10,7 +10,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/text.h"
 #include "event/event.h"
 #include "event/format.h"
 #include "flyte/flyte.h"
@@ -59,7 +58,6 @@ struct nats {
     struct gw_nats_client *client;
     struct gw_watch wake;
     struct gw_timer tick;
-    int ticks; /* it is set, and not to be moved: sends may be more frequent */
     struct gw_arena *scratch;
     uint64_t jobs; /* ids so far */
     struct sent *sent, **last;
@@ -154,7 +152,7 @@ static int is_plain(struct gw_str s)
  * of a task: there the body is part of it. A replay is no repeat. */
 static struct gw_str message_id(const struct nats *n, const struct gw_message *m, enum stage stage)
 {
-    struct gw_buf id, out;
+    struct gw_buf id;
 
     gw_buf_init(&id, SIZE_MAX / 2, n->scratch);
     gw_buf_put_str(&id, m->event_id);
@@ -170,9 +168,7 @@ static struct gw_str message_id(const struct nats *n, const struct gw_message *m
     }
     if (id.len <= ID_MAX && is_plain(gw_buf_str(&id)))
         return gw_buf_str(&id);
-    gw_buf_init(&out, SIZE_MAX / 2, n->scratch);
-    gw_sha256_hex_put(&out, gw_buf_str(&id));
-    return gw_buf_str(&out);
+    return gw_sha256_hex(n->scratch, gw_buf_str(&id));
 }
 
 static char *text_of(const struct nats *n, struct gw_str s)
@@ -410,13 +406,6 @@ static void hear_lost(struct nats *n, const struct gw_nats_news *news)
         end_job(n, &n->sent, GW_TRY_AGAIN, news->text);
 }
 
-static void await_tick(struct nats *n)
-{
-    if (!n->ticks)
-        gw_timer_set(&n->tick, TICK_MS);
-    n->ticks = 1;
-}
-
 static void hear_sent(struct nats *n, const struct gw_nats_news *news)
 {
     struct sent *s = *find(n, news->job);
@@ -424,7 +413,7 @@ static void hear_sent(struct nats *n, const struct gw_nats_news *news)
     if (!s)
         return;
     s->until_ms = gw_mono_ms() + ACK_MS;
-    await_tick(n);
+    gw_timer_set_unless(&n->tick, TICK_MS);
 }
 
 static void hear_online(struct nats *n, const struct gw_nats_news *news)
@@ -487,7 +476,6 @@ static void on_tick(struct gw_timer *t)
     const int64_t now = gw_mono_ms();
     struct sent **at = &n->sent;
 
-    n->ticks = 0;
     while (*at)
         if ((*at)->until_ms && (*at)->until_ms <= now) {
             end_job(n, at, GW_TRY_AGAIN,
@@ -498,7 +486,7 @@ static void on_tick(struct gw_timer *t)
             at = &(*at)->next;
         }
     if (n->sent && n->sent->until_ms)
-        await_tick(n);
+        gw_timer_set_unless(&n->tick, TICK_MS);
 }
 
 /* ---- sending ---- */

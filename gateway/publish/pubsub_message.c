@@ -71,15 +71,11 @@ static void add_attributes(const struct gw_to_pubsub *p, const struct gw_event *
 /* A key that Pub/Sub takes: of one that is too long, or no text, the SHA-256 in hex. */
 static struct gw_str legal_key(struct gw_arena *mem, struct gw_str key)
 {
-    struct gw_buf hex;
-
     if (!key.len)
         return (struct gw_str){0};
     if (key.len <= GW_TO_PUBSUB_KEY && gw_utf8_valid(key) == key.len)
         return key;
-    gw_buf_init(&hex, GW_SHA256_HEX, mem);
-    gw_sha256_hex_put(&hex, key);
-    return gw_buf_str(&hex);
+    return gw_sha256_hex(mem, key);
 }
 
 /* ---- limits ---- */
