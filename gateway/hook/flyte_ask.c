@@ -169,7 +169,7 @@ static void on_login(struct gw_flyte_login *l, const char *why)
 
 static int needs_token(const struct gw_flyte_question *q)
 {
-    return q->call.status == GW_GRPC_UNAUTHENTICATED && !q->again &&
+    return q->call.status == GW_RPC_UNAUTHENTICATED && !q->again &&
            gw_flyte_client_conf(q->asker->client)->client_id;
 }
 
@@ -180,16 +180,16 @@ static void on_done(struct gw_fetch *f)
     struct gw_flyte_asker *a = q->asker;
 
     gw_flyte_call_read(call);
-    if (asks[q->what].is_list && call->status == GW_GRPC_OK && !call->body.len)
+    if (asks[q->what].is_list && call->status == GW_RPC_OK && !call->body.len)
         gw_flyte_call_none(call, "the list is empty");
     if (needs_token(q)) {
         q->again = q->waits = 1;
         want_login(a, q->number);
         return;
     }
-    if (call->status == GW_GRPC_OK)
+    if (call->status == GW_RPC_OK)
         gw_flyte_client_keep(a->client, q->what, gw_buf_str(&q->request), 1, call->body);
-    else if (call->status == GW_GRPC_NOT_FOUND)
+    else if (call->status == GW_RPC_NOT_FOUND)
         gw_flyte_client_keep(a->client, q->what, gw_buf_str(&q->request), 0, gw_str_of(call->why));
     answer_all(q, call->body, call->code, call->why);
 }

@@ -5,6 +5,7 @@
 #include "hook/wait.h"
 #include "net/fetch.h"
 #include "net/loop.h"
+#include "net/rpc.h"
 
 /* Questions of one worker to FlyteAdmin: gRPC's unary calls as POSTs over HTTP/2 (a frame of five
  * bytes and the message; the status behind it). Nothing here raises.
@@ -60,8 +61,6 @@ void gw_flyte_call_start(struct gw_flyte_call *c, const char *url, const char *m
 void gw_flyte_call_read(struct gw_flyte_call *c); /* once its fetch is done */
 /* It was answered, and there is nothing. */
 void gw_flyte_call_none(struct gw_flyte_call *c, const char *why);
-
-enum { GW_GRPC_OK = 0, GW_GRPC_NOT_FOUND = 5, GW_GRPC_UNAUTHENTICATED = 16 };
 
 /* A login, on a worker. ended is called once, never inside start: why NULL: there is a new token.
  */

@@ -2,12 +2,7 @@
  * grpc-status and grpc-message behind it, or in the head of an answer without a body). */
 #include "hook/flyte_ask.h"
 
-#include "base/text.h"
-#include "net/rpc.h"
-
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { HEAD = 5, URL_MAX = 4096, REQUEST_MAX = 65536 };
 
@@ -88,7 +83,7 @@ static int read_body(struct gw_flyte_call *c)
 
 void gw_flyte_call_none(struct gw_flyte_call *c, const char *why)
 {
-    c->status = GW_GRPC_NOT_FOUND;
+    c->status = GW_RPC_NOT_FOUND;
     c->code = gw_rpc_code_name(c->status);
     c->body = (struct gw_str){0};
     (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s: %s", c->code, why);
@@ -118,10 +113,10 @@ void gw_flyte_call_read(struct gw_flyte_call *c)
         no_answer(c, message);
     } else if (!f->status || c->status < 0) {
         no_answer(c, f->why[0] ? f->why : "the answer has no grpc-status");
-    } else if (c->status != GW_GRPC_OK) {
+    } else if (c->status != GW_RPC_OK) {
         c->code = gw_rpc_code_name(c->status);
         gw_rpc_message(message, sizeof(message), gw_fetch_answer_trailer(f, "grpc-message"));
-        (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", gw_rpc_code_name(c->status),
+        (void)snprintf(c->why, sizeof(c->why), "FlyteAdmin: %s%s%s", c->code,
                        message[0] ? ": " : "", message);
     } else if (read_body(c)) {
         no_answer(c, "the answer is no message of gRPC");

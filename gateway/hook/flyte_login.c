@@ -97,7 +97,7 @@ static const ProtobufCMessage *answer(struct gw_flyte_login *l, const char *meth
     struct gw_err err;
 
     gw_flyte_call_read(&l->call);
-    if (l->call.status != GW_GRPC_OK) {
+    if (l->call.status != GW_RPC_OK) {
         fail(l, method, l->call.why);
         return NULL;
     }

@@ -129,20 +129,6 @@ struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw
 
 /* ---- what is an answer ---- */
 
-static int parse_status(const struct gw_str *s)
-{
-    int n = 0;
-
-    if (!s || s->len == 0 || s->len > 8)
-        return -1;
-    for (size_t i = 0; i < s->len; i++) {
-        if (s->p[i] < '0' || s->p[i] > '9')
-            return -1;
-        n = n * 10 + (s->p[i] - '0');
-    }
-    return n;
-}
-
 /* A refusal of somebody between us and FlyteAdmin who speaks HTTP: clients fetch a token then. */
 static int code_of_http(int status)
 {
@@ -154,7 +140,8 @@ static int code_of_http(int status)
 int gw_upstream_status(const struct gw_http_call *call, int *code, char why[GW_UPSTREAM_WHY])
 {
     const struct gw_str *type = gw_http_answer(call, "content-type");
-    int status = parse_status(gw_http_answer(call, "grpc-status"));
+    const struct gw_str *said = gw_http_answer(call, "grpc-status");
+    const int status = said ? gw_rpc_status(*said) : -1;
 
     *code = GW_GRPC_UNAVAILABLE;
     if (call->failed) {
