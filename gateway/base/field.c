@@ -222,17 +222,16 @@ static int hint_below(const struct table *t, const char *key, char *out, size_t 
 static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_nearest *near)
 {
     char hint[120];
-
-    const char *meant = hint;
+    const int is_below = hint_below(t, key->text.p, hint, sizeof(hint));
 
     if (t->in_union)
         gw_nearest_offer(near, GW_STR("type"));
-    if (!hint_below(t, key->text.p, hint, sizeof(hint)))
-        meant = gw_nearest_hint(near, hint, sizeof(hint));
+    if (!is_below)
+        gw_nearest_hint(near, hint, sizeof(hint));
     gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s%sunknown key \"%.*s\"%s",
-                    t->where, *t->where ? ": " : "", gw_field_shown(key->text), key->text.p, meant);
+                    t->where, *t->where ? ": " : "", gw_field_shown(key->text), key->text.p, hint);
     /* a required key that is misspelt is one mistake, not two */
-    for (size_t i = 0; near->best.p && t->fields[i].name; i++)
+    for (size_t i = 0; !is_below && near->best.p && t->fields[i].name; i++)
         t->meant[i] |= gw_str_is(near->best, t->fields[i].name);
 }
 
