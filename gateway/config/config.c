@@ -140,10 +140,11 @@ static const struct gw_yaml *value(const struct gw_yaml *map, const char *key)
 /* Who wants none, and says it in another word. */
 static const char *hint_off(const char *listen, const char *where)
 {
-    static const char *const words[] = {"off", "no", "false", "disabled", "disable", "nowhere"};
+    static const char *const words[] = {"off",     "no",      "false", "disabled",
+                                        "disable", "nowhere", "none"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (!strcasecmp(listen, words[i]) || !strcasecmp(listen, "none"))
+        if (!strcasecmp(listen, words[i]))
             return strcmp(where, "admin") ? " (ingest has what it lists: leave this one out)"
                                           : " (did you mean \"none\"?)";
     return "";

@@ -475,12 +475,18 @@ static void tell_loop(const struct gw_load *l, const struct gw_pipeline_conf *c,
                     c->name ? c->name : "?", what);
 }
 
+/* It runs, and sends to a thing of that type that ingest could read. */
+static int sends_to(const struct gw_load *l, const struct gw_pipeline_conf *c, const char *type)
+{
+    return l->config->ingest && c->enabled && !c->down && !c->guessed && c->publisher.conf &&
+           c->publisher.type && !strcmp(c->publisher.type, type);
+}
+
 static void check_queue_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
 {
     const char *endpoint, *url;
 
-    if (!c->publisher.type || strcmp(c->publisher.type, "sqs") != 0 || !c->publisher.conf ||
-        !l->config->ingest || c->down || c->guessed || !c->enabled)
+    if (!sends_to(l, c, "sqs"))
         return;
     url = gw_sqs_queue_at(c->publisher.conf, &endpoint);
     if (gw_ingest_sqs_reads(l->config->ingest, url, endpoint))
@@ -490,14 +496,13 @@ static void check_queue_loop(const struct gw_load *l, const struct gw_pipeline_c
 /* What it sends comes in again, for ever. */
 static void check_loop(const struct gw_load *l, const struct gw_pipeline_conf *c)
 {
-    const int is_kafka = c->publisher.type && !strcmp(c->publisher.type, "kafka");
     const char *topic =
-        is_kafka && l->config->ingest && !c->down && !c->guessed
+        sends_to(l, c, "kafka")
             ? gw_ingest_loop(l->config->ingest, gw_kafka_topic_at, c->publisher.conf)
             : NULL;
 
     check_queue_loop(l, c);
-    if (topic && c->enabled)
+    if (topic)
         tell_loop(
             l, c,
             gw_arena_printf(l->p->mem, "ingest.kafka reads topic %s of the same brokers", topic).p);

@@ -108,8 +108,8 @@ static int name_is(struct gw_str name, const char *lower)
 
 static int is_ce_content_type(struct gw_str name)
 {
-    return gw_event_is_ce_header(name) && name.len == 18 &&
-           !memcmp(name.p + 3, "datacontenttype", 15);
+    return gw_event_is_ce_header(name) &&
+           gw_str_is((struct gw_str){name.p + 3, name.len - 3}, "datacontenttype");
 }
 
 /* Google's Pub/Sub and NATS have the content type as an attribute as well; the SDK for JavaScript

@@ -19,6 +19,10 @@ struct gw_yaml;
  * Invariants
  *  1. What is wrong with a file that changes leaves everything as it was.
  *  2. No text of a token is kept, logged or answered. */
+/* How large a request of who need not say who it is may be: its length alone, which is a few bytes,
+ * takes of everybody's max_pending_bytes. */
+enum { GW_ANONYMOUS_BYTES = 4096 };
+
 struct gw_auth_conf {
     const char *tokens_file;
 };

@@ -13,10 +13,8 @@
 /* gRPC on the HTTP handler: the head of a call, its messages, its answer, its deadline. On the
  * front's thread. A call's memory is its stream's; `gone` is its last use. */
 
-/* Of who need not say who it is: how long a call may take that goes on to FlyteAdmin, and how large
- * the message of any other may be, as its length alone, which is five bytes, takes of everybody's
- * max_pending_bytes. */
-enum { ANONYMOUS_MS = 30000, ANONYMOUS_BYTES = 4096 };
+/* Of who need not say who it is: how long a call may take that goes on to FlyteAdmin. */
+enum { ANONYMOUS_MS = 30000 };
 
 static const struct gw_http_header head_ok[] = {
     {{"content-type", 12}, {"application/grpc", 16}},
@@ -445,7 +443,7 @@ static size_t max_message(const struct gw_grpc_call *c)
 {
     const size_t max = (size_t)c->front->max_body[c->port];
 
-    return c->method && c->method->open && max > ANONYMOUS_BYTES ? ANONYMOUS_BYTES : max;
+    return c->method && c->method->open && max > GW_ANONYMOUS_BYTES ? GW_ANONYMOUS_BYTES : max;
 }
 
 static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)

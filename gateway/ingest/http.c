@@ -13,7 +13,7 @@
 /* The HTTP front: what a request is by its path and media type, its body once it has come, its
  * answer. A request's memory is its stream's; `gone` is its last use. */
 
-enum { MAX_ORIGIN = 255, ANONYMOUS_BYTES = 4096 };
+enum { MAX_ORIGIN = 255 };
 
 struct route {
     struct gw_str path;
@@ -407,7 +407,7 @@ static size_t max_body(const struct gw_front *f, const struct gw_http_stream *s)
 {
     const size_t max = (size_t)f->max_body[GW_HTTP];
 
-    return is_about_tokens(s->path) && max > ANONYMOUS_BYTES ? ANONYMOUS_BYTES : max;
+    return is_about_tokens(s->path) && max > GW_ANONYMOUS_BYTES ? GW_ANONYMOUS_BYTES : max;
 }
 
 static int on_head(struct gw_http_stream *s, void *ctx)

@@ -156,7 +156,7 @@ static void begin_again(struct gw_kafka_in *k)
 {
     struct gw_err err;
 
-    if (k->rk || gw_mono_ms() < k->again_ms || k->stopping || k->renewing)
+    if (k->rk || gw_mono_ms() < k->again_ms || gw_kafka_in_ends(k))
         return;
     if (!gw_kafka_in_start(k, &err))
         return;
@@ -221,7 +221,7 @@ static void on_tick(struct gw_timer *t)
         gw_kafka_letters_again(k);
     gw_kafka_in_poke(k);
     if (k->state != GW_IN_STOPPED)
-        gw_timer_set(&k->tick, k->stopping || k->renewing ? CLOSE_TICK_MS : TICK_MS);
+        gw_timer_set(&k->tick, gw_kafka_in_ends(k) ? CLOSE_TICK_MS : TICK_MS);
 }
 
 /* ---- life ---- */

@@ -113,6 +113,11 @@ struct gw_kafka_in {
     struct gw_diag_limit quiet_error, quiet_log, quiet_letter, quiet_full, quiet_commit;
     struct gw_counter *dead[GW_REASONS]; /* of the two that there are */
 };
+/* Its consumer says goodbye, for good or for another to come. */
+static inline int gw_kafka_in_ends(const struct gw_kafka_in *k)
+{
+    return k->stopping || k->renewing;
+}
 
 /* kafka_online.c */
 struct gw_asking *gw_kafka_in_ask(const void *conf, struct gw_loop *loop, struct gw_online *o);

@@ -208,18 +208,14 @@ static void assign(struct gw_kafka_in *k, const rd_kafka_topic_partition_list_t 
         (void)rd_kafka_assign(k->rk, list);
 }
 
-static int ends(const struct gw_kafka_in *k)
-{
-    return k->stopping || k->renewing;
-}
-
 static void on_assigned(struct gw_kafka_in *k, rd_kafka_event_t *e)
 {
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(e);
 
     for (int i = 0; i < list->cnt; i++)
         if (!gw_kafka_part_find(k, list->elems[i].topic, list->elems[i].partition))
-            gw_kafka_part_add(k, list->elems[i].topic, list->elems[i].partition)->leaving = ends(k);
+            gw_kafka_part_add(k, list->elems[i].topic, list->elems[i].partition)->leaving =
+                gw_kafka_in_ends(k);
     assign(k, list);
     /* A pause outlives the partition's time with us: librdkafka keeps it for the next one. */
     (void)rd_kafka_resume_partitions(k->rk, (rd_kafka_topic_partition_list_t *)list);
@@ -410,13 +406,13 @@ void gw_kafka_in_go_on(struct gw_kafka_in *k)
 {
     if (k->state == GW_IN_STOPPED)
         return;
-    if (ends(k) && k->state == GW_IN_RUNNING)
+    if (gw_kafka_in_ends(k) && k->state == GW_IN_RUNNING)
         begin_end(k);
     if (k->revoked && has_left(k))
         give_up_partitions(k);
     if (k->state == GW_IN_ENDING && k->rk && !k->revoked && !k->hurried && has_left(k))
         begin_close(k);
-    if (ends(k) && has_ended(k))
+    if (gw_kafka_in_ends(k) && has_ended(k))
         is_ended(k);
     else
         plan_commit(k);

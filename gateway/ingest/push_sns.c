@@ -178,11 +178,11 @@ static const char *time_problem(int64_t sent_s, int *status)
 {
     const int64_t age_s = gw_clock_wall_ns() / NS - sent_s;
 
-    if (age_s < -CLOCKS_S)
+    if (age_s < -CLOCKS_S) {
         *status = 503;
-    return age_s > MAX_AGE_S + CLOCKS_S ? "Timestamp: longer ago than SNS tries again"
-           : age_s < -CLOCKS_S          ? "Timestamp: ahead of this machine's clock"
-                                        : NULL;
+        return "Timestamp: ahead of this machine's clock";
+    }
+    return age_s > MAX_AGE_S + CLOCKS_S ? "Timestamp: longer ago than SNS tries again" : NULL;
 }
 
 void gw_push_sns_end(struct gw_push_call *c)

@@ -104,8 +104,6 @@ struct gw_upstream_trust {
     int64_t looked_ms;
 };
 int gw_upstream_tls_ready(struct gw_upstream_trust *t, int64_t now_ms, struct gw_err *err);
-/* host:port, [v6]:port, its port 1 to 65535; the port may be absent unless it is needed. */
-int gw_upstream_is_address(struct gw_str at, int needs_port);
 
 /* What of a request's or an answer's headers belongs to it, not to its connection; copies nothing.
  * There is room for two more behind them. door: the token that was shown to it is not passed on;

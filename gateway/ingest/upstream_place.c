@@ -28,7 +28,8 @@ static int is_port(const char *p, size_t len)
     return port >= 1 && port <= 65535;
 }
 
-int gw_upstream_is_address(struct gw_str at, int needs_port)
+/* host:port, [v6]:port, its port 1 to 65535; the port may be absent unless it is needed. */
+static int is_address(struct gw_str at, int needs_port)
 {
     const char *end = at.p + at.len, *colon = memrchr(at.p, ':', at.len);
     size_t host;
@@ -51,7 +52,7 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
 {
     const struct gw_yaml *at = gw_yaml_place(grpc, conf->upstream ? "upstream" : "upstream_tls");
 
-    if (conf->upstream && !gw_upstream_is_address(gw_str_of(without_scheme(conf->upstream)), 1))
+    if (conf->upstream && !is_address(gw_str_of(without_scheme(conf->upstream)), 1))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
                         conf->upstream);
@@ -91,7 +92,7 @@ static int is_url(const char *url)
         return 0;
     host = behind_scheme(url);
     return !gw_fetch_url_problem(url) && !host[strcspn(host, "?#@ ")] &&
-           gw_upstream_is_address((struct gw_str){host, strcspn(host, "/")}, 0);
+           is_address((struct gw_str){host, strcspn(host, "/")}, 0);
 }
 
 void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,

@@ -114,7 +114,7 @@ static void wait_no_more(struct gw_reader *r)
     r->waiting = r->held = 0;
 }
 
-/* Under both locks, or nobody else knows r. It is not told any more, unless its mail is out. */
+/* Under both locks. It is not told any more, unless its mail is out. */
 static void wake_no_more(struct gw_reader *r)
 {
     struct gw_reader *before = NULL, *at = r->log->woken;

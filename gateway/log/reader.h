@@ -13,7 +13,8 @@ struct gw_waker {
 
 /* A worker's place. Its own thread, but for the waiting list. */
 struct gw_reader {
-    struct gw_reader *next_waiting, *next_woken; /* under the log's lock */
+    struct gw_reader *next_waiting; /* under the log's lock */
+    struct gw_reader *next_woken;   /* the same; once taken from log->woken, under telling */
     int waiting;
     int held; /* waiting: for its cursor, not for records */
     struct gw_waker *waker;

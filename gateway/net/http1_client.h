@@ -12,7 +12,8 @@ struct gw_tls_context;
  * that breaks before any answer is opened anew for the same call, once. A connection that does not
  * come about within 10 s is broken. */
 struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *address);
-/* Before the first call: over TLS. The context is borrowed as long as the client. */
+/* Over TLS, from the next connection on; NULL: plain. Borrowed until another is set, a connection
+ * keeps its own. Also while a call is under way. */
 void gw_http1_client_tls(struct gw_http1_client *c, struct gw_tls_context *context);
 /* No other call is under way. done runs on a later turn, and may start the next. */
 void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call);

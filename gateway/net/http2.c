@@ -100,7 +100,7 @@ static void look_for_floods(struct http2 *h, ssize_t rc)
     const int64_t seconds = (h->base.now_ms - h->second_ms) / 1000;
 
     if (seconds > 0) {
-        earn(&h->empty, seconds < MAX_EMPTY ? (size_t)seconds * EMPTY_A_SECOND : MAX_EMPTY);
+        earn(&h->empty, (size_t)seconds * EMPTY_A_SECOND);
         earn(&h->resets, (size_t)seconds * RESETS_A_SECOND);
         h->second_ms += seconds * 1000;
     }

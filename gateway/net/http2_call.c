@@ -100,13 +100,19 @@ void gw_http2_calls_sent(struct gw_http2_calls *c)
         call->drains.sent = 1;
 }
 
-/* News of it stay: they come before the end. */
-static void end_call(struct gw_http2_calls *c, struct gw_http_call *call)
+/* Nothing more of it is sent. */
+static void take_out(struct gw_http2_calls *c, struct gw_http_call *call)
 {
     unlink_call(call);
     not_drained(c, call);
     gw_buf_free(&call->later);
     call->later_sent = 0;
+}
+
+/* News of it stay: they come before the end. */
+static void end_call(struct gw_http2_calls *c, struct gw_http_call *call)
+{
+    take_out(c, call);
     call->stream = -1;
     *c->last = call;
     c->last = &call->next;
@@ -435,10 +441,7 @@ void gw_http2_calls_cancel(struct gw_http2_calls *c, struct gw_http_call *call)
             c->last = p;
         return;
     }
-    unlink_call(call);
-    not_drained(c, call);
-    gw_buf_free(&call->later);
-    call->later_sent = 0;
+    take_out(c, call);
     nghttp2_session_set_stream_user_data(c->session, call->stream, NULL);
     nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
 }

@@ -34,7 +34,8 @@ void gw_http2_channel_start(struct gw_http2_channel *c, struct gw_http_call *cal
  * refused it. Its body has to be whole as it was, or to come again by write. -1: it has ended. */
 int gw_http2_channel_again(struct gw_http2_channel *c, struct gw_http_call *call);
 void gw_http2_channel_cancel(struct gw_http2_channel *c, struct gw_http_call *call);
-/* As http2_call.h has them; a call whose connection is gone ignores them. */
+/* As http2_call.h has them. Not after done, unless call->on was set to NULL there: then they do
+ * nothing. */
 void gw_http2_channel_write(struct gw_http_call *call, struct gw_str body);
 void gw_http2_channel_finish(struct gw_http_call *call);
 void gw_http2_channel_took(struct gw_http_call *call, size_t n);

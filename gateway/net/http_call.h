@@ -44,7 +44,7 @@ struct gw_http_call {
         int sent; /* drains: the socket has it */
     } news, drains;
     struct gw_buf later; /* what was written behind the body */
-    void *on;            /* the connection, of http2_channel.c */
+    void *on;            /* the connection, of http2_channel.c; done does not clear it */
     int32_t stream;
     int ended;
     size_t sent, later_sent, room;

@@ -409,9 +409,9 @@ int gw_diff_record(struct gw_diff *d, const struct gw_record *rec, struct gw_err
 
 /* ---- life ---- */
 
-struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
-                            const struct gw_pipeline_conf *after, const char *folder,
-                            struct gw_err *err)
+struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
+                             const struct gw_pipeline_conf *after, const char *folder,
+                             struct gw_err *err)
 {
     struct gw_diff *d = calloc(1, sizeof(*d));
 
@@ -429,13 +429,6 @@ struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
         return NULL;
     }
     return d;
-}
-
-struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
-                             const struct gw_pipeline_conf *after, const char *folder,
-                             struct gw_err *err)
-{
-    return gw_diff_new(before, after, folder, err);
 }
 
 int gw_diff_report(struct gw_diff *d, int json, int (*put)(void *ctx, struct gw_str text),

@@ -11,7 +11,7 @@ struct gw_record;
 
 /* What records would become under one pipeline configuration and under another: both hook chains
  * run, nothing is sent. What differs is kept in a temporary file (gw_tmp_open of folder). The
- * caller's thread. */
+ * caller's thread. before NULL: for gw_diff_open_against alone. */
 struct gw_diff *gw_diff_open(const struct gw_pipeline_conf *before,
                              const struct gw_pipeline_conf *after, const char *folder,
                              struct gw_err *err);

@@ -118,7 +118,7 @@ void gw_diff_repeated_there(struct gw_diff *d)
 struct gw_diff *gw_diff_open_against(const struct gw_pipeline_conf *after, uint64_t n_there,
                                      const char *folder, struct gw_err *err)
 {
-    struct gw_diff *d = gw_diff_new(NULL, after, folder, err);
+    struct gw_diff *d = gw_diff_open(NULL, after, folder, err);
 
     if (!d)
         return NULL;

@@ -88,10 +88,7 @@ struct gw_diff {
     struct gw_buf entry, ops;
     struct gw_arena *mem; /* of one comparison */
 };
-/* diff.c. before NULL: none. */
-struct gw_diff *gw_diff_new(const struct gw_pipeline_conf *before,
-                            const struct gw_pipeline_conf *after, const char *folder,
-                            struct gw_err *err);
+/* diff.c */
 int gw_diff_write_entry(struct gw_diff *d, const struct gw_diff_entry *e, struct gw_diff_ops *ops,
                         struct gw_err *err);
 /* The events of both sides. 1: they differ, and it is written; 0; -1: an error. */

@@ -64,11 +64,10 @@ static struct gw_settle_batch *filling(struct gw_settler *s)
 
     if (!b) {
         b = s->spare;
-        if (b) {
+        if (b)
             s->spare = b->next;
-        } else {
+        else
             b = checked(calloc(1, sizeof(*b)));
-        }
         b->owner = s;
         b->n = 0;
         b->kept = NULL;
