@@ -94,6 +94,8 @@ def test_a_clean_stop_is_exit_0(gateway, number):
     send(g, [flyte.workflow()])
     g.signal(number)
     assert g.wait() == 0
+    g.start()                                              # what was not under way yet waited in the log
+    g.settled(1)
     assert g.ids() == [flyte.id_of(flyte.workflow())]
 
 
