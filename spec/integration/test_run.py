@@ -141,17 +141,6 @@ def test_readiness_is_503_while_stopping(gateway):
     assert g.wait() == 0
 
 
-def test_a_second_signal_ends_at_once_and_loses_nothing(gateway):
-    g = gateway("pipelines:\n  - {name: k, publisher: {type: kafka, brokers: '127.0.0.1:1', topic: t}}\n")
-    send(g, [flyte.workflow()])
-    g.signal(signal.SIGTERM)
-    wait_until(lambda: len(re.findall("msg=\"?(stopping|shutting down)", g.log())) or g.process.poll() is not None)
-    g.signal(signal.SIGTERM)
-    assert g.wait() == 1
-    g.start()
-    assert g.pipeline("k")["lag"] == 1
-
-
 def test_one_gateway_a_directory(gateway):
     g = gateway()
     second = gateway(FILE + f"log: {{path: {g.path('moongate-data')}}}\n", name="second", started=False).spawn()
@@ -402,6 +391,15 @@ def test_a_hanging_destination_holds_a_stop_no_longer_than_it_may(gateway):
     """It takes the request and never answers: without shutdown_timeout this stop would not end."""
     with hanging(gateway, "500ms") as (g, _):
         assert g.stop() == 0
+    assert g.pipeline("web")["lag"] == 1
+
+
+def test_a_second_signal_ends_at_once_and_loses_nothing(gateway):
+    with hanging(gateway, "1h") as (g, _):
+        g.signal(signal.SIGTERM)
+        wait_until(lambda: len(re.findall("msg=\"?(stopping|shutting down)", g.log())) or g.process.poll() is not None)
+        g.signal(signal.SIGTERM)
+        assert g.wait() == 1
     assert g.pipeline("web")["lag"] == 1
 
 
