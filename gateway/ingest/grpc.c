@@ -6,7 +6,6 @@
 #include "ingest/door.h"
 #include "ingest/grpc_frame.h"
 #include "ingest/upstream.h"
-#include "net/rpc.h"
 
 #include <string.h>
 
@@ -87,7 +86,7 @@ void gw_grpc_reply(struct gw_grpc_call *c, struct gw_str message)
         gw_http_write(c->stream, message);
 }
 
-void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const char *message)
+void gw_grpc_finish(struct gw_grpc_call *c, enum gw_rpc_code status, const char *message)
 {
     struct gw_http_header h[4] = {head_ok[0]}, *trailers = h + 1;
     struct gw_arena *mem = c->stream->mem;
@@ -98,7 +97,7 @@ void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const ch
     if (*message)
         trailers[n++] =
             (struct gw_http_header){GW_STR("grpc-message"), percent_encode(mem, message)};
-    if (status == GW_GRPC_UNIMPLEMENTED && !c->responded)
+    if (status == GW_RPC_UNIMPLEMENTED && !c->responded)
         trailers[n++] =
             (struct gw_http_header){GW_STR("grpc-accept-encoding"), GW_STR("gzip,identity")};
     gw_grpc_settle(c);
@@ -111,24 +110,24 @@ void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const ch
     gw_http_finish(c->stream, NULL, 0);
 }
 
-enum gw_grpc_status gw_grpc_status_of(const struct gw_err *err)
+enum gw_rpc_code gw_grpc_status_of(const struct gw_err *err)
 {
     switch (err->kind) {
     case GW_ERR_REJECT:
-        return GW_GRPC_INVALID_ARGUMENT;
+        return GW_RPC_INVALID_ARGUMENT;
     case GW_ERR_TOO_LARGE:
     case GW_ERR_FULL:
-        return GW_GRPC_RESOURCE_EXHAUSTED;
+        return GW_RPC_RESOURCE_EXHAUSTED;
     case GW_ERR_UNSUPPORTED:
-        return GW_GRPC_UNIMPLEMENTED;
+        return GW_RPC_UNIMPLEMENTED;
     case GW_ERR_RETRY:
     case GW_ERR_FATAL:
         break;
     }
-    return GW_GRPC_UNAVAILABLE;
+    return GW_RPC_UNAVAILABLE;
 }
 
-void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
+void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_rpc_code status,
                     const char *message)
 {
     if (c->method && c->method->kind != GW_OTHER)
@@ -288,7 +287,7 @@ static void on_deadline(struct gw_timer *t)
     for (struct gw_grpc_call *c = f->deadlines; c; c = next) {
         next = c->next_due;
         if (c->deadline_ms <= now)
-            gw_grpc_refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED,
+            gw_grpc_refuse(c, GW_R_DEADLINE, GW_RPC_DEADLINE_EXCEEDED,
                            c->pass || c->forward ? "the deadline passed before the answer had come"
                            : c->sub ? "the deadline passed before the event was known to be kept"
                                     : "the deadline passed before the request had come");
@@ -376,7 +375,7 @@ static int unknown_method(struct gw_grpc_call *c, struct gw_str path)
     struct gw_str text = gw_arena_printf(c->stream->mem, "no such method: %.*s",
                                          path.len < 200 ? (int)path.len : 200, path.p);
 
-    gw_grpc_finish(c, GW_GRPC_UNIMPLEMENTED, text.p);
+    gw_grpc_finish(c, GW_RPC_UNIMPLEMENTED, text.p);
     return -1;
 }
 
@@ -394,10 +393,10 @@ static int read_timeout(struct gw_grpc_call *c, int64_t max_ms)
         return 0;
     }
     if (ms < 0)
-        gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_INVALID_ARGUMENT,
+        gw_grpc_refuse(c, GW_R_INVALID, GW_RPC_INVALID_ARGUMENT,
                        "grpc-timeout: not up to eight digits and one of H M S m u n");
     else
-        gw_grpc_refuse(c, GW_R_DEADLINE, GW_GRPC_DEADLINE_EXCEEDED,
+        gw_grpc_refuse(c, GW_R_DEADLINE, GW_RPC_DEADLINE_EXCEEDED,
                        "the deadline had passed already");
     return -1;
 }
@@ -419,7 +418,7 @@ static int admit(struct gw_grpc_call *c)
     if ((c->method ? c->method->open : is_about_tokens(c->stream->path)) ||
         !gw_door_admit(c->front->doors[c->port], c->stream, &why))
         return 0;
-    gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_UNAUTHENTICATED, why);
+    gw_grpc_refuse(c, GW_R_INVALID, GW_RPC_UNAUTHENTICATED, why);
     return -1;
 }
 
@@ -431,7 +430,7 @@ static int read_head(struct gw_grpc_call *c)
     if (encoding && gw_str_is(*encoding, "gzip")) {
         c->gzip = 1;
     } else if (encoding && !gw_str_is(*encoding, "identity")) {
-        gw_grpc_refuse(c, GW_R_UNSUPPORTED, GW_GRPC_UNIMPLEMENTED,
+        gw_grpc_refuse(c, GW_R_UNSUPPORTED, GW_RPC_UNIMPLEMENTED,
                        "grpc-encoding: only gzip and identity are understood");
         return -1;
     }
@@ -472,7 +471,7 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     if (!method && !passes)
         return unknown_method(c, s->path);
     if (f->stopping && (passes || method->message != gw_health_check)) {
-        gw_grpc_refuse(c, GW_R_UNAVAILABLE, GW_GRPC_UNAVAILABLE, "shutting down");
+        gw_grpc_refuse(c, GW_R_UNAVAILABLE, GW_RPC_UNAVAILABLE, "shutting down");
         return -1;
     }
     if (!passes)
@@ -504,7 +503,7 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
     gw_arena_reset(f->scratch);
     gw_body_release(f, &c->held);
     if (frame->compressed && !c->gzip) {
-        gw_grpc_refuse(c, GW_R_INVALID, GW_GRPC_INTERNAL,
+        gw_grpc_refuse(c, GW_R_INVALID, GW_RPC_INTERNAL,
                        "gRPC frame: byte 0: compressed, but grpc-encoding names no compression");
         return;
     }
@@ -534,7 +533,7 @@ static void look(struct gw_grpc_call *c, int ended)
             gw_grpc_fail(c, &err);
         else if (rc == 0 && body->len >= GW_GRPC_HEADER &&
                  gw_body_hold(c->front, &c->held, frame.size, &err))
-            gw_grpc_refuse(c, GW_R_PENDING, GW_GRPC_RESOURCE_EXHAUSTED, err.msg);
+            gw_grpc_refuse(c, GW_R_PENDING, GW_RPC_RESOURCE_EXHAUSTED, err.msg);
         if (rc <= 0 || (!c->method->streams && !ended))
             return;
         deliver(c, &frame);
@@ -570,7 +569,7 @@ static void on_end(struct gw_http_stream *s, void *ctx)
     }
     look(c, 1);
     if (!c->done && c->method->streams)
-        gw_grpc_finish(c, GW_GRPC_OK, "");
+        gw_grpc_finish(c, GW_RPC_OK, "");
 }
 
 static void on_too_large(struct gw_http_stream *s, void *ctx)
@@ -655,7 +654,7 @@ void gw_grpc_stop(struct gw_front *f)
     gw_health_changed(f);
     for (struct gw_grpc_call *c = f->open_calls; c; c = next) {
         next = c->next_open;
-        gw_grpc_finish(c, GW_GRPC_UNAVAILABLE, "shutting down");
+        gw_grpc_finish(c, GW_RPC_UNAVAILABLE, "shutting down");
     }
 }
 

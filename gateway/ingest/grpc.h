@@ -4,23 +4,10 @@
 #include "base/err.h"
 #include "ingest/front.h"
 #include "net/http.h"
+#include "net/rpc.h"
 
 /* gRPC calls over the HTTP handler. A service is a table of methods; each method gets whole
  * messages, uncompressed, and answers at once or later. On the front's thread. */
-enum gw_grpc_status {
-    GW_GRPC_OK = 0,
-    GW_GRPC_INVALID_ARGUMENT = 3,
-    GW_GRPC_DEADLINE_EXCEEDED = 4,
-    GW_GRPC_NOT_FOUND = 5,
-    GW_GRPC_ALREADY_EXISTS = 6,
-    GW_GRPC_PERMISSION_DENIED = 7,
-    GW_GRPC_RESOURCE_EXHAUSTED = 8,
-    GW_GRPC_UNIMPLEMENTED = 12,
-    GW_GRPC_INTERNAL = 13,
-    GW_GRPC_UNAVAILABLE = 14,
-    GW_GRPC_UNAUTHENTICATED = 16
-};
-
 struct gw_forward;
 struct gw_grpc_call;
 struct gw_pass;
@@ -62,16 +49,16 @@ void gw_grpc_init(struct gw_front *f);
 void gw_grpc_stop(struct gw_front *f);
 void gw_grpc_fini(struct gw_front *f);
 
-enum gw_grpc_status gw_grpc_status_of(const struct gw_err *err);
+enum gw_rpc_code gw_grpc_status_of(const struct gw_err *err);
 /* It is answered, by whoever calls this: nothing else will. */
 void gw_grpc_settle(struct gw_grpc_call *c);
 /* The event is not taken. */
-void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_grpc_status status,
+void gw_grpc_refuse(struct gw_grpc_call *c, enum gw_reason reason, enum gw_rpc_code status,
                     const char *message);
 /* One message of the answer. */
 void gw_grpc_reply(struct gw_grpc_call *c, struct gw_str message);
 /* Ends the answer; message "" for none. */
-void gw_grpc_finish(struct gw_grpc_call *c, enum gw_grpc_status status, const char *message);
+void gw_grpc_finish(struct gw_grpc_call *c, enum gw_rpc_code status, const char *message);
 void gw_grpc_fail(struct gw_grpc_call *c, const struct gw_err *err);
 /* The call stays open until its client or the front ends it. */
 void gw_grpc_keep_open(struct gw_grpc_call *c);

@@ -52,10 +52,10 @@ void gw_health_check(struct gw_grpc_call *c, struct gw_str message)
     if (read_service(message, &service, &err)) {
         gw_grpc_fail(c, &err);
     } else if (!known(service)) {
-        gw_grpc_finish(c, GW_GRPC_NOT_FOUND, "unknown service");
+        gw_grpc_finish(c, GW_RPC_NOT_FOUND, "unknown service");
     } else {
         reply_status(c, serving(c->front));
-        gw_grpc_finish(c, GW_GRPC_OK, "");
+        gw_grpc_finish(c, GW_RPC_OK, "");
     }
 }
 

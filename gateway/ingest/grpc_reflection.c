@@ -13,7 +13,7 @@
 
 enum { MAX_FILES = 256, MAX_ANSWER = 4 * 1024 * 1024, MAX_UNSENT = MAX_ANSWER, DEPENDENCY = 3 };
 
-static void put_error(struct gw_buf *out, struct gw_arena *mem, enum gw_grpc_status code,
+static void put_error(struct gw_buf *out, struct gw_arena *mem, enum gw_rpc_code code,
                       const char *what)
 {
     struct gw_buf b;
@@ -57,7 +57,7 @@ static void put_files(struct gw_buf *out, struct gw_arena *mem, struct gw_str fi
     struct gw_buf b;
 
     if (!file.p) {
-        put_error(out, mem, GW_GRPC_NOT_FOUND, "not found");
+        put_error(out, mem, GW_RPC_NOT_FOUND, "not found");
         return;
     }
     f = gw_arena_zalloc(mem, sizeof(*f));
@@ -97,10 +97,10 @@ static void put_answer(struct gw_buf *out, struct gw_arena *mem,
         return;
     case 5:
     case 6:
-        put_error(out, mem, GW_GRPC_NOT_FOUND, "there are no extensions");
+        put_error(out, mem, GW_RPC_NOT_FOUND, "there are no extensions");
         return;
     default:
-        put_error(out, mem, GW_GRPC_INVALID_ARGUMENT, "the request asks for nothing");
+        put_error(out, mem, GW_RPC_INVALID_ARGUMENT, "the request asks for nothing");
     }
 }
 
@@ -127,7 +127,7 @@ void gw_reflection_message(struct gw_grpc_call *c, struct gw_str message)
         return;
     }
     if (gw_http_unsent(c->stream) > MAX_UNSENT) {
-        gw_grpc_finish(c, GW_GRPC_RESOURCE_EXHAUSTED, "the answers are not read");
+        gw_grpc_finish(c, GW_RPC_RESOURCE_EXHAUSTED, "the answers are not read");
         return;
     }
     gw_grpc_keep_open(c);

@@ -2,9 +2,7 @@
 
 #include "base/arena.h"
 #include "ingest/door.h"
-#include "ingest/grpc.h"
 #include "net/http2_channel.h"
-#include "net/rpc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,20 +128,21 @@ struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw
 /* ---- what is an answer ---- */
 
 /* A refusal of somebody between us and FlyteAdmin who speaks HTTP: clients fetch a token then. */
-static int code_of_http(int status)
+static enum gw_rpc_code code_of_http(int status)
 {
-    return status == 401   ? GW_GRPC_UNAUTHENTICATED
-           : status == 403 ? GW_GRPC_PERMISSION_DENIED
-                           : GW_GRPC_UNAVAILABLE;
+    return status == 401   ? GW_RPC_UNAUTHENTICATED
+           : status == 403 ? GW_RPC_PERMISSION_DENIED
+                           : GW_RPC_UNAVAILABLE;
 }
 
-int gw_upstream_status(const struct gw_http_call *call, int *code, char why[GW_UPSTREAM_WHY])
+int gw_upstream_status(const struct gw_http_call *call, enum gw_rpc_code *code,
+                       char why[GW_UPSTREAM_WHY])
 {
     const struct gw_str *type = gw_http_answer(call, "content-type");
     const struct gw_str *said = gw_http_answer(call, "grpc-status");
     const int status = said ? gw_rpc_status(*said) : -1;
 
-    *code = GW_GRPC_UNAVAILABLE;
+    *code = GW_RPC_UNAVAILABLE;
     if (call->failed) {
         snprintf(why, GW_UPSTREAM_WHY, "upstream: %s", call->err.msg);
     } else if (call->status != 200) {

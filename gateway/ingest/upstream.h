@@ -3,6 +3,7 @@
 
 #include "ingest/front.h"
 #include "net/http_call.h"
+#include "net/rpc.h"
 
 #include <sys/stat.h>
 
@@ -113,6 +114,7 @@ struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw
 /* The answer's status; -1: it is no gRPC answer, *code and why say what the client is told. whole:
  * its body has to be whole messages, and one of a success. */
 enum { GW_UPSTREAM_WHY = 300 };
-int gw_upstream_status(const struct gw_http_call *call, int *code, char why[GW_UPSTREAM_WHY]);
+int gw_upstream_status(const struct gw_http_call *call, enum gw_rpc_code *code,
+                       char why[GW_UPSTREAM_WHY]);
 
 #endif

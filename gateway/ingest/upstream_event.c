@@ -130,7 +130,7 @@ static void relay(struct gw_forward *fw)
 }
 
 /* What is reserved is given back, and the client is told why if there is something to tell. */
-static void drop(struct gw_forward *fw, int code, const char *why)
+static void drop(struct gw_forward *fw, enum gw_rpc_code code, const char *why)
 {
     struct gw_grpc_call *c;
 
@@ -139,7 +139,7 @@ static void drop(struct gw_forward *fw, int code, const char *why)
     if (!why)
         relay(fw);
     else if ((c = disown(fw)))
-        gw_grpc_finish(c, (enum gw_grpc_status)code, why);
+        gw_grpc_finish(c, code, why);
     give(fw);
 }
 
@@ -151,7 +151,7 @@ static void on_kept(void *owner, const struct gw_err *err)
     if (!err)
         relay(fw);
     else if ((c = disown(fw)))
-        gw_grpc_finish(c, GW_GRPC_UNAVAILABLE, err->msg);
+        gw_grpc_finish(c, GW_RPC_UNAVAILABLE, err->msg);
     give(fw);
 }
 
@@ -170,17 +170,18 @@ static void on_done(struct gw_http_call *call)
     struct gw_forward *fw = GW_CONTAINER(call, struct gw_forward, http);
     char why[GW_UPSTREAM_WHY];
     struct gw_sub *sub;
-    int status, code;
+    enum gw_rpc_code code;
+    int status;
 
     if (!gw_http2_channel_again(fw->up->channel, call)) /* FlyteAdmin has not looked at it */
         return;
     fw->sent = 0;
     status = gw_upstream_status(call, &code, why);
-    if (status == GW_GRPC_OK && !is_whole(call)) {
+    if (status == GW_RPC_OK && !is_whole(call)) {
         status = -1;
         (void)snprintf(why, sizeof(why), "upstream's answer is not one message");
     }
-    if (status != GW_GRPC_OK && status != GW_GRPC_ALREADY_EXISTS) {
+    if (status != GW_RPC_OK && status != GW_RPC_ALREADY_EXISTS) {
         drop(fw, code, status < 0 ? why : NULL);
         return;
     }
@@ -263,7 +264,7 @@ static void give_up(struct gw_forward *fw)
         return;
     fw->sent = 0;
     gw_http2_channel_cancel(fw->up->channel, &fw->http);
-    drop(fw, GW_GRPC_UNAVAILABLE, "shutting down");
+    drop(fw, GW_RPC_UNAVAILABLE, "shutting down");
 }
 
 static void on_grace(struct gw_timer *t)

@@ -2,7 +2,6 @@
 #include "ingest/upstream.h"
 #include "net/http2_call.h"
 #include "net/http2_channel.h"
-#include "net/rpc.h"
 
 /* A call that passes through, bytes as they are, of any of the four kinds. Each side is given its
  * windows back only as the other takes what came: what is held is a window and MUCH each way. It is
@@ -37,7 +36,7 @@ static int hold(struct gw_pass *p)
         gw_body_release(c->front, &c->held);
     if (!gw_body_hold(c->front, &c->held, waits, &err))
         return 0;
-    gw_grpc_finish(c, GW_GRPC_RESOURCE_EXHAUSTED, err.msg);
+    gw_grpc_finish(c, GW_RPC_RESOURCE_EXHAUSTED, err.msg);
     return -1;
 }
 
@@ -129,16 +128,17 @@ static void finish(struct gw_pass *p)
     struct gw_http_call *a = &p->http;
     struct gw_grpc_call *c = p->call;
     char why[GW_UPSTREAM_WHY];
-    int code, status = gw_upstream_status(a, &code, why);
+    enum gw_rpc_code code;
+    int status = gw_upstream_status(a, &code, why);
     size_t n = a->n_answer_headers - a->n_head;
     const struct gw_http_header *h;
 
     if (status < 0) {
-        gw_grpc_finish(c, (enum gw_grpc_status)code, why);
+        gw_grpc_finish(c, code, why);
         return;
     }
-    if (status == GW_GRPC_OK && (p->left > 0 || p->n_prefix > 0)) {
-        gw_grpc_finish(c, GW_GRPC_UNAVAILABLE, "upstream's answer ends in the middle of a message");
+    if (status == GW_RPC_OK && (p->left > 0 || p->n_prefix > 0)) {
+        gw_grpc_finish(c, GW_RPC_UNAVAILABLE, "upstream's answer ends in the middle of a message");
         return;
     }
     if (!c->responded)

@@ -82,7 +82,7 @@ TEST(test_grpc_deadline_ends_the_wait_and_the_record_is_kept)
     world_open(&w, &gw_grpc_handler);
     world_hold(1);
     call_now(&call, TASK, world_frame(&w, GW_STR("")));
-    CHECK(world_status(&call) == GW_GRPC_DEADLINE_EXCEEDED);
+    CHECK(world_status(&call) == GW_RPC_DEADLINE_EXCEEDED);
     CHECK(world_rejected(&w, GW_GRPC, GW_R_DEADLINE) == 1);
     world_hold(0);
     while (w.front.under_way > 0)
@@ -99,7 +99,7 @@ TEST(test_grpc_answer_takes_the_deadline_with_it)
     world_open(&w, &gw_grpc_handler);
     call_now(&good, TASK, world_frame(&w, GW_STR("")));
     call_now(&bad, TASK, world_frame(&w, GW_STR("abc")));
-    CHECK(world_status(&good) == 0 && world_status(&bad) == GW_GRPC_INVALID_ARGUMENT);
+    CHECK(world_status(&good) == 0 && world_status(&bad) == GW_RPC_INVALID_ARGUMENT);
     CHECK(!w.front.deadlines);
     world_close(&w);
 }
@@ -115,14 +115,14 @@ TEST(test_grpc_timeout_that_is_none_is_refused)
 
         h.value = gw_str_of(bad[i]);
         call_now(&call, TASK, world_frame(&w, GW_STR("")));
-        CHECK(world_status(&call) == GW_GRPC_INVALID_ARGUMENT);
+        CHECK(world_status(&call) == GW_RPC_INVALID_ARGUMENT);
     }
     h.value = GW_STR("0n");
     {
         struct gw_http_call call = {.headers = &h, .n_headers = 1};
 
         call_now(&call, TASK, world_frame(&w, GW_STR("")));
-        CHECK(world_status(&call) == GW_GRPC_DEADLINE_EXCEEDED);
+        CHECK(world_status(&call) == GW_RPC_DEADLINE_EXCEEDED);
     }
     CHECK(world_accepted(&w) == 0);
     world_close(&w);
@@ -135,15 +135,15 @@ TEST(test_grpc_refusals_say_why_and_leave_nothing)
         int status;
         const char *says;
     } cases[] = {
-        {{"\0\0\0\0\2\x0a\x7f", 7}, GW_GRPC_INVALID_ARGUMENT, ""},
-        {{"\0\0\0\0\2\x0a", 6}, GW_GRPC_INVALID_ARGUMENT, "cut short"},
-        {{"", 0}, GW_GRPC_INVALID_ARGUMENT, "no message"},
-        {{"\0\0\0\0\0\0\0\0\0\0", 10}, GW_GRPC_INVALID_ARGUMENT, "two messages"},
+        {{"\0\0\0\0\2\x0a\x7f", 7}, GW_RPC_INVALID_ARGUMENT, ""},
+        {{"\0\0\0\0\2\x0a", 6}, GW_RPC_INVALID_ARGUMENT, "cut short"},
+        {{"", 0}, GW_RPC_INVALID_ARGUMENT, "no message"},
+        {{"\0\0\0\0\0\0\0\0\0\0", 10}, GW_RPC_INVALID_ARGUMENT, "two messages"},
         {{"\0\377\377\377\377", 5},
-         GW_GRPC_RESOURCE_EXHAUSTED,
+         GW_RPC_RESOURCE_EXHAUSTED,
          "too large (message larger than max): 4294967295 bytes declared"},
-        {{"\1\0\0\0\0", 5}, GW_GRPC_INTERNAL, "grpc-encoding"},
-        {{"\3\0\0\0\0", 5}, GW_GRPC_INVALID_ARGUMENT, "flag is 3"},
+        {{"\1\0\0\0\0", 5}, GW_RPC_INTERNAL, "grpc-encoding"},
+        {{"\3\0\0\0\0", 5}, GW_RPC_INVALID_ARGUMENT, "flag is 3"},
     };
 
     world_open(&w, &gw_grpc_handler);
@@ -167,7 +167,7 @@ TEST(test_grpc_message_is_percent_encoded)
 
     world_open(&w, &gw_grpc_handler);
     call_now(&call, "/a%b\xc3\xa9", world_frame(&w, GW_STR("")));
-    CHECK(world_status(&call) == GW_GRPC_UNIMPLEMENTED);
+    CHECK(world_status(&call) == GW_RPC_UNIMPLEMENTED);
     CHECK(strstr(world_message(&call), "/a%25b%C3%A9"));
     world_close(&w);
 }
@@ -179,7 +179,7 @@ TEST(test_grpc_other_encodings_are_unimplemented_and_named)
 
     world_open(&w, &gw_grpc_handler);
     call_now(&call, TASK, world_frame(&w, GW_STR("")));
-    CHECK(world_status(&call) == GW_GRPC_UNIMPLEMENTED);
+    CHECK(world_status(&call) == GW_RPC_UNIMPLEMENTED);
     CHECK(gw_str_is(*gw_http_answer(&call, "grpc-accept-encoding"), "gzip,identity"));
     CHECK(world_rejected(&w, GW_GRPC, GW_R_UNSUPPORTED) == 1);
     world_close(&w);
@@ -221,7 +221,7 @@ TEST(test_grpc_too_much_pending_is_refused_until_it_is_written)
     world_start(&w, &first, TASK, grpc, world_frame(&w, (struct gw_str){id, 258}));
     gw_loop_turn(w.front.loop, 0);
     call_now(&second, TASK, world_frame(&w, (struct gw_str){id, 258}));
-    CHECK(world_status(&second) == GW_GRPC_RESOURCE_EXHAUSTED);
+    CHECK(world_status(&second) == GW_RPC_RESOURCE_EXHAUSTED);
     CHECK(strstr(world_message(&second), "max_pending_bytes"));
     CHECK(strncmp(world_message(&second), "message too large", 17) != 0);
     CHECK(world_rejected(&w, GW_GRPC, GW_R_PENDING) == 1);
@@ -243,7 +243,7 @@ TEST(test_grpc_message_that_is_coming_counts_as_pending)
     body[3] = 17;
     body[4] = 108;
     call_now(&call, TASK, (struct gw_str){body, 69999});
-    CHECK(world_status(&call) == GW_GRPC_RESOURCE_EXHAUSTED && w.pending == 0);
+    CHECK(world_status(&call) == GW_RPC_RESOURCE_EXHAUSTED && w.pending == 0);
     CHECK(world_rejected(&w, GW_GRPC, GW_R_PENDING) == 1);
     world_close(&w);
 }
@@ -255,7 +255,7 @@ TEST(test_grpc_waiting_clients_get_unavailable_when_the_log_fails)
     world_open(&w, &gw_grpc_handler);
     world_fail_syncs();
     call_now(&call, TASK, world_frame(&w, GW_STR("")));
-    CHECK(world_status(&call) == GW_GRPC_UNAVAILABLE && world_message(&call)[0]);
+    CHECK(world_status(&call) == GW_RPC_UNAVAILABLE && world_message(&call)[0]);
     CHECK(world_rejected(&w, GW_GRPC, GW_R_UNAVAILABLE) == 1);
     CHECK(w.front.received[GW_GRPC][GW_TASK]->value == 0);
     world_close(&w);
@@ -272,7 +272,7 @@ TEST(test_grpc_new_calls_are_unavailable_while_stopping)
     w.front.stopping = 1;
     gw_grpc_stop(&w.front);
     call_now(&call, TASK, world_frame(&w, GW_STR("")));
-    CHECK(world_status(&call) == GW_GRPC_UNAVAILABLE);
+    CHECK(world_status(&call) == GW_RPC_UNAVAILABLE);
     world_hold(0);
     world_wait(&w, &waits); /* what was in progress is answered */
     CHECK(world_status(&waits) == 0 && world_accepted(&w) == 1);
@@ -296,7 +296,7 @@ TEST(test_health_check_tells_of_known_services)
                                     "flyteidl.service.AdminService")));
     CHECK(world_status(&admin) == 0 && admin.answer.p[6] == 1);
     call_now(&other, CHECK_HEALTH, world_frame(&w, GW_STR("\x0a\x01x")));
-    CHECK(world_status(&other) == GW_GRPC_NOT_FOUND);
+    CHECK(world_status(&other) == GW_RPC_NOT_FOUND);
     world_close(&w);
 }
 
@@ -313,7 +313,7 @@ TEST(test_health_watch_is_told_of_the_end)
     w.front.stopping = 1;
     gw_grpc_stop(&w.front);
     world_carry(&w);
-    CHECK(world_ended(&w, &watch) && world_status(&watch) == GW_GRPC_UNAVAILABLE);
+    CHECK(world_ended(&w, &watch) && world_status(&watch) == GW_RPC_UNAVAILABLE);
     CHECK(watch.answer.len == 14 && watch.answer.p[13] == 2);
     call_now(&check, CHECK_HEALTH, world_frame(&w, GW_STR("")));
     CHECK(check.answer.p[6] == 2 && !w.front.open_calls);
