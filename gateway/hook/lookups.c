@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/field.h"
+#include "base/stat.h"
 #include "hook/table.h"
 
 #include <pthread.h>
@@ -152,13 +153,6 @@ static size_t room(const struct gw_lookup *l)
 
 /* ---- reading; l->reading is held ---- */
 
-static int same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* NULL: err says why. Nobody changes files meanwhile: that needs l->reading. */
 static struct gw_table *read_table(struct gw_lookup *l, size_t max_file, struct stat *st,
                                    struct gw_err *err)
@@ -239,7 +233,7 @@ static int renew(struct gw_lookup *l)
 
     if (gw_lookup_file_stat(l->path, &l->files, &st, &err))
         t = NULL;
-    else if (same_file(&st, &l->was))
+    else if (gw_stat_same(&st, &l->was))
         return set_waits(l, 0);
     else
         t = read_table(l, GW_LOOKUP_FILE_MAX, &st, &err);
@@ -249,7 +243,7 @@ static int renew(struct gw_lookup *l)
         tell(l, NULL, &err);
         return 1;
     }
-    if (!t && same_file(&st, &l->was))
+    if (!t && gw_stat_same(&st, &l->was))
         return 0; /* told already */
     put_table(l, t, &st);
     tell(l, t, &err);

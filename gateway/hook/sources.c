@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/stat.h"
 #include "flyte/pbset.h"
 
 #include <assert.h>
@@ -139,17 +140,6 @@ static void read_file(struct file *f)
     close(fd);
 }
 
-static int same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static int same_identity(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           same_time(a->st_mtim, b->st_mtim) && same_time(a->st_ctim, b->st_ctim);
-}
-
 static int same_text(const struct file *a, const struct file *b)
 {
     if (!a->text || !b->text)
@@ -170,7 +160,7 @@ static int file_changed(struct gw_sources *s, struct file *f)
     struct stat st;
     int changed;
 
-    if (!stat(f->path, &st) && S_ISREG(st.st_mode) && same_identity(&st, &f->st))
+    if (!stat(f->path, &st) && S_ISREG(st.st_mode) && gw_stat_same(&st, &f->st))
         return 0;
     read_file(&now);
     if (may_pass(now.problem)) {

@@ -1,5 +1,6 @@
 #include "base/diag.h"
 #include "base/problems.h"
+#include "base/stat.h"
 #include "base/yaml.h"
 #include "ingest/upstream.h"
 #include "net/tls.h"
@@ -34,9 +35,7 @@ static int is_stale(struct gw_upstream_trust *t, int64_t now_ms)
     t->looked_ms = now_ms;
     if (t->ca && stat(t->ca, &t->seen))
         return !t->context;
-    return !t->context || was.st_ino != t->seen.st_ino || was.st_size != t->seen.st_size ||
-           was.st_mtim.tv_sec != t->seen.st_mtim.tv_sec ||
-           was.st_mtim.tv_nsec != t->seen.st_mtim.tv_nsec;
+    return !t->context || !gw_stat_same(&was, &t->seen);
 }
 
 int gw_upstream_tls_ready(struct gw_upstream_trust *t, int64_t now_ms, struct gw_err *err)
