@@ -17,12 +17,8 @@ static const char *take_port(struct gw_str *s, int *port)
         return NULL;
     if (memchr(s->p, ':', (size_t)(colon - s->p)) && !bracket)
         return "an IPv6 address stands in brackets: [::1] or [::1]:8080";
-    for (const char *p = colon + 1; p < end; p++) {
-        if (*p < '0' || *p > '9' || *port > 65535)
-            return "a port is a number from 1 to 65535";
-        *port = 10 * *port + *p - '0';
-    }
-    if (*port < 1 || *port > 65535)
+    *port = gw_port_read((struct gw_str){colon + 1, (size_t)(end - colon) - 1});
+    if (*port < 1)
         return "a port is a number from 1 to 65535";
     s->len = (size_t)(colon - s->p);
     return NULL;

@@ -1,6 +1,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "ingest/upstream.h"
+#include "net/address.h"
 #include "net/fetch.h"
 
 #include <stdio.h>
@@ -16,18 +17,6 @@ static const char *without_scheme(const char *upstream)
     return strncmp(upstream, "dns:///", 7) ? upstream : upstream + 7;
 }
 
-static int is_port(const char *p, size_t len)
-{
-    long port = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] < '0' || p[i] > '9' || port > 65535)
-            return 0;
-        port = port * 10 + (p[i] - '0');
-    }
-    return port >= 1 && port <= 65535;
-}
-
 /* host:port, [v6]:port, its port 1 to 65535; the port may be absent unless it is needed. */
 static int is_address(struct gw_str at, int needs_port)
 {
@@ -39,7 +28,7 @@ static int is_address(struct gw_str at, int needs_port)
     host = colon ? (size_t)(colon - at.p) : at.len;
     if (host == 0 || host > 250 || (!colon && needs_port))
         return 0;
-    if (colon && !is_port(colon + 1, (size_t)(end - colon) - 1))
+    if (colon && gw_port_read((struct gw_str){colon + 1, (size_t)(end - colon) - 1}) < 1)
         return 0;
     for (size_t i = 0; i < host; i++)
         if (strchr(" /?#@", at.p[i]) || (at.p[0] != '[' && at.p[i] == ':'))

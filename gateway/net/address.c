@@ -107,6 +107,20 @@ enum gw_place gw_address_place(const struct sockaddr *sa, const char **noun)
     return net->place;
 }
 
+int gw_port_read(struct gw_str text)
+{
+    int port = 0;
+
+    if (text.len < 1 || text.len > 5)
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return -1;
+        port = 10 * port + text.p[i] - '0';
+    }
+    return port <= 65535 ? port : -1;
+}
+
 static void map4(const void *four, unsigned char out[GW_ADDRESS])
 {
     memset(out, 0, 10);

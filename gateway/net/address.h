@@ -15,6 +15,9 @@ enum gw_place {
 /* noun: "a loopback address" …; may be NULL. */
 enum gw_place gw_address_place(const struct sockaddr *sa, const char **noun);
 
+/* 0 to 65535, in one to five plain digits; -1: it is none. */
+int gw_port_read(struct gw_str text);
+
 /* Sixteen bytes of an address, IPv4 as ::ffff:a.b.c.d; text without brackets. -1: it is none. */
 enum { GW_ADDRESS = 16 };
 int gw_address_read(struct gw_str text, unsigned char out[GW_ADDRESS]);

@@ -1,6 +1,8 @@
 /* What libcurl knows of texts: URLs and dates. */
 #include "net/fetch.h"
 
+#include "net/address.h"
+
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,8 +102,8 @@ static const char *take_host(CURLU *u, struct gw_fetch_url *out)
         memcpy(out->host, host, strlen(host) + 1);
     out->port = 0;
     if (!curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-        out->port = (int)strtol(port, NULL, 10);
-    if (!why && (out->port < 1 || out->port > 65535))
+        out->port = gw_port_read(gw_str_of(port));
+    if (!why && out->port < 1)
         why = "a bad port";
     curl_free(host);
     curl_free(port);

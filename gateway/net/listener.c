@@ -2,6 +2,7 @@
 #include "net/listener.h"
 
 #include "base/err.h"
+#include "net/address.h"
 #include "net/conn.h"
 
 #include <arpa/inet.h>
@@ -38,24 +39,12 @@ static int split(const char *listen, char host[MAX_HOST], const char **port)
 }
 
 /* getaddrinfo would cut 70000 down to 4464. */
-static int is_port(const char *s)
-{
-    long n = 0;
-
-    for (const char *p = s; *p; p++) {
-        if (*p < '0' || *p > '9' || n > 65535)
-            return 0;
-        n = n * 10 + *p - '0';
-    }
-    return *s && n <= 65535;
-}
-
 int gw_listen_ok(const char *listen)
 {
     char host[MAX_HOST];
     const char *port;
 
-    return !split(listen, host, &port) && is_port(port);
+    return !split(listen, host, &port) && gw_port_read(gw_str_of(port)) >= 0;
 }
 
 static int bind_to(const struct addrinfo *a, const struct gw_listener_conf *conf)
@@ -84,7 +73,7 @@ static int open_socket(const struct gw_listener_conf *conf, struct gw_err *err)
     const char *port;
     int rc, fd = -1;
 
-    if (split(conf->listen, host, &port) || !is_port(port))
+    if (split(conf->listen, host, &port) || gw_port_read(gw_str_of(port)) < 0)
         return gw_err_set(err, GW_ERR_FATAL, "cannot listen on %s: not HOST:PORT", conf->listen);
     rc = getaddrinfo(host, port, &hints, &found);
     if (rc)

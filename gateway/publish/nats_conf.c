@@ -2,11 +2,11 @@
 #include "base/err.h"
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "net/address.h"
 #include "publish/publish_nats.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,19 +58,11 @@ struct gw_str gw_nats_server_shown(const char *text)
 static int is_address(const char *host)
 {
     const char *end = *host == '[' ? strchr(host, ']') : host + strcspn(host, ":");
-    const char *port;
-    long number;
-    size_t n;
 
     if (!end || end == host || host[strcspn(host, "/?#@ \t\r\n\"\\")])
         return 0;
     end += *end == ']';
-    if (!*end)
-        return 1;
-    port = end + 1;
-    n = strspn(port, "0123456789");
-    number = strtol(port, NULL, 10);
-    return *end == ':' && n >= 1 && n <= 5 && !port[n] && number >= 1 && number <= 65535;
+    return !*end || (*end == ':' && gw_port_read(gw_str_of(end + 1)) >= 1);
 }
 
 int gw_nats_server(const char *text, char *url, size_t size, struct gw_err *err)

@@ -146,3 +146,15 @@ TEST(test_address_reads_both_kinds_the_same)
     CHECK(gw_address_read(GW_STR("10.1.2"), a) && gw_address_read(GW_STR("010.1.2.3.4"), a));
     CHECK(gw_address_read(GW_STR("localhost"), a) && gw_address_read(GW_STR("fe80::1%lo"), a));
 }
+
+TEST(test_port_is_a_number_and_nothing_else)
+{
+    static const char *const none[] = {"",   "65536", "70000", "99999", "000080", "+80",
+                                       "-1", " 80",   "80 ",   "0x50",  "8a",     "4294967376"};
+
+    CHECK(gw_port_read(GW_STR("0")) == 0 && gw_port_read(GW_STR("81")) == 81);
+    CHECK(gw_port_read(GW_STR("65535")) == 65535 && gw_port_read(GW_STR("00081")) == 81);
+    CHECK(gw_port_read((struct gw_str){"8081", 2}) == 80);
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+        CHECK(gw_port_read(gw_str_of(none[i])) == -1);
+}
