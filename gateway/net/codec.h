@@ -36,8 +36,9 @@ struct gw_codec_ops {
     void (*fill)(struct gw_codec *c);
     void (*drain)(struct gw_codec *c); /* no new requests */
     void (*eof)(struct gw_codec *c);   /* nothing more will be fed */
-    int (*done)(
-        const struct gw_codec *c); /* nothing in progress, and the connection may be closed */
+    /* The connection is to be closed once out is sent: nothing is in progress and nothing more is
+     * wanted, or its peer is sent away. */
+    int (*done)(const struct gw_codec *c);
     /* Resets each stream that has waited for its peer since before now_ms - timeout_ms, though
      * others are busy. When to ask again; 0: no stream waits. NULL: the connection's deadline does
      * it. */

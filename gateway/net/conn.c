@@ -52,6 +52,14 @@ static void tell_flood(struct gw_conn *c)
                 gw_kv_int("others", (int64_t)n - 1));
 }
 
+/* Once all is sent. */
+static void close_soon(struct gw_conn *c)
+{
+    c->closing = 1;
+    if (c->codec->flood)
+        tell_flood(c);
+}
+
 /* As recv and send have it. */
 static ssize_t as_errno(struct gw_conn *c, ssize_t n, const struct gw_err *err)
 {
@@ -254,8 +262,8 @@ static void on_flush(struct gw_task *t)
         c->codec->ops->fill(c->codec);
         blocked = send_out(c);
     }
-    if (c->codec && c->codec->ops->done(c->codec))
-        c->closing = 1;
+    if (c->codec && !c->closing && c->codec->ops->done(c->codec))
+        close_soon(c);
     if (!blocked)
         blocked = send_rest(c);
     if (blocked < 0 || (c->codec && c->codec->out.failed)) {
@@ -316,9 +324,7 @@ static void feed(struct gw_conn *c, struct gw_str bytes)
     if (c->codec)
         c->codec->now_ms = gw_loop_now_ms(c->listener->loop);
     if ((c->codec || !recognise(c, &bytes)) && c->codec->ops->feed(c->codec, bytes))
-        c->closing = 1;
-    if (c->closing && c->codec && c->codec->flood)
-        tell_flood(c);
+        close_soon(c);
     if (c->codec)
         gw_buf_free(&c->first);
     c->on_stack = 0;

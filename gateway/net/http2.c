@@ -434,7 +434,7 @@ static int http2_done(const struct gw_codec *c)
 {
     const struct http2 *h = (const struct http2 *)c;
 
-    return h->eof || (h->draining && h->n_streams == 0);
+    return h->eof || h->base.flood || (h->draining && h->n_streams == 0);
 }
 
 static int waits_for_peer(const struct gw_stream *s)

@@ -23,7 +23,7 @@
 enum {
     BATCHES = 16,
     FRAME = 64,    /* the line of PUB or HPUB without the subject */
-    ACK_MS = 5000, /* JetStream answers within this */
+    ACK_MS = 5000, /* JetStream has answered all that is asked of a job within this */
     TICK_MS = 100,
     ID_MAX = 256
 };
@@ -410,7 +410,7 @@ static void hear_sent(struct nats *n, const struct gw_nats_news *news)
 {
     struct sent *s = *find(n, news->job);
 
-    if (!s)
+    if (!s || s->until_ms) /* what was asked of a message buys it no time */
         return;
     s->until_ms = gw_mono_ms() + ACK_MS;
     gw_timer_set_unless(&n->tick, TICK_MS);

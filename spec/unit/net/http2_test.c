@@ -483,6 +483,25 @@ TEST(test_http2_a_peer_that_makes_us_reset_is_sent_away)
     }
 }
 
+/* The last one goes when answers are filled in, and nothing may ever come again. */
+TEST(test_http2_a_flood_that_is_seen_as_answers_leave_ends_the_connection)
+{
+    start(LATER);
+    while (!codec->flood && room.heads < 2000) {
+        for (int i = 0; i < 100; i++)
+            (void)call("GET", NULL, 0, 0);
+        pump(WHOLE);
+        CHECK(!fed && room.n_open == 100 && !codec->ops->done(codec));
+        for (int i = 0; i < 100; i++)
+            gw_http_reset(room.open[i], NGHTTP2_CANCEL);
+        codec->ops->fill(codec);
+    }
+    CHECK(codec->flood && room.heads > 1000 && codec->ops->done(codec));
+    pump(WHOLE);
+    CHECK(goaways == 1 && last_code == NGHTTP2_ENHANCE_YOUR_CALM);
+    stop();
+}
+
 TEST(test_http2_a_flood_of_pings_ends_the_connection)
 {
     char pings[4000][17];

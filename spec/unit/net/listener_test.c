@@ -244,6 +244,49 @@ TEST(test_conn_a_peer_that_takes_no_answer_has_a_deadline)
     stop();
 }
 
+static int n_told;
+
+static void on_line(const char *text, size_t len)
+{
+    static const char line[] = "a client is sent away";
+
+    n_told += memmem(text, len, line, sizeof(line) - 1) != NULL;
+}
+
+/* No byte of its comes any more: what sends it away is found as answers leave. */
+TEST(test_conn_a_client_is_sent_away_and_told_though_nothing_more_comes)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    static const char get[] = "\0\0\6\1\5\0\0\0\1\x83\x86\x84\x41\1a";
+    char many[100][sizeof(get) - 1];
+    int fd, n = 0;
+
+    gw_diag_sink = on_line;
+    start(LATER);
+    fd = dial();
+    CHECK(send(fd, preface, sizeof(preface) - 1, MSG_NOSIGNAL) == sizeof(preface) - 1);
+    for (int round = 0; round < 11 && !n_told; round++) {
+        for (int i = 0; i < 100; i++, n++) {
+            memcpy(many[i], get, sizeof(many[i]));
+            many[i][7] = (char)((2 * n + 1) >> 8);
+            many[i][8] = (char)((2 * n + 1) & 0xff);
+        }
+        CHECK(send(fd, many, sizeof(many), MSG_NOSIGNAL) == sizeof(many));
+        while (room.n_open < 100)
+            gw_loop_turn(loop, 1);
+        for (int i = 0; i < 100; i++)
+            gw_http_reset(room.open[i], 8);
+        while (room.n_open > 0 && !n_told)
+            gw_loop_turn(loop, 1);
+    }
+    CHECK(n_told == 1 && hear(fd, NULL) == -1); /* the test's alarm ends what would wait for ever */
+    close(fd);
+    while (listener->conns)
+        gw_loop_turn(loop, 1);
+    CHECK(n_told == 1);
+    stop();
+}
+
 /* Nor does it get another for every byte that it sends. */
 TEST(test_conn_a_peer_that_only_sends_has_the_same_deadline)
 {

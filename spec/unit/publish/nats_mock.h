@@ -25,7 +25,7 @@ enum nats_mock_way {
     NATS_MOCK_NO_ACK,   /* no reply subject gets anything; PING is answered */
     NATS_MOCK_HANG_UP,  /* the connection ends with the message */
     NATS_MOCK_TAKEN,    /* its id is taken; who asks for the stored message gets `answer` */
-    NATS_MOCK_FORGET,   /* messages to `forbidden` are not acknowledged, all others are */
+    NATS_MOCK_FORGET,   /* messages to `forbidden`, and who asks, get nothing; all others do */
     NATS_MOCK_FORBIDDEN /* messages to `forbidden` are refused */
 };
 static struct {
@@ -35,6 +35,7 @@ static struct {
     unsigned connections, messages, pings;
     char log[4096];  /* subjects, in order, with a space behind each */
     char last[2048]; /* the last message as it came, headers too */
+    char late[256];  /* subject and sid for an answer to the last one that got none */
     char address[32];
     int fd, peer; /* peer: the last connection */
 } nats_mock = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
@@ -77,7 +78,8 @@ static const char *nats_mock_answer(const char *subject)
 static int nats_mock_is_mute(const char *subject)
 {
     return nats_mock.way == NATS_MOCK_SILENT || nats_mock.way == NATS_MOCK_NO_ACK ||
-           (nats_mock.way == NATS_MOCK_FORGET && !strcmp(subject, nats_mock.forbidden));
+           (nats_mock.way == NATS_MOCK_FORGET &&
+            (*subject == '$' || !strcmp(subject, nats_mock.forbidden)));
 }
 
 /* -1: hang up. */
@@ -109,6 +111,8 @@ static int nats_mock_take(struct nats_mock_peer *p, const char *subject, const c
                           strlen(nobody), nobody);
         else if (*reply && !nats_mock_is_mute(subject))
             nats_mock_acknowledge(p, reply, nats_mock_answer(subject));
+        else
+            snprintf(nats_mock.late, sizeof(nats_mock.late), "%s %s", reply, p->sid);
     }
     pthread_mutex_unlock(&nats_mock.lock);
     free(body);
@@ -225,6 +229,15 @@ static inline void nats_mock_cut(void)
 {
     pthread_mutex_lock(&nats_mock.lock);
     shutdown(nats_mock.peer, SHUT_RDWR);
+    pthread_mutex_unlock(&nats_mock.lock);
+}
+
+/* The answer to the last message that got none. */
+static inline void nats_mock_say_late(const char *text)
+{
+    pthread_mutex_lock(&nats_mock.lock);
+    nats_mock_say(&(struct nats_mock_peer){.fd = nats_mock.peer}, "MSG %s %zu\r\n%s\r\n",
+                  nats_mock.late, strlen(text), text);
     pthread_mutex_unlock(&nats_mock.lock);
 }
 

@@ -308,6 +308,50 @@ TEST(test_nats_jetstream_an_acknowledgement_that_never_comes_is_missed_while_oth
     ahead_ns = 0;
 }
 
+/* Another message, twice: what was given to the client before is on the wire by then, and told. */
+static void pass_by(void)
+{
+    for (int i = 0; i < 2; i++) {
+        results[1].n = 0;
+        gw_publisher_send(p, &messages[1]);
+        while (!results[1].n)
+            gw_loop_turn(loop, 1);
+    }
+}
+
+static _Atomic int64_t stands_ns = 1000000000000;
+
+static int64_t clock_stands(void)
+{
+    return stands_ns;
+}
+
+TEST(test_nats_jetstream_what_is_asked_of_a_message_buys_it_no_time)
+{
+    real_clock = gw_clock_mono_ns;
+    gw_clock_mono_ns = clock_stands;
+    begin(NATS_MOCK_FORGET, "t.b");
+    conf.jetstream = 1;
+    start();
+    CHECK(!make(0, "a", 10) && !make(1, "b", 10));
+    messages[0].topic = GW_STR("t.b");
+    memset(results, 0, sizeof(results));
+    gw_publisher_send(p, &messages[0]);
+    pass_by();
+    stands_ns += 4000000000;
+    nats_mock_say_late("{\"stream\":\"S\",\"seq\":7,\"duplicate\":true}");
+    while (!last_has("{\"seq\":7}"))
+        gw_loop_turn(loop, 1);
+    pass_by();
+    CHECK(!results[0].n);
+    stands_ns += 2000000000; /* six seconds in all, two since it was asked: nobody answers */
+    while (!results[0].n)    /* the test's alarm ends what would wait for ever */
+        gw_loop_turn(loop, 1);
+    CHECK(results[0].n == 1 && results[0].outcome == GW_TRY_AGAIN);
+    finish();
+    gw_clock_mono_ns = real_clock;
+}
+
 static int log_is(const char *text)
 {
     int same;
