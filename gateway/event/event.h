@@ -89,6 +89,8 @@ int gw_event_check_sent(const struct gw_event *ev, struct gw_err *err);
  * whatever parameters. */
 int gw_uri_reference_ok(struct gw_str s);
 int gw_media_type_ok(struct gw_str s);
+/* Its charset is UTF-8 (or a part of it, US-ASCII), or it names none. */
+int gw_media_type_is_utf8(struct gw_str type);
 /* datacontenttype says JSON: subtype json or +json, or absent. */
 int gw_event_is_json(const struct gw_event *ev);
 /* The data is JSON text: as such, or as bytes that datacontenttype calls JSON and that are it (they

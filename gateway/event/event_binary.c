@@ -60,18 +60,9 @@ int gw_binary_content_type(struct gw_binary *b, struct gw_str value, struct gw_e
 static int is_text(const struct gw_event *ev, struct gw_str body)
 {
     struct gw_str type = gw_event_text(ev, "datacontenttype");
-    const char *end = type.p + type.len;
 
-    if (type.len < 5 || strncasecmp(type.p, "text/", 5) != 0)
-        return 0;
-    for (const char *p = type.p; p + 8 <= end; p++)
-        if (!strncasecmp(p, "charset=", 8)) {
-            p += 8 + (p + 8 < end && p[8] == '"');
-            if (end - p < 5 || strncasecmp(p, "utf-8", 5) != 0)
-                return 0;
-            break;
-        }
-    return gw_utf8_valid(body) == body.len;
+    return type.len >= 5 && !strncasecmp(type.p, "text/", 5) && gw_media_type_is_utf8(type) &&
+           gw_utf8_valid(body) == body.len;
 }
 
 int gw_binary_end(struct gw_binary *b, const char *specversion, gw_event_mend_fn *mend,

@@ -8,10 +8,22 @@
 
 #include <string.h>
 
+/* RFC 9110, 5.6.4: the quote that ends it is its last byte, so `"a" and "b"` is none. */
+static int is_quoted(struct gw_str s)
+{
+    size_t at = 1;
+
+    if (s.len < 2 || *s.p != '"')
+        return 0;
+    while (at < s.len && s.p[at] != '"')
+        at += s.p[at] == '\\' ? 2 : 1;
+    return at == s.len - 1;
+}
+
 /* Quotes off, one round of percent-decoding; a % that begins no code stays. */
 static struct gw_str decode(struct gw_arena *mem, struct gw_str s)
 {
-    int quoted = s.len >= 2 && s.p[0] == '"' && s.p[s.len - 1] == '"';
+    const int quoted = is_quoted(s);
     char *out, *end;
 
     if (quoted)

@@ -472,5 +472,7 @@ int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event
         mend(ev);
     if (gw_event_check(ev, err))
         return -1;
+    if (ev->data_kind == GW_DATA_PROTO)
+        return gw_event_take_any(ev, ev->data, err);
     return ev->data_kind == GW_DATA_TEXT ? gw_event_take_text(ev, ev->data, err) : 0;
 }

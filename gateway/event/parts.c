@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/pbwire.h"
 #include "base/text.h"
 
 void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev)
@@ -63,32 +64,38 @@ int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *e
     return 0;
 }
 
-/* Field 2 of a google.protobuf.Any; the whole if it is none. */
-static struct gw_str any_value(struct gw_str any)
+/* A google.protobuf.Any; what else is in it is passed over. -1: it is none. */
+static int read_any(struct gw_str any, struct gw_str *type_url, struct gw_str *value)
 {
-    const unsigned char *p = (const unsigned char *)any.p, *end = p + any.len;
-    struct gw_str value = {"", 0};
+    struct gw_pbwire w = {any.p, any.p + any.len};
+    struct gw_pbwire_field f;
+    int rc;
 
-    while (p < end) {
-        unsigned tag = *p++, shift = 0;
-        size_t len = 0;
+    *type_url = *value = GW_STR("");
+    while ((rc = gw_pbwire_next(&w, &f)) == 1)
+        if (f.type == GW_PBWIRE_BYTES && f.number <= 2)
+            *(f.number == 1 ? type_url : value) = f.bytes;
+    return rc;
+}
 
-        do {
-            if (p == end || shift > 56)
-                return any;
-            len |= (size_t)(*p & 0x7f) << shift;
-            shift += 7;
-        } while (*p++ >= 0x80);
-        if ((tag & 7) != 2 || len > (size_t)(end - p))
-            return any;
-        if (tag >> 3 == 2)
-            value = (struct gw_str){(const char *)p, len};
-        p += len;
-    }
-    return value;
+int gw_event_take_any(struct gw_event *ev, struct gw_str any, struct gw_err *err)
+{
+    struct gw_str type_url, value;
+
+    ev->data = any;
+    ev->data_kind = GW_DATA_PROTO;
+    if (read_any(any, &type_url, &value))
+        return gw_err_set(err, GW_ERR_REJECT, "data: not a google.protobuf.Any");
+    if (gw_utf8_valid(type_url) < type_url.len)
+        return gw_err_set(err, GW_ERR_REJECT, "data: the type URL is not UTF-8");
+    return 0;
 }
 
 struct gw_str gw_event_payload(const struct gw_event *ev)
 {
-    return ev->data_kind == GW_DATA_PROTO ? any_value(ev->data) : ev->data;
+    struct gw_str type_url, value;
+
+    if (ev->data_kind != GW_DATA_PROTO)
+        return ev->data;
+    return read_any(ev->data, &type_url, &value) ? ev->data : value;
 }

@@ -74,6 +74,9 @@ int gw_binary_end(struct gw_binary *b, const char *specversion, gw_event_mend_fn
 /* Gives ev data that is text: JSON if the datacontenttype says so (or is absent and it is JSON).
  * -1: it says so and is not. */
 int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *err);
+/* Gives ev data that is a google.protobuf.Any. -1: it is none, and no reader of protobuf would take
+ * the event. */
+int gw_event_take_any(struct gw_event *ev, struct gw_str any, struct gw_err *err);
 /* JSON nests at most this deep. */
 enum { GW_EVENT_JSON_DEPTH = 100 };
 

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 static int is_alnum(char c)
 {
@@ -133,6 +134,56 @@ int gw_media_type_ok(struct gw_str s)
         s.len--;
     subtype = cut_at(&s, '/');
     return is_token(s) && is_token(subtype);
+}
+
+/* Cuts the first parameter off *rest, which stands behind a semicolon: one in quotes ends none. */
+static struct gw_str cut_parameter(struct gw_str *rest)
+{
+    struct gw_str first = *rest;
+    int quoted = 0;
+    size_t n = 0;
+
+    for (; n < rest->len && (quoted || rest->p[n] != ';'); n++) {
+        if (rest->p[n] == '"')
+            quoted = !quoted;
+        else if (quoted && rest->p[n] == '\\')
+            n++;
+    }
+    first.len = n < rest->len ? n : rest->len;
+    n = n < rest->len ? n + 1 : rest->len;
+    *rest = (struct gw_str){rest->p + n, rest->len - n};
+    while (first.len && (*first.p == ' ' || *first.p == '\t'))
+        first = (struct gw_str){first.p + 1, first.len - 1};
+    return first;
+}
+
+static int is_utf8(struct gw_str charset)
+{
+    static const char *const names[] = {"utf-8", "utf8", "us-ascii"};
+
+    while (charset.len && is_one_of(charset.p[charset.len - 1], " \t"))
+        charset.len--;
+    if (charset.len >= 2 && *charset.p == '"' && charset.p[charset.len - 1] == '"')
+        charset = (struct gw_str){charset.p + 1, charset.len - 2};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (charset.len == strlen(names[i]) && !strncasecmp(charset.p, names[i], charset.len))
+            return 1;
+    return 0;
+}
+
+int gw_media_type_is_utf8(struct gw_str type)
+{
+    static const char name[] = "charset=";
+    const size_t n = sizeof(name) - 1;
+    struct gw_str rest = cut_at(&type, ';');
+
+    while (rest.len) {
+        const struct gw_str p = cut_parameter(&rest);
+
+        if (p.len >= n && !strncasecmp(p.p, name, n))
+            return is_utf8((struct gw_str){p.p + n, p.len - n});
+    }
+    return 1;
 }
 
 static const char *problem(const struct gw_attr *a)

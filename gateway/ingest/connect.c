@@ -197,6 +197,8 @@ static int find_deadline(struct call *c)
                           "connect-timeout-ms: not a number of up to ten digits");
         ms = ms * 10 + (value->p[i] - '0');
     }
+    if (value->len == 0)
+        return refuse(c, GW_R_INVALID, &invalid, "connect-timeout-ms: empty");
     if (ms == 0)
         return refuse(c, GW_R_DEADLINE, &late, "the deadline had passed already");
     gw_timer_init(&c->timer, c->front->loop, on_late);

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/gzip.h"
 #include "base/json.h"
+#include "event/event.h"
 #include "ingest/actions.h"
 #include "ingest/door.h"
 #include "ingest/push.h"
@@ -191,31 +192,16 @@ static void end_push(struct request *r, struct gw_str body)
 
 /* ---- the head ---- */
 
-/* The media type without parameters. -1: a charset other than UTF-8. */
-static int media_type(struct gw_str value, struct gw_str *type)
+/* The media type without parameters. */
+static struct gw_str media_type(struct gw_str value)
 {
     const char *semicolon = value.len > 0 ? memchr(value.p, ';', value.len) : NULL;
-    struct gw_str rest = {semicolon, semicolon ? (size_t)(value.p + value.len - semicolon) : 0};
 
-    *type = (struct gw_str){value.p, value.len - rest.len};
-    while (type->len > 0 && (type->p[type->len - 1] == ' ' || type->p[type->len - 1] == '\t'))
-        type->len--;
-    for (size_t i = 0; i + 8 <= rest.len; i++) {
-        const char *v = rest.p + i + 8;
-        size_t left = rest.len - i - 8;
-
-        if (strncasecmp(rest.p + i, "charset=", 8) != 0)
-            continue;
-        if (left > 0 && *v == '"') {
-            v++;
-            left--;
-        }
-        return (left >= 5 && !strncasecmp(v, "utf-8", 5)) ||
-                       (left >= 8 && !strncasecmp(v, "us-ascii", 8))
-                   ? 0
-                   : -1;
-    }
-    return 0;
+    if (semicolon)
+        value.len = (size_t)(semicolon - value.p);
+    while (value.len > 0 && (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\t'))
+        value.len--;
+    return value;
 }
 
 static int type_is(struct gw_str type, const char *s)
@@ -261,9 +247,8 @@ static int is_given_twice(const struct gw_http_stream *s, const char *name)
 
 static int find_form(struct request *r)
 {
-    const struct gw_str *value = gw_http_get(r->stream, "content-type");
-    struct gw_str type = {0};
-    int bad_charset = media_type(value ? *value : GW_STR(""), &type);
+    const struct gw_str *given = gw_http_get(r->stream, "content-type");
+    const struct gw_str value = given ? *given : GW_STR(""), type = media_type(value);
 
     if (r->route->push)
         return 0; /* whatever it says it is */
@@ -282,7 +267,7 @@ static int find_form(struct request *r)
                           "content-type: neither application/json nor application/octet-stream "
                           "nor application/x-protobuf");
     }
-    if (bad_charset && r->form != GW_FORM_CE_BINARY)
+    if (r->form != GW_FORM_CE_BINARY && !gw_media_type_is_utf8(value))
         return refuse(r, GW_R_UNSUPPORTED, 415, "content-type: the charset is not utf-8");
     return 0;
 }

@@ -268,6 +268,7 @@ def test_what_protobuf_alone_can_say_wrong_is_refused(gateway):
         (b"\x32\x01x\x3a\x01x", "data: given twice"), (b"\x3a\x01\xff", "data: not UTF-8"), (b"\x32\x05x", "malformed protobuf at byte"),
         (b"\x0b", "malformed"), (b"\xff" * 11, "malformed"), (b"\x30\x01", "malformed"), (b"\x00\x00", "malformed"),
         (entry(b"datacontenttype", b"\x1a\x10application/json") + b"\x3a\x01{", "data: JSON: line 1"),
+        (b"\x42\x02\x0a\x7f", "data: not a google.protobuf.Any"), (b"\x42\x03\x0a\x01\xff", "data: the type URL is not UTF-8"),
     ]:
         refusal(send(g, good + more, PROTOBUF), 400, why)
     refusal(send(g, b"", PROTOBUF), 400, "specversion: missing")
@@ -332,9 +333,10 @@ def test_methods_and_media_types_that_are_not_taken(gateway):
     refusal(send(g, json.dumps(EVENT), JSON, path="/v1/events/"), 404)
     refusal(send(g, json.dumps(EVENT), "application/json"), 400, "specversion: missing (no ce-specversion header)")
     assert g.pipeline()["accepted"] == 0
-    for content_type in ("Application/CloudEvents+JSON", JSON + ";charset=\"utf-8\"", JSON + " ; Charset=UTF-8", JSON + "; profile=x"):
+    for content_type in ("Application/CloudEvents+JSON", JSON + ";charset=\"utf-8\"", JSON + " ; Charset=UTF-8", JSON + "; profile=x",
+                         JSON + '; profile="charset=x"; charset=utf8'):
         assert send(g, json.dumps(EVENT), content_type, {"content-encoding": "identity"})[0] == 202
-    g.settled(4)
+    g.settled(5)
 
 
 LIMITED = "ingest: {http: {listen: 127.0.0.1:0, max_body_bytes: 64KiB}}\npipelines:\n  - {name: all, publisher: {type: file, path: all.jsonl}}\n"

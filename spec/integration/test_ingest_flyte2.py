@@ -149,8 +149,9 @@ PROTO, JSON = "application/proto", "application/json"
     (b"x", {"content-encoding": "br"}, 501, "unimplemented", "content-encoding"),
     (b"x", {"connect-protocol-version": "2"}, 400, "invalid_argument", "connect-protocol-version"),
     (b"x", {"connect-timeout-ms": "soon"}, 400, "invalid_argument", "connect-timeout-ms"),
+    (b"x", {"connect-timeout-ms": ""}, 400, "invalid_argument", "connect-timeout-ms"),
     (b"x", {"connect-timeout-ms": "0"}, 504, "deadline_exceeded", "deadline"),
-], ids=range(22))
+], ids=range(23))
 def test_what_cannot_be_taken_is_told_as_connect_tells_it(both, body, headers, status, code, text):
     before = both.pipeline()["accepted"]
     got, answered, answer = request(both.http, "POST", PATH, body, {"content-type": PROTO, **headers})

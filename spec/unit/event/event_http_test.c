@@ -46,6 +46,31 @@ TEST(test_event_http_reads_headers_and_body)
     CHECK(!gw_event_text(&ev, "host").p && !gw_event_text(&ev, "specversion").p);
 }
 
+/* What only begins and ends with a quote keeps them: the SDK for Go writes values as they are. */
+TEST(test_event_http_takes_quotes_off_what_is_one_quoted_string)
+{
+    static const struct {
+        const char *value, *text;
+    } cases[] = {{"\"a\" and \"b\"", "\"a\" and \"b\""},
+                 {"\"a\", \"b\"", "\"a\", \"b\""},
+                 {"\"a\\\"", "\"a\\\""},
+                 {"\"\\\"", "\"\\\""},
+                 {"\"a\\\\\"", "a\\"},
+                 {"\"%22\"", "\""},
+                 {"\"\\\"\"", "\""},
+                 {"a\\\"b", "a\\\"b"}};
+    struct gw_event ev;
+    struct gw_err err;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        CHECK(!read_http(&ev, HEADERS("ce-subject", cases[i].value), "", &err));
+        if (!gw_str_is(gw_event_text(&ev, "subject"), cases[i].text))
+            fprintf(stderr, "%s: %.*s\n", cases[i].value, (int)gw_event_text(&ev, "subject").len,
+                    gw_event_text(&ev, "subject").p);
+        CHECK(gw_str_is(gw_event_text(&ev, "subject"), cases[i].text));
+    }
+}
+
 TEST(test_event_http_takes_the_body_by_its_type)
 {
     struct gw_event ev;

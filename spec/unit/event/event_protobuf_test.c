@@ -237,6 +237,41 @@ TEST(test_event_protobuf_refuses_what_is_no_event)
     CHECK(strstr(ERROR_OF("\xff"), "malformed protobuf"));
 }
 
+static struct gw_str payload_of(const char *any, size_t n)
+{
+    struct gw_arena *mem = test_arena();
+    struct gw_event *ev = gw_arena_zalloc(mem, sizeof(*ev));
+    struct gw_buf bytes;
+    struct gw_err err;
+
+    gw_buf_init(&bytes, 1024, mem);
+    gw_buf_puts(&bytes, HEAD "\x42");
+    gw_buf_putc(&bytes, (char)n);
+    gw_buf_put(&bytes, any, n);
+    gw_event_init(ev, mem);
+    if (gw_event_protobuf_read(ev, gw_buf_str(&bytes), &err)) {
+        CHECK(err.kind == GW_ERR_REJECT);
+        return gw_str_of(gw_arena_strndup(mem, err.msg, strlen(err.msg)));
+    }
+    CHECK(ev->data_kind == GW_DATA_PROTO && ev->data.len == n && !memcmp(ev->data.p, any, n));
+    return gw_event_payload(ev);
+}
+#define PAYLOAD_OF(any) payload_of(any, sizeof(any) - 1)
+
+/* Else no reader of protobuf would take the event that we send on. */
+TEST(test_event_protobuf_wants_an_any_that_is_one)
+{
+    CHECK(gw_str_is(PAYLOAD_OF(""), ""));
+    CHECK(gw_str_is(PAYLOAD_OF("\x0a\x01t"), ""));
+    CHECK(gw_str_is(PAYLOAD_OF("\x12\x01v\x0a\x01t"), "v"));
+    CHECK(gw_str_is(PAYLOAD_OF("\x18\x05\x12\x01v\xa2\x06\x01x\x25"
+                               "1234"),
+                    "v"));
+    CHECK(strstr(PAYLOAD_OF("\x0a\x05t").p, "data: not a google.protobuf.Any"));
+    CHECK(strstr(PAYLOAD_OF("\x12\x01v\xff").p, "data: not a google.protobuf.Any"));
+    CHECK(strstr(PAYLOAD_OF("\x0a\x01\xff").p, "data: the type URL is not UTF-8"));
+}
+
 TEST(test_event_protobuf_tells_json_text_by_its_type)
 {
     struct gw_arena *mem = test_arena();

@@ -93,6 +93,29 @@ TEST(test_uri_media_types_are_those_of_rfc_2046)
     EVERY(bad, gw_media_type_ok, 0);
 }
 
+TEST(test_uri_the_charset_is_the_parameter_of_that_name)
+{
+    static const char *const utf8[] = {"a/b",
+                                       "a/b; charset=utf-8",
+                                       "a/b;CharSet=\"UTF-8\" ;x=y",
+                                       "a/b; p=\"; charset=latin1\"; charset=utf8",
+                                       "a/b; xcharset=latin1",
+                                       "a/b; p=\"\\\";charset=x\"",
+                                       "a/b;charset=US-ASCII",
+                                       "a/b; p=\"\\",
+                                       "a/b;;; "};
+    static const char *const other[] = {"a/b; charset=latin1",
+                                        "a/b; charset=utf-16",
+                                        "a/b; charset=utf-8x",
+                                        "a/b;p=\"q\";\tcharset=\"x\"",
+                                        "a/b; charset=",
+                                        "a/b; charset=\"",
+                                        "a/b; xcharset=utf-8;charset=utf-7"};
+
+    EVERY(utf8, gw_media_type_is_utf8, 1);
+    EVERY(other, gw_media_type_is_utf8, 0);
+}
+
 static const char *told(const char *json)
 {
     static struct gw_err err;
