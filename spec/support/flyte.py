@@ -11,6 +11,7 @@ from flyteidl.service import admin_pb2_grpc
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
+import percent
 from gateway import ROOT
 
 SOURCE = "https://github.com/flyteorg/flyteadmin"
@@ -72,7 +73,7 @@ def golden(name):
 
 def part(text):
     """A part of an id: ':', '%' and control characters are percent-encoded."""
-    return "".join("".join(f"%{b:02X}" for b in c.encode()) if c in ":%" or ord(c) < 32 or 127 <= ord(c) < 160 else c for c in text)
+    return percent.encoded(text, lambda c: c not in ":%" and not (ord(c) < 32 or 127 <= ord(c) < 160))
 
 
 def execution_of(request):

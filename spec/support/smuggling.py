@@ -1,6 +1,7 @@
 """Requests of HTTP/1.x that two servers could read differently, by class, each with what it must come to: refused with 400 and
 closed, or read as exactly these requests. All our own, after RFC 9112, 9110 and 3986 and the classes that are known by name
 (CL.TE, TE.CL, TE.TE, CL.CL, TE.0, line ends, folding, chunk extensions, trailers)."""
+import re
 from collections import namedtuple
 
 REFUSED = None
@@ -314,3 +315,10 @@ add("one behind the other", "a web socket that is not opened", text("GET /x HTTP
 add("one behind the other", "a good one, then a bad one", GOOD + "ab" + post("Content-Length: 2", CHUNKED, body=BODY) + SMUGGLED, before=[X])
 add("one behind the other", "more than its length says", GOOD + "abX-B: c\r\n\r\n" + SMUGGLED, before=[X])
 add("one behind the other", "HTTP/2's preface behind a request", GOOD + "abPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", before=[X])
+
+
+def as_path(request):
+    """The same with its target as a path, where it is a proxy's."""
+    method, target, body = request
+    path = re.sub("(?i)^https?://[^/?]*", "", target)
+    return method, path if path == target or path.startswith("/") else "/" + path, body

@@ -1,7 +1,6 @@
 """spec/support/smuggling.py as other servers read it, each as a proxy in front of a strict one: nginx, nghttpx, Go's.
 What we take, nobody may read as other requests; what everybody refuses, we refuse; the rest is told."""
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -99,11 +98,6 @@ def judge(name, folder):
     return readings
 
 
-def as_path(request):
-    path = re.sub("(?i)^https?://[^/?]*", "", request[1]) if re.match("(?i)https?://", request[1]) else request[1]
-    return request[0], path if path.startswith("/") else "/" + path, request[2]
-
-
 def main():
     names = [n for n, (_, program) in SERVERS.items() if shutil.which(program) or os.path.exists(program)]
     readings, bad = {}, []
@@ -116,9 +110,9 @@ def main():
             seen, whole = readings[name][i]
             if case.seen is None:
                 stricter += len(seen) > len(case.before)
-            elif [as_path(r) for r in seen] == case.seen:
+            elif [smuggling.as_path(r) for r in seen] == case.seen:
                 same += 1
-            elif [as_path(r) for r in seen] == case.seen[:len(seen)] and not whole:
+            elif [smuggling.as_path(r) for r in seen] == case.seen[:len(seen)] and not whole:
                 refused += 1
             elif case.name not in KNOWN.get(name, {}):
                 bad.append(f"{name} reads {case.group}, {case.name}: {seen}, not {case.seen}")

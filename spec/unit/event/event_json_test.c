@@ -92,8 +92,21 @@ TEST(test_event_json_keeps_data_byte_for_byte)
     CHECK(becomes(WITH("\"data_base64\":\"AP_-\""), WITH("\"data_base64\":\"AP/+\"")));
     CHECK(becomes(WITH("\"data\":1,\"data_base64\":null"), WITH("\"data\":1")));
     CHECK(becomes(WITH("\"data_base64\":\"\""), WITH("\"data_base64\":\"\"")));
+    CHECK(becomes(WITH("\"datacontenttype\":\"text/x\",\"data\":null"),
+                  WITH("\"datacontenttype\":\"text/x\"")));
     CHECK(becomes(WITH("\"data\":[],\"datacontenttype\":\"Application/CloudEvents+JSON; a=b\""),
                   WITH("\"datacontenttype\":\"Application/CloudEvents+JSON; a=b\",\"data\":[]")));
+}
+
+/* A hook may say so: its text is a string then, or it would be no event of that type. */
+TEST(test_event_json_of_another_type_is_a_string)
+{
+    struct gw_arena *mem = test_arena();
+    struct gw_event *ev = read_event(mem, WITH("\"data\": {\"a\":1} "));
+
+    gw_event_set(ev, GW_STR("datacontenttype"), GW_STR("text/plain"));
+    CHECK(gw_str_is(write_event(mem, ev), WITH("\"datacontenttype\":\"text/plain\","
+                                               "\"data\":\"{\\\"a\\\":1}\"")));
 }
 
 TEST(test_event_json_refuses_what_is_no_event)
@@ -126,6 +139,7 @@ TEST(test_event_json_refuses_what_is_no_event)
     CHECK(refuses(WITH("\"n\":2147483648"), "n: neither"));
     CHECK(refuses(WITH("\"n\":-2147483649"), "n: neither"));
     CHECK(refuses(WITH("\"n\":99999999999999999999999"), "n: neither"));
+    CHECK(refuses(WITH("\"n\":18446744073709551617"), "n: neither")); /* 1, in 64 bits */
     CHECK(refuses(WITH("\"n\":{}"), "n: neither"));
     CHECK(refuses(WITH("\"n\":[1]"), "n: neither"));
     CHECK(refuses(WITH("\"n\":\"a\\u0007\""), "n: has a control character"));
