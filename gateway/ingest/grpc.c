@@ -451,6 +451,7 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     const struct gw_grpc_method *method = find_method(s->path);
     int passes = !method && f->upstream;
     struct gw_grpc_call *c;
+    int anonymous;
 
     s->user = NULL;
     if (!type || !(passes ? gw_rpc_is_type(*type) : is_protobuf(*type)))
@@ -476,10 +477,10 @@ static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
     }
     if (!passes)
         return read_head(c);
-    if (read_timeout(c, is_about_tokens(s->path) ? ANONYMOUS_MS : 0))
+    anonymous = is_about_tokens(s->path);
+    if (read_timeout(c, anonymous ? ANONYMOUS_MS : 0))
         return -1;
-    gw_pass_begin(c);
-    return 0;
+    return gw_pass_begin(c, anonymous);
 }
 
 static int on_head(struct gw_http_stream *s, void *ctx)

@@ -105,7 +105,8 @@ const struct gw_field gw_ingest_fields[] = {
      .help = "Loops that serve clients, a thread each.", .min = 1, .max = 256},
     {"max_pending_bytes", GW_F_SIZE, offsetof(struct gw_ingest_conf, max_pending_bytes),
      .def = "64MiB",
-     .help = "Unacknowledged requests in memory; beyond it: RESOURCE_EXHAUSTED, HTTP 429.",
+     .help = "Unacknowledged requests in memory; beyond it: RESOURCE_EXHAUSTED, HTTP 429. As many "
+             "calls may wait for grpc.upstream as it has 16 KiB, of each thread.",
      .min = 1024, .max = 1L << 40},
     {"grpc", GW_F_TABLE, offsetof(struct gw_ingest_conf, grpc),
      .help = "flyteidl.service.AdminService: what FlytePropeller talks to.", .fields = grpc_fields,

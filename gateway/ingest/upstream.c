@@ -12,6 +12,8 @@
 /* FlyteAdmin's connections, and what is common to events (upstream_event.c) and to what
  * passes through (upstream_pass.c). */
 
+enum { MIN_WAITING = 64 };
+
 struct upstream {
     struct gw_upstream pub;
     struct gw_http2_channel_conf conf;
@@ -39,6 +41,28 @@ void gw_upstream_free(struct gw_upstream *u)
     gw_forward_free_idle(u);
     gw_http2_channel_free(u->channel);
     free(GW_CONTAINER(u, struct upstream, pub));
+}
+
+int gw_upstream_enter(struct gw_upstream *u, int anonymous, struct gw_err *err)
+{
+    size_t *waiting = anonymous ? &u->waiting_anonymous : &u->waiting;
+    size_t most = (size_t)u->front->max_pending / GW_UPSTREAM_CALL;
+
+    if (most < MIN_WAITING)
+        most = MIN_WAITING;
+    if (anonymous)
+        most /= 4;
+    if (*waiting >= most)
+        return gw_err_set(err, GW_ERR_FULL,
+                          "too many calls wait for upstream (%zu, by max_pending_bytes %lld)", most,
+                          (long long)u->front->max_pending);
+    ++*waiting;
+    return 0;
+}
+
+void gw_upstream_leave(struct gw_upstream *u, int anonymous)
+{
+    --*(anonymous ? &u->waiting_anonymous : &u->waiting);
 }
 
 /* ---- headers ---- */

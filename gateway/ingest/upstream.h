@@ -17,9 +17,10 @@
  *  U2 The client is told of success only when the record is kept.
  *  U3 Any other answer of FlyteAdmin leaves nothing in the log.
  *  U4 A client that leaves, or whose deadline passes, while FlyteAdmin thinks about its event does
- * not stop that: what FlyteAdmin has taken is kept, if it says so within GRACE_MS. U5 What passes
- * through takes a bounded amount of memory each way, however slow the other side. U6 An answer that
- * is none ends its call UNAVAILABLE, and no other. */
+ *     not stop that: what FlyteAdmin has taken is kept, if it says so within GRACE_MS.
+ *  U5 What passes through takes a bounded amount of memory each way, however slow the other side,
+ *     and only so many calls wait for FlyteAdmin (gw_upstream_enter).
+ *  U6 An answer that is none ends its call UNAVAILABLE, and no other. */
 struct gw_door;
 struct gw_forward; /* an event under way */
 struct gw_grpc_call;
@@ -45,8 +46,9 @@ struct gw_forward *gw_forward_event(struct gw_grpc_call *c, const struct gw_flyt
                                     enum gw_reason *reason, struct gw_err *err);
 void gw_forward_leave(struct gw_forward *fw); /* its call has been answered, or is gone */
 
-/* c's head has come. */
-void gw_pass_begin(struct gw_grpc_call *c);
+/* c's head has come. anonymous: nobody has asked who sent it, though others are asked. -1: it is
+ * answered. */
+int gw_pass_begin(struct gw_grpc_call *c, int anonymous);
 void gw_pass_data(struct gw_pass *p);
 void gw_pass_end(struct gw_pass *p);
 void gw_pass_drained(struct gw_pass *p);
@@ -80,11 +82,19 @@ struct gw_asking *gw_http_upstream_ask(const void *conf, struct gw_loop *loop, s
 
 struct gw_upstream {
     struct gw_front *front;
+    size_t waiting, waiting_anonymous; /* calls that FlyteAdmin has not answered */
     struct gw_http2_channel *channel;
     struct gw_forward *forwards, *idle; /* under way; for the next */
     size_t n_idle;
 };
 void gw_forward_free_idle(struct gw_upstream *u);
+/* Another call waits for FlyteAdmin; -1: too many do. Each one that may is let out again. A call
+ * that waits takes some KiB however small it is, so what max_pending_bytes counts does not bound
+ * them: GW_UPSTREAM_CALL bytes of it stand for each. anonymous: who sent it need not say who it is;
+ * such calls have a quarter of the room, beside the others'. */
+enum { GW_UPSTREAM_CALL = 16 << 10 };
+int gw_upstream_enter(struct gw_upstream *u, int anonymous, struct gw_err *err);
+void gw_upstream_leave(struct gw_upstream *u, int anonymous);
 enum { GW_UPSTREAM_URL = 300 };
 void gw_upstream_url(const struct gw_ingest_grpc_conf *conf, char url[GW_UPSTREAM_URL]);
 struct gw_upstream_place {

@@ -70,6 +70,7 @@ static void give(struct gw_forward *fw)
 
     if (fw->left)
         gw_timer_cancel(&fw->grace);
+    gw_upstream_leave(u, 0);
     *fw->at = fw->next;
     if (fw->next)
         fw->next->at = fw->at;
@@ -240,8 +241,14 @@ struct gw_forward *gw_forward_event(struct gw_grpc_call *c, const struct gw_flyt
     struct gw_forward *fw;
     size_t reserved;
 
-    if (gw_reserve(f, &record, 1, &reserved, reason, err))
+    if (gw_upstream_enter(f->upstream, 0, err)) {
+        *reason = GW_R_PENDING;
         return NULL;
+    }
+    if (gw_reserve(f, &record, 1, &reserved, reason, err)) {
+        gw_upstream_leave(f->upstream, 0);
+        return NULL;
+    }
     fw = take(f->upstream);
     fw->owner = c;
     fw->reserved = reserved;

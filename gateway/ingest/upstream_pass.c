@@ -13,9 +13,10 @@ struct gw_pass {
     struct gw_http_call http;
     struct gw_grpc_call *call;
     struct gw_upstream *up;
-    int ended;    /* the client has: no more of the request comes */
-    int finished; /* FlyteAdmin was told so */
-    int over;     /* FlyteAdmin's answer has ended */
+    int anonymous; /* as in gw_upstream_enter */
+    int ended;     /* the client has: no more of the request comes */
+    int finished;  /* FlyteAdmin was told so */
+    int over;      /* FlyteAdmin's answer has ended */
     /* What was sent, until FlyteAdmin answers: a call that it has not looked at goes there again.
      */
     struct gw_buf kept;
@@ -204,17 +205,25 @@ void gw_pass_drained(struct gw_pass *p)
 
 /* ---- its life ---- */
 
-void gw_pass_begin(struct gw_grpc_call *c)
+int gw_pass_begin(struct gw_grpc_call *c, int anonymous)
 {
     struct gw_http_stream *s = c->stream;
-    struct gw_pass *p = gw_arena_zalloc(s->mem, sizeof(*p));
+    struct gw_upstream *u = c->front->upstream;
+    struct gw_pass *p;
     size_t n = s->n_headers;
-    struct gw_http_header *h =
-        gw_upstream_headers(s->mem, s->headers, &n, c->front->doors[GW_GRPC]);
+    struct gw_http_header *h;
+    struct gw_err err;
 
+    if (gw_upstream_enter(u, anonymous, &err)) {
+        gw_grpc_finish(c, GW_RPC_RESOURCE_EXHAUSTED, err.msg);
+        return -1;
+    }
+    p = gw_arena_zalloc(s->mem, sizeof(*p));
+    h = gw_upstream_headers(s->mem, s->headers, &n, c->front->doors[GW_GRPC]);
     h[n++] = (struct gw_http_header){GW_STR("te"), GW_STR("trailers")};
     p->call = c;
-    p->up = c->front->upstream;
+    p->up = u;
+    p->anonymous = anonymous;
     p->http = (struct gw_http_call){.method = s->method,
                                     .path = s->path,
                                     .headers = h,
@@ -231,6 +240,7 @@ void gw_pass_begin(struct gw_grpc_call *c)
     s->body_max = INT64_MAX;
     gw_http_hold(s);
     gw_http2_channel_start(p->up->channel, &p->http);
+    return 0;
 }
 
 void gw_pass_leave(struct gw_pass *p)
@@ -238,4 +248,5 @@ void gw_pass_leave(struct gw_pass *p)
     if (!p->over)
         gw_http2_channel_cancel(p->up->channel, &p->http);
     p->over = 1;
+    gw_upstream_leave(p->up, p->anonymous);
 }

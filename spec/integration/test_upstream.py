@@ -401,6 +401,58 @@ def test_an_upstream_that_answers_nonsense_costs_one_call(gateway):
     assert g.pipeline()["accepted"] == 0
 
 
+class Mute(Babbler):
+    """Takes everything and says nothing."""
+
+    def __init__(self):
+        self.connections = []
+        super().__init__()
+
+    def talk(self, connection):
+        self.connections.append(connection)
+        while connection.recv(65536):
+            pass
+
+    def leave(self):
+        self.socket.shutdown(socket.SHUT_RDWR)                     # a mere close leaves the accept that waits
+        self.socket.close()
+        for connection in self.connections:
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_so_many_calls_wait_for_flyteadmin_and_no_more(gateway):
+    """Each takes memory, however small it is. Who need not say who it is has a room of its own."""
+    mute, refused = Mute(), grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    g = gateway(f"ingest: {{max_pending_bytes: 1MiB, grpc: {{listen: 127.0.0.1:0, upstream: '{mute.address}', auth: {{tokens_file: tokens}}}}}}\n" + FILE,
+                files={"tokens": "propeller:sesame\n"})
+    token = {"authorization": "Bearer sesame"}
+    with h2raw.Connection(g.grpc) as c:
+        def send(n, method, service="flyteidl.service.AdminService", fields=token):
+            streams = [c.grpc(method, service, **fields) for _ in range(n)]
+            for stream in streams:
+                c.data(stream, h2raw.message(b""), end=True)
+            return streams
+
+        def are_refused(streams, status=refused):
+            return all(c.answer(s).status == status for s in streams)
+        waiting = send(40, "CreateTaskEvent") + send(24, "GetExecution")
+        beyond = send(4, "CreateTaskEvent") + send(4, "GetExecution")
+        strangers = send(16, "GetOAuth2Metadata", "flyteidl.service.AuthMetadataService", {})
+        beyond += send(4, "GetOAuth2Metadata", "flyteidl.service.AuthMetadataService", {})
+        assert are_refused(beyond) and "too many calls wait" in c.answers[beyond[0]].headers["grpc-message"]
+        assert g.metric("moongate_events_rejected_total", ingest="grpc", reason="pending") == 4
+        for stream in waiting[-10:]:                               # who leaves makes room for another
+            c.send(h2raw.frame(h2raw.RST_STREAM, 0, stream, b"\0\0\0\x08"))
+        waiting[-10:] = send(10, "GetExecution")
+        assert are_refused(send(1, "GetExecution"))
+        assert not any(c.answers[s].ended for s in waiting + strangers)
+        mute.leave()
+        assert are_refused(waiting + strangers, grpc.StatusCode.UNAVAILABLE.value[0])
+        for _ in range(2):                                         # and nothing of the room is lost
+            assert are_refused(send(40, "CreateTaskEvent") + send(24, "GetExecution"), grpc.StatusCode.UNAVAILABLE.value[0])
+    assert g.pipeline()["accepted"] == 0
+
+
 # ---- what FlyteAdmin has not looked at goes there once more
 
 GOODBYE, AWAY, REFUSED = frame(7, 0, bytes(8), 0), frame(7, 0, b"\0\0\0\1" + bytes(4), 0), frame(3, 0, b"\0\0\0\7")
