@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "net/gcp_json.h"
@@ -67,7 +68,7 @@ void gw_gcp_ask_secret(struct gw_gcp_ask *a, const char *secret)
 static int quotes_us(const struct gw_gcp_ask *a, const char *text)
 {
     for (size_t i = 0; i < a->n_secrets; i++)
-        if (a->secrets[i].len && strstr(text, a->secrets[i].p))
+        if (gw_secret_shown(gw_str_of(text), a->secrets[i]))
             return 1;
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/pbwire.h"
+#include "base/secret.h"
 #include "net/fetch.h"
 #include "net/gcp_plan.h"
 
@@ -228,15 +229,15 @@ static void on_message(struct gw_rpc *r, struct gw_str bytes)
 /* 1: it quotes the token that was sent, as a proxy may. */
 static int quotes_token(const struct gw_rpc *r)
 {
+    static const char bearer[] = "Bearer ";
+    const size_t len = sizeof(bearer) - 1;
+
     for (size_t i = 0; i < r->n_metadata; i++) {
         const struct gw_http_header *h = &r->metadata[i];
-        const char *space = gw_str_is(h->name, "authorization") && h->value.len > 0
-                                ? memchr(h->value.p, ' ', h->value.len)
-                                : NULL;
 
-        if (space && space + 1 < h->value.p + h->value.len &&
-            memmem(r->why, strlen(r->why), space + 1,
-                   (size_t)(h->value.p + h->value.len - space - 1)))
+        if (gw_str_is(h->name, "authorization") && h->value.len > len &&
+            gw_secret_shown(gw_str_of(r->why),
+                            (struct gw_str){h->value.p + len, h->value.len - len}))
             return 1;
     }
     return 0;

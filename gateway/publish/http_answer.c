@@ -1,6 +1,7 @@
 /* What a destination's answer means, and how it is told. */
 #include "publish/publish_http.h"
 
+#include "base/secret.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -74,13 +75,6 @@ static void put_clean(char *out, size_t size, struct gw_str s)
     out[n] = 0;
 }
 
-static int holds(struct gw_str s, const char *secret, size_t len)
-{
-    enum { SHORTEST = 6 }; /* less may be any word */
-
-    return s.len && len >= SHORTEST && memmem(s.p, s.len, secret, len) != NULL;
-}
-
 /* 1: it says again what logs us in there, as servers do that show a request to who sent it. */
 static int repeats_secret(const struct gw_http *h, struct gw_str s)
 {
@@ -89,13 +83,14 @@ static int repeats_secret(const struct gw_http *h, struct gw_str s)
         h->authorization.len ? memchr(h->authorization.p, ' ', h->authorization.len) : NULL;
 
     if (space &&
-        holds(s, space + 1, h->authorization.len - (size_t)(space + 1 - h->authorization.p)))
+        gw_secret_shown(s, (struct gw_str){space + 1, (size_t)(h->authorization.p +
+                                                               h->authorization.len - space - 1)}))
         return 1;
     if (c->oauth && c->oauth->client_secret &&
-        holds(s, c->oauth->client_secret, strlen(c->oauth->client_secret)))
+        gw_secret_shown(s, gw_str_of(c->oauth->client_secret)))
         return 1;
     for (size_t i = 0; i < c->headers.n; i++)
-        if (holds(s, c->headers.items[i].value, strlen(c->headers.items[i].value)))
+        if (gw_secret_shown(s, gw_str_of(c->headers.items[i].value)))
             return 1;
     return 0;
 }

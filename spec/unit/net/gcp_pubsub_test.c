@@ -14,7 +14,7 @@
     "?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fpubsub"
 #define TOKEN(token) "{\"access_token\":\"" token "\",\"expires_in\":3600}"
 
-static const struct reply one[] = {{"GET", TOKEN_PATH, "200 OK", TOKEN("one")}, {0}};
+static const struct reply one[] = {{"GET", TOKEN_PATH, "200 OK", TOKEN("ya29.one")}, {0}};
 static const struct reply two[] = {{"GET", TOKEN_PATH, "200 OK", TOKEN("two")}, {0}};
 static const struct reply no[] = {{"GET", TOKEN_PATH, "403 Forbidden", "{}"}, {0}};
 
@@ -120,7 +120,7 @@ static void run_it(void)
 
 TEST(test_gcp_pubsub_a_call_has_the_token_and_says_whom_it_is_about)
 {
-    open_it(one, "Bearer one", NULL);
+    open_it(one, "Bearer ya29.one", NULL);
     run_it();
     CHECK(call.rpc.code == GW_RPC_OK && !*call.why && n_got == 1);
     CHECK(!strcmp(got_params, "topic=projects/p/topics/a%2Bb%25~"));
@@ -130,7 +130,7 @@ TEST(test_gcp_pubsub_a_call_has_the_token_and_says_whom_it_is_about)
 
 TEST(test_gcp_pubsub_a_refused_token_is_replaced_and_the_call_made_once_more)
 {
-    open_it(one, "Bearer one", NULL);
+    open_it(one, "Bearer ya29.one", NULL);
     run_it();
     ahead_s = 6; /* credentials are looked up every 5 s at most */
     replies_begin(two);
@@ -159,7 +159,7 @@ TEST(test_gcp_pubsub_a_second_refusal_is_told)
 
 TEST(test_gcp_pubsub_without_credentials_nothing_is_sent)
 {
-    open_it(no, "Bearer one", NULL);
+    open_it(no, "Bearer ya29.one", NULL);
     run_it();
     CHECK(call.rpc.code == GW_RPC_UNAUTHENTICATED && !n_got);
     CHECK(!strncmp(call.why, "Google credentials: no Google credentials", 41));
@@ -190,7 +190,7 @@ TEST(test_gcp_pubsub_an_emulator_gets_no_token)
 
 TEST(test_gcp_pubsub_what_is_cancelled_is_not_told)
 {
-    open_it(one, "Bearer one", NULL);
+    open_it(one, "Bearer ya29.one", NULL);
     gw_gcp_pubsub_start(&call, GW_STR(""), 0); /* waits for the token */
     CHECK(call.queued);
     gw_gcp_pubsub_cancel(&call);
