@@ -178,6 +178,9 @@ void gw_nearest_offer(struct gw_nearest *n, struct gw_str candidate)
 {
     int d = gw_edit_distance(n->wanted, candidate);
 
+    if (d > 1 && n->wanted.len == candidate.len &&
+        !strncasecmp(n->wanted.p, candidate.p, candidate.len))
+        d = 1; /* another case is one slip, however many letters have it */
     /* A name of one or two characters is not "nearly" another one of that length. */
     if (d >= FAR || (size_t)d >= n->wanted.len || (n->best.p && d >= n->distance))
         return;

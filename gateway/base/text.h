@@ -44,7 +44,8 @@ uint32_t gw_crc32c(uint32_t seed, const void *p, size_t len);
 
 /* Edits (insert, delete, replace, swap) to turn a into b, counted up to 3. */
 int gw_edit_distance(struct gw_str a, struct gw_str b);
-/* "Did you mean": the nearest name within two edits, NULL if none. Give it every candidate. */
+/* "Did you mean": the nearest name within two edits, or in another case, NULL if none. Give it
+ * every candidate. */
 struct gw_nearest {
     struct gw_str wanted, best;
     int distance;

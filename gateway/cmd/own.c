@@ -17,6 +17,7 @@ struct gw_own {
     struct file *files;
     size_t n;
     int waits; /* what is new was not taken yet */
+    int told;  /* that it has to wait */
 };
 
 /* As it is now. */
@@ -107,11 +108,20 @@ int gw_own_look(struct gw_own *o)
             continue;
         read_anew(f);
         o->waits = 1;
+        o->told = 0;
     }
     return o->waits;
 }
 
 void gw_own_taken(struct gw_own *o)
 {
-    o->waits = 0;
+    o->waits = o->told = 0;
+}
+
+int gw_own_tell(struct gw_own *o)
+{
+    const int first = !o->told;
+
+    o->told = 1;
+    return first;
 }

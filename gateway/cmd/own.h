@@ -16,5 +16,8 @@ void gw_own_each(const struct gw_own *o, void (*fn)(void *ctx, const char *path)
 /* 1: some have changed since what they said was taken, or may have. One thread at a time. */
 int gw_own_look(struct gw_own *o);
 void gw_own_taken(struct gw_own *o);
+/* It cannot be taken: 1 for the first time since one of the files has changed, so that it is told
+ * once. */
+int gw_own_tell(struct gw_own *o);
 
 #endif

@@ -373,10 +373,12 @@ static int plan_inputs(struct gw_reloader *r, struct gw_member *m)
     if (index_of(g, m->conf->name, &i) || goes_on(m, g->config, &conf[i]) ||
         !gw_yaml_same(m->conf->yaml, conf[i].yaml) ||
         strcmp(m->conf->source, conf[i].source) != 0) {
-        GW_DIAG(GW_WARN, "reload",
-                gw_msg("a file of a pipeline has changed, and so has its configuration: SIGHUP "
-                       "takes both"),
-                gw_kv_cstr("pipeline", m->conf->name));
+        if (!m->told_inputs)
+            GW_DIAG(GW_WARN, "reload",
+                    gw_msg("a file of a pipeline has changed, and so has its configuration: SIGHUP "
+                           "takes both"),
+                    gw_kv_cstr("pipeline", m->conf->name));
+        m->told_inputs = 1;
         return 0;
     }
     gw_member_plan(m, g, i);
@@ -417,7 +419,7 @@ static void renew_sources(struct gw_reloader *r)
     if (r->load->renewed) {
         gw_ingest_renew(r->ingest, now->ingest);
         gw_own_taken(r->own);
-    } else if (!r->load->reads_all) {
+    } else if (!r->load->reads_all && gw_own_tell(r->own)) {
         GW_DIAG(GW_WARN, "reload",
                 gw_msg("a file of a source has changed, and so has ingest: a restart takes both"));
     }

@@ -287,6 +287,7 @@ void gw_roster_look(struct gw_roster *r)
 
         m->scripts_changed = m->sources && gw_sources_changed(m->sources);
         m->inputs_changed = gw_sources_changed(m->inputs);
+        m->told_inputs &= m->inputs_changed;
         m->refused_changed = m->refused && gw_sources_changed(m->refused);
         gw_hook_shared_refresh(m->shared); /* lookups: nothing else depends on them */
         r->waits |= gw_hook_shared_waits(m->shared) || gw_sources_waits(m->inputs) ||

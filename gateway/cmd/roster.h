@@ -51,6 +51,7 @@ struct gw_member {
     /* of a look at the disk */
     int ran; /* when it began */
     int scripts_changed, inputs_changed, refused_changed;
+    int told_inputs; /* that what has changed waits for SIGHUP */
 };
 
 struct gw_roster {

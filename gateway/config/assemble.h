@@ -76,6 +76,8 @@ void gw_config_include(struct gw_load *l, const struct gw_strs *patterns);
 /* The names that a file which is no YAML seems to give to its pipelines: calls fn with each. */
 void gw_config_guess_names(struct gw_str text, void (*fn)(void *ctx, struct gw_str name, int line),
                            void *ctx);
+/* What the table cannot say of the guard itself: names that nothing has. */
+void gw_config_check_guard(const struct gw_load *l);
 /* Holds a pipeline of an included file to the guard. */
 void gw_config_guard_check(const struct gw_load *l, struct gw_pipeline_conf *c);
 /* What no included file may do, guard or none. */

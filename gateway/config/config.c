@@ -246,6 +246,7 @@ static void assemble(struct gw_load *l, struct file *f)
     gw_config_join(l);
     gw_config_check_each(l);
     gw_config_check_harm(l);
+    gw_config_check_guard(l);
     check_addresses(&f->conf, l->root, l->p);
     gw_flyte_client_check(f->conf.flyteadmin, l->p, value(l->root, "flyteadmin"));
     gw_config_check_together(l);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "config/beneath.h"
+#include "hook/allow.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -301,4 +302,71 @@ void gw_config_guard_check(const struct gw_load *l, struct gw_pipeline_conf *con
     hold_hosts(&c);
     hold_type(&c);
     hold_files(&c);
+}
+
+/* ---- the guard itself ---- */
+
+#define GUARD_PROBLEM(p, severity, at, ...)                                                        \
+    gw_problems_add(p, severity, (at)->file, (at)->line, (at)->column, __VA_ARGS__)
+
+/* What it names and nobody can have would be allowed to nobody, and not be missed. */
+static void check_type(const struct gw_yaml *y, struct gw_problems *p)
+{
+    struct gw_nearest near = {.wanted = y->text};
+    char hint[80], all[200] = "";
+    size_t len = 0;
+    const struct gw_variant *v;
+
+    if (gw_publisher_find(y->text.p))
+        return;
+    for (size_t i = 0; (v = gw_publisher_variant(i)); i++) {
+        gw_nearest_offer(&near, gw_str_of(v->name));
+        if (len < sizeof(all))
+            len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len ? ", " : "", v->name);
+    }
+    GUARD_PROBLEM(p, 0, y, "guard.publishers: \"%.*s\" is none of %s%s", gw_field_shown(y->text),
+                  y->text.p, all, gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+static void check_allowed_host(const struct gw_yaml *y, struct gw_problems *p)
+{
+    const char *why = gw_str_is(y->text, "*") ? NULL : gw_allow_problem(y->text.p);
+
+    if (why)
+        GUARD_PROBLEM(p, 0, y, "guard.hook_limits.allow_hosts: \"%.*s\": %s",
+                      gw_field_shown(y->text), y->text.p, why);
+}
+
+static void check_variable(const struct gw_yaml *y, struct gw_problems *p)
+{
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_*?";
+
+    if (y->text.len != strspn(y->text.p, legal))
+        GUARD_PROBLEM(
+            p, GW_PROBLEM_WARNING, y,
+            "guard.env: no variable has such a name: \"%.*s\" (NAME, without $ and braces)",
+            gw_field_shown(y->text), y->text.p);
+}
+
+static void each_text(const struct gw_yaml *y,
+                      void (*check)(const struct gw_yaml *y, struct gw_problems *p),
+                      struct gw_problems *p)
+{
+    const size_t n = !y || gw_yaml_is_null(y) ? 0 : y->type == GW_YAML_SEQ ? y->n : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct gw_yaml *item = y->type == GW_YAML_SEQ ? &y->values[i] : y;
+
+        if (item->type == GW_YAML_SCALAR && !item->broken)
+            check(item, p);
+    }
+}
+
+void gw_config_check_guard(const struct gw_load *l)
+{
+    const struct gw_yaml *guard = get(l->root, "guard");
+
+    each_text(get(guard, "publishers"), check_type, l->p);
+    each_text(get(guard, "env"), check_variable, l->p);
+    each_text(get(get(guard, "hook_limits"), "allow_hosts"), check_allowed_host, l->p);
 }

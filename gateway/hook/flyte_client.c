@@ -7,13 +7,12 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 #include "hook/caches.h"
+#include "net/tls_conf.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     KEPT_BYTES = 16 << 20,
@@ -81,7 +80,6 @@ void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_probl
                            const struct gw_yaml *at)
 {
     const struct gw_yaml *y = gw_yaml_place(at, "address");
-    char why[100];
 
     if (!c || !at || at->type != GW_YAML_MAP)
         return;
@@ -96,9 +94,7 @@ void gw_flyte_client_check(const struct gw_flyte_client_conf *c, struct gw_probl
                         "flyteadmin: client_id and client_secret (or client_secret_file) go "
                         "together");
     y = gw_yaml_place(gw_yaml_place(at, "tls"), "ca");
-    if (c->tls && c->tls->ca && access(c->tls->ca, R_OK))
-        gw_problems_add(p, 0, y->file, y->line, y->column, "flyteadmin.tls.ca: %s: %s", c->tls->ca,
-                        strerror_r(errno, why, sizeof(why)));
+    gw_tls_ca_check(c->tls ? c->tls->ca : NULL, "flyteadmin.tls.ca", p, y);
 }
 
 /* ---- life ---- */

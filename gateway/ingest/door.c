@@ -13,6 +13,7 @@
 #include "net/tls_conf.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -114,20 +115,33 @@ static void check_auth(const struct gw_auth_conf *c, const char *name, struct gw
     gw_tokens_free(t);
 }
 
+static void check_dates(const struct gw_tls_server_conf *c, const char *name, struct gw_problems *p,
+                        const struct gw_yaml *tls)
+{
+    char key[60];
+
+    (void)snprintf(key, sizeof(key), "%s.tls.cert", name);
+    gw_tls_dates_check(c->cert, 1, key, p, gw_yaml_place(tls, "cert"));
+    (void)snprintf(key, sizeof(key), "%s.tls.client_ca", name);
+    gw_tls_dates_check(c->client_ca, 0, key, p, gw_yaml_place(tls, "client_ca"));
+}
+
 static void check_tls(const struct gw_tls_server_conf *c, const char *name, struct gw_problems *p,
                       const struct gw_yaml *at)
 {
     const struct gw_tls_files files = {.cert = c->cert, .key = c->key, .ca = c->client_ca};
-    const struct gw_yaml *y;
+    const struct gw_yaml *y, *tls = gw_yaml_place(at, "tls");
     const char *key;
     struct gw_err err;
 
     if (!c->cert || !c->key)
         return;
     key = gw_tls_server_problem(&files, &err);
-    if (!key)
+    if (!key) {
+        check_dates(c, name, p, tls);
         return;
-    y = gw_yaml_place(gw_yaml_place(at, "tls"), key);
+    }
+    y = gw_yaml_place(tls, key);
     gw_problems_add(p, 0, y->file, y->line, y->column, "%s.tls.%s: %s", name, key, err.msg);
 }
 

@@ -4,10 +4,9 @@
 #include "base/yaml.h"
 #include "ingest/upstream.h"
 #include "net/tls.h"
+#include "net/tls_conf.h"
 
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdio.h>
 
 /* TLS towards FlyteAdmin. Over gRPC each connection reads its files (http2_channel.c); over
  * HTTP/1.1 there are many of them, and they share what was read. */
@@ -18,11 +17,10 @@ void gw_upstream_tls_check(const struct gw_upstream_tls *t, struct gw_problems *
                            const struct gw_yaml *section, const char *key)
 {
     const struct gw_yaml *at = gw_yaml_place(gw_yaml_place(section, "upstream_tls"), "ca");
-    char why[100];
+    char name[60];
 
-    if (t && t->ca && access(t->ca, R_OK))
-        gw_problems_add(p, 0, at->file, at->line, at->column, "%s.upstream_tls.ca: %s: %s", key,
-                        t->ca, strerror_r(errno, why, sizeof(why)));
+    (void)snprintf(name, sizeof(name), "%s.upstream_tls.ca", key);
+    gw_tls_ca_check(t ? t->ca : NULL, name, p, at);
 }
 
 /* Whether the authorities have changed; looked at now and then. */

@@ -6,6 +6,8 @@
 #include "base/yaml.h"
 #include "net/tls.h"
 
+#include <sys/stat.h>
+
 const struct gw_field gw_tls_conf_fields[] = {
     {"ca", GW_F_STR, offsetof(struct gw_tls_conf, ca), .path = 1, .input = 1,
      .help = "Certificates to trust, PEM; absent: the system's."},
@@ -43,10 +45,31 @@ void gw_tls_conf_check(const struct gw_tls_conf *t, struct gw_problems *p, const
     }
     files = (struct gw_tls_files){.ca = t->ca, .cert = t->cert, .key = t->key};
     key = gw_tls_client_problem(&files, &err);
-    if (!key)
+    if (!key) {
+        gw_tls_dates_check(t->ca, 0, "tls.ca", p, gw_yaml_place(tls, "ca"));
+        gw_tls_dates_check(t->cert, 1, "tls.cert", p, gw_yaml_place(tls, "cert"));
         return;
+    }
     y = gw_yaml_place(tls, key);
     /* What is there and will not do may be half of a save: whoever connects looks again. */
     gw_problems_add(p, err.kind == GW_ERR_RETRY, y->file, y->line, y->column, "tls.%s: %s", key,
                     err.msg);
+}
+
+void gw_tls_ca_check(const char *ca, const char *key, struct gw_problems *p,
+                     const struct gw_yaml *at)
+{
+    const struct gw_tls_files files = {.ca = ca};
+    struct gw_err err;
+    struct stat st;
+
+    if (!ca)
+        return;
+    if (!stat(ca, &st) && !S_ISREG(st.st_mode))
+        gw_problems_add(p, 0, at->file, at->line, at->column, "%s: %s: not a regular file", key,
+                        ca);
+    else if (gw_tls_client_problem(&files, &err))
+        gw_problems_add(p, 0, at->file, at->line, at->column, "%s: %s", key, err.msg);
+    else
+        gw_tls_dates_check(ca, 0, key, p, at);
 }

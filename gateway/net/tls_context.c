@@ -217,6 +217,17 @@ static int is_file(const char *path)
     return !stat(path, &st) && S_ISREG(st.st_mode);
 }
 
+/* What is no regular file may keep its reader waiting for ever. */
+static int is_odd(const char *path, struct gw_err *err)
+{
+    struct stat st;
+
+    if (!path || stat(path, &st) || S_ISREG(st.st_mode))
+        return 0;
+    gw_err_set(err, GW_ERR_FATAL, "%s: not a regular file", path);
+    return 1;
+}
+
 /* What may be right for one of several libraries is. */
 static int try_client_files(SSL_CTX *ctx, const struct gw_tls_files *f, enum file *at,
                             struct gw_err *err)
@@ -227,9 +238,13 @@ static int try_client_files(SSL_CTX *ctx, const struct gw_tls_files *f, enum fil
     if (f->ca && (is_file(f->ca) ? SSL_CTX_load_verify_file(ctx, f->ca) != 1 : access(f->ca, R_OK)))
         return bad_file(err, f->ca);
     *at = CERT;
+    if (is_odd(f->cert, err))
+        return -1;
     if (f->cert && SSL_CTX_use_certificate_chain_file(ctx, f->cert) != 1)
         return bad_file(err, f->cert);
     *at = KEY;
+    if (is_odd(f->key, err))
+        return -1;
     return f->key && use_key(ctx, f, &asked, err) && !asked ? -1 : 0;
 }
 

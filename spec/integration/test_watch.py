@@ -400,6 +400,7 @@ def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway)
         send(g, "f1")
         g.settled(1)
         assert "restarting" not in g.log() and not said(g, "a pipeline changes")
+        assert g.log().count("SIGHUP takes both") == 1  # not at every look
         assert [(r.headers["authorization"], r.event["v"]) for r in webhook.requests] == [("Bearer one", 1)]
         g.signal(signal.SIGHUP)
         wait_until(lambda: said(g, "reloaded"), g.log)
@@ -432,6 +433,12 @@ def test_a_secret_of_the_gateway_itself_is_seen(gateway):
     g.configure(config.replace("topics: t", "topics: u"))
     g.replace("secrets/password", "four\n")
     wait_until(lambda: "a restart takes both" in g.log(), g.log)
+    before = reloads(g)
+    g.replace("count.lua", COUNT + "-- another look\n")
+    wait_until(lambda: reloads(g) == before + 1, g.log)
+    assert g.log().count("a restart takes both") == 1
+    g.replace("secrets/password", "five\n")
+    wait_until(lambda: g.log().count("a restart takes both") == 2, g.log)
     g.signal(signal.SIGHUP)
     wait_until(lambda: re.search(r'msg="restart needed" section=ingest\n', g.log()), g.log)
     assert len(re.findall(begun, g.log())) == 2 and len(said(g, "a pipeline changes")) == 1

@@ -100,6 +100,11 @@ TEST(test_text_nearest_is_within_two_edits)
     CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), "") && !hint[0]);
     gw_nearest_offer(&n, GW_STR("project"));
     CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), " (did you mean \"project\"?)"));
+    n = (struct gw_nearest){.wanted = GW_STR("FILE")};
+    gw_nearest_offer(&n, GW_STR("fill"));
+    CHECK(!n.best.p);
+    gw_nearest_offer(&n, GW_STR("file"));
+    CHECK(!strcmp(gw_nearest_hint(&n, hint, sizeof(hint)), " (did you mean \"file\"?)"));
     CHECK(gw_edit_distance(GW_STR("ab"), GW_STR("ba")) == 1);
     CHECK(gw_edit_distance(GW_STR("kitten"), GW_STR("sitting")) == 3);
 }

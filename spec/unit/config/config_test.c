@@ -230,3 +230,73 @@ TEST(test_config_scripts_are_told_with_their_line)
     CHECK(has(3, 22, "none.lua: No such file"));
     gw_config_free(c);
 }
+
+static struct gw_config *try_config(const char *text)
+{
+    FILE *f = fopen("c.yaml", "w");
+
+    CHECK(f && fputs(text, f) >= 0 && !fclose(f));
+    p = (struct gw_problems){.mem = gw_arena_new()};
+    return gw_config_load("c.yaml", &p);
+}
+
+/* The keys whose file's certificate ends soon, in their order. */
+static int warned_of(const char *keys)
+{
+    char all[1000] = "";
+
+    for (size_t i = 0; i < p.n; i++)
+        if (strstr(p.items[i].text, " ends at 20"))
+            snprintf(all + strlen(all), 80, "%.*s ", (int)strcspn(p.items[i].text, ":"),
+                     p.items[i].text);
+    if (strcmp(all, keys) != 0)
+        fprintf(stderr, "%s\n", all);
+    return !strcmp(all, keys);
+}
+
+TEST(test_config_certificates_that_end_soon_are_warned_of_wherever_they_are_named)
+{
+    const struct tls_authority ca = tls_certificate("ca", NULL, NULL, 5);
+    struct gw_config *c;
+
+    tls_authority_free(tls_certificate("server", &ca, "DNS:localhost", 5));
+    c = try_config(
+        "ingest:\n"
+        "  grpc: {tls: {cert: server.pem, key: server.key, client_ca: ca.pem},\n"
+        "         upstream: 'a:1', upstream_tls: {ca: ca.pem}}\n"
+        "  http: {tls: {cert: server.pem, key: server.key},\n"
+        "         upstream: 'https://a', upstream_tls: {ca: ca.pem}}\n"
+        "  kafka: [{brokers: b, topics: t, tls: {ca: ca.pem}}]\n"
+        "flyteadmin: {address: 'a:1', tls: {ca: ca.pem}}\n"
+        "pipelines:\n"
+        "  - {name: k, publisher: {type: kafka, brokers: b, topic: u,\n"
+        "                          tls: {ca: ca.pem, cert: server.pem, key: server.key}}}\n"
+        "  - {name: h, publisher: {type: http, url: 'https://h', tls: {ca: ca.pem}}}\n"
+        "  - {name: n, publisher: {type: nats, servers: n, subject: s, tls: {ca: ca.pem}}}\n");
+    CHECK(c && p.errors == 0);
+    CHECK(warned_of("ingest.grpc.tls.cert ingest.grpc.tls.client_ca ingest.grpc.upstream_tls.ca "
+                    "ingest.http.tls.cert ingest.http.upstream_tls.ca tls.ca flyteadmin.tls.ca "
+                    "tls.ca tls.cert tls.ca tls.ca "));
+    gw_config_free(c);
+    tls_authority_free(ca);
+}
+
+TEST(test_config_authorities_that_are_none_are_told)
+{
+    struct gw_config *c;
+
+    tls_files();
+    CHECK(!try_config("ingest:\n  grpc: {upstream: 'a:1', upstream_tls: {ca: server.key}}\n"
+                      "  http: {upstream: 'https://a', upstream_tls: {ca: .}}\n"
+                      "flyteadmin: {address: 'a:1', tls: {ca: none.pem}}\n"));
+    CHECK(p.n == 3 && p.errors == 3);
+    CHECK(!strcmp(p.items[0].text, "ingest.grpc.upstream_tls.ca: server.key: no certificate or crl "
+                                   "found") &&
+          p.items[0].line == 2 && p.items[0].column == 46);
+    CHECK(!strcmp(p.items[1].text, "ingest.http.upstream_tls.ca: .: not a regular file"));
+    CHECK(!strcmp(p.items[2].text, "flyteadmin.tls.ca: none.pem: No such file or directory"));
+    gw_arena_free(p.mem);
+    c = try_config("ingest:\n  grpc: {upstream: 'a:1', upstream_tls: {ca: ca.pem}}\n");
+    CHECK(c && p.n == 0);
+    gw_config_free(c);
+}

@@ -628,6 +628,32 @@ TEST(test_guard_lets_files_have_the_publishers_it_lists)
     gw_config_free(c);
 }
 
+TEST(test_guard_names_what_there_is)
+{
+    CHECK(!load(
+        "guard:\n  publishers: [kafka, kafkaa, 'null', FILE]\n  env: [TEAM_*, '$${TEAM_A}']\n"
+        "  hook_limits: {allow_hosts: ['*', '*.example.com', 'https://example.com', 'a:b']}\n"));
+    CHECK(p.n == 5 && p.errors == 4);
+    CHECK(has("d/main.yaml", 2, 23,
+              "guard.publishers: \"kafkaa\" is none of file, http, kafka, nats, null, pubsub, sns, "
+              "sqs (did you mean \"kafka\"?)"));
+    CHECK(has("d/main.yaml", 2, 39,
+              "guard.publishers: \"FILE\" is none of file, http, kafka, nats, null, pubsub, sns, "
+              "sqs (did you mean \"file\"?)"));
+    CHECK(
+        has("d/main.yaml", 3, 17,
+            "guard.env: no variable has such a name: \"${TEAM_A}\" (NAME, without $ and braces)"));
+    CHECK(
+        has("d/main.yaml", 4, 53,
+            "guard.hook_limits.allow_hosts: \"https://example.com\": a host or an address, no URL "
+            "and no network"));
+    CHECK(has("d/main.yaml", 4, 76,
+              "guard.hook_limits.allow_hosts: \"a:b\": a port is a number from 1 to 65535"));
+    gw_arena_free(p.mem);
+    CHECK(!load("guard: {publishers: kafkaa}\n") && p.n == 1);
+    gw_arena_free(p.mem);
+}
+
 #define KAFKA(x)                                                                                   \
     "pipelines:\n  - {name: a, publisher: {type: kafka, brokers: b, topic: t, " x "}}\n"
 

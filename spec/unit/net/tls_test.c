@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const both[] = {"h2", "http/1.1", NULL}, *const h1[] = {"http/1.1", NULL},
@@ -359,6 +360,12 @@ TEST(test_tls_problem_of_a_file_is_told_with_its_key)
     problem_at(NULL, gw_tls_client_problem, (struct gw_tls_files){".", "one.pem", "locked.key", 0},
                "");
     problem_at(NULL, gw_tls_client_problem, (struct gw_tls_files){NULL, NULL, NULL, 0}, "");
+    /* what nobody writes to is not waited for */
+    CHECK(!mkfifo("pipe", 0600));
+    problem_at("cert", gw_tls_client_problem, (struct gw_tls_files){NULL, "pipe", "server.key", 0},
+               "pipe: not a regular file");
+    problem_at("key", gw_tls_client_problem, (struct gw_tls_files){NULL, "server.pem", "pipe", 0},
+               "pipe: not a regular file");
     tls_authority_free(one);
 }
 
