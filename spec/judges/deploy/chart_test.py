@@ -138,6 +138,26 @@ def test_a_stop_has_more_time_than_the_gateway_takes(stop, grace):
     assert pod(template("--set-string", f"config.shutdown_timeout={stop}"))["terminationGracePeriodSeconds"] == grace
 
 
+@pytest.mark.parametrize("script", ["  -- indented\nreturn 1\n", "\n\nreturn 1\n\n", "return '\\\\'", "-- a\r\nreturn 1\r\n", "-- “é” <&> {{ .x }}\t\n", ""])
+def test_a_script_arrives_as_it_is(script, tmp_path):
+    text = template("-f", values(tmp_path, yaml.safe_dump({"scripts": {"a.lua": script}})))
+    assert objects(text)["ConfigMap", "events-moongate-scripts"]["data"] == {"a.lua": script}
+
+
+@pytest.mark.parametrize("log,size,fits", [("8GiB", "8Gi", False), ("8GiB", "8589934593", True), (8589934592, "8Gi", False), ("8GB", "8Gi", True), ("8192MiB", "8G", False),
+                                           ("64MiB", "1Gi", True), ("2TiB", "1Ti", False), ("${LOG:-9GiB}", "1Gi", True), ("9GiB", "1Pi", True), ("8388607KiB", "8Gi", True)])
+def test_the_log_has_room_on_its_volume(log, size, fits, tmp_path):
+    made = yaml.safe_dump({"config": {"log": {"max_bytes": log}}, "persistence": {"size": size}})
+    said = run(HELM, "template", "events", CHART, "-f", values(tmp_path, made), status=not fits)
+    assert fits or "config.log.max_bytes" in said and size in said
+    template("-f", values(tmp_path, made), "--set", "persistence.existingClaim=mine")
+
+
+def test_a_pod_that_is_not_ready_is_still_asked():
+    """There is one: without it clients would get no answer, and FlyteAdmin behind it no calls."""
+    assert one(template(), "Service")["spec"]["publishNotReadyAddresses"] is True
+
+
 @pytest.mark.parametrize("section", ["cloudEvents", "externalEvents", "cloud_events", "external_events"])
 def test_a_section_of_flyteadmins_is_as_it_was(section, tmp_path):
     meant = {"enable": True, "type": "kafka", "eventsPublisher": {"topicName": "t", "eventTypes": ["all"]},

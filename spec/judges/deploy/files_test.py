@@ -82,6 +82,7 @@ def test_systemd_takes_the_unit(tmp_path):
 
 def test_the_unit_waits_for_the_gateway_and_ends_it_in_time():
     u = unit()
+    assert u["StartLimitIntervalSec"] == "0"       # a gateway that gives up after five failed starts is away until somebody looks
     assert u["Type"] == "notify" and u["Restart"] == "on-failure" and u["ProtectSystem"] == "strict" and u["StateDirectory"] == "moongate"
     assert seconds(u["TimeoutStopSec"]) > 25 and u["CapabilityBoundingSet"] == "" and u["NoNewPrivileges"] == "yes" and u["DynamicUser"] == "yes"
 
@@ -94,6 +95,7 @@ def test_the_sidecar_of_the_page_is_valid(tmp_path):
     (tmp_path / "pod.yaml").write_text(yaml.safe_dump(pod))
     run(VALIDATE, "--strict", str(tmp_path / "pod.yaml"))
     config = next(b for b in blocks if "ingest" in b)
+    assert all(c["readinessProbe"]["httpGet"]["path"] == "/healthz" for c in admin["additionalContainers"])   # a full log must not take FlyteAdmin away
     ports = {p["containerPort"] for c in admin["additionalContainers"] for p in c["ports"]}
     assert {int(x["listen"].rsplit(":")[-1]) for x in (config["ingest"]["grpc"], config["admin"])} == ports
     (tmp_path / "moongate.yaml").write_text(yaml.safe_dump(config))

@@ -82,3 +82,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- add (div (add $ms 999) 1000) 10 -}}
 {{- end }}
+
+{{- /* Bytes of a size as moongate.yaml or Kubernetes writes it; -1: another form, which is not looked at. */ -}}
+{{- define "moongate.bytes" -}}
+{{- $text := kindIs "float64" . | ternary (int64 .) . | toString -}}
+{{- if regexMatch "^([0-9]{1,18}|[0-9]{1,6}[KMGT]i?B?)$" $text -}}
+{{- $n := regexFind "^[0-9]+" $text | int64 -}}
+{{- $step := contains "i" $text | ternary 1024 1000 -}}
+{{- range until (get (dict "K" 1 "M" 2 "G" 3 "T" 4) (regexFind "[KMGT]" $text) | int) -}}
+{{- $n = mul $n $step -}}
+{{- end -}}
+{{- $n -}}
+{{- else -}}
+-1
+{{- end -}}
+{{- end }}
+
+{{- /* The log has room on the volume that the chart makes. */ -}}
+{{- define "moongate.room" -}}
+{{- $log := (.Values.config.log | default dict).max_bytes | default "8GiB" -}}
+{{- $needs := include "moongate.bytes" $log | int64 -}}
+{{- $has := include "moongate.bytes" .Values.persistence.size | int64 -}}
+{{- if and (ge $needs 0) (ge $has 0) (ge $needs $has) -}}
+{{- fail (printf "config.log.max_bytes: %v has no room on a volume of persistence.size %s, where dead letters lie too" $log .Values.persistence.size) -}}
+{{- end -}}
+{{- end }}
