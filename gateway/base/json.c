@@ -27,10 +27,18 @@ static enum gw_json_token fail(struct gw_json *j, const char *why)
     return j->token = GW_JSON_ERROR;
 }
 
-static void skip_space(struct gw_json *j)
+static const char *past_space(const char *p, const char *end)
 {
-    while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
-        j->at++;
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
+    return p;
+}
+
+/* Most tokens stand side by side. */
+static inline void skip_space(struct gw_json *j)
+{
+    if (j->at < j->end && (unsigned char)*j->at <= ' ')
+        j->at = past_space(j->at, j->end);
 }
 
 static int in_object(const struct gw_json *j)
@@ -81,20 +89,16 @@ static int scan_escape(struct gw_json *j)
     return 0;
 }
 
-/* At the opening quote; -1 after fail. */
-static int scan_string(struct gw_json *j)
+/* To the closing quote, from the first byte that is not plain; -1 after fail. */
+static int scan_odd(struct gw_json *j)
 {
-    const char *from = ++j->at;
-
-    j->escaped = 0;
-    for (;;) {
+    for (;; j->at = gw_json_skip_plain(j->at, j->end)) {
         size_t n;
 
-        j->at = gw_json_skip_plain(j->at, j->end);
         if (j->at == j->end)
             return fail(j, "the string does not end");
         if (*j->at == '"')
-            break;
+            return 0;
         if (*j->at == '\\') {
             j->at++;
             if (scan_escape(j))
@@ -108,6 +112,17 @@ static int scan_string(struct gw_json *j)
             return fail(j, "not UTF-8");
         j->at += n;
     }
+}
+
+/* At the opening quote; -1 after fail. */
+static int scan_string(struct gw_json *j)
+{
+    const char *from = j->at + 1;
+
+    j->at = gw_json_skip_plain(from, j->end);
+    j->escaped = 0;
+    if ((j->at == j->end || *j->at != '"') && scan_odd(j))
+        return -1;
     j->raw = (struct gw_str){from, (size_t)(j->at - from)};
     j->at++;
     return 0;
@@ -163,12 +178,14 @@ static enum gw_json_token value(struct gw_json *j)
 {
     if (j->at == j->end)
         return fail(j, "a value is missing");
+    if (*j->at == '"') {
+        j->state = AFTER_VALUE;
+        return scan_string(j) ? GW_JSON_ERROR : (j->token = GW_JSON_STRING);
+    }
     if (*j->at == '{' || *j->at == '[')
         return open(j, *j->at == '{');
     j->state = AFTER_VALUE;
     switch (*j->at) {
-    case '"':
-        return scan_string(j) ? GW_JSON_ERROR : (j->token = GW_JSON_STRING);
     case 't':
         return word(j, "true", GW_JSON_TRUE);
     case 'f':
@@ -194,17 +211,20 @@ static enum gw_json_token key(struct gw_json *j)
 
 static enum gw_json_token after_value(struct gw_json *j)
 {
+    int object;
+
     if (j->depth == 0)
         return j->at == j->end ? (j->token = GW_JSON_END) : fail(j, "text after the value");
+    object = in_object(j);
     if (j->at == j->end)
-        return fail(j, in_object(j) ? "the object does not end" : "the array does not end");
-    if (*j->at == (in_object(j) ? '}' : ']'))
+        return fail(j, object ? "the object does not end" : "the array does not end");
+    if (*j->at == (object ? '}' : ']'))
         return close(j);
     if (*j->at != ',')
-        return fail(j, in_object(j) ? "expected , or }" : "expected , or ]");
+        return fail(j, object ? "expected , or }" : "expected , or ]");
     j->at++;
     skip_space(j);
-    return in_object(j) ? key(j) : value(j);
+    return object ? key(j) : value(j);
 }
 
 enum gw_json_token gw_json_next(struct gw_json *j)

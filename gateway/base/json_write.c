@@ -35,8 +35,26 @@ static size_t plain(const char *p, size_t len)
     return (size_t)(p - from);
 }
 
+/* Nearly all are. */
+static void put_plain(struct gw_buf *b, struct gw_str s)
+{
+    char *to = gw_buf_room(b, s.len + 2);
+
+    if (!to)
+        return;
+    *to = '"';
+    if (s.len)
+        memcpy(to + 1, s.p, s.len);
+    to[s.len + 1] = '"';
+    gw_buf_added(b, s.len + 2);
+}
+
 void gw_json_put_string(struct gw_buf *b, struct gw_str s)
 {
+    if (plain(s.p, s.len) == s.len) {
+        put_plain(b, s);
+        return;
+    }
     gw_buf_putc(b, '"');
     for (size_t i = 0; i < s.len;) {
         size_t n = plain(s.p + i, s.len - i);

@@ -9,23 +9,49 @@
 #include <string.h>
 #include <strings.h>
 
+static int is_name_byte(char c)
+{
+    return (unsigned char)(c - 'a') < 26 || (unsigned char)(c - '0') < 10;
+}
+
 int gw_attr_name_ok(struct gw_str name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9')))
+        if (!is_name_byte(name.p[i]))
             return 0;
     return name.len > 0 && !gw_str_is(name, "data");
 }
 
 /* Eight bytes from 0x20 to 0x7e. What a byte carries into its neighbour only matters where the
  * answer is no anyway. */
-static int is_plain8(const char *p)
+static int are_plain(uint64_t x)
 {
     const uint64_t each = 0x0101010101010101;
+
+    return !((x | (x + each) | (x - 0x20 * each)) & 0x80 * each);
+}
+
+static int is_plain8(const char *p)
+{
     uint64_t x;
 
     memcpy(&x, p, sizeof(x));
-    return !((x | (x + each) | (x - 0x20 * each)) & 0x80 * each);
+    return are_plain(x);
+}
+
+/* Fewer than eight: two halves that meet or overlap, or each of three bytes at most. */
+static int is_plain_short(const char *p, size_t n)
+{
+    uint32_t half[2];
+
+    if (n >= sizeof(half[0])) {
+        memcpy(&half[0], p, sizeof(half[0]));
+        memcpy(&half[1], p + n - sizeof(half[0]), sizeof(half[0]));
+        return are_plain((uint64_t)half[0] << 32 | half[1]);
+    }
+    while (n > 0 && p[n - 1] >= 0x20 && p[n - 1] < 0x7f)
+        n--;
+    return n == 0;
 }
 
 /* Nearly every value is, and each that a hook sets is looked at. */
@@ -38,9 +64,7 @@ static int is_plain(struct gw_str s)
             return 0;
     if (at)
         return at == s.len || is_plain8(s.p + s.len - 8);
-    while (at < s.len && s.p[at] >= 0x20 && s.p[at] < 0x7f)
-        at++;
-    return at == s.len;
+    return is_plain_short(s.p, s.len);
 }
 
 const char *gw_attr_text_problem(struct gw_str s)
@@ -93,13 +117,15 @@ static int check(const struct gw_event *ev, int sourceless, struct gw_err *err)
 {
     unsigned seen = 0;
 
-    for (const struct gw_attr *a = ev->attrs; a; a = a->next) {
+    for (struct gw_attr *a = ev->attrs; a; a = a->next) {
         enum gw_known_attr known = gw_known_attr(a->name);
 
-        if (!a->verbatim && !(sourceless && known == GW_A_SOURCE && !a->text.len) &&
-            check_attr(a, known, err))
-            return -1;
         seen |= 1U << known;
+        if (a->checked || a->verbatim || (sourceless && known == GW_A_SOURCE && !a->text.len))
+            continue;
+        if (check_attr(a, known, err))
+            return -1;
+        a->checked = 1;
     }
     for (int i = GW_A_ID; i <= GW_A_TYPE; i++)
         if (!(seen & 1U << i) && !(sourceless && i == GW_A_SOURCE))
@@ -120,8 +146,11 @@ int gw_event_check_but_source(const struct gw_event *ev, struct gw_err *err)
 
 static int is_json_type(struct gw_str type)
 {
-    const char *slash, *end = memchr(type.p, ';', type.len);
+    const char *slash, *end;
 
+    if (gw_str_is(type, "application/json")) /* most are */
+        return 1;
+    end = memchr(type.p, ';', type.len);
     if (end)
         type.len = (size_t)(end - type.p);
     while (type.len && (type.p[type.len - 1] == ' ' || type.p[type.len - 1] == '\t'))

@@ -22,13 +22,6 @@ const struct gw_attr *gw_event_get(const struct gw_event *ev, struct gw_str name
     return find(ev, name);
 }
 
-struct gw_str gw_event_text(const struct gw_event *ev, const char *name)
-{
-    const struct gw_attr *a = find(ev, gw_str_of(name));
-
-    return a ? a->text : (struct gw_str){0};
-}
-
 /* The attribute of that name, new at the end if there is none. */
 static struct gw_attr *place(struct gw_event *ev, struct gw_str name, int *is_new)
 {
@@ -55,7 +48,7 @@ static void put(struct gw_event *ev, struct gw_str name, enum gw_attr_type type,
     a->type = type;
     a->text = text;
     a->number = number;
-    a->verbatim = 0;
+    a->verbatim = a->checked = 0;
 }
 
 void gw_event_set_typed(struct gw_event *ev, struct gw_str name, enum gw_attr_type type,
@@ -88,7 +81,7 @@ void gw_event_lend(struct gw_event *ev, struct gw_str name, struct gw_str text)
     a->type = GW_ATTR_STRING;
     a->text = text;
     a->number = 0;
-    a->verbatim = 0;
+    a->verbatim = a->checked = 0;
 }
 
 void gw_event_lend_verbatim(struct gw_event *ev, struct gw_str name, struct gw_str text)

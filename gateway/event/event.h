@@ -28,6 +28,7 @@ struct gw_attr {
     struct gw_attr *next; /* in the order they were set */
     struct gw_str name;
     enum gw_attr_type type;
+    int checked;        /* gw_event_check has found it legal; until it is set again */
     struct gw_str text; /* the canonical string, for every type ("true", "-5", RFC 3339) */
     int32_t number;     /* GW_ATTR_INT, and 0/1 of GW_ATTR_BOOL */
     /* Another program's words, repeated as they are: not asked whether they are legal. Until it is
@@ -55,7 +56,12 @@ void gw_event_init(struct gw_event *ev, struct gw_arena *mem);
 /* NULL if absent. Borrowed until the attribute is set again. */
 const struct gw_attr *gw_event_get(const struct gw_event *ev, struct gw_str name);
 /* The text of an attribute; p NULL if absent. */
-struct gw_str gw_event_text(const struct gw_event *ev, const char *name);
+static inline struct gw_str gw_event_text(const struct gw_event *ev, const char *name)
+{
+    const struct gw_attr *a = gw_event_get(ev, gw_str_of(name));
+
+    return a ? a->text : (struct gw_str){0};
+}
 /* Keep copies of name and text; no checks. An existing attribute keeps its place. */
 void gw_event_set(struct gw_event *ev, struct gw_str name, struct gw_str text);
 void gw_event_set_bool(struct gw_event *ev, struct gw_str name, int value);

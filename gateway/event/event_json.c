@@ -179,7 +179,7 @@ static int set_value(struct reader *r, struct gw_attr *a, struct gw_err *err)
     switch (r->j->token) {
     case GW_JSON_STRING:
         a->text = gw_json_string(r->j, r->ev->mem);
-        if ((half = gw_json_lone_surrogate(r->j)))
+        if (r->j->escaped && (half = gw_json_lone_surrogate(r->j)))
             return fail_utf8(r->j, a->name, half, err);
         return 0;
     case GW_JSON_TRUE:

@@ -255,7 +255,22 @@ static int read_varint(struct input *in, uint64_t *out, struct gw_err *err)
     return gw_varint_read(&in->at, in->end, out) ? cut(in, err) : 0;
 }
 
-static int next_field(struct input *in, struct gw_err *err)
+/* Nearly every field of an event: a tag and a length of one byte each. */
+static int next_short(struct input *in)
+{
+    const unsigned char *p = in->at;
+
+    if (in->end - p < 2 || p[0] >= 0x80 || p[1] >= 0x80 || (p[0] & 7) != LENGTH || p[0] >> 3 == 0 ||
+        p[1] > in->end - p - 2)
+        return 0;
+    in->tag = p[0];
+    in->number = p[1];
+    in->bytes = (struct gw_str){(const char *)p + 2, p[1]};
+    in->at = p + 2 + p[1];
+    return 1;
+}
+
+static int next_long(struct input *in, struct gw_err *err)
 {
     if (read_varint(in, &in->tag, err))
         return -1;
@@ -284,6 +299,11 @@ static int next_field(struct input *in, struct gw_err *err)
     return 0;
 }
 
+static int next_field(struct input *in, struct gw_err *err)
+{
+    return next_short(in) ? 0 : next_long(in, err);
+}
+
 static int bad_attr(const struct gw_attr *a, const char *why, struct gw_err *err)
 {
     return gw_err_set(err, GW_ERR_REJECT, "%.*s: %s", (int)(a->name.len < 64 ? a->name.len : 64),
@@ -308,6 +328,7 @@ static int read_time(const struct input *value, struct gw_attr *a, struct gw_are
     a->type = GW_ATTR_TIME;
     a->text.len = gw_time_format(t, text);
     a->text.p = gw_arena_strndup(mem, text, a->text.len);
+    a->checked = gw_known_attr(a->name) == GW_A_TIME && a->text.len;
     return a->text.len ? 0 : bad_attr(a, "a time that RFC 3339 cannot tell", err);
 }
 
@@ -450,13 +471,9 @@ static int read_one(struct reader *r, struct gw_err *err)
     }
 }
 
-int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err)
-{
-    return gw_event_protobuf_read_as(ev, bytes, NULL, err);
-}
-
-int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
-                              struct gw_err *err)
+/* All but what text data is. */
+static int read_event(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
+                      struct gw_err *err)
 {
     struct reader r = {0};
 
@@ -470,9 +487,33 @@ int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event
         return gw_err_set(err, GW_ERR_REJECT, "specversion: missing");
     if (mend)
         mend(ev);
-    if (gw_event_check(ev, err))
+    return gw_event_check(ev, err);
+}
+
+int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err)
+{
+    return gw_event_protobuf_read_as(ev, bytes, NULL, err);
+}
+
+int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
+                              struct gw_err *err)
+{
+    if (read_event(ev, bytes, mend, err))
         return -1;
     if (ev->data_kind == GW_DATA_PROTO)
         return gw_event_take_any(ev, ev->data, err);
     return ev->data_kind == GW_DATA_TEXT ? gw_event_take_text(ev, ev->data, err) : 0;
+}
+
+int gw_event_protobuf_read_kept(struct gw_event *ev, struct gw_str bytes, struct gw_err *err)
+{
+    if (read_event(ev, bytes, NULL, err))
+        return -1;
+    if (ev->data_kind != GW_DATA_TEXT)
+        return 0;
+    if (!gw_event_get(ev, GW_STR("datacontenttype")))
+        return gw_event_take_text(ev, ev->data, err);
+    if (gw_event_is_json(ev))
+        ev->data_kind = GW_DATA_JSON;
+    return 0;
 }

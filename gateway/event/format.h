@@ -45,6 +45,9 @@ void gw_event_protobuf_send(struct gw_buf *out, const struct gw_event *ev);
 int gw_event_protobuf_read(struct gw_event *ev, struct gw_str bytes, struct gw_err *err);
 int gw_event_protobuf_read_as(struct gw_event *ev, struct gw_str bytes, gw_event_mend_fn *mend,
                               struct gw_err *err);
+/* Of what gw_event_protobuf_put wrote of an event that was checked, as in the log: data that its
+ * datacontenttype calls JSON is it, and is not looked through again. */
+int gw_event_protobuf_read_kept(struct gw_event *ev, struct gw_str bytes, struct gw_err *err);
 
 /* HTTP binary mode: `ce-` headers (percent-decoded), content-type as datacontenttype, body as data.
  * headers as a codec gives them: names in lower case. */

@@ -11,12 +11,25 @@ void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev)
     *l = (struct gw_attr_list){.ev = ev, .end = &ev->attrs};
 }
 
+/* Those with known names, nearly all, need no look at the others. */
+static int is_there(struct gw_attr_list *l, struct gw_str name)
+{
+    const unsigned bit = 1U << gw_known_attr(name);
+
+    if (bit == 1U << GW_A_EXTENSION)
+        return gw_event_get(l->ev, name) != NULL;
+    if (l->known & bit)
+        return 1;
+    l->known |= bit;
+    return 0;
+}
+
 struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, struct gw_err *err)
 {
     int len = (int)(name.len < 64 ? name.len : 64);
     struct gw_attr *a;
 
-    if (gw_event_get(l->ev, name)) {
+    if (is_there(l, name)) {
         gw_err_set(err, GW_ERR_REJECT, "%.*s: given twice", len, name.p);
         return NULL;
     }
@@ -24,9 +37,8 @@ struct gw_attr *gw_attr_list_add(struct gw_attr_list *l, struct gw_str name, str
         gw_err_set(err, GW_ERR_REJECT, "%.*s: more than %d attributes", len, name.p, GW_ATTRS_MAX);
         return NULL;
     }
-    a = gw_arena_zalloc(l->ev->mem, sizeof(*a));
-    a->name = name;
-    a->type = GW_ATTR_STRING;
+    a = gw_arena_alloc(l->ev->mem, sizeof(*a));
+    *a = (struct gw_attr){.name = name, .type = GW_ATTR_STRING};
     *l->end = a;
     l->end = &a->next;
     return a;

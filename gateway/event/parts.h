@@ -50,6 +50,7 @@ struct gw_attr_list {
     struct gw_event *ev;
     struct gw_attr **end;
     unsigned n;
+    unsigned known; /* a bit for each known attribute that is there */
 };
 void gw_attr_list_init(struct gw_attr_list *l, struct gw_event *ev);
 /* Zeroed but for its name, in its place in ev; NULL: an error. text is the caller's to lend. */

@@ -44,6 +44,8 @@ struct gw_str gw_flyte_type_name(struct gw_str type)
 static const struct carrier *carrier_of(struct gw_str type)
 {
     type = gw_flyte_type_name(type);
+    if (!type.p)
+        return NULL;
     for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++)
         if (gw_str_is(type, carriers[i].name))
             return &carriers[i];

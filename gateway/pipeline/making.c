@@ -41,7 +41,7 @@ const char *gw_event_make(const struct gw_style_conf *style, const struct gw_str
     const int is_flyte = rec->kind != GW_OTHER;
 
     if (is_flyte ? gw_flyte_decode(ev->mem, (enum gw_kind)rec->kind, rec->payload, request, err)
-                 : gw_event_protobuf_read(ev, rec->payload, err))
+                 : gw_event_protobuf_read_kept(ev, rec->payload, err))
         return "undecodable";
     if (is_flyte && gw_style_make(style, request, ev, err))
         return "invalid_event";

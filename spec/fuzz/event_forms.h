@@ -45,6 +45,11 @@ static inline void forms_check(struct gw_arena *mem, const struct gw_event *ev)
     assert(gw_str_eq(forms_protobuf(mem, &again), bytes));
     assert(gw_str_eq(forms_json(mem, &again), json));
     gw_event_init(&again, mem);
+    failed = gw_event_protobuf_read_kept(&again, bytes, &err);
+    assert(!failed);
+    assert(gw_str_eq(forms_protobuf(mem, &again), bytes));
+    assert(gw_str_eq(forms_json(mem, &again), json));
+    gw_event_init(&again, mem);
     failed = gw_event_json_read(&again, json, &err);
     assert(!failed);
     assert(gw_str_eq(forms_json(mem, &again), json));

@@ -328,3 +328,49 @@ TEST(test_json_strings_are_escaped_and_bad_bytes_replaced)
                     "\"twelve bytes\\u001fof text, then\xef\xbf\xbd and the rest of it\""));
     gw_buf_free(&b);
 }
+
+/* What a byte is in a string: 0: itself, else how it is written. */
+static const char *escape_of(int c, char out[8])
+{
+    static const char *const named[] = {
+        ['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r",
+        ['\t'] = "\\t", ['\b'] = "\\b",  ['\f'] = "\\f"};
+
+    if (c >= 0x80)
+        return "\xef\xbf\xbd"; /* one alone is no UTF-8 */
+    if (c <= '\\' && named[c])
+        return named[c];
+    if (c >= 0x20)
+        return NULL;
+    snprintf(out, 8, "\\u%04x", (unsigned)c);
+    return out;
+}
+
+/* Strings are gone through many bytes at a time: each byte counts, wherever it stands, and no byte
+ * behind the text is looked at. */
+TEST(test_json_strings_are_looked_at_to_the_last_byte)
+{
+    for (size_t len = 1; len <= 36; len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256; c += c >= 0x80 ? 31 : 1) {
+                char *text = malloc(len), *read = malloc(len + 2), want[64] = "\"", small[8];
+                const char *escape = escape_of(c, small);
+                struct gw_buf b;
+
+                memset(text, at % 2 ? '#' : '~', len);
+                text[at] = (char)c;
+                memcpy(want + 1, text, at);
+                snprintf(want + 1 + at, sizeof(want) - 1 - at, "%s%.*s\"",
+                         escape ? escape : (const char[]){(char)c, '\0'}, (int)(len - at - 1),
+                         text + at + 1);
+                gw_buf_init(&b, 100, NULL);
+                gw_json_put_string(&b, (struct gw_str){text, len});
+                CHECK(gw_str_is(gw_buf_str(&b), want));
+                read[0] = read[len + 1] = '"';
+                memcpy(read + 1, text, len);
+                CHECK(accepts((struct gw_str){read, len + 2}, 9) == !escape);
+                gw_buf_free(&b);
+                free(text);
+                free(read);
+            }
+}

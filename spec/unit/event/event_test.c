@@ -76,6 +76,32 @@ TEST(test_attr_text_is_checked_to_the_last_byte)
             }
 }
 
+/* What was found legal is not looked at again, until it is set again. */
+TEST(test_event_is_checked_again_when_it_is_set_again)
+{
+    struct gw_arena *mem = test_arena();
+    struct gw_event ev, *copy;
+    struct gw_err err;
+
+    gw_event_init(&ev, mem);
+    gw_event_set(&ev, GW_STR("id"), GW_STR("1"));
+    gw_event_set(&ev, GW_STR("source"), GW_STR("/s"));
+    gw_event_set(&ev, GW_STR("type"), GW_STR("t"));
+    gw_event_set(&ev, GW_STR("time"), GW_STR("2026-01-02T03:04:05Z"));
+    CHECK(!gw_event_check(&ev, &err));
+    copy = gw_event_copy(&ev, mem);
+    gw_event_set(copy, GW_STR("time"), GW_STR("yesterday"));
+    CHECK(gw_event_check(copy, &err) && strstr(err.msg, "time: not an RFC 3339 time"));
+    CHECK(!gw_event_check(&ev, &err));
+    gw_event_lend(&ev, GW_STR("type"), GW_STR(""));
+    CHECK(gw_event_check(&ev, &err) && strstr(err.msg, "type: empty"));
+    gw_event_lend(&ev, GW_STR("type"), GW_STR("t"));
+    gw_event_set_int(&ev, GW_STR("source"), 1);
+    CHECK(gw_event_check(&ev, &err) && strstr(err.msg, "source: not a string"));
+    gw_event_remove(&ev, GW_STR("source"));
+    CHECK(gw_event_check(&ev, &err) && strstr(err.msg, "source: missing"));
+}
+
 static int is_json(const char *type)
 {
     struct gw_event ev;
