@@ -320,7 +320,7 @@ int gw_event_json_read_as(struct gw_event *ev, struct gw_str text, gw_event_mend
 {
     struct gw_json j;
 
-    gw_json_init(&j, text, GW_EVENT_JSON_DEPTH);
+    gw_json_init(&j, text, GW_EVENT_JSON_DEPTH + 1);
     gw_json_next(&j);
     if (read_object(&j, ev, mend, err))
         return -1;
@@ -346,7 +346,7 @@ int gw_event_batch_read(struct gw_arena *mem, struct gw_str text,
     struct gw_json j;
     size_t i = 0;
 
-    gw_json_init(&j, text, GW_EVENT_JSON_DEPTH + 1);
+    gw_json_init(&j, text, GW_EVENT_JSON_DEPTH + 2);
     if (gw_json_next(&j) == GW_JSON_ERROR)
         return gw_json_error(&j, err);
     if (j.token != GW_JSON_ARRAY)

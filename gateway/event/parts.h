@@ -78,7 +78,7 @@ int gw_event_take_text(struct gw_event *ev, struct gw_str text, struct gw_err *e
 /* Gives ev data that is a google.protobuf.Any. -1: it is none, and no reader of protobuf would take
  * the event. */
 int gw_event_take_any(struct gw_event *ev, struct gw_str any, struct gw_err *err);
-/* JSON nests at most this deep. */
+/* The data nests at most this deep, whatever the form: what stands around it does not count. */
 enum { GW_EVENT_JSON_DEPTH = 100 };
 
 /* Pieces of io.cloudevents.v1.CloudEvent: its first fields (an empty one is left out), an entry of

@@ -183,7 +183,7 @@ TEST(test_event_json_refuses_members_given_twice)
     CHECK(refuses(WITH("\"data_base64\":\"\",\"data_base64\":null"), "data_base64: given twice"));
 }
 
-TEST(test_event_json_bounds_attributes_and_depth)
+TEST(test_event_json_bounds_attributes)
 {
     struct gw_arena *mem = test_arena();
     struct gw_buf b;
@@ -199,19 +199,55 @@ TEST(test_event_json_bounds_attributes_and_depth)
         else
             CHECK(refuses(b.p, "a253: more than 256 attributes"));
     }
-    for (int n = 99; n <= 100; n++) {
-        gw_buf_init(&b, 1 << 20, mem);
-        gw_buf_puts(&b, "{" REQUIRED ",\"data\":");
-        for (int i = 0; i < n; i++)
-            gw_buf_putc(&b, '[');
-        for (int i = 0; i < n; i++)
-            gw_buf_putc(&b, ']');
-        gw_buf_put(&b, "}", 2);
-        if (n == 99)
-            read_event(mem, b.p);
-        else
-            CHECK(refuses(b.p, "JSON: line 1"));
-    }
+}
+
+static int is_taken(void *ctx, struct gw_event *ev, struct gw_err *err)
+{
+    (void)err;
+    *(int *)ctx = ev->data_kind == GW_DATA_JSON;
+    return 0;
+}
+
+/* n arrays in each other, in each form that has JSON. */
+static int take_nested(int n)
+{
+    struct gw_arena *mem = test_arena();
+    struct gw_str event, data;
+    struct gw_event ev;
+    struct gw_buf b;
+    struct gw_err err;
+    int one, batch = 0, text;
+
+    gw_buf_init(&b, 1 << 10, mem);
+    for (int i = 0; i < n; i++)
+        gw_buf_putc(&b, '[');
+    for (int i = 0; i < n; i++)
+        gw_buf_putc(&b, ']');
+    data = gw_buf_str(&b);
+    event = gw_arena_printf(mem, "{" REQUIRED ",\"data\":%.*s}", (int)data.len, data.p);
+    gw_event_init(&ev, mem);
+    one = !gw_event_json_read(&ev, event, &err);
+    gw_event_batch_read(mem, gw_arena_printf(mem, "[%s]", event.p), is_taken, &batch, &err);
+    gw_buf_init(&b, 1 << 10, mem);
+    gw_buf_puts(&b, "\x0a\x01"
+                    "1\x12\x02/s\x1a\x03"
+                    "1.0\x22\x01t\x3a");
+    gw_buf_putc(&b, (char)(data.len | 0x80));
+    gw_buf_putc(&b, (char)(data.len >> 7));
+    gw_buf_put_str(&b, data);
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, gw_buf_str(&b), &err));
+    text = ev.data_kind == GW_DATA_JSON; /* else a text that is not JSON: no type says what it is */
+    CHECK(one == batch && one == text);
+    return one;
+}
+
+/* Else what came in one form could not be read in another, and an execution of ours that nests 100
+ * deep not by the next of us. */
+TEST(test_event_json_data_nests_as_deep_in_every_form)
+{
+    CHECK(take_nested(100));
+    CHECK(!take_nested(101));
 }
 
 static int count(void *ctx, struct gw_event *ev, struct gw_err *err)
