@@ -26,7 +26,7 @@ enum {
     FULL_MS = 500,
     QUIET_MS = 60000,
     EXTEND_MS = 20000,
-    ANSWER_BYTES = 16 << 20,
+    ANSWER_BYTES = 32 << 20, /* ten of 1 MiB, each byte of which may be escaped in three */
     MIN_BUDGET = 64 << 10,
     MAX_BUDGET = 16 << 20
 };
@@ -34,6 +34,13 @@ static const char component[] = "ingest.sqs";
 
 static void poll(struct gw_sqs_in *in);
 static void remove_kept(struct gw_sqs_in *in);
+
+/* Nothing is asked for until then. */
+static void wait_a_while(struct gw_sqs_in *in)
+{
+    in->pausing = 1;
+    gw_timer_set(&in->again, AGAIN_MS);
+}
 
 /* ---- queues ---- */
 
@@ -202,20 +209,41 @@ static void say_stuck(struct gw_sqs_in *in, const char *why)
                 gw_kv_cstr("queue", in->conf->queue_url), gw_kv_cstr("error", why));
 }
 
+/* An entry that failed alone is tried again a few times: one that stays comes back as a repeat. */
+static void let_go(struct gw_sqs_in *in, struct gw_str answer)
+{
+    struct gw_str code = {0};
+    struct gw_sqs_message *m;
+    unsigned failed;
+
+    gw_arena_reset(in->base.front->scratch);
+    failed = gw_sqs_failed(in->base.front->scratch, answer, &code);
+    if (failed) {
+        say_stuck(in,
+                  gw_arena_printf(in->base.front->scratch, "SQS: %.*s", (int)code.len, code.p).p);
+        wait_a_while(in);
+    }
+    for (; (m = take_first(&in->leaving)); failed >>= 1)
+        if ((failed & 1) && ++m->deletes < GW_SQS_DELETES)
+            put_last(&in->kept, m);
+        else
+            forget(m);
+}
+
 static void on_removed(struct gw_aws_call *call)
 {
     struct gw_sqs_in *in = GW_CONTAINER(call, struct gw_sqs_in, remove);
+    char told[GW_AWS_TOLD];
     struct gw_sqs_message *m;
 
     in->stuck = call->error.status < 200 || call->error.status >= 300;
     if (!in->stuck) {
-        forget_all(&in->leaving); /* one that failed alone comes back, and is a repeat */
+        let_go(in, gw_buf_str(&call->fetch.answer));
     } else {
-        say_stuck(in, call->why);
+        say_stuck(in, gw_aws_call_told(call, told, sizeof(told)));
         while ((m = take_first(&in->leaving)))
             put_last(&in->kept, m);
-        in->pausing = 1;
-        gw_timer_set(&in->again, AGAIN_MS);
+        wait_a_while(in);
     }
     if (in->hurried)
         forget_all(&in->kept);
@@ -240,21 +268,34 @@ static void remove_kept(struct gw_sqs_in *in)
     gw_aws_call_start(&in->remove);
 }
 
-/* ---- the minute of those that are held ---- */
+/* ---- the minute of those that are held, or cannot be deleted ---- */
+
+/* The first whose turn it is: they leave the queues in front while calls are under way. */
+static struct gw_sqs_message *not_yet(const struct gw_sqs_in *in, const struct gw_sqs_queue *q)
+{
+    struct gw_sqs_message *m = q->first;
+
+    while (m && m->round == in->round)
+        m = m->next;
+    return m;
+}
 
 static void extend_next(struct gw_sqs_in *in)
 {
-    const struct gw_sqs_message *m = in->held.first;
+    struct gw_sqs_message *m = not_yet(in, &in->held);
     char more[40];
+    size_t n;
 
-    for (size_t i = 0; m && i < in->extended; i++)
-        m = m->next;
+    if (!m)
+        m = not_yet(in, &in->kept);
     if (!m)
         return;
     (void)snprintf(more, sizeof(more), ",\"VisibilityTimeout\":%d", GW_SQS_VISIBILITY_S);
     gw_arena_reset(in->base.front->scratch);
-    in->extended += gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, m,
-                                       GW_SQS_MESSAGES, more, &in->extension);
+    n = gw_sqs_put_entries(in->base.front->scratch, in->conf->queue_url, m, GW_SQS_MESSAGES, more,
+                           &in->extension);
+    for (; n; n--, m = m->next)
+        m->round = in->round;
     in->extend.fetch.body = gw_buf_str(&in->extension);
     gw_aws_call_start(&in->extend);
 }
@@ -262,7 +303,15 @@ static void extend_next(struct gw_sqs_in *in)
 /* What is not ours any more comes back, and is a repeat. */
 static void on_extended(struct gw_aws_call *call)
 {
-    extend_next(GW_CONTAINER(call, struct gw_sqs_in, extend));
+    struct gw_sqs_in *in = GW_CONTAINER(call, struct gw_sqs_in, extend);
+    char told[GW_AWS_TOLD];
+
+    if ((call->error.status < 200 || call->error.status >= 300) &&
+        gw_diag_allow(&in->quiet_extend, QUIET_MS))
+        GW_DIAG(GW_WARN, component, gw_msg("messages that wait may come twice"),
+                gw_kv_cstr("queue", in->conf->queue_url),
+                gw_kv_cstr("error", gw_aws_call_told(call, told, sizeof(told))));
+    extend_next(in);
 }
 
 static void on_extend_time(struct gw_timer *t)
@@ -274,7 +323,7 @@ static void on_extend_time(struct gw_timer *t)
     gw_timer_set(t, EXTEND_MS);
     if (in->extend.queued || in->extend.fetch.running)
         return;
-    in->extended = 0;
+    in->round++;
     extend_next(in);
 }
 
@@ -300,19 +349,21 @@ static void on_received(struct gw_aws_call *call)
 {
     struct gw_sqs_in *in = ((struct gw_sqs_receive *)call)->in;
     const struct gw_str answer = gw_buf_str(&call->fetch.answer);
-    const char *at = NULL;
+    char told[GW_AWS_TOLD];
     struct gw_str text;
+    struct gw_json j;
     size_t n = 0;
     int rc = -1;
 
     if (call->error.status >= 200 && call->error.status < 300)
-        while ((rc = gw_sqs_next(answer, &at, &text)) == 1 && ++n)
-            take(in, text);
+        rc = gw_sqs_begin(&j, answer);
+    while (rc == 1 && (rc = gw_sqs_next(&j, &text)) == 1 && ++n)
+        take(in, text);
     in->backlog = n == GW_SQS_MESSAGES;
     if (rc < 0) {
-        say_down(in, call->why[0] ? call->why : "SQS: the answer is no list of messages");
-        in->pausing = 1;
-        gw_timer_set(&in->again, AGAIN_MS);
+        say_down(in, call->why[0] ? gw_aws_call_told(call, told, sizeof(told))
+                                  : "SQS: the answer is no list of messages");
+        wait_a_while(in);
     } else {
         say_up(in);
     }

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/json.h"
 #include "ingest/source.h"
 #include "net/aws_call.h"
 
@@ -19,6 +20,7 @@ enum {
     GW_SQS_MESSAGES = 10,    /* of one call */
     GW_SQS_UNDER_WAY = 200,  /* messages that are not deleted yet; beyond it none are asked for */
     GW_SQS_WAIT_S = 20,      /* how long a call waits for messages */
+    GW_SQS_DELETES = 5,      /* of one message that fails alone; then it may come again */
     GW_SQS_VISIBILITY_S = 60 /* how long they are ours; renewed while they wait for room */
 };
 
@@ -36,6 +38,8 @@ struct gw_sqs_message {
     struct gw_sqs_in *in;
     struct gw_sub *sub; /* it waits for the log */
     struct gw_str text; /* its JSON, behind the struct */
+    unsigned round;     /* in which its time was renewed last */
+    int deletes;        /* how often that failed for it alone */
 };
 
 struct gw_sqs_queue { /* in order */
@@ -58,7 +62,8 @@ struct gw_sqs_in {
     struct gw_sqs_queue held;              /* the log had no room for them */
     struct gw_sqs_queue kept;              /* durable, to be deleted */
     struct gw_sqs_queue leaving;           /* being deleted */
-    size_t under_way, appending, extended;
+    size_t under_way, appending;
+    unsigned round;       /* of renewing */
     size_t bytes, budget; /* of messages on their way to the disk; its share of max_pending_bytes */
     struct gw_timer again, extend_timer;
     struct gw_task turn; /* messages are durable: what comes of all that are, at the turn's end */
@@ -67,12 +72,16 @@ struct gw_sqs_in {
     void *stopped_ctx;
     int stopping, hurried, told, pausing;
     int stuck; /* deleting failed: nothing more is asked for until it does not */
-    struct gw_diag_limit quiet, quiet_bad, quiet_full, quiet_stuck;
+    struct gw_diag_limit quiet, quiet_bad, quiet_full, quiet_stuck, quiet_extend;
 };
 
 /* The messages of an answer, one after the other: 1 and its JSON text, 0 no more, -1 no such
- * answer. *at is NULL for the first. */
-int gw_sqs_next(struct gw_str answer, const char **at, struct gw_str *message);
+ * answer. Begin says the same of whether there are any. */
+int gw_sqs_begin(struct gw_json *j, struct gw_str answer);
+int gw_sqs_next(struct gw_json *j, struct gw_str *message);
+/* Of the entries of a batch those that failed and may do better another time, as bits; *code: what
+ * was said of the last one, on mem. */
+unsigned gw_sqs_failed(struct gw_arena *mem, struct gw_str answer, struct gw_str *code);
 /* What it says: body, attributes as headers; on mem. GW_ERR_REJECT: it is no message. */
 int gw_sqs_read(struct gw_arena *mem, struct gw_str message, struct gw_unread *out,
                 struct gw_err *err);

@@ -63,15 +63,16 @@ int gw_ingest_sqs_reads(const struct gw_ingest_conf *conf, const char *queue_url
 
 /* ---- an answer ---- */
 
-/* Up to the first element of Messages. */
-static int find_messages(struct gw_json *j)
+/* Up to the first element of the list with this name: 1; 0: there is none, -1: it is no list. */
+static int find_list(struct gw_json *j, struct gw_str answer, const char *name)
 {
     struct gw_str skipped;
 
+    gw_json_init(j, answer, JSON_DEPTH);
     if (gw_json_next(j) != GW_JSON_OBJECT)
         return -1;
     while (gw_json_next(j) == GW_JSON_KEY) {
-        if (gw_json_is(j, "Messages")) {
+        if (gw_json_is(j, name)) {
             gw_json_next(j);
             return j->token == GW_JSON_ARRAY ? 1 : j->token == GW_JSON_NULL ? 0 : -1;
         }
@@ -81,23 +82,58 @@ static int find_messages(struct gw_json *j)
     return j->token == GW_JSON_OBJECT_END ? 0 : -1;
 }
 
-int gw_sqs_next(struct gw_str answer, const char **at, struct gw_str *message)
+static int next_object(struct gw_json *j, struct gw_str *object)
+{
+    if (gw_json_next(j) == GW_JSON_OBJECT)
+        return gw_json_value(j, object) ? -1 : 1;
+    return j->token == GW_JSON_ARRAY_END ? 0 : -1;
+}
+
+int gw_sqs_begin(struct gw_json *j, struct gw_str answer)
+{
+    return find_list(j, answer, "Messages");
+}
+
+int gw_sqs_next(struct gw_json *j, struct gw_str *message)
+{
+    return next_object(j, message);
+}
+
+/* Not by a fault of ours, as a receipt that is over: that does not get better. */
+static int failed_for_now(struct gw_str object)
 {
     struct gw_json j;
-    int rc;
+    struct gw_str skipped;
 
-    gw_json_init(&j, answer, JSON_DEPTH);
-    if ((rc = find_messages(&j)) != 1)
-        return rc;
-    while (gw_json_next(&j) == GW_JSON_OBJECT) {
-        if (gw_json_value(&j, message))
-            return -1;
-        if (!*at || message->p > *at) {
-            *at = message->p;
-            return 1;
-        }
+    gw_json_init(&j, object, JSON_DEPTH);
+    if (gw_json_next(&j) != GW_JSON_OBJECT)
+        return 0;
+    while (gw_json_next(&j) == GW_JSON_KEY) {
+        if (gw_json_is(&j, "SenderFault"))
+            return gw_json_next(&j) == GW_JSON_FALSE;
+        if (gw_json_value(&j, &skipped))
+            return 0;
     }
-    return j.token == GW_JSON_ARRAY_END ? 0 : -1;
+    return 1;
+}
+
+unsigned gw_sqs_failed(struct gw_arena *mem, struct gw_str answer, struct gw_str *code)
+{
+    struct gw_str object;
+    unsigned failed = 0;
+    struct gw_json j;
+
+    if (find_list(&j, answer, "Failed") != 1)
+        return 0;
+    while (next_object(&j, &object) == 1) {
+        const struct gw_str id = gw_aws_json_text(mem, object, "Id");
+
+        if (id.len != 1 || id.p[0] < '0' || id.p[0] > '9' || !failed_for_now(object))
+            continue;
+        failed |= 1U << (id.p[0] - '0');
+        *code = gw_aws_json_text(mem, object, "Code");
+    }
+    return failed;
 }
 
 /* One attribute's object as a header; what is binary comes in base64. */

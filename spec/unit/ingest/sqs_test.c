@@ -11,11 +11,11 @@
 
 static int count(const char *answer)
 {
-    const char *at = NULL;
     struct gw_str message;
-    int rc, n = 0;
+    struct gw_json j;
+    int rc = gw_sqs_begin(&j, gw_str_of(answer)), n = 0;
 
-    while ((rc = gw_sqs_next(gw_str_of(answer), &at, &message)) == 1)
+    while (rc == 1 && (rc = gw_sqs_next(&j, &message)) == 1)
         n++;
     return rc < 0 ? -1 : n;
 }
