@@ -194,3 +194,57 @@ void gw_aws_error_text(const struct gw_aws_error *e, const struct gw_fetch *f, c
     }
     gw_buf_putc(out, '\0');
 }
+
+/* ---- what to do ---- */
+
+enum gw_aws_trouble gw_aws_trouble_of(struct gw_str code)
+{
+    static const struct {
+        const char *code;
+        enum gw_aws_trouble is;
+    } all[] = {{"InvalidClientTokenId", GW_AWS_KEY_UNKNOWN},
+               {"UnrecognizedClientException", GW_AWS_KEY_UNKNOWN},
+               {"InvalidAccessKeyId", GW_AWS_KEY_UNKNOWN},
+               {"SignatureDoesNotMatch", GW_AWS_KEY_WRONG},
+               {"InvalidSignatureException", GW_AWS_KEY_WRONG},
+               {"ExpiredToken", GW_AWS_KEY_OVER},
+               {"ExpiredTokenException", GW_AWS_KEY_OVER},
+               {"RequestExpired", GW_AWS_CLOCK},
+               {"RequestTimeTooSkewed", GW_AWS_CLOCK},
+               {"RequestInTheFuture", GW_AWS_CLOCK},
+               {"NotFound", GW_AWS_MISSING},
+               {"AWS.SimpleQueueService.NonExistentQueue", GW_AWS_MISSING},
+               {"QueueDoesNotExist", GW_AWS_MISSING},
+               {"NonExistentQueue", GW_AWS_MISSING},
+               {"AccessDenied", GW_AWS_DENIED},
+               {"AccessDeniedException", GW_AWS_DENIED},
+               {"AuthorizationError", GW_AWS_DENIED},
+               {"AuthorizationErrorException", GW_AWS_DENIED},
+               {"KMSAccessDenied", GW_AWS_KMS},
+               {"KMSDisabled", GW_AWS_KMS},
+               {"KMSNotFound", GW_AWS_KMS},
+               {"KMSInvalidState", GW_AWS_KMS},
+               {"KmsAccessDenied", GW_AWS_KMS},
+               {"KmsDisabled", GW_AWS_KMS},
+               {"KmsNotFound", GW_AWS_KMS},
+               {"KmsInvalidState", GW_AWS_KMS}};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (gw_str_is(code, all[i].code))
+            return all[i].is;
+    return GW_AWS_NO_TROUBLE;
+}
+
+const char *gw_aws_todo(struct gw_str code)
+{
+    static const char *const todo[] = {
+        [GW_AWS_KEY_UNKNOWN] = "is the access key id right, and its session token beside it?",
+        [GW_AWS_KEY_WRONG] = "is the secret key the access key id's, and our clock right?",
+        [GW_AWS_KEY_OVER] = "the session has ended: are there newer keys?",
+        [GW_AWS_CLOCK] = "is our clock right?",
+        [GW_AWS_MISSING] = "is it made, in this region and account?",
+        [GW_AWS_DENIED] = "does a policy allow it?",
+        [GW_AWS_KMS] = "does the policy of the key that encrypts it allow it?"};
+
+    return todo[gw_aws_trouble_of(code)];
+}

@@ -31,4 +31,19 @@ void gw_aws_error_read(struct gw_arena *mem, const struct gw_fetch *f, struct gw
 void gw_aws_error_text(const struct gw_aws_error *e, const struct gw_fetch *f, const char *of,
                        struct gw_buf *out);
 
+/* What a code says of us, or of what is asked for. */
+enum gw_aws_trouble {
+    GW_AWS_NO_TROUBLE, /* another code, or none */
+    GW_AWS_KEY_UNKNOWN,
+    GW_AWS_KEY_WRONG,
+    GW_AWS_KEY_OVER,
+    GW_AWS_CLOCK,
+    GW_AWS_MISSING,
+    GW_AWS_DENIED,
+    GW_AWS_KMS
+};
+enum gw_aws_trouble gw_aws_trouble_of(struct gw_str code);
+/* What to look at then: "is it made, in this region and account?"; NULL: nobody knows. */
+const char *gw_aws_todo(struct gw_str code);
+
 #endif

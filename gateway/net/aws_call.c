@@ -325,3 +325,11 @@ void gw_aws_call_start(struct gw_aws_call *c)
     if (c->client->waiting == c)
         go(c->client);
 }
+
+const char *gw_aws_call_told(const struct gw_aws_call *c, char *out, size_t size)
+{
+    const char *todo = gw_aws_todo(c->error.code);
+
+    (void)snprintf(out, size, "%s%s%s", c->why, todo ? ": " : "", todo ? todo : "");
+    return out;
+}

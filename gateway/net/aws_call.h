@@ -56,5 +56,8 @@ void gw_aws_call_init(struct gw_aws_call *c, struct gw_aws_client *client);
 void gw_aws_call_fini(struct gw_aws_call *c); /* cancels */
 void gw_aws_call_cancel(struct gw_aws_call *c);
 void gw_aws_call_start(struct gw_aws_call *c);
+/* Why, and what to look at, for people; in out. Until done returns. */
+enum { GW_AWS_TOLD = GW_AWS_WHY + 80 };
+const char *gw_aws_call_told(const struct gw_aws_call *c, char *out, size_t size);
 
 #endif

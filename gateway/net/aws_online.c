@@ -78,24 +78,24 @@ static const char *how_to_make(const struct asking *a)
 
 static const char *of_keys(const struct asking *a, struct gw_str code)
 {
-    static const char *const unknown[] = {"InvalidClientTokenId", "UnrecognizedClientException",
-                                          "InvalidAccessKeyId", NULL};
-    static const char *const wrong[] = {"SignatureDoesNotMatch", "InvalidSignatureException", NULL};
-    static const char *const over[] = {"ExpiredToken", "ExpiredTokenException", NULL};
-    static const char *const late[] = {"RequestExpired", "RequestTimeTooSkewed",
-                                       "RequestInTheFuture", NULL};
-    const char *todo = NULL;
+    const char *todo;
 
-    if (gw_aws_is_one_of(code, unknown))
+    switch (gw_aws_trouble_of(code)) {
+    case GW_AWS_KEY_UNKNOWN:
         todo = "the access key id is not known there, or its session token is missing: look at %s";
-    else if (gw_aws_is_one_of(code, wrong))
+        break;
+    case GW_AWS_KEY_WRONG:
         todo = "the secret key is not the access key id's: look at %s, and at our clock";
-    else if (gw_aws_is_one_of(code, over))
+        break;
+    case GW_AWS_KEY_OVER:
         todo = "the session has ended: log in again, so that %s has newer keys";
-    else if (gw_aws_is_one_of(code, late))
+        break;
+    case GW_AWS_CLOCK:
         todo = "set our clock right (keys are from %s)";
-    if (!todo)
+        break;
+    default:
         return NULL;
+    }
     return gw_arena_printf(a->mem, "%.*s%s%s", (int)(strstr(todo, "%s") - todo), todo, a->from,
                            strstr(todo, "%s") + 2)
         .p;
@@ -103,13 +103,11 @@ static const char *of_keys(const struct asking *a, struct gw_str code)
 
 static const char *todo_of(const struct asking *a, const struct gw_aws_call *call)
 {
-    static const char *const missing[] = {"NotFound", "AWS.SimpleQueueService.NonExistentQueue",
-                                          "QueueDoesNotExist", "NonExistentQueue", NULL};
     const char *todo = of_keys(a, call->error.code);
 
     if (todo)
         return todo;
-    if (gw_aws_is_one_of(call->error.code, missing))
+    if (gw_aws_trouble_of(call->error.code) == GW_AWS_MISSING)
         return how_to_make(a);
     if (call->error.status)
         return "is the endpoint AWS's, and are region and account those it is in?";
@@ -175,8 +173,6 @@ static const char *about_queue(const struct asking *a, struct gw_str answer)
 
 static void on_attributes(struct gw_aws_call *call)
 {
-    static const char *const denied[] = {"AccessDenied", "AccessDeniedException",
-                                         "AuthorizationError", "AuthorizationErrorException", NULL};
     struct asking *a = GW_CONTAINER(call, struct asking, call);
     const struct gw_str answer = gw_buf_str(&call->fetch.answer);
     const char *kind = gw_aws_is_fifo(gw_str_of(a->wish.to)) ? "FIFO" : "standard";
@@ -186,7 +182,7 @@ static void on_attributes(struct gw_aws_call *call)
                 gw_arena_printf(a->mem, "%s %s %s is there (%s)%s", a->client.name, what_it_is(a),
                                 a->wish.to, kind, is_sns(a) ? "" : about_queue(a, answer))
                     .p);
-    else if (gw_aws_is_one_of(call->error.code, denied))
+    else if (gw_aws_trouble_of(call->error.code) == GW_AWS_DENIED)
         ask_who(a, GW_ONLINE_UNSURE,
                 gw_arena_printf(a->mem,
                                 "%s: the keys are right, but %s:Get%sAttributes on %s is not "

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BODY_KEPT = 64 << 10 };
+enum { BODY_KEPT = 64 << 10, CONTENT_TOO_LARGE = 413 /* of what stands before the service */ };
 
 /* ---- what an answer means ---- */
 
@@ -94,6 +94,7 @@ static void send_piece(struct gw_aws_send *s)
 static struct gw_result result_of(const struct gw_aws_publisher *p, const struct gw_aws_entry *e,
                                   char *why, size_t size)
 {
+    const char *todo = gw_aws_todo(e->code);
     struct gw_err text;
 
     if (e->told && e->delivered)
@@ -102,10 +103,11 @@ static struct gw_result result_of(const struct gw_aws_publisher *p, const struct
         (void)gw_err_set(&text, GW_ERR_RETRY, "%s: the answer does not say what became of it",
                          p->client.name);
     else
-        (void)gw_err_set(&text, GW_ERR_RETRY, "%s: %.*s%s%.*s", p->client.name,
+        (void)gw_err_set(&text, GW_ERR_RETRY, "%s: %.*s%s%.*s%s%s", p->client.name,
                          (int)(e->code.len < 80 ? e->code.len : 80), e->code.p,
                          e->message.len ? ": " : "",
-                         (int)(e->message.len < 200 ? e->message.len : 200), e->message.p);
+                         (int)(e->message.len < 200 ? e->message.len : 200), e->message.p,
+                         todo ? ": " : "", todo ? todo : "");
     (void)snprintf(why, size, "%s", text.msg);
     return (struct gw_result){.outcome = e->told ? outcome_of(e->code, e->message) : GW_TRY_AGAIN,
                               .why = why};
@@ -145,11 +147,15 @@ static int64_t retry_after_ms(const struct gw_aws_call *call)
 static void on_done(struct gw_aws_call *call)
 {
     struct gw_aws_send *s = (struct gw_aws_send *)call;
-    struct gw_result r = {.outcome = GW_TRY_AGAIN, .why = call->why};
+    char told[GW_AWS_TOLD];
+    struct gw_result r = {.outcome = GW_TRY_AGAIN,
+                          .why = gw_aws_call_told(call, told, sizeof(told))};
     const int good = call->error.status >= 200 && call->error.status < 300;
 
     if (!good && call->error.status)
-        r.outcome = outcome_of(call->error.code, call->error.message);
+        r.outcome = call->error.status == CONTENT_TOO_LARGE
+                        ? GW_TOO_LARGE
+                        : outcome_of(call->error.code, call->error.message);
     if (!good && r.outcome == GW_TRY_AGAIN) {
         r.retry_after_ms = retry_after_ms(call);
         end_send(s, gw_pieces_take_all(&s->pieces), &r); /* nothing overtakes */

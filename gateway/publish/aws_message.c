@@ -104,7 +104,9 @@ int gw_aws_attribute_check(struct gw_str name, struct gw_str value, struct gw_er
                           "begin with AWS. or Amazon.");
     if (!value.len)
         return gw_err_set(err, GW_ERR_REJECT, "a message attribute is not empty");
-    return 0;
+    if (gw_utf8_valid(value) < value.len)
+        return gw_err_set(err, GW_ERR_REJECT, "a message attribute is UTF-8");
+    return gw_aws_sqs.check(value, err) ? gw_err_wrap(err, "a message attribute") : 0;
 }
 
 static void set_attributes(const struct gw_aws_publisher *p, const struct gw_event *ev,
@@ -168,6 +170,25 @@ static void set_group(const struct gw_aws_publisher *p, const struct gw_event *e
     m->key = gw_aws_fifo_id(mem, m->key);
 }
 
+/* Of two attributes with one name a service takes none, or either: the later one is meant, which is
+ * a hook's. */
+static void drop_repeats(struct gw_arena *mem, struct gw_message *m)
+{
+    struct gw_header *all = gw_arena_alloc(mem, (m->n_headers + 1) * sizeof(*all));
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n_headers; i++) {
+        size_t later = i + 1;
+
+        while (later < m->n_headers && !gw_str_eq(m->headers[later].name, m->headers[i].name))
+            later++;
+        if (later == m->n_headers)
+            all[n++] = m->headers[i];
+    }
+    m->headers = all;
+    m->n_headers = n;
+}
+
 int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
                   const struct gw_flyte *flyte, struct gw_arena *mem, struct gw_message *m,
                   struct gw_err *err)
@@ -183,6 +204,8 @@ int gw_aws_format(struct gw_publisher *base, const struct gw_event *ev,
         return -1;
     set_attributes(p, ev, mem, m);
     set_group(p, ev, mem, m);
+    if (ev->route && ev->route->n_headers)
+        drop_repeats(mem, m);
     if (m->n_headers > GW_AWS_ATTRIBUTES)
         return gw_err_set(err, GW_ERR_REJECT, "%zu message attributes: there may be %d",
                           m->n_headers, GW_AWS_ATTRIBUTES);

@@ -143,7 +143,7 @@ static int sqs_text(struct gw_str body, struct gw_err *err)
             continue;
         code = gw_utf8_step(body.p + i, body.len - i) ? gw_utf8_get(body.p + i, &step) : c;
         if (code < 0x20 || code == 0xfffe || code == 0xffff)
-            return gw_err_set(err, GW_ERR_REJECT, "SQS takes no U+%04X (byte %zu of the message)",
+            return gw_err_set(err, GW_ERR_REJECT, "SQS takes no U+%04X (byte %zu of the text)",
                               (unsigned)code, i);
         step += plain_run(body.p + i + step, body.len - i - step);
     }

@@ -83,7 +83,8 @@ def test_a_topic_that_is_not_there_is_named_until_it_is(gateway, aws, name):
     g = gateway("pipelines:\n" + pipeline("sns", arn), env=aws.env())
     send(g, runs(3))
     down = wait_until(lambda: (p := g.pipeline("a")) and not p["up"] and p, g.log)
-    assert down["last_error"].startswith("SNS: NotFound: ") and "(HTTP 404)" in down["last_error"] and down["lag"] == 3
+    assert down["last_error"].startswith("SNS: NotFound: ") and down["last_error"].endswith(" (HTTP 404): is it made, in this region and account?")
+    assert down["lag"] == 3
     aws.topic(name)
     g.settled(3, "a")
     assert len(aws.published(arn)) == 3

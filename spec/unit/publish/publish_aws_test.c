@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/header.h"
 #include "base/problems.h"
 #include "base/text.h"
 #include "base/yaml.h"
@@ -272,6 +273,49 @@ TEST(test_publish_sqs_sends_json_and_names_the_character_it_does_not_take)
     close_it(&s);
 }
 
+TEST(test_publish_aws_a_hooks_attribute_is_one_that_aws_takes)
+{
+    static const struct {
+        const char *name, *value, *why;
+    } cases[] = {
+        {"n", "a\tb\xc3\xa9", NULL},
+        {"n", "", "a message attribute is not empty"},
+        {"n", "a\x01", "a message attribute: SQS takes no U+0001 (byte 1 of the text)"},
+        {"n", "\xef\xbf\xbe", "a message attribute: SQS takes no U+FFFE (byte 0 of the text)"},
+        {"n", "a\xff", "a message attribute is UTF-8"},
+        {"AWS.x", "v",
+         "a message attribute's name has letters, digits, _ - . and does not begin "
+         "with AWS. or Amazon."},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gw_err err = {.msg = ""};
+        const int rc =
+            gw_aws_attribute_check(gw_str_of(cases[i].name), gw_str_of(cases[i].value), &err);
+
+        CHECK(rc == (cases[i].why ? -1 : 0) && (!rc || !strcmp(err.msg, cases[i].why)));
+    }
+}
+
+TEST(test_publish_aws_a_hooks_attribute_comes_instead_of_the_events)
+{
+    static const struct gw_header own[] = {{GW_STR("type"), GW_STR("mine")},
+                                           {GW_STR("more"), GW_STR("m")}};
+    static const struct gw_route route = {.headers = own, .n_headers = 2};
+    struct gw_event *ev;
+    struct sender s;
+    struct gw_err err;
+
+    open_it(&s, "sqs", queue);
+    s.conf.attributes = (struct gw_strs){(const char *[]){"source", "type"}, 2};
+    ev = event_of(&s, "a");
+    ev->route = &route;
+    CHECK(!format_it(&s, 0, ev, &err) && s.m[0].n_headers == 3);
+    CHECK(gw_str_is(s.m[0].headers[0].value, "/s") && gw_str_is(s.m[0].headers[1].value, "mine"));
+    CHECK(gw_str_is(s.m[0].headers[2].name, "more"));
+    close_it(&s);
+}
+
 TEST(test_publish_aws_too_large_is_known_before_it_is_sent)
 {
     struct gw_event *ev;
@@ -303,10 +347,11 @@ TEST(test_publish_sns_entries_that_failed_are_told_alone)
                               BAD("1", "InvalidParameter", "Invalid parameter: Subject")
                                   BAD("2", "InternalError", "again &amp; again")
                                       BAD("4", "InvalidParameter", "Invalid parameter: TopicArn")
-                                          BAD("5", "InvalidParameter", "Message too long")));
+                                          BAD("5", "InvalidParameter", "Message too long")
+                                              BAD("7", "KMSAccessDenied", "no")));
     n_answers = 1;
     open_it(&s, "sns", topic);
-    send_them(&s, 7);
+    send_them(&s, 8);
     CHECK(n_requests == 1);
     CHECK(s.outcome[0] == GW_DELIVERED && s.outcome[3] == GW_DELIVERED);
     CHECK(s.outcome[1] == GW_IMPOSSIBLE);
@@ -316,6 +361,9 @@ TEST(test_publish_sns_entries_that_failed_are_told_alone)
     CHECK(s.outcome[5] == GW_TOO_LARGE);
     CHECK(s.outcome[6] == GW_TRY_AGAIN);
     CHECK(!strcmp(s.why[6], "SNS: the answer does not say what became of it"));
+    CHECK(s.outcome[7] == GW_TRY_AGAIN &&
+          !strcmp(s.why[7], "SNS: KMSAccessDenied: no: does the policy of the key that encrypts it "
+                            "allow it?"));
     close_it(&s);
 }
 
@@ -338,6 +386,21 @@ TEST(test_publish_sns_a_batch_refused_whole_is_halved_until_the_guilty_is_alone)
     close_it(&s);
 }
 
+/* What stands before the service has a bound of its own, and speaks no XML. */
+TEST(test_publish_sns_a_batch_that_is_too_large_on_its_way_is_halved)
+{
+    struct sender s;
+
+    answers[0] = answers[1] = http("413 Content Too Large", "<html>");
+    answers[2] = http("200 OK", RESULT(GOOD("0"), ""));
+    n_answers = 3;
+    open_it(&s, "sns", topic);
+    send_them(&s, 2);
+    CHECK(s.outcome[0] == GW_TOO_LARGE && !strcmp(s.why[0], "SNS: HTTP 413"));
+    CHECK(s.outcome[1] == GW_DELIVERED && n_requests == 3);
+    close_it(&s);
+}
+
 TEST(test_publish_sns_everything_else_is_tried_again_all_of_it)
 {
     static const struct {
@@ -347,9 +410,9 @@ TEST(test_publish_sns_everything_else_is_tried_again_all_of_it)
          "SNS: Throttling: Rate exceeded (HTTP 400)"},
         {"503 Service Unavailable", "", "SNS: HTTP 503"},
         {"404 Not Found", XML_ERROR("NotFound", "Topic does not exist"),
-         "SNS: NotFound: Topic does not exist (HTTP 404)"},
+         "SNS: NotFound: Topic does not exist (HTTP 404): is it made, in this region and account?"},
         {"403 Forbidden", XML_ERROR("AuthorizationError", "not allowed"),
-         "SNS: AuthorizationError: not allowed (HTTP 403)"},
+         "SNS: AuthorizationError: not allowed (HTTP 403): does a policy allow it?"},
         {"400 Bad Request", XML_ERROR("InvalidParameter", "Invalid parameter: TopicArn"),
          "SNS: InvalidParameter: Invalid parameter: TopicArn (HTTP 400)"},
     };
@@ -387,7 +450,7 @@ TEST(test_publish_sqs_errors_are_read_from_json_and_from_the_header)
     send_them(&s, 1);
     CHECK(s.outcome[0] == GW_TRY_AGAIN);
     if (strcmp(s.why[0], "SQS: AWS.SimpleQueueService.NonExistentQueue: The queue is not (HTTP "
-                         "400)") != 0) {
+                         "400): is it made, in this region and account?") != 0) {
         fprintf(stderr, "%s\n", s.why[0]);
         exit(1);
     }
@@ -422,7 +485,9 @@ TEST(test_publish_aws_keys_that_are_refused_are_read_again_and_it_is_no_failure)
     CHECK(strstr(heads[1], "Credential=AKIDTEST/") && strstr(heads[2], "Credential=AKIDNEW/"));
     send_them(&s, 1); /* they were read a moment ago */
     CHECK(s.outcome[0] == GW_TRY_AGAIN && n_requests == 4);
-    CHECK(!strcmp(s.why[0], "SNS: ExpiredToken: it has ended (HTTP 403)"));
+    CHECK(!strcmp(s.why[0],
+                  "SNS: ExpiredToken: it has ended (HTTP 403): the session has ended: are "
+                  "there newer keys?"));
     close_it(&s);
     gw_clock_mono_ns = real_mono;
 }
@@ -647,7 +712,8 @@ TEST(test_publish_aws_shows_nothing_of_the_request_that_a_refusal_quotes)
     n_answers = 1;
     open_it(&s, "sns", topic);
     send_them(&s, 1);
-    CHECK(!strcmp(s.why[0], "SNS: SignatureDoesNotMatch: No match. (HTTP 403)"));
+    CHECK(!strcmp(s.why[0], "SNS: SignatureDoesNotMatch: No match. (HTTP 403): is the secret key "
+                            "the access key id's, and our clock right?"));
     close_it(&s);
 }
 
