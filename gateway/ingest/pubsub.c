@@ -2,8 +2,10 @@
  * I11). What is ours until it is acknowledged is pubsub_lease.c.
  *
  * Messages go to the log as they are read; only one that finds no room is copied, and then all that
- * come behind it, so that the order of a key is kept. Meanwhile, and while `budget` bytes are on
- * their way to the disk, the stream is paused: HTTP/2's window is not given back. The server closes
+ * come behind it, so that the order of a key is kept. They still come meanwhile, as many as the
+ * server hands out at once: those that are on their way to us are ours by its clock, and only what
+ * has arrived can be renewed. While `budget` bytes are on their way to the disk or held, the stream
+ * is paused: HTTP/2's window is not given back. The server closes
  * every stream from time to time, with UNAVAILABLE: then the next one is opened at once. */
 #include "ingest/pubsub.h"
 
@@ -57,7 +59,7 @@ static void on_ended(struct gw_task *t)
 void gw_pubsub_flow(struct gw_pubsub_in *in)
 {
     const int pause =
-        !in->stopping && (in->held.first || in->ack_backoff_ms || in->bytes >= in->budget ||
+        !in->stopping && (in->ack_backoff_ms || in->bytes + in->held_bytes >= in->budget ||
                           in->n >= 2UL * GW_PUBSUB_OUTSTANDING);
 
     if (in->stream.going && pause != in->paused) {
@@ -152,8 +154,7 @@ static int to_log(struct gw_pubsub_message *m, const struct gw_pubsub_received *
 
     if (rc < 0)
         return -1;
-    free((char *)m->received.p);
-    m->received = (struct gw_str){0};
+    gw_pubsub_drop_copy(m);
     if (rc) {
         in->appending++;
         in->bytes += m->bytes = bytes;
@@ -179,6 +180,7 @@ static void hold(struct gw_pubsub_message *m, struct gw_str bytes)
         abort();
     memcpy(copy, bytes.p, bytes.len);
     m->received = (struct gw_str){copy, bytes.len};
+    m->in->held_bytes += bytes.len;
     gw_pubsub_put(&m->in->held, m);
     gw_timer_set(&m->in->hold, HOLD_MS);
 }

@@ -68,6 +68,7 @@ struct gw_pubsub_in {
 
     struct gw_pubsub_message *first, *last; /* all that are ours */
     size_t n, bytes, budget;                /* how many; bytes on their way to the disk */
+    size_t held_bytes;                      /* of those that are held */
     size_t appending, n_kept_back;
     struct gw_pubsub_queue held;    /* the log had no room for them */
     struct gw_pubsub_queue kept;    /* durable, to be acknowledged */
@@ -100,7 +101,8 @@ void gw_pubsub_lease_init(struct gw_pubsub_in *in);
 void gw_pubsub_lease_fini(struct gw_pubsub_in *in); /* forgets everything */
 /* Its acknowledgement's id is copied. */
 struct gw_pubsub_message *gw_pubsub_take(struct gw_pubsub_in *in, struct gw_str ack_id);
-void gw_pubsub_forget(struct gw_pubsub_message *m); /* it comes back by itself */
+void gw_pubsub_drop_copy(struct gw_pubsub_message *m); /* what it had while it was held */
+void gw_pubsub_forget(struct gw_pubsub_message *m);    /* it comes back by itself */
 void gw_pubsub_put(struct gw_pubsub_queue *q, struct gw_pubsub_message *m);
 void gw_pubsub_push(struct gw_pubsub_queue *q, struct gw_pubsub_message *m); /* as the first */
 struct gw_pubsub_message *gw_pubsub_pop(struct gw_pubsub_queue *q);

@@ -73,6 +73,13 @@ struct gw_pubsub_message *gw_pubsub_take(struct gw_pubsub_in *in, struct gw_str 
     return m;
 }
 
+void gw_pubsub_drop_copy(struct gw_pubsub_message *m)
+{
+    m->in->held_bytes -= m->received.len;
+    free((char *)m->received.p);
+    m->received = (struct gw_str){0};
+}
+
 void gw_pubsub_forget(struct gw_pubsub_message *m)
 {
     struct gw_pubsub_in *in = m->in;
@@ -80,7 +87,7 @@ void gw_pubsub_forget(struct gw_pubsub_message *m)
     *(m->prev ? &m->prev->more : &in->first) = m->more;
     *(m->more ? &m->more->prev : &in->last) = m->prev;
     in->n--;
-    free((char *)m->received.p);
+    gw_pubsub_drop_copy(m);
     free(m);
 }
 

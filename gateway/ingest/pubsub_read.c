@@ -12,7 +12,10 @@
 
 #include <string.h>
 
-enum { ATTRIBUTES_MAX = 128 }; /* Pub/Sub takes 100 */
+enum {
+    ATTRIBUTES_MAX = 128,   /* Pub/Sub takes 100 */
+    ACK_ID_MAX = 64 * 1024, /* Pub/Sub's have some hundred bytes; a request has room for this one */
+};
 
 const struct gw_field gw_ingest_pubsub_fields[] = {
     {"project", GW_F_STR, offsetof(struct gw_ingest_pubsub, project), .required = 1,
@@ -98,7 +101,7 @@ int gw_pubsub_received(struct gw_str bytes, struct gw_pubsub_received *out)
         else if (f.number == 3 && f.type == GW_PBWIRE_VARINT)
             out->attempt = (int64_t)f.varint;
     }
-    return rc || !out->ack_id.len ? -1 : 0;
+    return rc || !out->ack_id.len || out->ack_id.len > ACK_ID_MAX ? -1 : 0;
 }
 
 /* An entry of map<string, string>: what is left out is empty. */

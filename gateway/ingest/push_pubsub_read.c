@@ -62,14 +62,24 @@ const char *gw_pubsub_push_claims(const struct gw_jwt *t, const struct gw_push_p
 
 /* ---- wrapped ---- */
 
-/* What is around a message: in no CloudEvent `message` is an object. */
-static int is_wrapped(struct gw_str body, struct gw_str *message)
+static int is_binary(const struct gw_http_header *headers, size_t n)
 {
-    struct gw_json_member m[] = {{.name = "message"}, {.name = "specversion"}};
+    for (size_t i = 0; i < n; i++)
+        if (gw_str_is(headers[i].name, "ce-specversion"))
+            return 1;
+    return 0;
+}
+
+/* What is around a message: in no CloudEvent `message` is an object. The data of a binary one may
+ * have such a member, and is not wrapped unless the subscription stands beside it. */
+static int is_wrapped(struct gw_str body, int binary, struct gw_str *message)
+{
+    struct gw_json_member m[] = {
+        {.name = "message"}, {.name = "specversion"}, {.name = "subscription"}};
     struct gw_err err;
 
-    if (gw_json_members(body, m, 2, NULL, &err) || !m[0].raw.p || m[0].raw.p[0] != '{' ||
-        m[1].raw.p)
+    if (gw_json_members(body, m, 3, NULL, &err) || !m[0].raw.p || m[0].raw.p[0] != '{' ||
+        m[1].raw.p || (binary && (!m[2].raw.p || m[2].raw.p[0] != '"')))
         return 0;
     *message = m[0].raw;
     return 1;
@@ -161,6 +171,7 @@ int gw_pubsub_push_read(struct gw_arena *mem, struct gw_str body,
     struct gw_str message;
 
     *out = (struct gw_incoming){0};
-    return is_wrapped(body, &message) ? read_wrapped(mem, message, out, err)
-                                      : read_unwrapped(mem, body, headers, n, out, err);
+    return is_wrapped(body, is_binary(headers, n), &message)
+               ? read_wrapped(mem, message, out, err)
+               : read_unwrapped(mem, body, headers, n, out, err);
 }

@@ -50,6 +50,8 @@ static void check_attributes(const struct gw_publish_pubsub_conf *c, struct gw_p
     for (size_t i = 0; i < c->attributes.n; i++)
         if (!gw_attr_name_ok(gw_str_of(c->attributes.items[i])))
             problem(p, at, "attributes", "names of the event's attributes: a-z, 0-9");
+        else if (!strncmp(c->attributes.items[i], "goog", 4))
+            problem(p, at, "attributes", "names that begin with goog are Google's");
 }
 
 void gw_to_pubsub_check(const void *conf, const struct gw_format *f, struct gw_problems *p,

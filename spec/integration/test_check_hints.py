@@ -22,7 +22,7 @@ pipelines:
   - {{name: a, publisher: {{type: sqs, queue_url: '{ARN}'}}}}
   - {{name: b, publisher: {{type: sqs, queue_url: '{QUEUE}'}}}}
   - {{name: c, publisher: {{type: sqs, queue_url: '{QUEUE}2'}}}}
-  - {{name: d, publisher: {{type: pubsub, project: p, topic: projects/p/topics/t, endpoint: 'localhost:8085'}}}}
+  - {{name: d, publisher: {{type: pubsub, project: p, topic: projects/p/topics/t, endpoint: 'localhost:8085', attributes: [team, googid]}}}}
   - {{name: e, publisher: {{type: nats, servers: a, subject: s, token: t, username: u, password: p}}}}
   - {{name: f, match: {{phase: [FAILD, SUCCEEDED, failed, shipped, 'FAIL*', '17', '*', 'X*']}}, publisher: {{type: 'null'}}}}
   - {{name: g, event_types: [workflow, node], match: {{phase: [DYNAMIC_RUNNING, RETRYABLE_FAILED, shipped]}}, publisher: {{type: 'null'}}}}
@@ -47,6 +47,7 @@ SAID = f"""\
 16:26: warning: pipelines.b.publisher: ingest.sqs reads this queue: what is sent there comes in again, without end
 18:60: error: topic: it has letters, digits and - _ . ~ + %: the id alone, what stands behind the last /
 18:91: error: endpoint: not a URL: http:// or https:// is missing
+18:121: error: attributes: names that begin with goog are Google's
 19:70: warning: token: there is a username too, and a server looks at one of them
 20:31: warning: match.phase: no kind of event has a phase "FAILD" (did you mean "FAILED"?)
 20:49: warning: match.phase: no kind of event has a phase "failed" (did you mean "FAILED"?)

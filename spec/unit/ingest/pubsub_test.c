@@ -324,23 +324,34 @@ TEST(test_pubsub_what_finds_no_room_waits_and_all_behind_it_in_their_order)
     rig_close(&r);
 }
 
+/* All that the server counts as ours is renewed meanwhile. */
 TEST(test_pubsub_what_clients_have_pending_makes_it_wait_too)
 {
     struct sent two[2] = {{"big", NULL, NULL, 0}, {"small", NULL, NULL, 0}};
     struct rig r;
 
+    gw_clock_mono_ns = moved_clock;
     rig_open(&r, 1 << 20);
     two[0].data = event(&r, "big", 50000).p;
     two[1].data = event(&r, "small", 10).p; /* there is room for it, and not before its turn */
     r.w.pending = (1 << 20) - 30000;
     push(&r, two, 2);
     until_taken(&r, 2);
-    CHECK(!r.in->appending && r.in->held.first && r.in->paused && !r.n_asks);
+    CHECK(!r.in->appending && r.in->held.first && !r.n_asks);
+    push_events(&r, 2, 10); /* on another answer */
+    until_taken(&r, 4);
+    moved_ms = 25000;
+    r.in->lease.fn(&r.in->lease);
+    until_asked(&r, 1);
+    CHECK(is_ask(&r, 0, 0, 60, "big,small,a0,a1"));
     r.in->hold.fn(&r.in->hold); /* in vain */
-    CHECK(!r.in->appending);
+    CHECK(!r.in->appending && !r.in->paused && r.in->held_bytes > 50000);
+    push_events(&r, 5, 50000); /* more than is held at once: the server has to wait */
+    until_taken(&r, 9);
+    CHECK(r.in->paused && r.in->held_bytes >= r.in->budget);
     r.w.pending = 0;
     until(&r, is_empty);
-    CHECK(is_ask(&r, 0, 1, -1, "big,small") && world_accepted(&r.w) == 2);
+    CHECK(!r.in->held_bytes && !r.in->paused && world_accepted(&r.w) == 9);
     rig_close(&r);
 }
 
@@ -422,6 +433,23 @@ TEST(test_pubsub_an_acknowledgement_that_fails_is_made_again_and_holds_up_the_st
     until_asked(&r, 3);
     until(&r, is_empty);
     CHECK(!r.in->paused);
+    rig_close(&r);
+}
+
+/* One that no request could carry would be acknowledged for ever. */
+TEST(test_pubsub_an_id_that_is_none_is_no_message)
+{
+    struct rig r;
+    char id[70000];
+
+    rig_open(&r, 1 << 20);
+    memset(id, 'i', sizeof(id) - 1);
+    id[sizeof(id) - 1] = '\0';
+    push(&r, &(struct sent){id, event(&r, "long", 1).p, NULL, 0}, 1);
+    push(&r, &(struct sent){"good", event(&r, "good", 1).p, NULL, 0}, 1);
+    until_asked(&r, 1);
+    CHECK(is_ask(&r, 0, 1, -1, "good") && world_rejected(&r.w, GW_PUBSUB, GW_R_INVALID) == 1);
+    until(&r, is_empty);
     rig_close(&r);
 }
 

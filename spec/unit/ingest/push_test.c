@@ -218,6 +218,23 @@ TEST(test_push_pubsub_unwraps_what_is_wrapped_and_nothing_else)
     gw_arena_free(mem);
 }
 
+/* Data of somebody's, whose event's attributes are headers. */
+TEST(test_push_pubsub_data_of_a_binary_event_may_look_like_what_is_wrapped)
+{
+    static const struct gw_http_header binary = {GW_STR("ce-specversion"), GW_STR("1.0")};
+    struct gw_str body = GW_STR("{\"message\":{\"data\":\"YQ==\"},\"subscription\":7}");
+    struct gw_incoming in;
+    struct gw_err err;
+
+    mem = gw_arena_new();
+    CHECK(!gw_pubsub_push_read(mem, body, &binary, 1, &in, &err));
+    CHECK(gw_str_eq(in.body, body) && in.n_headers == 1);
+    CHECK(!gw_pubsub_push_read(mem, body, NULL, 0, &in, &err) && gw_str_is(in.body, "a"));
+    body = GW_STR("{\"message\":{\"data\":\"YQ==\"},\"subscription\":\"s\"}");
+    CHECK(!gw_pubsub_push_read(mem, body, &binary, 1, &in, &err) && gw_str_is(in.body, "a"));
+    gw_arena_free(mem);
+}
+
 /* ---- with a front ---- */
 
 static struct world w;
