@@ -17,6 +17,7 @@ from google.protobuf import json_format
 
 import flyte
 import h2raw
+import http1
 from gateway import ROOT, Gateway, request, run
 
 PATH = "/flyteidl2.workflow.EventsProxyService/Record"
@@ -160,6 +161,29 @@ def test_what_cannot_be_taken_is_told_as_connect_tells_it(both, body, headers, s
     assert answered["content-type"] == "application/json"
     assert "retry-after" not in answered                        # none of these is taken later
     assert both.pipeline()["accepted"] == before                # of a bad batch nothing is kept
+
+
+@pytest.mark.parametrize("listener", ["grpc", "http"])
+def test_a_deadline_ends_the_wait_for_a_body(both, listener):
+    """And of what had come nothing is kept."""
+    before = both.pipeline()["accepted"]
+    whole = http1.post(PATH, record(action(run_name="late")).SerializeToString(), PROTO, "Connect-Timeout-Ms: 20")
+    with http1.Connection(getattr(both, listener)) as c:
+        c.send(whole[:-1])
+        status, _, body = c.answer("POST")
+        assert (status, json.loads(body)["code"]) == (504, "deadline_exceeded") and "before the request had come" in json.loads(body)["message"]
+        c.send(whole[-1:])
+        c.no_more()
+        assert c.closed()
+    assert both.pipeline()["accepted"] == before
+
+
+def test_its_own_client_is_told_what_is_wrong(both):
+    client = EventsProxyServiceClientSync("http://" + both.http)
+    for request_, code in ((record(), Code.INVALID_ARGUMENT), (record(action(error="x" * (5 << 20))), Code.RESOURCE_EXHAUSTED)):
+        with pytest.raises(ConnectError) as refused:
+            client.record(request_, timeout_ms=20000)
+        assert refused.value.code == code and refused.value.message
 
 
 def test_other_methods_and_types(both):

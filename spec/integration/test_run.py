@@ -418,6 +418,12 @@ def test_who_comes_during_a_stop_is_told(gateway):
         with g.channel() as channel, pytest.raises(grpc.RpcError) as error:
             flyte.send(channel, flyte.workflow(name="late"))
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE and error.value.details() == "shutting down"
+        for address in g.http, g.grpc:
+            status, headers, body = request(address, "POST", "/flyteidl2.workflow.EventsProxyService/Record", "x", {"content-type": "application/proto"})
+            assert (status, json.loads(body)) == (503, {"code": "unavailable", "message": "shutting down"}) and headers["retry-after"]
+        for method, headers in (("POST", {"content-type": "application/cloudevents+json"}), ("OPTIONS", {"webhook-request-origin": "o"})):
+            status, _, body = request(g.http, method, "/v1/events", "{}", headers)
+            assert status == 503 and json.loads(body)["message"] == "shutting down", method
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         while connection.recv(65536):
             pass
