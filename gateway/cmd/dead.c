@@ -26,6 +26,7 @@ struct dead {
     /* options */
     const char *file, *pipeline, *reason, *id;
     int json, all;
+    int whole; /* show, not list */
     /* what they mean */
     struct gw_letter_query query;
     char named[64]; /* the pipeline of id */
@@ -171,31 +172,24 @@ static int act(struct dead *d, int (*action)(struct dead *d))
 
 /* ---- list, show ---- */
 
-static struct gw_lines *open_list(void *ctx, struct gw_place *p, struct gw_mail *wake,
-                                  struct gw_err *err)
+static struct gw_lines *open_letters(void *ctx, struct gw_place *p, struct gw_mail *wake,
+                                     struct gw_err *err)
 {
     struct dead *d = ctx;
 
     (void)wake;
-    return gw_lines_letters(p->log, &d->query, 0, err);
+    return gw_lines_letters(p->log, &d->query, d->whole, err);
 }
 
-static struct gw_lines *open_show(void *ctx, struct gw_place *p, struct gw_mail *wake,
-                                  struct gw_err *err)
-{
-    struct dead *d = ctx;
-
-    (void)wake;
-    return gw_lines_letters(p->log, &d->query, 1, err);
-}
-
-static int on_list(void *ctx, struct gw_str line)
+static int on_letter(void *ctx, struct gw_str line)
 {
     struct dead *d = ctx;
 
     d->found++;
     if (d->json)
         printf("%.*s\n", (int)line.len, line.p);
+    else if (d->whole)
+        gw_dead_show(line);
     else
         gw_dead_table_add(d->table, line);
     return ferror(stdout);
@@ -203,8 +197,8 @@ static int on_list(void *ctx, struct gw_str line)
 
 static int list(struct dead *d)
 {
-    const struct gw_ask ask = {"GET", query_path(d, "/api/dead", d->query.pipeline), open_list,
-                               on_list, d};
+    const struct gw_ask ask = {"GET", query_path(d, "/api/dead", d->query.pipeline), open_letters,
+                               on_letter, d};
     int rc;
 
     d->table = gw_dead_table_new();
@@ -219,24 +213,13 @@ static int list(struct dead *d)
     return 0;
 }
 
-static int on_show(void *ctx, struct gw_str line)
-{
-    struct dead *d = ctx;
-
-    d->found++;
-    if (d->json)
-        printf("%.*s\n", (int)line.len, line.p);
-    else
-        gw_dead_show(line);
-    return 0;
-}
-
 static int show(struct dead *d)
 {
-    struct gw_ask ask = {"GET", {0}, open_show, on_show, d};
+    struct gw_ask ask = {"GET", {0}, open_letters, on_letter, d};
     struct gw_buf path;
     int rc;
 
+    d->whole = 1;
     gw_buf_init(&path, 1024, d->place.mem);
     gw_buf_puts(&path, "/api/dead/");
     gw_ask_segment(&path, gw_str_of(d->named));
@@ -389,7 +372,7 @@ static struct gw_lines *open_names(void *ctx, struct gw_place *p, struct gw_mail
 {
     struct names *names = ctx;
 
-    return open_list(names->dead, p, wake, err);
+    return open_letters(names->dead, p, wake, err);
 }
 
 static int find_names(struct dead *d, struct names *names)

@@ -51,6 +51,13 @@ static_assert(offsetof(struct gw_ingest_grpc_conf, door) ==
     .help = "Who may send; absent: anybody.", .fields = gw_auth_fields,                            \
     .size = sizeof(struct gw_auth_conf), .pointer = 1
 
+#define OF_EVERY_LISTENER                                                                          \
+    {HEADER_TIMEOUT}, {BODY_TIMEOUT}, {IDLE_TIMEOUT}, {MAX_HEADER_BYTES}, {MAX_CONNECTIONS},       \
+        {TLS},                                                                                     \
+    {                                                                                              \
+        AUTH                                                                                       \
+    }
+
 static const struct gw_field upstream_tls_fields[] = {
     {"ca", GW_F_STR, offsetof(struct gw_upstream_tls, ca),
      .help = "PEM file with the authorities that are trusted; default the system's.", .path = 1,
@@ -60,13 +67,7 @@ static const struct gw_field upstream_tls_fields[] = {
 static const struct gw_field grpc_fields[] = {
     {LISTEN("127.0.0.1:8089")},
     {BODY_LIMIT("max_message_bytes", "Largest message of a call, also after gzip.")},
-    {HEADER_TIMEOUT},
-    {BODY_TIMEOUT},
-    {IDLE_TIMEOUT},
-    {MAX_HEADER_BYTES},
-    {MAX_CONNECTIONS},
-    {TLS},
-    {AUTH},
+    OF_EVERY_LISTENER,
     {"upstream", GW_F_STR, offsetof(struct gw_ingest_grpc_conf, upstream),
      .help =
          "host:port of FlyteAdmin (also dns:///host:port), before which Moongate stands: events "
@@ -80,13 +81,7 @@ static const struct gw_field grpc_fields[] = {
 static const struct gw_field http_fields[] = {
     {LISTEN("127.0.0.1:8088")},
     {BODY_LIMIT("max_body_bytes", "Largest body of a request, also after gzip.")},
-    {HEADER_TIMEOUT},
-    {BODY_TIMEOUT},
-    {IDLE_TIMEOUT},
-    {MAX_HEADER_BYTES},
-    {MAX_CONNECTIONS},
-    {TLS},
-    {AUTH},
+    OF_EVERY_LISTENER,
     {"upstream", GW_F_STR, offsetof(struct gw_ingest_http_conf, upstream),
      .help =
          "URL of FlyteAdmin's HTTP port, as http://flyteadmin:80 or https://…, before which "
