@@ -18,6 +18,7 @@
  * thread, with the lock held; without one every Publish is taken. */
 struct pubsub_said {
     int code;                  /* -1: nothing, the call stays open */
+    int mute;                  /* no message before the code */
     const char *why, *details; /* details: base64 of a google.rpc.Status */
     struct gw_str body;        /* of the answer, if code is 0; p NULL: an id for each message */
 };
@@ -54,7 +55,7 @@ static void pubsub_answer(struct gw_http_stream *s, const struct pubsub_said *sa
     for (; n && !said->body.p; n--)
         gw_pbwire_put_bytes(&body, 1, GW_STR("17"));
     gw_http_respond(s, 200, &type, 1);
-    if (!said->code) {
+    if (!said->code && !said->mute) {
         head[3] = (char)(body.len >> 8);
         head[4] = (char)body.len;
         gw_http_write(s, (struct gw_str){head, 5});

@@ -333,6 +333,9 @@ TEST(test_publish_pubsub_what_is_over_a_limit_is_too_large)
     text[300] = 0;
     gw_event_set(ev, (struct gw_str){text, 254}, GW_STR("v"));
     too_large(&s, ev, "its name has 257 bytes, Pub/Sub takes 256");
+    CHECK(!format_it(&s, 0, event_of(&s, "x"), "k", &err));
+    s.p->limits.message_bytes = s.m[0].bytes - 1; /* max_message_bytes */
+    too_large(&s, event_of(&s, "x"), "message too large: more than ");
     close_it(&s);
 }
 
@@ -425,6 +428,44 @@ TEST(test_publish_pubsub_requests_wait_while_all_are_out)
     CHECK(!((struct gw_to_pubsub *)s.p)->free && ((struct gw_to_pubsub *)s.p)->pending);
     close_it(&s); /* all of them, sent or not, have a result */
     CHECK(results == KEYS);
+}
+
+static void count_delivered(void *ctx, struct gw_message *m, const struct gw_result *r)
+{
+    struct sender *s = ctx;
+
+    CHECK(r->outcome == GW_DELIVERED && !m->mark++);
+    s->n_results++;
+}
+
+/* More sends than requests, one after the other, too: none is lost to those that ended. */
+TEST(test_publish_pubsub_requests_that_have_ended_take_what_waits)
+{
+    enum { KEYS = 200 };
+    static struct gw_message many[KEYS];
+    static char keys[KEYS][8];
+    struct sender s;
+    struct gw_err err;
+
+    begin(&s);
+    s.conf.ordering = GW_ORDERING_KEY;
+    open_it(&s);
+    s.p->result = count_delivered;
+    for (int round = 0; round < 2; round++) {
+        struct gw_message *batch = NULL;
+
+        s.n_results = 0;
+        for (int i = 0; i < KEYS; i++) {
+            snprintf(keys[i], sizeof(keys[i]), "k%d", i);
+            CHECK(!format_it(&s, 0, event_of(&s, "x"), keys[i], &err));
+            many[i] = s.m[0];
+            gw_messages_append(&batch, &many[i]);
+        }
+        gw_publisher_send(s.p, batch);
+        until(&s, KEYS);
+    }
+    CHECK(n_calls == 2 * KEYS && !((struct gw_to_pubsub *)s.p)->pending);
+    close_it(&s);
 }
 
 /* ---- what answers mean ---- */
@@ -559,6 +600,12 @@ TEST(test_publish_pubsub_an_answer_without_an_id_for_each_is_none)
     send_them(&s, "ab");
     CHECK(s.outcome[0] == GW_TRY_AGAIN && s.outcome[1] == GW_TRY_AGAIN);
     answers[0] = (struct pubsub_said){.body = GW_STR("")};
+    send_them(&s, "a");
+    CHECK(s.outcome[0] == GW_TRY_AGAIN);
+    answers[0] = (struct pubsub_said){0}; /* the ids of a call are not the next one's */
+    send_them(&s, "a");
+    CHECK(s.outcome[0] == GW_DELIVERED);
+    answers[0] = (struct pubsub_said){.mute = 1};
     send_them(&s, "a");
     CHECK(s.outcome[0] == GW_TRY_AGAIN);
     close_it(&s);
