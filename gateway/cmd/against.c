@@ -34,6 +34,7 @@ struct gw_against {
     size_t n, cap;
     int64_t from_ns, to_ns;
     uint64_t n_inside;
+    int mixed; /* two reports share a hash: those that are taken need not be the first of it */
 };
 
 /* ---- a line ---- */
@@ -216,14 +217,16 @@ static int read_at(struct gw_against *a, struct gw_arena *mem, const struct line
                       a->path);
 }
 
-static size_t first_of(const struct gw_against *a, uint64_t hash)
+/* The first line with this hash, or behind those of it that are taken already. */
+static size_t first_of(const struct gw_against *a, uint64_t hash, int past_taken)
 {
     size_t low = 0, high = a->n;
 
     while (low < high) {
         const size_t mid = low + (high - low) / 2;
+        const struct line *l = &a->lines[mid];
 
-        if (a->lines[mid].hash < hash)
+        if (l->hash < hash || (past_taken && l->hash == hash && l->taken))
             low = mid + 1;
         else
             high = mid;
@@ -236,8 +239,9 @@ static int find(struct gw_against *a, struct gw_str report, unsigned taken, stru
                 struct gw_event *out, struct gw_err *err)
 {
     const uint64_t hash = gw_hash64(report);
+    size_t i = first_of(a, hash, !taken && !a->mixed);
 
-    for (size_t i = first_of(a, hash); i < a->n && a->lines[i].hash == hash; i++) {
+    for (; i < a->n && a->lines[i].hash == hash; i++) {
         *line = &a->lines[i];
         if ((*line)->taken != taken)
             continue;
@@ -245,6 +249,7 @@ static int find(struct gw_against *a, struct gw_str report, unsigned taken, stru
             return -1;
         if (gw_str_eq(gw_event_report(out->mem, out), report))
             return 0;
+        a->mixed = 1;
     }
     *line = NULL;
     return 0;
@@ -291,41 +296,65 @@ static int count_to(struct gw_against *a, uint64_t to, uint64_t *at, uint64_t *n
     return got > 0 ? 0 : gw_err_set(err, GW_ERR_RETRY, "%s has changed meanwhile", a->path);
 }
 
-/* 1: an event with the same hash was taken. */
-static int was_taken(const struct gw_against *a, size_t i)
+/* Behind the last line with the hash of lines[from]; *taken: the first of them that is. */
+static size_t end_of(const struct gw_against *a, size_t from, size_t *taken)
 {
-    const uint64_t hash = a->lines[i].hash;
+    size_t i = from;
 
-    for (size_t k = first_of(a, hash); k < a->n && a->lines[k].hash == hash; k++)
-        if (a->lines[k].taken)
+    for (*taken = SIZE_MAX; i < a->n && a->lines[i].hash == a->lines[from].hash; i++)
+        if (a->lines[i].taken && *taken == SIZE_MAX)
+            *taken = i;
+    return i;
+}
+
+/* 1: an event that reports the same as lines[i] was taken, of those from `from` on; 0: none; -1:
+ * the file does not give it back. */
+static int was_taken(struct gw_against *a, struct gw_arena *mem, size_t i, size_t from,
+                     struct gw_err *err)
+{
+    struct gw_event ev;
+    struct gw_str report;
+
+    if (read_at(a, mem, &a->lines[i], &ev, err))
+        return -1;
+    report = gw_event_report(mem, &ev);
+    for (; from < a->n && a->lines[from].hash == a->lines[i].hash; from++) {
+        if (!a->lines[from].taken)
+            continue;
+        if (read_at(a, mem, &a->lines[from], &ev, err))
+            return -1;
+        if (gw_str_eq(gw_event_report(mem, &ev), report))
             return 1;
+    }
     return 0;
 }
 
-/* The untaken ones to the front, in the order of the file; repeats are told at once. */
-static int sort_rest(struct gw_against *a, size_t *n,
-                     int (*each)(void *ctx, const struct gw_event *ev, uint64_t line,
-                                 struct gw_err *err),
-                     void *ctx, struct gw_err *err)
+/* The untaken ones into rest, which replaces the lines; repeats are told at once. */
+static int collect_rest(struct gw_against *a, struct gw_arena *mem, struct line *rest,
+                        int (*each)(void *ctx, const struct gw_event *ev, uint64_t line,
+                                    struct gw_err *err),
+                        void *ctx, struct gw_err *err)
 {
-    struct line *rest = malloc((a->n + 1) * sizeof(*rest));
+    size_t n = 0, end = 0, taken = 0;
     int rc = 0;
 
-    if (!rest)
-        abort();
-    *n = 0;
     for (size_t i = 0; i < a->n && !rc; i++) {
+        int repeats;
+
+        if (i == end)
+            end = end_of(a, i, &taken);
         if (a->lines[i].taken || !a->lines[i].inside)
             continue;
-        if (was_taken(a, i))
-            rc = each(ctx, NULL, 0, err);
+        repeats = taken == SIZE_MAX ? 0 : was_taken(a, mem, i, taken, err);
+        gw_arena_reset(mem);
+        if (!repeats)
+            rest[n++] = a->lines[i];
         else
-            rest[(*n)++] = a->lines[i];
+            rc = repeats < 0 ? -1 : each(ctx, NULL, 0, err);
     }
     free(a->lines);
     a->lines = rest;
-    a->n = *n;
-    qsort(rest, *n, sizeof(*rest), by_place);
+    a->n = n;
     return rc;
 }
 
@@ -337,10 +366,14 @@ int gw_against_rest(struct gw_against *a,
     struct gw_arena *mem = gw_arena_new();
     uint64_t at = 0, number = 1;
     struct gw_event ev;
-    size_t n;
-    int rc = sort_rest(a, &n, each, ctx, err);
+    struct line *rest = malloc((a->n + 1) * sizeof(*rest));
+    int rc;
 
-    for (size_t i = 0; i < n && !rc; i++) {
+    if (!rest)
+        abort();
+    rc = collect_rest(a, mem, rest, each, ctx, err);
+    qsort(a->lines, a->n, sizeof(*a->lines), by_place);
+    for (size_t i = 0; i < a->n && !rc; i++) {
         rc = count_to(a, a->lines[i].at, &at, &number, err);
         if (!rc)
             rc = read_at(a, mem, &a->lines[i], &ev, err);

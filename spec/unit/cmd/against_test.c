@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "event/event.h"
 #include "flyte/flyte.h"
@@ -118,6 +119,50 @@ TEST(test_against_gives_an_event_once_and_tells_repeats)
     for (int i = 0; i < 3; i++)
         CHECK(take("node:p:d:x:n0::RUNNING") == GW_AGAINST_ONE);
     CHECK(take("node:p:d:x:n0::RUNNING") == GW_AGAINST_TAKEN);
+    end();
+}
+
+/* Two ids whose reports have one hash. */
+#define X "YOpmt-3nQIK"
+#define Y "HQ7KnkK3rnH"
+
+static void shared_hash(const char *ids)
+{
+    FILE *f = file();
+
+    CHECK(gw_hash64(GW_STR("other:/s:" X)) == gw_hash64(GW_STR("other:/s:" Y)));
+    for (int i = 1; *ids; i++, ids++)
+        fprintf(f,
+                "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/s\",\"type\":\"t\","
+                "\"subject\":\"%d\"}\n",
+                *ids == 'x' ? X : Y, i);
+    CHECK(!fclose(f));
+    begin(NULL, NULL);
+}
+
+static int takes(const char *id, const char *subject)
+{
+    char report[40];
+
+    snprintf(report, sizeof(report), "other:/s:%s", id);
+    return take(report) == GW_AGAINST_ONE && gw_str_is(gw_event_text(&found, "id"), id) &&
+           gw_str_is(gw_event_text(&found, "subject"), subject);
+}
+
+TEST(test_against_mixes_nothing_up_that_shares_a_hash)
+{
+    shared_hash("xyxyy");
+    CHECK(takes(Y, "2") && takes(X, "1") && takes(Y, "4") && takes(Y, "5"));
+    CHECK(take("other:/s:" Y) == GW_AGAINST_TAKEN);
+    CHECK(!strcmp(rest(), "again@0 "));
+    end();
+    shared_hash("xyxyyx");
+    CHECK(takes(X, "1"));
+    CHECK(!strcmp(rest(), "again@0 again@0 " Y "@2 " Y "@4 " Y "@5 "));
+    end();
+    shared_hash("xxx");
+    CHECK(take("other:/s:" Y) == GW_AGAINST_NONE && takes(X, "1") && takes(X, "2"));
+    CHECK(!strcmp(rest(), "again@0 "));
     end();
 }
 
