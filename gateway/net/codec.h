@@ -57,15 +57,17 @@ struct gw_stream {
     struct gw_buf out; /* body that was written and not taken by the codec */
     struct gw_http_header *answer, *trailers;
     size_t n_answer, n_trailers, header_bytes, headers_cap;
-    size_t took; /* bytes of the body whose window is to be given back (holds) */
+    size_t held; /* bytes of the body whose window was not given back (holds) */
+    size_t took; /* of these, those that are to be */
     int status;
     uint32_t reset_code;
     int32_t id;
     size_t read_over; /* of the body, after the answer was complete */
-    int64_t since_ms; /* bytes came or went */
+    int64_t since_ms; /* bytes came or went, or an answer began to wait for its peer */
     unsigned queued : 1, responded : 1, finished : 1, whole : 1, reset : 1;
     unsigned head_done : 1, ended : 1, discard : 1, submitted : 1, sent : 1, deferred : 1;
     unsigned holds : 1, sized : 1; /* sized: the handler has said content-length itself */
+    unsigned fresh : 1;            /* out was empty before it was written */
 };
 
 struct gw_codec {

@@ -280,6 +280,7 @@ void gw_http_write(struct gw_http_stream *s, struct gw_str body)
     struct gw_stream *st = of(s);
 
     assert(st->responded && !st->finished);
+    st->fresh |= st->out.len == 0;
     gw_buf_put_str(&st->out, body);
     mark_pending(st);
 }

@@ -203,7 +203,9 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
     (void)flags;
     earn(&h->empty, EMPTY_A_PIECE);
     nghttp2_session_consume_connection(session, len);
-    if (!s || !s->holds || s->discard)
+    if (s && s->holds && !s->discard && !s->finished)
+        s->held += len;
+    else
         nghttp2_session_consume_stream(session, id, len);
     if (s)
         s->since_ms = h->base.now_ms;
@@ -350,12 +352,24 @@ static void submit(struct http2 *h, struct gw_stream *s)
     nghttp2_submit_response(h->session, s->id, nv, n, s->sent ? NULL : &body);
 }
 
+/* What its handler has taken; once the answer is complete, all: a peer may have to send the rest
+ * before it looks. */
+static void give_back(struct http2 *h, struct gw_stream *s)
+{
+    const size_t n = s->finished || s->took > s->held ? s->held : s->took;
+
+    s->took = 0;
+    s->held -= n;
+    if (n)
+        nghttp2_session_consume_stream(h->session, s->id, n);
+}
+
 static void answer(struct http2 *h, struct gw_stream *s)
 {
-    if (s->took) {
-        nghttp2_session_consume_stream(h->session, s->id, s->took);
-        s->took = 0;
-    }
+    give_back(h, s);
+    if (s->fresh) /* till now its peer kept nobody waiting, whatever its window */
+        s->since_ms = h->base.now_ms;
+    s->fresh = 0;
     if (s->reset) {
         nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, s->reset_code);
     } else if (!s->responded) {
@@ -434,7 +448,9 @@ static int http2_done(const struct gw_codec *c)
 {
     const struct http2 *h = (const struct http2 *)c;
 
-    return h->eof || h->base.flood || (h->draining && h->n_streams == 0);
+    /* With GOAWAY from the peer nothing more is read after the last answer. */
+    return h->eof || h->base.flood || (h->draining && h->n_streams == 0) ||
+           !nghttp2_session_want_read(h->session);
 }
 
 static int waits_for_peer(const struct gw_stream *s)

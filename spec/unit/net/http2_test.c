@@ -20,6 +20,7 @@ static struct gw_codec *codec;
 static nghttp2_session *client;
 static struct call calls[MAX_ID];
 static int resets, goaways, last_code, fed;
+static int keeps_windows; /* the client opens them when the test says so */
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *f, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
@@ -79,6 +80,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *f, void *ctx)
 static void start(enum reply reply)
 {
     nghttp2_session_callbacks *cb;
+    nghttp2_option *option;
 
     room.reply = reply;
     codec = room_open(&room, &gw_http2);
@@ -87,7 +89,10 @@ static void start(enum reply reply)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
-    CHECK(!nghttp2_session_client_new(&client, cb, NULL));
+    CHECK(!nghttp2_option_new(&option));
+    nghttp2_option_set_no_auto_window_update(option, keeps_windows);
+    CHECK(!nghttp2_session_client_new2(&client, cb, NULL, option));
+    nghttp2_option_del(option);
     nghttp2_session_callbacks_del(cb);
     nghttp2_submit_settings(client, 0, NULL, 0);
 }
@@ -697,6 +702,53 @@ TEST(test_http2_a_stalled_stream_expires_beside_busy_ones)
     stop();
 }
 
+/* However long its handler thought: from then on its peer has the time. */
+TEST(test_http2_an_answer_waits_for_its_window_from_when_it_is_written)
+{
+    const nghttp2_settings_entry shut = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0};
+    struct call *c;
+
+    keeps_windows = 1;
+    start(LATER);
+    nghttp2_submit_settings(client, 0, &shut, 1);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    codec->now_ms = 3600000;
+    CHECK(codec->ops->expire(codec, 1000) == 0);
+    gw_http_respond(room.open[0], 200, NULL, 0);
+    gw_http_write(room.open[0], GW_STR("one"));
+    pump(WHOLE);
+    CHECK(codec->ops->expire(codec, 1000) == 3601000);
+    nghttp2_submit_window_update(client, 0, 1, 3);
+    pump(WHOLE);
+    CHECK(c->body_len == 3 && codec->ops->expire(codec, 1000) == 0);
+    codec->now_ms = 7200000;
+    gw_http_write(room.open[0], GW_STR("two"));
+    gw_http_finish(room.open[0], NULL, 0);
+    pump(WHOLE);
+    CHECK(codec->ops->expire(codec, 1000) == 7201000);
+    nghttp2_submit_window_update(client, 0, 1, 3);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && c->body_len == 6);
+    stop();
+}
+
+TEST(test_http2_a_client_that_said_goodbye_is_closed_after_its_last_answer)
+{
+    struct call *c;
+
+    start(LATER);
+    c = call("GET", NULL, 0, 0);
+    pump(WHOLE);
+    nghttp2_submit_goaway(client, 0, 0, NGHTTP2_NO_ERROR, NULL, 0);
+    pump(WHOLE);
+    CHECK(!fed && !codec->ops->done(codec));
+    room_answer(&room, room.open[0], 200);
+    pump(WHOLE);
+    CHECK(ended_well(c, "200") && codec->ops->done(codec));
+    stop();
+}
+
 TEST(test_http2_says_what_it_waits_for)
 {
     start(LATER);
@@ -739,6 +791,33 @@ TEST(test_http2_a_stream_that_is_held_gets_its_window_when_its_handler_says)
     gw_buf_clear(&room.open[0]->body);
     pump(WHOLE);
     CHECK(c->request_len == SIZE - 2 * WINDOW && room.open[0]->body.len == WINDOW);
+    free(big);
+    stop();
+}
+
+/* What comes after its answer is read over, as of all others. */
+TEST(test_http2_a_stream_that_is_held_is_read_over_after_its_answer)
+{
+    enum { SIZE = 3 << 20, WINDOW = 1 << 20 };
+    char *big = calloc(1, SIZE);
+    struct call *c;
+
+    start(LATER);
+    c = call("POST", "", 0, 1);
+    pump(WHOLE);
+    gw_http_hold(room.open[0]);
+    room.open[0]->body_max = SIZE;
+    c->request = big;
+    c->request_len = SIZE;
+    c->unfinished = 0;
+    nghttp2_session_resume_data(client, 1);
+    pump(WHOLE);
+    CHECK(c->request_len == SIZE - WINDOW);
+    gw_http_took(room.open[0], WINDOW / 4);
+    room_answer(&room, room.open[0], 200);
+    gw_http_took(room.open[0], SIZE); /* more than came: what is given back is what came */
+    pump(WHOLE);
+    CHECK(c->request_len == 0 && ended_well(c, "200") && !resets && room.gones == 1);
     free(big);
     stop();
 }
