@@ -212,13 +212,32 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     return 0;
 }
 
+/* Of calls that wait for a stream nghttp2 would say so only when another one ends, which may be in
+ * hours. */
+static void go_away(struct gw_http2_calls *c)
+{
+    struct gw_http_call *next;
+
+    c->closing = 1;
+    for (struct gw_http_call *call = c->open; call; call = next) {
+        next = call->next;
+        if (nghttp2_session_find_stream(c->session, call->stream))
+            continue;
+        nghttp2_session_set_stream_user_data(c->session, call->stream, NULL);
+        nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
+        call->refused = 1;
+        gw_http_call_fail(call, GW_ERR_RETRY, "the server goes away");
+        end_call(c, call);
+    }
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct gw_http2_calls *c = ctx;
     struct gw_http_call *call;
 
     if (frame->hd.type == NGHTTP2_GOAWAY)
-        c->closing = 1;
+        go_away(c);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     call = call_of(session, frame->hd.stream_id);

@@ -320,6 +320,35 @@ TEST(test_http2_calls_see_that_the_server_goes_away)
     gw_arena_free(mem);
 }
 
+/* Those that wait for a stream would wait for as long as the last one that is under way. */
+TEST(test_http2_calls_that_wait_for_a_stream_are_refused_when_the_server_goes_away)
+{
+    const nghttp2_settings_entry one = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1};
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_http_call a = new_call(mem, GW_STR("x")), b = new_call(mem, GW_STR("y"));
+    struct gw_http_call c = new_call(mem, GW_STR("z"));
+
+    setup(NEVER);
+    nghttp2_submit_settings(peer.session, 0, &one, 1);
+    (void)carry(100000);
+    gw_http2_calls_start(calls, &a);
+    gw_http2_calls_start(calls, &b);
+    gw_http2_calls_start(calls, &c);
+    CHECK(carry(100000) == 0 && peer.requests == 1);
+    gw_http2_calls_cancel(calls, &c); /* nobody's: not looked at again */
+    nghttp2_submit_goaway(peer.session, 0, 1, NGHTTP2_NO_ERROR, NULL, 0);
+    CHECK(carry(100000) == 0);
+    hand_out();
+    CHECK(done_count == 1 && b.failed && b.refused && b.err.kind == GW_ERR_RETRY && !c.failed);
+    peer.mode = ECHO;
+    answer(1);
+    (void)carry(100000);
+    hand_out();
+    CHECK(done_count == 2 && !a.failed && a.answer.len == 1 && peer.requests == 1);
+    teardown();
+    gw_arena_free(mem);
+}
+
 TEST(test_http2_calls_refuse_bytes_that_are_no_frames)
 {
     struct gw_buf out;
