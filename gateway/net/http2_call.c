@@ -10,7 +10,8 @@ enum {
     WINDOW = 1024 * 1024,
     MAX_OUT = 256 * 1024, /* taken ahead of the socket */
     MAX_LATER = 1 << 30,
-    MUCH_SENT = 64 * 1024
+    MUCH_SENT = 64 * 1024,
+    MAX_HEAD = 1024 * 1024 /* of an answer: with those before it, and with trailers */
 };
 
 struct gw_http2_calls {
@@ -172,6 +173,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)ctx;
     if (!call)
         return 0;
+    call->head_bytes += name_len + value_len;
+    if (call->head_bytes > MAX_HEAD) {
+        gw_http_call_fail(call, GW_ERR_TOO_LARGE, "the answer's head is too large");
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (name_len > 0 && name[0] == ':')
         call->status = three_digits(value, value_len);
     else
@@ -265,7 +271,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
         return 0;
     nghttp2_session_set_stream_user_data(session, stream, NULL);
     call->refused = code == NGHTTP2_REFUSED_STREAM;
-    call->reset_code = call->ended ? 0 : code;
+    call->reset_code = call->ended || call->failed ? 0 : code;
     /* NO_ERROR after a whole answer means: the rest of the request is not needed. */
     if (!call->ended)
         gw_http_call_fail(call, GW_ERR_RETRY,

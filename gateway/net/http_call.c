@@ -10,6 +10,7 @@ void gw_http_call_begin(struct gw_http_call *call)
     call->status = 0;
     call->sent = call->later_sent = 0;
     call->room = 0;
+    call->head_bytes = 0;
     call->n_answer_headers = call->n_head = 0;
     call->refused = call->ended = 0;
     call->reset_code = 0;

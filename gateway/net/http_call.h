@@ -48,6 +48,7 @@ struct gw_http_call {
     int32_t stream;
     int ended;
     size_t sent, later_sent, room;
+    size_t head_bytes; /* HTTP/2: all headers so far */
 };
 
 /* For the clients. */

@@ -328,7 +328,8 @@ static void judge_failure(struct gw_rpc_stream *s)
 {
     const struct gw_http_call *call = &s->call;
 
-    s->r->code = code_of_reset(call->reset_code);
+    s->r->code = call->err.kind == GW_ERR_TOO_LARGE ? GW_RPC_RESOURCE_EXHAUSTED
+                                                    : code_of_reset(call->reset_code);
     if (call->reset_code)
         snprintf(s->r->why, sizeof(s->r->why), "the server has reset the call: %s", call->err.msg);
     else

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Against nghttp2's own server side: answers each request with its body, and what `mode` says. */
-enum mode { ECHO, TRAILERS_ONLY, RESET, NEVER, GOAWAY, NO_STATUS_YET };
+enum mode { ECHO, TRAILERS_ONLY, RESET, NEVER, GOAWAY, NO_STATUS_YET, EARLY_FOR_EVER };
 
 struct peer {
     nghttp2_session *session;
@@ -50,7 +50,12 @@ static void answer(int32_t stream)
     const nghttp2_nv head[] = {NV(":status", "200"), NV("x-a", "1"), NV("grpc-status", "14")};
     const nghttp2_nv early[] = {NV(":status", "103"), NV("x-early", "1")};
     const nghttp2_data_provider body = {.read_callback = read_echo};
+    static char big[50000];
+    const nghttp2_nv much[] = {NV(":status", "103"), NV("x-early", big)};
 
+    memset(big, 'x', sizeof(big));
+    for (int i = 0; peer.mode == EARLY_FOR_EVER && i < 30; i++)
+        nghttp2_submit_headers(peer.session, 0, stream, NULL, much, 2, NULL);
     peer.sent = 0;
     if (peer.mode == RESET)
         nghttp2_submit_rst_stream(peer.session, 0, stream, NGHTTP2_REFUSED_STREAM);
@@ -262,6 +267,27 @@ TEST(test_http2_call_forgets_headers_of_an_early_answer)
     CHECK(carry(100000) == 0);
     hand_out();
     CHECK(call.status == 200 && gw_http_answer(&call, "x-a") && !gw_http_answer(&call, "x-early"));
+    teardown();
+    gw_arena_free(mem);
+}
+
+/* Headers count in all, those of early answers too. */
+TEST(test_http2_call_fails_when_the_head_is_too_large)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_http_call a = new_call(mem, GW_STR("x")), b = new_call(mem, GW_STR("y"));
+
+    setup(EARLY_FOR_EVER);
+    gw_http2_calls_start(calls, &a);
+    CHECK(carry(100000) == 0);
+    hand_out();
+    CHECK(done_count == 1 && a.failed && a.err.kind == GW_ERR_TOO_LARGE && !a.reset_code);
+    peer.mode = ECHO;
+    peer.len = 0;
+    gw_http2_calls_start(calls, &b);
+    CHECK(carry(100000) == 0);
+    hand_out();
+    CHECK(done_count == 2 && !b.failed);
     teardown();
     gw_arena_free(mem);
 }
