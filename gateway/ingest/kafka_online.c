@@ -2,14 +2,6 @@
 #include "ingest/kafka.h"
 #include "net/kafka_client_ask.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-struct asking {
-    struct gw_kafka_ask ask; /* first */
-    const struct gw_ingest_kafka *conf;
-};
-
 /* Of the topics that are there, those that are read. */
 static int count(const struct rd_kafka_metadata *m, const struct gw_ingest_kafka *c)
 {
@@ -22,7 +14,7 @@ static int count(const struct rd_kafka_metadata *m, const struct gw_ingest_kafka
 
 static void judge(struct gw_kafka_ask *ask, const struct rd_kafka_metadata *m)
 {
-    const struct gw_ingest_kafka *c = ((struct asking *)ask)->conf;
+    const struct gw_ingest_kafka *c = ask->by.conf;
     const int topics = count(m, c);
 
     for (size_t i = 0; i < c->topics.n; i++) {
@@ -43,15 +35,10 @@ static void judge(struct gw_kafka_ask *ask, const struct rd_kafka_metadata *m)
 
 struct gw_asking *gw_kafka_in_ask(const void *conf, struct gw_loop *loop, struct gw_online *o)
 {
-    struct asking *a = calloc(1, sizeof(*a));
+    const struct gw_ingest_kafka *c = conf;
+    const struct gw_kafka_asker by = {RD_KAFKA_CONSUMER, &c->brokers, c, judge};
     struct gw_err err;
+    rd_kafka_conf_t *rk = gw_ingest_kafka_conf(c, &err);
 
-    if (!a)
-        abort();
-    a->conf = conf;
-    a->ask.judge = judge;
-    (void)snprintf(o->whom, sizeof(o->whom), "the brokers at %s", a->conf->brokers.items[0]);
-    gw_kafka_ask_start(&a->ask, RD_KAFKA_CONSUMER, gw_ingest_kafka_conf(conf, &err), err.msg, loop,
-                       o);
-    return &a->ask.base;
+    return gw_kafka_ask_start(&by, rk, err.msg, loop, o);
 }

@@ -76,7 +76,7 @@ static void on_mail(struct gw_mail *m)
     if (a->closed)
         free(a);
     else if (a->metadata)
-        a->judge(a, a->metadata);
+        a->by.judge(a, a->metadata);
     else
         gw_kafka_ask_say(a, GW_ONLINE_NO, "Kafka: %s: %s", a->why,
                          a->refused ? "are `sasl` and `tls` those of this cluster?"
@@ -101,30 +101,37 @@ static void ask_close(struct gw_asking *base)
         free(a);
 }
 
-static void begin(struct gw_kafka_ask *a, rd_kafka_type_t type, rd_kafka_conf_t *conf)
+static void begin(struct gw_kafka_ask *a, rd_kafka_conf_t *conf)
 {
     rd_kafka_conf_set_opaque(conf, a);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, NULL); /* what matters comes as an error */
     (void)rd_kafka_conf_set(conf, "log.queue", "false", NULL, 0);
-    a->rk = rd_kafka_new(type, conf, a->why, sizeof(a->why));
+    a->rk = rd_kafka_new(a->by.type, conf, a->why, sizeof(a->why));
     if (!a->rk)
         rd_kafka_conf_destroy(conf);
     else
         a->runs = !pthread_create(&a->thread, NULL, run, a);
 }
 
-void gw_kafka_ask_start(struct gw_kafka_ask *a, rd_kafka_type_t type, rd_kafka_conf_t *conf,
-                        const char *why, struct gw_loop *loop, struct gw_online *o)
+struct gw_asking *gw_kafka_ask_start(const struct gw_kafka_asker *by, rd_kafka_conf_t *conf,
+                                     const char *why, struct gw_loop *loop, struct gw_online *o)
 {
+    struct gw_kafka_ask *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        abort();
     a->base.close = ask_close;
+    a->by = *by;
     a->loop = loop;
     a->online = o;
     a->mail.fn = on_mail;
+    (void)snprintf(o->whom, sizeof(o->whom), "the brokers at %s", by->brokers->items[0]);
     if (conf)
-        begin(a, type, conf);
+        begin(a, conf);
     else
         (void)snprintf(a->why, sizeof(a->why), "%s", why);
     if (!a->runs)
         gw_loop_post_mail(loop, &a->mail);
+    return &a->base;
 }

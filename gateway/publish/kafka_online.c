@@ -4,17 +4,9 @@
 #include "base/err.h"
 #include "net/kafka_client_ask.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-struct asking {
-    struct gw_kafka_ask ask; /* first */
-    const struct gw_publish_kafka_conf *conf;
-};
-
 static void judge(struct gw_kafka_ask *ask, const struct rd_kafka_metadata *m)
 {
-    const struct gw_publish_kafka_conf *c = ((struct asking *)ask)->conf;
+    const struct gw_publish_kafka_conf *c = ask->by.conf;
     const struct rd_kafka_metadata_topic *t = gw_kafka_ask_topic(m, c->topic);
     struct gw_template topic;
     struct gw_err unused;
@@ -41,15 +33,10 @@ static void judge(struct gw_kafka_ask *ask, const struct rd_kafka_metadata *m)
 struct gw_asking *gw_kafka_ask(const void *conf, const struct gw_format *f, struct gw_loop *loop,
                                struct gw_online *o)
 {
-    struct asking *a = calloc(1, sizeof(*a));
+    const struct gw_publish_kafka_conf *c = conf;
+    const struct gw_kafka_asker by = {RD_KAFKA_PRODUCER, &c->brokers, c, judge};
     struct gw_err err;
+    rd_kafka_conf_t *rk = gw_kafka_conf(c, f->style, &err);
 
-    if (!a)
-        abort();
-    a->conf = conf;
-    a->ask.judge = judge;
-    (void)snprintf(o->whom, sizeof(o->whom), "the brokers at %s", a->conf->brokers.items[0]);
-    gw_kafka_ask_start(&a->ask, RD_KAFKA_PRODUCER, gw_kafka_conf(conf, f->style, &err), err.msg,
-                       loop, o);
-    return &a->ask.base;
+    return gw_kafka_ask_start(&by, rk, err.msg, loop, o);
 }
