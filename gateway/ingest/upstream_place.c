@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Where FlyteAdmin is, as the configuration says it. */
 
@@ -36,6 +37,63 @@ static int is_address(struct gw_str at, int needs_port)
     return at.p[0] != '[' || (host > 2 && at.p[host - 1] == ']');
 }
 
+/* ---- is it ourselves? ---- */
+
+enum kind { ELSEWHERE, THIS_MACHINE, ANY_ADDRESS };
+
+static const unsigned char any4[GW_ADDRESS] = {[10] = 0xff, 0xff}, any6[GW_ADDRESS],
+                           local4[GW_ADDRESS] = {[10] = 0xff, 0xff, 127, 0, 0, 1},
+                           local6[GW_ADDRESS] = {[15] = 1};
+
+static int same(const unsigned char *a, const unsigned char *b)
+{
+    return !memcmp(a, b, GW_ADDRESS);
+}
+
+/* What a host says by itself: a name but localhost is ELSEWHERE. ::1 and localhost count as
+ * 127.0.0.1. */
+static enum kind read_host(struct gw_str host, unsigned char address[GW_ADDRESS])
+{
+    static const char localhost[] = "localhost";
+
+    if (host.len > 2 && host.p[0] == '[')
+        host = (struct gw_str){host.p + 1, host.len - 2};
+    if (host.len == sizeof(localhost) - 1 && !strncasecmp(host.p, localhost, host.len))
+        memcpy(address, local6, GW_ADDRESS);
+    else if (gw_address_read(host, address))
+        return ELSEWHERE;
+    if (same(address, local6))
+        memcpy(address, local4, GW_ADDRESS);
+    if (same(address, any4) || same(address, any6))
+        return ANY_ADDRESS;
+    return memcmp(address, local4, 13) ? ELSEWHERE : THIS_MACHINE; /* 127.0.0.0/8 */
+}
+
+/* HOST:PORT; the port, 0: none. */
+static int read_place(struct gw_str at, enum kind *kind, unsigned char address[GW_ADDRESS])
+{
+    const char *colon = memrchr(at.p, ':', at.len);
+    const size_t host = colon ? (size_t)(colon - at.p) : at.len;
+    const int port = colon ? gw_port_read((struct gw_str){colon + 1, at.len - host - 1}) : 0;
+
+    *kind = read_host((struct gw_str){at.p, host}, address);
+    return port > 0 ? port : 0;
+}
+
+/* As far as the two texts tell: a name that leads here does not. */
+static int is_ourselves(struct gw_str upstream, const char *listen)
+{
+    unsigned char there[GW_ADDRESS], here[GW_ADDRESS];
+    enum kind kind, own;
+    const int port = read_place(upstream, &kind, there);
+
+    if (gw_str_is(upstream, listen))
+        return 1;
+    if (port == 0 || port != read_place(gw_str_of(listen), &own, here) || kind == ELSEWHERE)
+        return 0;
+    return own == ANY_ADDRESS || (own == THIS_MACHINE && (kind == own ? same(there, here) : 1));
+}
+
 void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
                        const struct gw_yaml *grpc)
 {
@@ -45,7 +103,8 @@ void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problem
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not \"%.80s\"",
                         conf->upstream);
-    else if (conf->upstream && !strcmp(without_scheme(conf->upstream), conf->listener.listen))
+    else if (conf->upstream &&
+             is_ourselves(gw_str_of(without_scheme(conf->upstream)), conf->listener.listen))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.grpc.upstream: it is what ingest.grpc listens on");
     else if (!conf->upstream && conf->upstream_tls)
@@ -84,18 +143,23 @@ static int is_url(const char *url)
            is_address((struct gw_str){host, strcspn(host, "/")}, 0);
 }
 
+/* Without a port it is 80 or 443, and nobody listens there in the clear. */
+static struct gw_str place_of(const char *url)
+{
+    return (struct gw_str){behind_scheme(url), strcspn(behind_scheme(url), "/")};
+}
+
 void gw_http_upstream_check(const struct gw_ingest_http_conf *conf, struct gw_problems *p,
                             const struct gw_yaml *http)
 {
     const struct gw_yaml *at = gw_yaml_place(http, "upstream");
-    const char *url = conf->upstream, *listen = conf->listener.listen;
+    const char *url = conf->upstream;
 
     if (url && !is_url(url))
         gw_problems_add(
             p, 0, at->file, at->line, at->column,
             "ingest.http.upstream: expected a URL as http://flyteadmin:80, not \"%.80s\"", url);
-    else if (url && !strncmp(behind_scheme(url), listen, strlen(listen)) &&
-             strchr("/", behind_scheme(url)[strlen(listen)]))
+    else if (url && is_ourselves(place_of(url), conf->listener.listen))
         gw_problems_add(p, 0, at->file, at->line, at->column,
                         "ingest.http.upstream: it is what ingest.http listens on");
     at = gw_yaml_place(http, "upstream_tls");

@@ -301,7 +301,7 @@ def test_over_tls(gateway, tmp_path):
 def test_the_address_is_checked(tmp_path):
     def said(text):
         (tmp_path / "c.yaml").write_text(text)
-        return run("check", "-c", tmp_path / "c.yaml", check=1).stdout
+        return run("check", "-c", tmp_path / "c.yaml", check=None).stdout
     addresses = ("flyteadmin", "http://flyteadmin:81", "flyteadmin:", "a:b:81", "[::1:81", "host:port", "flyteadmin:0", "flyteadmin:65536", "flyteadmin:99999",
                  ":81", "[]:81", "a b:81")
     urls = ("http://", "http://:notaport", "http://:80", "http://a:", "http://a:0/", "http://a:65536", "http://a:b@c", "https://", "https://:443", "ftp://a",
@@ -310,6 +310,11 @@ def test_the_address_is_checked(tmp_path):
         found = said(f"ingest:\n  grpc: {{upstream: '{address}'}}\n  http: {{upstream: '{url}'}}\n")
         assert f'c.yaml:2:20: error: ingest.grpc.upstream: expected HOST:PORT as flyteadmin:81, not "{address}"' in found
         assert f'c.yaml:3:20: error: ingest.http.upstream: expected a URL as http://flyteadmin:80, not "{url}"' in found
+    for listen, address, ours in (("0.0.0.0:8089", "localhost:8089", 1), ("[::]:8089", "127.0.0.1:8089", 1), ("localhost:8089", "[::1]:8089", 1), ("127.0.0.1:8089", "LOCALHOST:8089", 1),
+                                  ("127.0.0.1:8089", "0.0.0.0:8089", 1), ("10.0.0.1:8089", "10.0.0.1:8089", 1), ("0.0.0.0:8089", "127.0.0.1:8090", 0),
+                                  ("127.0.0.2:8089", "127.0.0.1:8089", 0), ("0.0.0.0:8089", "flyteadmin:8089", 0), ("10.0.0.1:8089", "127.0.0.1:8089", 0)):
+        found = said(f"ingest: {{grpc: {{listen: '{listen}', upstream: '{address}'}}, http: {{listen: '{listen}', upstream: 'http://{address}/x'}}}}\n")
+        assert ("grpc.upstream: it is what ingest.grpc" in found, "http.upstream: it is what ingest.http" in found) == (ours, ours), (listen, address, found)
     for over_grpc, over_http, problem, other in (
             ("upstream_tls: {}", "upstream_tls: {}", "grpc.upstream_tls: there is no upstream", "http.upstream_tls: upstream is not https://"),
             ("upstream: 'dns:///127.0.0.1:8089'", "upstream: 'http://127.0.0.1:8088/'", "grpc.upstream: it is what ingest.grpc listens on",
