@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/gzip.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "event/event.h"
 #include "ingest/actions.h"
 #include "ingest/door.h"
@@ -14,7 +15,7 @@
 /* The HTTP front: what a request is by its path and media type, its body once it has come, its
  * answer. A request's memory is its stream's; `gone` is its last use. */
 
-enum { MAX_ORIGIN = 255 };
+enum { MAX_ORIGIN = 255, MAX_PATH = 32 }; /* longer than any of routes */
 
 struct route {
     struct gw_str path;
@@ -53,8 +54,8 @@ static int grpc_code(int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{400, 3}, {401, 16}, {403, 7},  {404, 5}, {405, 12},
-                 {408, 4}, {413, 8},  {415, 12}, {429, 8}, {503, 14}};
+    } codes[] = {{400, 3}, {401, 16}, {403, 7}, {404, 5},  {405, 12}, {408, 4},
+                 {413, 8}, {415, 12}, {429, 8}, {503, 14}, {504, 4}};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
         if (codes[i].status == status)
@@ -287,12 +288,31 @@ static int find_encoding(struct request *r)
                             "content-encoding: only gzip and identity are understood");
 }
 
-static const struct route *find_route(const struct gw_front *f, struct gw_str path)
+/* The path without its query, its escapes as FlyteAdmin (and RFC 3986, 6.2.2.2) reads them: what is
+ * an event there is one here. At most MAX_PATH bytes if there are any. */
+static struct gw_str plain_path(struct gw_str path, char room[MAX_PATH])
 {
     const char *query = path.len > 0 ? memchr(path.p, '?', path.len) : NULL;
+    size_t n = 0;
 
     if (query)
         path.len = (size_t)(query - path.p);
+    if (path.len == 0 || !memchr(path.p, '%', path.len))
+        return path;
+    for (size_t i = 0; i < path.len && n < MAX_PATH; i++) {
+        const int byte = gw_percent_byte(path, i);
+
+        room[n++] = path.p[i];
+        if (byte >= 0) {
+            room[n - 1] = (char)byte;
+            i += 2;
+        }
+    }
+    return (struct gw_str){room, n};
+}
+
+static const struct route *find_route(const struct gw_front *f, struct gw_str path)
+{
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
         if (gw_str_eq(path, routes[i].path))
             return !routes[i].push || gw_push_takes(f->push, (enum gw_push_from)routes[i].push)
@@ -398,15 +418,20 @@ static size_t max_body(const struct gw_front *f, const struct gw_http_stream *s)
 static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
-    const struct route *route = find_route(f, s->path);
+    const int posts = gw_str_is(s->method, "POST");
+    char room[MAX_PATH];
+    const struct gw_str path = plain_path(s->path, room);
+    const struct route *route = find_route(f, path);
     struct request *r;
 
     s->user = NULL;
     if (gw_record_handler(s, GW_HTTP))
         return s->handler->head(s, ctx);
+    if (route && route->kind != GW_OTHER && f->http_upstream && !posts)
+        route = NULL; /* whatever FlyteAdmin says to that */
     if (admit(f, s, route))
         return -1;
-    if (route ? !gw_str_is(s->method, "POST") : !passes(f, s->path))
+    if (route ? !posts : !passes(f, path))
         return other_method(s, f, route);
     r = gw_arena_zalloc(s->mem, sizeof(*r));
     *r = (struct request){.front = f, .stream = s, .route = route};

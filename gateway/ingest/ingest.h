@@ -46,7 +46,8 @@ struct gw_ingest_http_conf {
     struct gw_door_conf door;
     const char *upstream;                 /* URL of FlyteAdmin's HTTP; NULL: none */
     struct gw_upstream_tls *upstream_tls; /* of https://; NULL: the system's authorities */
-    struct gw_push_conf *push;            /* NULL: none */
+    int64_t upstream_timeout_ms;
+    struct gw_push_conf *push; /* NULL: none */
 };
 /* Topics that are read as a member of a consumer group. */
 struct gw_ingest_kafka {

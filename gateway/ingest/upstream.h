@@ -55,7 +55,8 @@ void gw_pass_drained(struct gw_pass *p);
 void gw_pass_leave(struct gw_pass *p); /* as gw_forward_leave; FlyteAdmin is told */
 
 /* The same over HTTP/1.1, with TLS or without, for requests of the HTTP front: every path that is
- * not ours passes through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. */
+ * not ours passes through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. What
+ * is no answer is 503, silence 504. */
 struct gw_exchange;
 struct gw_http_upstream;
 struct gw_ingest_http_conf;
@@ -102,6 +103,8 @@ struct gw_upstream_place {
     char *address, *prefix; /* host:port; of every path, without a / at its end */
 };
 void gw_upstream_place(struct gw_upstream_place *p, const char *url);
+/* The request's path could be read as one above the prefix. */
+int gw_upstream_leaves(const struct gw_upstream_place *p, struct gw_str path);
 void gw_upstream_place_fini(struct gw_upstream_place *p);
 /* Its files; section: of the listener, key: what it is called. t NULL: fine. */
 void gw_upstream_tls_check(const struct gw_upstream_tls *t, struct gw_problems *p,

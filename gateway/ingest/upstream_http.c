@@ -14,7 +14,7 @@
 
 enum {
     GRACE_MS = 10000,
-    MAX_EXCHANGES = 256, /* of a front; beyond: 503 */
+    MAX_EXCHANGES = 256, /* of a front; beyond: 429 */
     MAX_EVENT_ANSWER = 1 << 20,
     MUCH = 256 << 10
 };
@@ -42,6 +42,7 @@ struct gw_http_upstream {
     struct gw_upstream_trust tls;
     struct gw_exchange *open, *idle;
     size_t n;
+    int64_t patience_ms;
 };
 
 struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
@@ -52,6 +53,7 @@ struct gw_http_upstream *gw_http_upstream_new(struct gw_front *f,
     if (!u)
         abort();
     u->front = f;
+    u->patience_ms = conf->upstream_timeout_ms;
     u->tls.ca = conf->upstream_tls ? conf->upstream_tls->ca : NULL;
     gw_upstream_place(&u->place, conf->upstream);
     return u;
@@ -75,6 +77,15 @@ static int ready_tls(struct gw_http_upstream *u, struct gw_err *err)
 static void on_grace(struct gw_timer *t);
 static void on_cut(struct gw_task *t);
 
+static struct gw_http1_client *new_client(const struct gw_http_upstream *u)
+{
+    struct gw_http1_client *c = gw_http1_client_new(u->front->loop, u->place.address);
+
+    gw_http1_client_tls(c, u->tls.context);
+    gw_http1_client_patience(c, u->patience_ms);
+    return c;
+}
+
 static struct gw_exchange *take(struct gw_http_upstream *u)
 {
     struct gw_exchange *x = u->idle;
@@ -88,8 +99,7 @@ static struct gw_exchange *take(struct gw_http_upstream *u)
         u->n++;
         x->up = u;
         x->mem = gw_arena_new();
-        x->client = gw_http1_client_new(u->front->loop, u->place.address);
-        gw_http1_client_tls(x->client, u->tls.context);
+        x->client = new_client(u);
         x->cut.fn = on_cut;
         gw_timer_init(&x->grace, u->front->loop, on_grace);
     }
@@ -154,12 +164,25 @@ static struct gw_http_stream *disown(struct gw_exchange *x)
     return s;
 }
 
+/* A length of what never has a body is not to be said (RFC 9110, 8.6), and peers trip over it. */
+static size_t without_length(struct gw_http_header *h, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!gw_str_is(h[i].name, "content-length"))
+            h[kept++] = h[i];
+    return kept;
+}
+
 static void respond(struct gw_exchange *x)
 {
     size_t n = x->http.n_head;
-    const struct gw_http_header *h = gw_upstream_headers(x->mem, x->http.answer_headers, &n, NULL);
+    struct gw_http_header *h = gw_upstream_headers(x->mem, x->http.answer_headers, &n, NULL);
 
     x->responded = 1;
+    if (x->http.status == 204)
+        n = without_length(h, n);
     gw_http_respond(x->stream, x->http.status, h, n);
 }
 
@@ -207,14 +230,14 @@ static void relay(struct gw_exchange *x)
 }
 
 /* No answer, or only a part of one. */
-static void fail(struct gw_exchange *x, const char *why)
+static void fail(struct gw_exchange *x, int status, const char *why)
 {
     struct gw_http_stream *s = disown(x);
 
     if (s && x->responded)
         gw_http_reset(s, 2); /* INTERNAL_ERROR */
     else if (s)
-        gw_rest_error(s, 503, why);
+        gw_rest_error(s, status, why);
 }
 
 static void on_kept(void *owner, const struct gw_err *err)
@@ -222,7 +245,7 @@ static void on_kept(void *owner, const struct gw_err *err)
     struct gw_exchange *x = owner;
 
     if (err)
-        fail(x, err->msg);
+        fail(x, 503, err->msg);
     else
         relay(x);
     give(x);
@@ -258,7 +281,7 @@ static void on_done(struct gw_http_call *call)
     }
     drop_event(x);
     if (call->failed)
-        fail(x, gw_arena_printf(x->mem, "upstream: %s", call->err.msg).p);
+        fail(x, call->silent ? 504 : 503, gw_arena_printf(x->mem, "upstream: %s", call->err.msg).p);
     else
         relay(x);
     give(x);
@@ -334,6 +357,11 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
     struct gw_exchange *x;
     size_t reserved = 0, held = 0;
 
+    *reason = GW_R_INVALID;
+    if (gw_upstream_leaves(&u->place, s->path)) {
+        gw_err_set(err, GW_ERR_REJECT, "the path leads out of the upstream's");
+        return NULL;
+    }
     *reason = GW_R_PENDING;
     if (!u->idle && u->n == MAX_EXCHANGES) {
         gw_err_set(err, GW_ERR_FULL, "too many requests wait for upstream");
@@ -382,10 +410,9 @@ static void give_up(struct gw_exchange *x, const char *why)
         return;
     x->sent = 0;
     gw_http1_client_close(x->client);
-    x->client = gw_http1_client_new(x->up->front->loop, x->up->place.address);
-    gw_http1_client_tls(x->client, x->up->tls.context);
+    x->client = new_client(x->up);
     drop_event(x);
-    fail(x, why);
+    fail(x, 503, why);
     give(x);
 }
 

@@ -1,4 +1,5 @@
 #include "base/problems.h"
+#include "base/text.h"
 #include "base/yaml.h"
 #include "ingest/upstream.h"
 #include "net/address.h"
@@ -193,6 +194,31 @@ void gw_upstream_place(struct gw_upstream_place *p, const char *url)
     p->secure = is_secure(url);
     p->address = join(host, len, colon ? "" : p->secure ? ":443" : ":80");
     p->prefix = join(host + len, path, "");
+}
+
+/* Behind a prefix there are no steps upward, in whatever way a server may read them: it would not
+ * be said which ones stay below. */
+int gw_upstream_leaves(const struct gw_upstream_place *p, struct gw_str path)
+{
+    size_t dots = 0; /* of a segment of nothing else */
+    int plain = 1;
+
+    for (size_t i = 0; *p->prefix && i < path.len && path.p[i] != '?'; i++) {
+        const int byte = gw_percent_byte(path, i), c = byte < 0 ? path.p[i] : byte;
+
+        i += byte < 0 ? 0 : 2;
+        if (c == '.') {
+            dots++;
+        } else if (c == '/' || c == '\\' || c == ';') { /* some have parameters in segments */
+            if (plain && dots == 2)
+                return 1;
+            plain = c != ';';
+            dots = 0;
+        } else {
+            plain = 0;
+        }
+    }
+    return plain && dots == 2;
 }
 
 void gw_upstream_place_fini(struct gw_upstream_place *p)

@@ -55,20 +55,31 @@ static const char *phrase(int status)
         int status;
         const char *text;
     } phrases[] = {{200, "OK"},
+                   {201, "Created"},
                    {202, "Accepted"},
                    {204, "No Content"},
+                   {206, "Partial Content"},
+                   {301, "Moved Permanently"},
+                   {302, "Found"},
+                   {303, "See Other"},
+                   {304, "Not Modified"},
+                   {307, "Temporary Redirect"},
+                   {308, "Permanent Redirect"},
                    {400, "Bad Request"},
                    {401, "Unauthorized"},
                    {403, "Forbidden"},
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
                    {408, "Request Timeout"},
+                   {409, "Conflict"},
+                   {412, "Precondition Failed"},
                    {413, "Content Too Large"},
                    {415, "Unsupported Media Type"},
                    {429, "Too Many Requests"},
                    {431, "Request Header Fields Too Large"},
                    {500, "Internal Server Error"},
                    {501, "Not Implemented"},
+                   {502, "Bad Gateway"},
                    {503, "Service Unavailable"},
                    {504, "Gateway Timeout"}};
 
@@ -151,7 +162,8 @@ static void put_head(struct http1 *h, struct gw_stream *s)
         gw_buf_put(out, ": ", 2);
         gw_buf_put_str(out, s->answer[i].value);
     }
-    if (s->whole && !no_body && !s->sized) {
+    /* Nothing written in an answer to HEAD does not say that GET would get nothing. */
+    if (s->whole && !no_body && !s->sized && !(h->head.is_head && s->out.len == 0)) {
         gw_buf_puts(out, "\r\ncontent-length: ");
         gw_buf_put_u64(out, s->out.len);
     } else if (is_chunked(h, s)) {

@@ -1,23 +1,22 @@
 #include "net/http1_client.h"
 
 #include "net/dial.h"
+#include "net/http1_answer.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
 #include <errno.h>
-#include <http_parser.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The parser tells what came; on_ready reads, writes, and ends the call. */
+/* http1_answer.c tells what came; on_ready reads, writes, and ends the call. */
 
 enum {
     READ_SIZE = 64 * 1024,
     MAX_REQUEST = 128 * 1024 * 1024,
     KEPT_BYTES = 64 * 1024, /* of a request's buffer, between calls */
-    MAX_NAME = 64 * 1024,
     CONNECT_MS = 10000
 };
 
@@ -29,104 +28,21 @@ struct gw_http1_client {
     struct gw_tls *tls;             /* of this connection */
     struct gw_watch watch;
     struct gw_task later;
-    struct gw_timer slow; /* connecting */
+    struct gw_timer slow; /* connecting, and shaking hands; then: silence */
+    int64_t patience_ms;  /* 0: any silence */
+    int64_t heard_ms;     /* it took or said something, or is not to say anything */
     int paused;
     int open, connecting, kept; /* kept: this connection has served a call */
-    http_parser parser;
+    struct gw_http1_answer answer;
     struct gw_http_call *call;
     int complete, began; /* the answer: is whole; its first byte came */
     int more;            /* something came behind the answer */
-    struct gw_buf out, name, value;
-    int in_value;
+    struct gw_buf out;
     struct gw_err why; /* a start that failed at once */
 };
 
 static void on_ready(struct gw_watch *w, int what);
 static void connect_now(struct gw_http1_client *c);
-
-/* ---- the parser's callbacks ---- */
-
-static void keep_header(struct gw_http1_client *c)
-{
-    for (size_t i = 0; i < c->name.len; i++)
-        if (c->name.p[i] >= 'A' && c->name.p[i] <= 'Z')
-            c->name.p[i] |= 'a' - 'A';
-    if (c->name.len > 0)
-        gw_http_call_header(c->call, gw_buf_str(&c->name), gw_buf_str(&c->value));
-    gw_buf_clear(&c->name);
-    gw_buf_clear(&c->value);
-    c->in_value = 0;
-}
-
-static int on_begin(http_parser *p)
-{
-    struct gw_http1_client *c = p->data;
-
-    c->began = 1;
-    return 0;
-}
-
-static int on_name(http_parser *p, const char *at, size_t len)
-{
-    struct gw_http1_client *c = p->data;
-
-    if (c->in_value)
-        keep_header(c);
-    gw_buf_put(&c->name, at, len);
-    return 0;
-}
-
-static int on_value(http_parser *p, const char *at, size_t len)
-{
-    struct gw_http1_client *c = p->data;
-
-    c->in_value = 1;
-    gw_buf_put(&c->value, at, len);
-    return 0;
-}
-
-static int on_head(http_parser *p)
-{
-    struct gw_http1_client *c = p->data;
-
-    keep_header(c);
-    c->call->status = (int)p->status_code;
-    c->call->n_head = c->call->n_answer_headers;
-    /* 1: no body follows, whatever the head says, which the parser knows of 1xx alone. */
-    return gw_str_is(c->call->method, "HEAD") || p->status_code == 204 || p->status_code == 304;
-}
-
-static int on_body(http_parser *p, const char *at, size_t len)
-{
-    struct gw_http1_client *c = p->data;
-
-    gw_buf_put(&c->call->answer, at, len);
-    if (c->call->answer.failed)
-        return -1;
-    if (c->call->data)
-        c->call->data(c->call);
-    return 0;
-}
-
-static int on_complete(http_parser *p)
-{
-    struct gw_http1_client *c = p->data;
-
-    if (p->status_code >= 200) {
-        c->complete = 1;
-        http_parser_pause(p, 1);
-    } else {
-        c->call->n_answer_headers = 0; /* 1xx: the answer is still to come */
-    }
-    return 0;
-}
-
-static const http_parser_settings settings = {.on_message_begin = on_begin,
-                                              .on_header_field = on_name,
-                                              .on_header_value = on_value,
-                                              .on_headers_complete = on_head,
-                                              .on_body = on_body,
-                                              .on_message_complete = on_complete};
 
 /* ---- the connection ---- */
 
@@ -156,6 +72,7 @@ static void end_call(struct gw_http1_client *c)
     struct gw_http_call *call = c->call;
 
     c->call = NULL;
+    gw_timer_cancel(&c->slow);
     if (c->out.cap > KEPT_BYTES)
         gw_buf_free(&c->out);
     call->done(call);
@@ -165,11 +82,7 @@ static void reset(struct gw_http1_client *c)
 {
     gw_http_call_begin(c->call);
     c->complete = c->began = c->paused = c->more = 0;
-    gw_buf_clear(&c->name); /* a trailer, or half a header of another call's answer */
-    gw_buf_clear(&c->value);
-    c->in_value = 0;
-    http_parser_init(&c->parser, HTTP_RESPONSE);
-    c->parser.data = c;
+    gw_http1_answer_begin(&c->answer, c->call);
 }
 
 /* The connection broke. */
@@ -218,45 +131,56 @@ static ssize_t receive(struct gw_http1_client *c, char *p, size_t len, struct gw
     return n < 0 ? gw_err_errno(err, GW_ERR_RETRY, "receive") : n;
 }
 
+static int writes(const struct gw_http1_client *c)
+{
+    return c->call && c->call->sent < c->out.len;
+}
+
 static void want(struct gw_http1_client *c)
 {
-    int writes = c->call && c->call->sent < c->out.len;
+    int write = writes(c);
 
     if (c->tls) /* in the handshake it is the peer's turn */
-        writes = gw_tls_wants(c->tls) == GW_WRITABLE;
-    gw_watch_want(&c->watch, (c->paused ? 0 : GW_READABLE) | (writes ? GW_WRITABLE : 0));
+        write = gw_tls_wants(c->tls) == GW_WRITABLE;
+    gw_watch_want(&c->watch, (c->paused ? 0 : GW_READABLE) | (write ? GW_WRITABLE : 0));
 }
 
 static int write_out(struct gw_http1_client *c, struct gw_err *err)
 {
     int blocked = 0;
 
-    while (c->call && c->call->sent < c->out.len && !blocked) {
+    while (writes(c) && !blocked) {
         const ssize_t n = transmit(c, c->out.p + c->call->sent, c->out.len - c->call->sent, err);
 
         if (n == -1)
             return -1;
         blocked = n == GW_TLS_AGAIN;
         c->call->sent += blocked ? 0 : (size_t)n;
+        c->heard_ms = blocked ? c->heard_ms : gw_loop_now_ms(c->loop);
     }
     want(c);
     return 0;
 }
 
-static int parse(struct gw_http1_client *c, const char *bytes, size_t n, struct gw_err *err)
+static int parse(struct gw_http1_client *c, struct gw_str bytes, struct gw_err *err)
 {
-    const size_t parsed = http_parser_execute(&c->parser, &settings, bytes, n);
+    const int rc = gw_http1_answer_feed(&c->answer, &bytes, err);
 
-    if (c->complete) {
-        c->more = parsed < n;
-        return 0;
-    }
-    if (c->call->answer.failed)
-        return gw_err_set(err, GW_ERR_TOO_LARGE, "the answer is too large");
-    if (HTTP_PARSER_ERRNO(&c->parser) != HPE_OK)
-        return gw_err_set(err, GW_ERR_RETRY, "the answer is not HTTP/1.1: %s",
-                          http_errno_description(HTTP_PARSER_ERRNO(&c->parser)));
-    return n > 0 ? 0 : gw_err_set(err, GW_ERR_RETRY, "the server closed the connection");
+    c->complete = rc == 1;
+    c->more = bytes.len > 0;
+    /* Until its head is whole, bytes buy no time. */
+    if (rc >= 0 && gw_http1_answer_has_begun(&c->answer))
+        c->heard_ms = gw_loop_now_ms(c->loop);
+    return rc < 0 ? -1 : 0;
+}
+
+/* The server says no more: that may be the end of the answer. */
+static int end_in(struct gw_http1_client *c, struct gw_err *err)
+{
+    if (gw_http1_answer_end(&c->answer, err))
+        return -1;
+    c->complete = 1;
+    return 0;
 }
 
 /* 0: go on, or the answer is whole. */
@@ -271,7 +195,8 @@ static int read_in(struct gw_http1_client *c, struct gw_err *err)
             return n == GW_TLS_AGAIN ? 0 : -1;
         if (!c->call)
             return gw_err_set(err, GW_ERR_RETRY, "the server ended a connection that was idle");
-        if (parse(c, bytes, (size_t)n, err))
+        c->began |= n > 0;
+        if (n == 0 ? end_in(c, err) : parse(c, (struct gw_str){bytes, (size_t)n}, err))
             return -1;
     }
     return 0;
@@ -279,10 +204,9 @@ static int read_in(struct gw_http1_client *c, struct gw_err *err)
 
 static void finish_answer(struct gw_http1_client *c)
 {
-    http_parser_pause(&c->parser, 0);
     gw_http1_client_pause(c, 0);
     /* What nobody asked for would be taken for the answer to the next request. */
-    if (http_should_keep_alive(&c->parser) && c->call->sent == c->out.len && !c->more)
+    if (c->answer.keep_alive && c->call->sent == c->out.len && !c->more)
         c->kept = 1;
     else
         drop_connection(c);
@@ -312,36 +236,74 @@ static int finish_connect(struct gw_http1_client *c, struct gw_err *err)
         return -1;
     watch(c);
     c->connecting = rc;
-    if (!rc)
-        gw_timer_cancel(&c->slow);
     if (!rc && c->context)
         begin_tls(c);
     return 0;
 }
 
+static int is_connected(const struct gw_http1_client *c)
+{
+    return !c->connecting && (!c->tls || gw_tls_shaken(c->tls));
+}
+
+/* From the connection to the end of the call. */
+static void watch_silence(struct gw_http1_client *c)
+{
+    c->heard_ms = gw_loop_now_ms(c->loop);
+    if (c->patience_ms)
+        gw_timer_set(&c->slow, c->patience_ms);
+    else
+        gw_timer_cancel(&c->slow);
+}
+
+/* The timer is not set anew for each byte: it looks at the last one. */
 static void on_slow(struct gw_timer *t)
 {
     struct gw_http1_client *c = GW_CONTAINER(t, struct gw_http1_client, slow);
+    const int64_t silence = gw_loop_now_ms(c->loop) - c->heard_ms;
+    const int connected = is_connected(c);
     struct gw_err err;
 
-    gw_err_set(&err, GW_ERR_RETRY, "%s: no connection within %d s", c->address, CONNECT_MS / 1000);
+    if (connected && (c->paused || silence < c->patience_ms)) {
+        gw_timer_set(&c->slow, c->paused ? c->patience_ms : c->patience_ms - silence);
+        return;
+    }
+    if (connected) {
+        c->call->silent = c->began = 1;
+        gw_err_set(&err, GW_ERR_RETRY, "%s: nothing came for %g s", c->address,
+                   (double)c->patience_ms / 1000);
+    } else {
+        gw_err_set(&err, GW_ERR_RETRY, "%s: no connection within %d s", c->address,
+                   CONNECT_MS / 1000);
+    }
     broke(c, &err);
+}
+
+/* A server may refuse a request that it has not read, and close: the answer counts. */
+static int has_answered(struct gw_http1_client *c)
+{
+    struct gw_err err;
+
+    return !c->tls && c->call && !read_in(c, &err) && c->complete;
 }
 
 static void on_ready(struct gw_watch *w, int what)
 {
     struct gw_http1_client *c = GW_CONTAINER(w, struct gw_http1_client, watch);
+    const int was_connected = is_connected(c);
     struct gw_err err;
     int rc = 0;
 
     if (c->connecting)
         rc = finish_connect(c, &err);
-    if (!rc && !c->connecting)
-        rc = write_out(c, &err);
+    if (!rc && !c->connecting && write_out(c, &err) && !has_answered(c))
+        rc = -1;
     if (!rc && !c->connecting && ((what & GW_READABLE) || (c->tls && gw_tls_pending(c->tls))))
         rc = read_in(c, &err);
-    if (!rc && c->tls && c->call && c->call->sent < c->out.len) /* hands are shaken now */
+    if (!rc && c->tls && writes(c)) /* hands are shaken now */
         rc = write_out(c, &err);
+    if (!rc && !was_connected && is_connected(c))
+        watch_silence(c);
     if (rc)
         broke(c, &err);
     else if (c->complete)
@@ -418,8 +380,7 @@ struct gw_http1_client *gw_http1_client_new(struct gw_loop *loop, const char *ad
     c->later.fn = on_later;
     gw_timer_init(&c->slow, loop, on_slow);
     gw_buf_init(&c->out, MAX_REQUEST, NULL);
-    gw_buf_init(&c->name, MAX_NAME, NULL);
-    gw_buf_init(&c->value, MAX_NAME, NULL);
+    gw_http1_answer_init(&c->answer);
     return c;
 }
 
@@ -428,15 +389,34 @@ void gw_http1_client_tls(struct gw_http1_client *c, struct gw_tls_context *conte
     c->context = context;
 }
 
+void gw_http1_client_patience(struct gw_http1_client *c, int64_t ms)
+{
+    c->patience_ms = ms;
+}
+
+/* Of a kept connection: an end, or something that nobody asked for and that would be taken for the
+ * answer. */
+static int has_news(struct gw_http1_client *c)
+{
+    char byte;
+
+    return recv(c->dial.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN ||
+           (c->tls && gw_tls_pending(c->tls));
+}
+
 void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call)
 {
     c->call = call;
     reset(c);
     build_request(c);
-    if (c->open)
-        gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
-    else
+    if (c->open && has_news(c))
+        drop_connection(c);
+    if (!c->open) {
         connect_now(c);
+        return;
+    }
+    gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+    watch_silence(c);
 }
 
 void gw_http1_client_renew(struct gw_http1_client *c)
@@ -446,6 +426,8 @@ void gw_http1_client_renew(struct gw_http1_client *c)
 
 void gw_http1_client_pause(struct gw_http1_client *c, int paused)
 {
+    if (c->paused && !paused)
+        c->heard_ms = gw_loop_now_ms(c->loop); /* it could say nothing */
     c->paused = paused;
     if (!c->open || c->connecting)
         return;
@@ -462,8 +444,7 @@ void gw_http1_client_close(struct gw_http1_client *c)
     gw_timer_fini(&c->slow);
     gw_loop_cancel(c->loop, &c->later);
     gw_buf_free(&c->out);
-    gw_buf_free(&c->name);
-    gw_buf_free(&c->value);
+    gw_http1_answer_fini(&c->answer);
     free(c->address);
     free(c);
 }

@@ -31,8 +31,7 @@ int gw_http1_head_is_broken(struct gw_str bytes, size_t from)
     return 0;
 }
 
-/* One line without its CRLF; -1: it has no proper end. */
-static int take_line(struct gw_str *rest, struct gw_str *line)
+int gw_http1_line(struct gw_str *rest, struct gw_str *line)
 {
     const char *lf = memchr(rest->p, '\n', rest->len);
 
@@ -149,7 +148,7 @@ static const char *request_line(struct gw_str line, struct gw_stream *s, struct 
                                         : NULL;
 }
 
-static struct gw_str trim(struct gw_str s)
+struct gw_str gw_http1_trim(struct gw_str s)
 {
     while (s.len && (*s.p == ' ' || *s.p == '\t')) {
         s.p++;
@@ -162,7 +161,7 @@ static struct gw_str trim(struct gw_str s)
 
 static const char *header_line(struct gw_str line, struct gw_stream *s)
 {
-    struct gw_str name = up_to(&line, ':'), value = trim(line);
+    struct gw_str name = up_to(&line, ':'), value = gw_http1_trim(line);
     char *lower;
 
     if (*name.p == ' ' || *name.p == '\t')
@@ -184,11 +183,10 @@ static int same(struct gw_str a, const char *b)
     return a.len == strlen(b) && !strncasecmp(a.p, b, a.len);
 }
 
-/* One of the comma separated words. */
-static int lists(struct gw_str value, const char *word)
+int gw_http1_lists(struct gw_str value, const char *word)
 {
     while (value.len) {
-        if (same(trim(up_to(&value, ',')), word))
+        if (same(gw_http1_trim(up_to(&value, ',')), word))
             return 1;
     }
     return 0;
@@ -218,8 +216,9 @@ static const char *framing(struct gw_stream *s, struct gw_http1_head *out)
             encodings++;
             out->chunked = same(value, "chunked");
         } else if (gw_str_is(name, "connection")) {
-            out->keep_alive =
-                lists(value, "close") ? 0 : out->keep_alive || lists(value, "keep-alive");
+            out->keep_alive = gw_http1_lists(value, "close")
+                                  ? 0
+                                  : out->keep_alive || gw_http1_lists(value, "keep-alive");
         } else if (gw_str_is(name, "expect")) {
             out->expect = same(value, "100-continue");
         }
@@ -239,12 +238,12 @@ const char *gw_http1_head_read(struct gw_str head, struct gw_stream *s, struct g
     struct gw_str line;
 
     *out = (struct gw_http1_head){0};
-    if (take_line(&head, &line))
+    if (gw_http1_line(&head, &line))
         return "a line that does not end in CRLF";
     if ((why = request_line(line, s, out)))
         return why;
     for (;;) {
-        if (take_line(&head, &line))
+        if (gw_http1_line(&head, &line))
             return "a line that does not end in CRLF";
         if (line.len == 0)
             return framing(s, out);

@@ -28,4 +28,12 @@ int gw_http1_head_is_broken(struct gw_str bytes, size_t from);
  * is refused. */
 const char *gw_http1_head_read(struct gw_str head, struct gw_stream *s, struct gw_http1_head *out);
 
+/* ---- for answers too (http1_answer.c) ---- */
+
+/* One line without its CRLF; -1: it has no proper end. */
+int gw_http1_line(struct gw_str *rest, struct gw_str *line);
+struct gw_str gw_http1_trim(struct gw_str s); /* without outer blanks */
+/* word is one of the comma separated ones, in any case of letters. */
+int gw_http1_lists(struct gw_str value, const char *word);
+
 #endif

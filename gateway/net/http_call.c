@@ -2,11 +2,11 @@
 
 #include "base/arena.h"
 
-enum { MAX_HEADERS = 256 };
+enum { MAX_HEADERS = 256 }; /* said below */
 
 void gw_http_call_begin(struct gw_http_call *call)
 {
-    call->failed = 0;
+    call->failed = call->silent = 0;
     call->status = 0;
     call->sent = call->later_sent = 0;
     call->room = 0;
@@ -25,12 +25,14 @@ void gw_http_call_fail(struct gw_http_call *call, enum gw_err_kind kind, const c
     call->failed = 1;
 }
 
-void gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct gw_str value)
+int gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct gw_str value)
 {
     struct gw_http_header *more;
 
-    if (call->n_answer_headers == MAX_HEADERS)
-        return;
+    if (call->n_answer_headers == MAX_HEADERS) {
+        gw_http_call_fail(call, GW_ERR_TOO_LARGE, "the answer has more than 256 fields");
+        return -1;
+    }
     if (call->n_answer_headers == call->room) {
         call->room = call->room ? 2 * call->room : 16;
         more = gw_arena_alloc(call->mem, call->room * sizeof(*more));
@@ -40,6 +42,7 @@ void gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct g
     }
     call->answer_headers[call->n_answer_headers++] =
         (struct gw_http_header){gw_arena_str(call->mem, name), gw_arena_str(call->mem, value)};
+    return 0;
 }
 
 const struct gw_str *gw_http_answer(const struct gw_http_call *call, const char *name)

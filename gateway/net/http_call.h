@@ -29,6 +29,7 @@ struct gw_http_call {
     void (*drained)(struct gw_http_call *call);
     /* the answer */
     int failed; /* no whole answer; err says why */
+    int silent; /* HTTP/1.1: it failed because the server said nothing for too long */
     struct gw_err err;
     int status;
     struct gw_http_header *answer_headers; /* trailers behind them, in the order they came */
@@ -54,8 +55,8 @@ struct gw_http_call {
 /* For the clients. */
 void gw_http_call_begin(struct gw_http_call *call);
 void gw_http_call_fail(struct gw_http_call *call, enum gw_err_kind kind, const char *what);
-/* Keeps copies; what is beyond a sane number is left out. */
-void gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct gw_str value);
+/* Keeps copies. -1: the call has failed, there are more than a sane number of them. */
+int gw_http_call_header(struct gw_http_call *call, struct gw_str name, struct gw_str value);
 
 /* A header or trailer of the answer; the last of that name. NULL: none. */
 const struct gw_str *gw_http_answer(const struct gw_http_call *call, const char *name);

@@ -5,8 +5,10 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Against a socket of the test's own: it accepts when there is somebody, reads what came and writes
@@ -339,5 +341,125 @@ TEST(test_http1_client_knows_statuses_without_a_body)
             gw_loop_turn(loop, 1);
         CHECK(done_count == i + 1 && !call.failed && call.answer.len == 0);
     }
+    teardown();
+}
+
+/* It is there when the next request is to go, and nothing has looked at the connection since. */
+TEST(test_http1_client_does_not_use_a_connection_with_something_on_it)
+{
+    struct gw_http_call call;
+    int first;
+
+    setup();
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    serve(1, "one");
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    finish(1);
+    reply("HTTP/1.1 200 OK\r\nX-Old: 1\r\nContent-Length: 0\r\n\r\n");
+    first = peer;
+    call = new_call(GW_STR("two"));
+    gw_http1_client_start(client, &call);
+    serve(1, "two");
+    close(first);
+    reply("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n");
+    finish(2);
+    CHECK(!call.failed && call.status == 404);
+    teardown();
+}
+
+TEST(test_http1_client_has_so_much_patience_with_a_silent_server)
+{
+    static const char *const says[] = {"", "HTTP/1.1 200 O", "HTTP/1.1 102 x\r\n\r\n",
+                                       "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"};
+    struct gw_http_call call;
+
+    setup();
+    done_count = 0;
+    gw_http1_client_patience(client, 5);
+    for (int i = 0; i < 4; i++) {
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        serve(1, "one");
+        reply(says[i]);
+        finish(i + 1);
+        CHECK(call.failed && call.silent && strstr(call.err.msg, "nothing came for 0.005 s"));
+        close(peer);
+        peer = -1;
+    }
+    /* A kept connection, too, and nothing is sent again. */
+    gw_http1_client_patience(client, 0);
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    serve(1, "one");
+    reply("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    finish(5);
+    CHECK(!call.failed && !call.silent);
+    gw_http1_client_patience(client, 5);
+    call = new_call(GW_STR("two"));
+    gw_http1_client_start(client, &call);
+    finish(6);
+    CHECK(call.failed && call.silent);
+    CHECK(!poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 0));
+    teardown();
+}
+
+/* Bytes of a body show that it is alive. How long it may be silent is so much that this machine can
+ * say something in time. */
+TEST(test_http1_client_counts_silence_from_the_last_byte)
+{
+    for (int64_t patience = 10;; patience *= 2) {
+        struct gw_http_call call;
+        int64_t began, said, now, gap = 0;
+
+        setup();
+        gw_loop_turn(loop, 0);
+        began = said = gw_loop_now_ms(loop);
+        done_count = 0;
+        gw_http1_client_patience(client, patience);
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        serve(1, "one");
+        reply("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        for (int i = 0; i < 99999 && said - began < 3 * patience && done_count == 0; i++) {
+            const struct timespec little = {0, 1000000};
+
+            reply("a");
+            gw_loop_turn(loop, 1);
+            now = gw_loop_now_ms(loop);
+            gap = now - said > gap ? now - said : gap;
+            said = now;
+            nanosleep(&little, NULL);
+        }
+        if (gap > patience / 2) { /* it was we who were silent */
+            teardown();
+            continue;
+        }
+        CHECK(done_count == 0 && said - began >= 3 * patience);
+        gw_http1_client_close(client); /* the call with it */
+        client = NULL;
+        teardown();
+        return;
+    }
+}
+
+/* Those of a head do not: it could go on for ever. */
+TEST(test_http1_client_wants_a_head_in_time)
+{
+    struct gw_http_call call;
+
+    setup();
+    done_count = 0;
+    gw_http1_client_patience(client, 5);
+    call = new_call(GW_STR("one"));
+    gw_http1_client_start(client, &call);
+    serve(1, "one");
+    reply("HTTP/1.1 200 OK\r\nA: ");
+    while (done_count == 0) {
+        if (send(peer, "a", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            gw_loop_turn(loop, 0);
+        gw_loop_turn(loop, 0);
+    }
+    CHECK(call.failed && call.silent);
     teardown();
 }
