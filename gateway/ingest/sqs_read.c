@@ -22,8 +22,8 @@ const struct gw_field gw_ingest_sqs_fields[] = {
     {"region", GW_F_STR, offsetof(struct gw_ingest_sqs, region),
      .help = "Default: the one in the URL, else AWS_REGION, else the profile's."},
     {"endpoint", GW_F_STR, offsetof(struct gw_ingest_sqs, endpoint),
-     .help = "URL of the service. Default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, else the "
-             "region's own."},
+     .help = "URL of the service. Default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the profile's "
+             "endpoint_url, else the region's own."},
     {"as", GW_F_CHOICE, offsetof(struct gw_ingest_sqs, as), .def = "auto",
      .help = "What the messages are: auto (FlyteAdmin's and CloudEvents, recognised, also in SNS's "
              "envelope), cloudevent, or requests: workflow, node, task.",

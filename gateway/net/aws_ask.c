@@ -187,19 +187,6 @@ static void put_role(struct gw_aws_ask *a, struct gw_buf *form, const char *acti
         gw_buf_printf(form, "&DurationSeconds=%lld", (long long)role->duration_s);
 }
 
-void gw_aws_split_url(const char *url, struct gw_str *host, struct gw_str *path)
-{
-    const char *at = strstr(url, "://") + 3;
-    const size_t len = strcspn(at, "/?#");
-    const char *port = !strncasecmp(url, "https:", 6) ? ":443" : ":80";
-    const size_t n = strlen(port);
-
-    *host = (struct gw_str){at, len};
-    if (len > n && !memcmp(at + len - n, port, n))
-        host->len -= n;
-    *path = (struct gw_str){at + len, strcspn(at + len, "?#")};
-}
-
 static void sign(struct gw_aws_ask *a, struct gw_str body)
 {
     struct gw_header headers[] = {{GW_STR("content-type"), gw_str_of(sts_form)},
@@ -221,9 +208,9 @@ static void sign(struct gw_aws_ask *a, struct gw_str body)
 
 static void post(struct gw_aws_ask *a, int signed_)
 {
-    a->far.url = gw_aws_endpoint(a->mem, "sts", a->region);
+    a->far.url = gw_aws_endpoint(a->mem, a->profiles, "sts", a->region);
     if (gw_fetch_url_problem(a->far.url)) {
-        gw_aws_ask_fail(a, "AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL",
+        gw_aws_ask_fail(a, "AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL or the profile's endpoint_url",
                         gw_fetch_url_problem(a->far.url));
         return;
     }
@@ -298,27 +285,6 @@ struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const ch
     return (struct gw_str){0};
 }
 
-const char *gw_aws_endpoint(struct gw_arena *mem, const char *name, const char *region)
-{
-    const char *set;
-    size_t len = 0;
-    char variable[40], upper[16] = "";
-
-    for (const char *p = name; *p && len + 1 < sizeof(upper); p++)
-        upper[len++] = (char)toupper((unsigned char)*p);
-    (void)snprintf(variable, sizeof(variable), "AWS_ENDPOINT_URL_%s", upper);
-    set = gw_aws_env(variable);
-    if (!set || !*set)
-        set = gw_aws_env("AWS_ENDPOINT_URL");
-    if (set && *set)
-        return set;
-    if (!region)
-        return gw_arena_printf(mem, "https://%s.amazonaws.com", name).p;
-    return gw_arena_printf(mem, "https://%s.%s.amazonaws.com%s", name, region,
-                           strncmp(region, "cn-", 3) != 0 ? "" : ".cn")
-        .p;
-}
-
 static void ask_source(struct gw_aws_ask *a)
 {
     switch (a->plan.source) {
@@ -342,7 +308,6 @@ static void ask_source(struct gw_aws_ask *a)
 
 void gw_aws_ask_start(struct gw_aws_ask *a)
 {
-    struct gw_aws_profiles *profiles;
     struct gw_err err;
 
     gw_arena_reset(a->mem);
@@ -350,21 +315,23 @@ void gw_aws_ask_start(struct gw_aws_ask *a)
     a->why[0] = '\0';
     a->expires_s = 0;
     a->skewed = 0;
-    profiles = gw_aws_profiles_read(a->mem, &err);
-    if (!profiles || gw_aws_plan_make(a->mem, profiles, &a->plan, &err)) {
+    a->profiles = gw_aws_profiles_read(a->mem, &err);
+    if (!a->profiles || gw_aws_plan_make(a->mem, a->profiles, &a->plan, &err)) {
         gw_aws_ask_fail(a, "", err.msg);
         return;
     }
     a->role = a->plan.roles;
-    a->region = gw_aws_region(profiles, NULL, NULL);
+    a->region = gw_aws_region(a->profiles, NULL, NULL);
+    if (!a->region)
+        a->region = a->callers_region;
+    a->far_conf.ca = gw_aws_ca(a->profiles);
     ask_source(a);
 }
 
 void gw_aws_ask_init(struct gw_aws_ask *a, struct gw_aws_credentials *c, struct gw_loop *loop)
 {
     *a = (struct gw_aws_ask){.credentials = c, .loop = loop, .mem = gw_arena_new()};
-    a->far_conf = (struct gw_fetch_conf){
-        .timeout_ms = FAR_MS, .ca = gw_aws_env("AWS_CA_BUNDLE"), .verify = 1, .connections = 1};
+    a->far_conf = (struct gw_fetch_conf){.timeout_ms = FAR_MS, .verify = 1, .connections = 1};
     a->near_conf =
         (struct gw_fetch_conf){.timeout_ms = NEAR_MS, .verify = 1, .connections = 1, .direct = 1};
     a->far_fetcher = gw_fetcher_new(loop, &a->far_conf);

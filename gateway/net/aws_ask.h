@@ -2,6 +2,7 @@
 #define GW_NET_AWS_ASK_H
 
 #include "base/buf.h"
+#include "net/aws_endpoint.h"
 #include "net/aws_keys.h"
 #include "net/aws_plan.h"
 #include "net/command.h"
@@ -23,12 +24,15 @@ struct gw_aws_ask {
     /* Called once a start, never inside it: why NULL: there are new keys. The credentials were
      * told already. */
     void (*ended)(struct gw_aws_ask *a, const char *why);
+    /* For STS where nobody says a region: its global keys are none for every region. NULL: none. */
+    const char *callers_region;
     int running;
 
     struct gw_fetch far, near;
     struct gw_task said;       /* how it ended, where nobody had to be asked */
     struct gw_command process; /* credential_process */
     struct gw_arena *mem;      /* of one asking */
+    const struct gw_aws_profiles *profiles;
     struct gw_aws_plan plan;
     struct gw_aws_role *role; /* the one that is being assumed, or is next */
     const char *region;
@@ -58,12 +62,6 @@ void gw_aws_ask_instance(struct gw_aws_ask *a);
 void gw_aws_ask_process(struct gw_aws_ask *a);
 /* A file with a token in one line, on mem; p NULL: it failed, and a says why. */
 struct gw_str gw_aws_read_token(struct gw_aws_ask *a, const char *path, const char *of);
-/* The service's URL: AWS_ENDPOINT_URL_<NAME>, AWS_ENDPOINT_URL, else the region's own; on mem.
- * name in lower case. region NULL: of STS the global one. */
-const char *gw_aws_endpoint(struct gw_arena *mem, const char *name, const char *region);
-/* What is signed of a URL: the host as curl sends it, without the scheme's own port, and the path.
- */
-void gw_aws_split_url(const char *url, struct gw_str *host, struct gw_str *path);
 /* After an answer to a request that was signed with skew_s: 1, if the services' clock turns out to
  * be another than was thought (what has been found meanwhile counts, too), and ours is corrected.
  */

@@ -265,23 +265,26 @@ void gw_aws_client_init(struct gw_aws_client *c, struct gw_loop *loop, const cha
     profiles = gw_aws_profiles_read(c->mem, &unused); /* asking for keys tells what is wrong */
     region = gw_aws_region(profiles, region, hint);
     c->region = region ? gw_arena_strndup(c->mem, region, strlen(region)) : NULL;
-    c->url = endpoint ? endpoint : gw_aws_endpoint(c->mem, service, c->region);
+    c->url = endpoint ? endpoint : gw_aws_endpoint(c->mem, profiles, service, c->region);
     if (!c->region)
         c->problem = "no region: set `region`, AWS_REGION or the profile's";
     else if (gw_fetch_url_problem(c->url))
-        c->problem = gw_arena_printf(c->mem, "AWS_ENDPOINT_URL_%s or AWS_ENDPOINT_URL: %s", c->name,
-                                     gw_fetch_url_problem(c->url))
-                         .p;
+        c->problem =
+            gw_arena_printf(
+                c->mem, "AWS_ENDPOINT_URL_%s, AWS_ENDPOINT_URL or the profile's endpoint_url: %s",
+                c->name, gw_fetch_url_problem(c->url))
+                .p;
     else
         gw_aws_split_url(c->url, &c->host, &c->path);
     c->conf = (struct gw_fetch_conf){.timeout_ms = GW_AWS_CALL_MS,
-                                     .ca = gw_aws_env("AWS_CA_BUNDLE"),
+                                     .ca = gw_aws_ca(profiles),
                                      .verify = 1,
                                      .connections = GW_AWS_CALLS};
     c->fetcher = gw_fetcher_new(loop, &c->conf);
     c->credentials = gw_aws_credentials_hold();
     gw_aws_ask_init(&c->ask, c->credentials, loop);
     c->ask.ended = on_asked;
+    c->ask.callers_region = c->region;
     gw_timer_init(&c->look, loop, on_look);
     c->give_back.fn = on_give_back;
 }

@@ -66,7 +66,8 @@ void gw_aws_ask_container(struct gw_aws_ask *a)
                         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set");
         return;
     }
-    get(a, full ? full : gw_arena_printf(a->mem, "http://169.254.170.2%s", relative).p,
+    /* The relative one counts where both are set, as in most of the SDKs. */
+    get(a, relative ? gw_arena_printf(a->mem, "http://169.254.170.2%s", relative).p : full,
         on_container);
     if (gw_fetch_url_problem(a->near.url)) {
         gw_aws_ask_fail(a, "the container's credentials", gw_fetch_url_problem(a->near.url));

@@ -122,11 +122,10 @@ static const char *todo_of(const struct asking *a, const struct gw_aws_call *cal
 
 /* ---- who we are ---- */
 
-/* Not of an endpoint that is somebody else's, as ElasticMQ. */
+/* Not of an endpoint that is somebody else's, as ElasticMQ, unless that has an STS, too. */
 static int knows_who(const struct asking *a)
 {
-    return strstr(a->client.url, ".amazonaws.com") || gw_aws_env("AWS_ENDPOINT_URL") ||
-           gw_aws_env("AWS_ENDPOINT_URL_STS");
+    return gw_aws_is_own(a->client.url) || !gw_aws_is_own(a->sts.url);
 }
 
 static void on_identity(struct gw_aws_call *call)

@@ -97,6 +97,7 @@ static int add_role(struct planning *p, const char *profile, const char *arn)
 {
     struct gw_aws_role **end = &p->out->roles, *role;
     const char *seconds = of(p, profile, "duration_seconds");
+    char *end_of = NULL;
 
     if (of(p, profile, "mfa_serial"))
         return gw_err_set(p->err, GW_ERR_UNSUPPORTED,
@@ -106,8 +107,10 @@ static int add_role(struct planning *p, const char *profile, const char *arn)
         end = &(*end)->next;
     *end = role = new_role(p->mem, arn, of(p, profile, "role_session_name"));
     role->external_id = of(p, profile, "external_id");
-    role->duration_s = seconds ? strtoll(seconds, NULL, 10) : 0;
-    return 1;
+    role->duration_s = seconds ? strtoll(seconds, &end_of, 10) : 0;
+    return seconds && (role->duration_s < 1 || *end_of)
+               ? refuse(p, profile, "duration_seconds is a number of seconds")
+               : 1;
 }
 
 static int take_named_source(struct planning *p, const char *profile, const char *source)
@@ -132,6 +135,8 @@ static int take_profile(struct planning *p, const char *profile);
 
 static int take_sourced(struct planning *p, const char *profile, const char *source)
 {
+    int rc;
+
     for (size_t i = 0; i < p->n_seen; i++)
         if (!strcmp(p->seen[i], source))
             return refuse(p, profile, "source_profile leads back to a profile before");
@@ -140,7 +145,11 @@ static int take_sourced(struct planning *p, const char *profile, const char *sou
     if (!gw_aws_profile_exists(p->profiles, source))
         return gw_err_set(p->err, GW_ERR_REJECT, "AWS profile %s: there is no source_profile %s",
                           profile, source);
-    return take_profile(p, source);
+    if ((rc = take_profile(p, source)))
+        return rc;
+    return gw_err_set(p->err, GW_ERR_REJECT,
+                      "AWS profile %s: its source_profile %s says nothing of credentials", profile,
+                      source);
 }
 
 static int take_own_keys(struct planning *p, const char *profile)
@@ -215,7 +224,7 @@ static int take_shared_files(struct planning *p)
     const char *profile = gw_aws_profile_name();
 
     if (!gw_aws_profile_exists(p->profiles, profile))
-        return gw_aws_env("AWS_PROFILE")
+        return gw_aws_env("AWS_PROFILE") || gw_aws_env("AWS_DEFAULT_PROFILE")
                    ? refuse(p, profile,
                             "named by AWS_PROFILE, but in neither of the files "
                             "that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE "
@@ -245,43 +254,7 @@ int gw_aws_plan_make(struct gw_arena *mem, const struct gw_aws_profiles *profile
     return 0;
 }
 
-const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wanted,
-                          const char *hint)
-{
-    if (wanted && *wanted)
-        return wanted;
-    if (hint && *hint)
-        return hint;
-    if (gw_aws_env("AWS_REGION"))
-        return gw_aws_env("AWS_REGION");
-    if (gw_aws_env("AWS_DEFAULT_REGION"))
-        return gw_aws_env("AWS_DEFAULT_REGION");
-    return profiles ? gw_aws_profile_get(profiles, gw_aws_profile_name(), "region") : NULL;
-}
-
 /* ---- names ---- */
-
-const char *gw_aws_region_of(const char *to, char *out, size_t size)
-{
-    const char *at;
-    size_t len;
-
-    if (!strncmp(to, "arn:", 4)) { /* arn:partition:service:region:… */
-        at = to;
-        for (int colons = 0; at && colons < 3; colons++)
-            at = (at = strchr(at, ':')) ? at + 1 : NULL;
-        len = at ? strcspn(at, ":") : 0;
-    } else { /* https://sqs.region.amazonaws.com/…, https://region.queue.amazonaws.com/… */
-        at = strstr(to, "://sqs.");
-        at = at ? at + 7 : NULL;
-        len = at && strstr(at, ".amazonaws.com") ? strcspn(at, "./:") : 0;
-    }
-    if (!len || len >= size)
-        return NULL;
-    memcpy(out, at, len);
-    out[len] = '\0';
-    return out;
-}
 
 int gw_aws_is_fifo(struct gw_str topic)
 {

@@ -40,13 +40,6 @@ struct gw_aws_plan {
  * wants a person (SSO, MFA). */
 int gw_aws_plan_make(struct gw_arena *mem, const struct gw_aws_profiles *profiles,
                      struct gw_aws_plan *out, struct gw_err *err);
-/* The region: wanted, else hint (of an ARN or a URL), else AWS_REGION, AWS_DEFAULT_REGION, else the
- * profile's; NULL: nobody says. Either may be NULL. */
-const char *gw_aws_region(const struct gw_aws_profiles *profiles, const char *wanted,
-                          const char *hint);
-
-/* The region that an ARN or a queue's URL names, in out; NULL: it names none. */
-const char *gw_aws_region_of(const char *to, char *out, size_t size);
 /* What is wrong with a queue's URL, in why; NULL: nothing. Of an ARN: its URL. */
 const char *gw_aws_queue_problem(const char *url, char *why, size_t size);
 /* A topic or a queue that keeps order, by its name. */

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/header.h"
 #include "base/json.h"
-#include "net/aws_ask.h"
+#include "net/aws_endpoint.h"
 #include "net/aws_profiles.h"
 #include "net/gcp_json.h"
 

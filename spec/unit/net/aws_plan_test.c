@@ -60,8 +60,17 @@ static const struct {
      "AWS profile p: named by AWS_PROFILE, but in neither of the files that "
      "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name (or ~/.aws/credentials and "
      "~/.aws/config)"},
+    {"AWS_DEFAULT_PROFILE=p ", "", "",
+     "AWS profile p: named by AWS_PROFILE, but in neither of the files that "
+     "AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name (or ~/.aws/credentials and "
+     "~/.aws/config)"},
     {"AWS_PROFILE=p ", "", "[profile p]\nrole_arn=arn:p\nsource_profile=q\n",
      "AWS profile p: there is no source_profile q"},
+    {"AWS_PROFILE=p ", "", "[profile p]\nrole_arn=arn:p\nsource_profile=q\n[profile q]\nregion=r\n",
+     "AWS profile p: its source_profile q says nothing of credentials"},
+    {"AWS_PROFILE=p ", "[q]\naws_access_key_id=A\naws_secret_access_key=B\n",
+     "[profile p]\nrole_arn=arn:p\nsource_profile=q\nduration_seconds=1h\n",
+     "AWS profile p: duration_seconds is a number of seconds"},
     {"AWS_PROFILE=p ", "",
      "[profile p]\nrole_arn=arn:p\nsource_profile=q\n[profile q]\nrole_arn=arn:q\n"
      "source_profile=p\n",
@@ -166,26 +175,4 @@ TEST(test_aws_plan_is_the_order_of_the_sdks)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         check_case(i);
-}
-
-TEST(test_aws_region_is_wanted_hinted_set_or_of_the_profile)
-{
-    struct gw_arena *mem = gw_arena_new();
-    struct gw_aws_profiles *p;
-    struct gw_err err;
-
-    set_environment("AWS_DEFAULT_REGION=default-1 AWS_REGION=env-1 AWS_PROFILE=p ");
-    write_file("credentials", "");
-    write_file("config", "[profile p]\nregion=profile-1\n");
-    p = gw_aws_profiles_read(mem, &err);
-    CHECK(!strcmp(gw_aws_region(p, "own-1", "arn-1"), "own-1"));
-    CHECK(!strcmp(gw_aws_region(p, NULL, "arn-1"), "arn-1"));
-    CHECK(!strcmp(gw_aws_region(p, NULL, NULL), "env-1"));
-    unsetenv("AWS_REGION");
-    CHECK(!strcmp(gw_aws_region(p, NULL, ""), "default-1"));
-    unsetenv("AWS_DEFAULT_REGION");
-    CHECK(!strcmp(gw_aws_region(p, "", NULL), "profile-1"));
-    unsetenv("AWS_PROFILE");
-    CHECK(!gw_aws_region(p, NULL, NULL));
-    gw_arena_free(mem);
 }

@@ -698,7 +698,7 @@ TEST(test_publish_aws_an_endpoint_that_is_no_url_is_named)
     send_one(&s, 0);
     until(&s, 1);
     CHECK(s.outcome[0] == GW_TRY_AGAIN && !n_requests);
-    CHECK(strstr(s.why[0], "SNS: AWS_ENDPOINT_URL_SNS or AWS_ENDPOINT_URL: "));
+    CHECK(strstr(s.why[0], "SNS: AWS_ENDPOINT_URL_SNS, AWS_ENDPOINT_URL or the profile's "));
     close_it(&s);
 }
 
