@@ -219,6 +219,32 @@ static int hint_below(const struct table *t, const char *key, char *out, size_t 
     return n > 0;
 }
 
+/* The key is the beginning or the end of a name, up to a _: token, and it is token_file. */
+static int is_part(const char *name, struct gw_str key)
+{
+    const size_t len = strlen(name);
+
+    if (key.len < 4 || len <= key.len + 1)
+        return 0;
+    return (name[key.len] == '_' && !strncasecmp(name, key.p, key.len)) ||
+           (name[len - key.len - 1] == '_' && !strcasecmp(name + len - key.len, key.p));
+}
+
+/* If one name alone has it. */
+static void offer_whole(const struct gw_field *fields, struct gw_nearest *near)
+{
+    const char *found = NULL;
+    size_t n = 0;
+
+    for (const struct gw_field *f = fields; f->name; f++)
+        if (is_part(f->name, near->wanted)) {
+            found = f->name;
+            n++;
+        }
+    if (n == 1 && !near->best.p)
+        near->best = gw_str_of(found);
+}
+
 static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_nearest *near)
 {
     char hint[120];
@@ -226,6 +252,7 @@ static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_ne
 
     if (t->in_union)
         gw_nearest_offer(near, GW_STR("type"));
+    offer_whole(t->fields, near);
     if (!is_below)
         gw_nearest_hint(near, hint, sizeof(hint));
     gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s%sunknown key \"%.*s\"%s",
@@ -233,6 +260,12 @@ static void unknown_key(struct table *t, const struct gw_yaml *key, struct gw_ne
     /* a required key that is misspelt is one mistake, not two */
     for (size_t i = 0; !is_below && near->best.p && t->fields[i].name; i++)
         t->meant[i] |= gw_str_is(near->best, t->fields[i].name);
+}
+
+static int is_plain(enum gw_field_type type)
+{
+    return type == GW_F_INT || type == GW_F_SIZE || type == GW_F_DURATION || type == GW_F_CHOICE ||
+           type == GW_F_BOOL;
 }
 
 static void read_key(struct table *t, size_t i)
@@ -253,13 +286,16 @@ static void read_key(struct table *t, size_t i)
     gw_field_join(a.name, t->where, key->text.p);
     assert(a.f - t->fields < MAX_FIELDS);
     if (t->seen[a.f - t->fields]) {
-        gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s: stands here twice",
-                        a.name);
+        gw_problems_add(t->r->p, 0, key->file, key->line, key->column, "%s: stands here twice%s",
+                        a.name, a.f->secret ? ": itself, or as a file" : "");
         return;
     }
     t->seen[a.f - t->fields] = 1;
     if (a.y->broken)
         return;
+    /* what is wrong with a value is told once, and the default stands for it */
+    if (is_plain(a.f->type))
+        read_default(t->r, a.f, t->map, t->conf, t->where);
     if (is_file)
         gw_field_read_secret_file(&a, (const char **)((char *)t->conf + a.f->offset));
     else
@@ -273,7 +309,7 @@ static void read_keys(struct table *t)
     for (size_t i = 0; t->fields[i].name; i++) {
         if (t->seen[i])
             continue;
-        if (t->fields[i].required && t->map && !t->meant[i])
+        if (t->fields[i].required && t->map && !t->meant[i] && !t->map->broken)
             gw_problems_add(t->r->p, 0, t->map->file, t->map->line, t->map->column,
                             "%s%s%s is required", t->where, *t->where ? "." : "",
                             t->fields[i].name);

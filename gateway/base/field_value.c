@@ -161,13 +161,12 @@ static void read_number(const struct gw_field_at *a, int64_t *out)
                                                    : "a duration as 250ms, 30s, 5m or 24h");
         return;
     }
-    *out = v;
-    if (!f->min && !f->max)
-        return;
-    if (v < f->min)
+    if ((f->min || f->max) && v < f->min)
         gw_field_fail(a, "%s is below %s", a->y->text.p, gw_field_number(f, f->min, bound));
-    else if (v > f->max)
+    else if ((f->min || f->max) && v > f->max)
         gw_field_fail(a, "%s is above %s", a->y->text.p, gw_field_number(f, f->max, bound));
+    else
+        *out = v;
 }
 
 static void list_choices(const char *const *choices, char *out, size_t size)

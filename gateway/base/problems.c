@@ -25,6 +25,9 @@ void gw_problems_add(struct gw_problems *p, int severity, const char *file, int 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    for (char *c = text; *c; c++) /* a problem is a line */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
     to = &p->items[p->n++];
     *to = (struct gw_problem){.file = file,
                               .line = line,

@@ -131,6 +131,20 @@ static int fail_template(struct reader *r, yaml_mark_t mark, const char *otherwi
     return fail(r, mark, text);
 }
 
+/* A tab where a line is indented, or stands instead of the blanks that YAML wants. */
+static int is_tab(const struct reader *r, yaml_mark_t mark)
+{
+    const char *p = r->text.p, *end = p + r->text.len;
+
+    for (size_t line = mark.line; line && p < end; line--) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : end;
+    }
+    while (p < end && *p == ' ')
+        p++;
+    return p < end && *p == '\t';
+}
+
 static int parse_failed(struct reader *r)
 {
     const yaml_parser_t *y = &r->parser;
@@ -143,6 +157,8 @@ static int parse_failed(struct reader *r)
         mark = mark_of_offset(r->text, y->problem_offset);
     snprintf(text, sizeof(text), "not YAML: %s%s%s", y->problem ? y->problem : "cannot be read",
              y->context ? ", " : "", y->context ? y->context : "");
+    if (is_tab(r, mark))
+        return fail(r, mark, "not YAML: a tab: lines are indented with spaces");
     if (!is_bare_variable(r, mark))
         return fail_template(r, mark, text);
     mark.column--;
@@ -248,10 +264,25 @@ static void fail_variable(struct reader *r, yaml_mark_t mark, const struct gw_en
     fail(r, mark, e->text);
 }
 
+/* All of it is $NAME, as a shell would have it. What it says is not shown: it may be a secret. */
+static void warn_of_braces(struct reader *r, yaml_mark_t mark, struct gw_str s)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    int line, column;
+
+    if (s.len < 2 || s.p[0] != '$' || (s.p[1] >= '0' && s.p[1] <= '9') ||
+        strspn(s.p + 1, letters) != s.len - 1)
+        return;
+    place(r, mark, &line, &column);
+    gw_problems_add(r->p, GW_PROBLEM_WARNING, r->file, line, column,
+                    "read as it stands: a variable is ${NAME}, in braces");
+}
+
 static void expand(struct reader *r, yaml_mark_t mark, struct gw_yaml *y)
 {
     struct gw_env_error e;
 
+    warn_of_braces(r, mark, y->text);
     if (!gw_env_expand(r->mem, r->env, &y->text, &e))
         return;
     y->broken = 1;
@@ -366,6 +397,17 @@ static int read_key(struct reader *r, yaml_event_t *ev, struct gw_yaml *out)
     return fail_template(r, ev->start_mark, "a key has to be plain text");
 }
 
+/* YAML 1.1 had merge keys. What one would have added is missing then, which is not told again. */
+static int is_merge(struct reader *r, const struct gw_yaml *key)
+{
+    if (r->as_it_is || key->quoted || !gw_str_is(key->text, "<<"))
+        return 0;
+    gw_problems_add(r->p, 0, r->file, key->line, key->column,
+                    "<<: mappings are not merged: write the keys, or name single values with "
+                    "anchors (retry: &r {...}, then retry: *r)");
+    return 1;
+}
+
 static int read_map(struct reader *r, struct gw_yaml *out)
 {
     yaml_event_t ev;
@@ -386,7 +428,10 @@ static int read_map(struct reader *r, struct gw_yaml *out)
         yaml_event_delete(&ev);
         if (failed)
             return -1;
-        out->n++;
+        if (is_merge(r, &out->keys[out->n]))
+            out->broken = 1;
+        else
+            out->n++;
     }
     yaml_event_delete(&ev);
     /* the rest of the file is read for more problems */

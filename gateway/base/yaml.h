@@ -10,9 +10,9 @@ struct gw_problems;
 struct gw_strs;
 
 /* A YAML document as a tree in an arena; the only user of libyaml. Anchors and aliases work
- * (bounded, so no bomb grows), several documents and tags are errors. ${NAME}, ${NAME:-default}
- * and $${ are expanded in values, not in keys; a quoted scalar stays a string. A block scalar whose
- * key ends in `.yaml` is a file of its own: it is expanded when it is parsed. */
+ * (bounded, so no bomb grows), several documents, tags and merge keys are errors. ${NAME},
+ * ${NAME:-default} and $${ are expanded in values, not in keys; a quoted scalar stays a string. A
+ * block scalar whose key ends in `.yaml` is a file of its own: it is expanded when it is parsed. */
 enum gw_yaml_type { GW_YAML_SCALAR = 1, GW_YAML_SEQ, GW_YAML_MAP };
 
 struct gw_yaml {

@@ -161,6 +161,19 @@ static void check_listen(const char *listen, const char *where, const struct gw_
                         listen, hint_off(listen, where));
 }
 
+/* Only one of two can have an address; of port 0 each gets its own. */
+static void check_twice(const char *listen, const char *where, const char *other,
+                        const char *other_where, const struct gw_yaml *table, struct gw_problems *p)
+{
+    const struct gw_yaml *at = table ? gw_yaml_place(table, "listen") : NULL;
+    const size_t len = listen && gw_listen_ok(listen) ? strlen(listen) : 0;
+
+    if (at && other && len > 2 && !strcmp(listen, other) && strcmp(listen + len - 2, ":0") != 0)
+        gw_problems_add(p, 0, at->file, at->line, at->column,
+                        "%s.listen: %s is %s.listen, too: each needs an address of its own", where,
+                        listen, other_where);
+}
+
 static void check_addresses(const struct gw_config *c, const struct gw_yaml *root,
                             struct gw_problems *p)
 {
@@ -171,6 +184,15 @@ static void check_addresses(const struct gw_config *c, const struct gw_yaml *roo
         check_listen(in->grpc->listener.listen, "ingest.grpc", value(ingest, "grpc"), p);
     if (in && in->http)
         check_listen(in->http->listener.listen, "ingest.http", value(ingest, "http"), p);
+    if (in && in->grpc && in->http)
+        check_twice(in->http->listener.listen, "ingest.http", in->grpc->listener.listen,
+                    "ingest.grpc", value(ingest, "http"), p);
+    if (in && in->grpc)
+        check_twice(c->admin.listen, "admin", in->grpc->listener.listen, "ingest.grpc",
+                    value(root, "admin"), p);
+    if (in && in->http)
+        check_twice(c->admin.listen, "admin", in->http->listener.listen, "ingest.http",
+                    value(root, "admin"), p);
     if (in)
         gw_ingest_check(in, p, ingest);
     if (c->admin.listen && strcmp(c->admin.listen, "none") != 0)

@@ -49,29 +49,14 @@ static const char *const flyte_keys[] = {"server",
                                          NULL};
 
 /* The values of the chart flyte-core, and what Helm itself knows. */
-static const char *const chart_keys[] = {"flytescheduler",
-                                         "flyteconnector",
-                                         "flyteagent",
-                                         "flytepropeller",
-                                         "flyteconsole",
-                                         "deployRedoc",
-                                         "common",
-                                         "db",
-                                         "configmap",
-                                         "workflow_scheduler",
-                                         "workflow_notifications",
-                                         "cluster_resource_manager",
-                                         "sparkoperator",
-                                         "daskoperator",
-                                         "databricks",
-                                         "userSettings",
-                                         "Release",
-                                         "redis",
-                                         "global",
-                                         "nameOverride",
-                                         "fullnameOverride",
-                                         "forceNamespace",
-                                         NULL};
+static const char *const chart_keys[] = {
+    "flytescheduler", "flyteconnector", "flyteagent", "flytepropeller", "flyteconsole",
+    "deployRedoc", "common", "db", "configmap", "workflow_scheduler", "workflow_notifications",
+    "cluster_resource_manager", "sparkoperator", "daskoperator", "databricks", "userSettings",
+    "Release", "redis", "global", "nameOverride", "fullnameOverride", "forceNamespace",
+    /* flyte-binary's */
+    "flyte-core-components", "commonLabels", "commonAnnotations", "clusterResourceTemplates",
+    "configuration", "deployment", "ingress", "service", "serviceAccount", "rbac", NULL};
 
 /* The files that the chart makes of them. */
 static const char *const file_keys[] = {"clusters.yaml",

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Loads scripts for `check`. Each has a Lua state of its own, so every broken one is told and not
@@ -57,15 +59,25 @@ static const struct gw_yaml *place_of(const struct gw_pipeline_conf *c, size_t i
     return hooks ? hooks : c->yaml;
 }
 
+static int is_folder(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 static int readable(const struct gw_pipeline_conf *c, size_t i, struct gw_problems *p)
 {
     const struct gw_yaml *at = place_of(c, i);
-    char why[100];
+    char text[100];
+    const char *why = is_folder(c->hooks.items[i]) ? "a folder: name the scripts in it" : NULL;
 
-    if (!access(c->hooks.items[i], R_OK))
+    if (!why && !access(c->hooks.items[i], R_OK))
         return 1;
-    gw_problems_add(p, 0, at->file, at->line, at->column, "pipelines.%s.hooks: %s: %s", c->name,
-                    c->hooks.items[i], strerror_r(errno, why, sizeof(why)));
+    if (strchr(c->hooks.items[i], '\n'))
+        why = "expected the path of a script, not its text";
+    gw_problems_add(p, 0, at->file, at->line, at->column, "pipelines.%s.hooks: %.200s: %s", c->name,
+                    c->hooks.items[i], why ? why : strerror_r(errno, text, sizeof(text)));
     return 0;
 }
 

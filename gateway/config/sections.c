@@ -124,12 +124,26 @@ static int is_file(const char *key)
     return !strcasecmp(key, "cloud_events.yaml") || !strcasecmp(key, "external_events.yaml");
 }
 
+/* The chart flyte-binary has FlyteAdmin's configuration below configuration.inline. */
+static size_t find_inline(const struct gw_yaml *key, const struct gw_yaml *value)
+{
+    const size_t i = value->type == GW_YAML_MAP ? gw_config_find(value, "inline") : value->n;
+
+    return strcasecmp(key->text.p, "configuration") || value->type != GW_YAML_MAP ? value->n : i;
+}
+
 static void take_files(struct gw_load *l)
 {
     const struct gw_yaml all = *l->root;
 
     l->root->n = 0;
     for (size_t i = 0; i < all.n; i++) {
+        const size_t at = find_inline(&all.keys[i], &all.values[i]);
+
+        if (at < all.values[i].n) {
+            take_file(l, &all.values[i].keys[at], &all.values[i].values[at]);
+            continue;
+        }
         if (is_file(all.keys[i].text.p)) {
             if (!all.keys[i].broken)
                 take_file(l, &all.keys[i], &all.values[i]);

@@ -107,13 +107,28 @@ static void check_one(const struct gw_ingest_kafka *c, struct gw_problems *p,
     gw_kafka_client_check(&client, p, at);
 }
 
+/* What was wrong with it has been told. */
+static int says_something(const struct gw_yaml *ingest)
+{
+    static const char *const ways[] = {"grpc", "http", "kafka", "sqs", "pubsub"};
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        const struct gw_yaml *y = gw_yaml_get(ingest, ways[i]);
+
+        if (y && y->type != GW_YAML_SEQ && !gw_yaml_is_null(y))
+            return 1;
+    }
+    return ingest->type != GW_YAML_MAP;
+}
+
 void gw_ingest_check(const struct gw_ingest_conf *conf, struct gw_problems *p,
                      const struct gw_yaml *at)
 {
     const struct gw_yaml *list = gw_yaml_place(at, "kafka");
     const struct gw_ingest_kafka *all = conf->kafka.items;
 
-    if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n && !conf->pubsub.n)
+    if (!conf->grpc && !conf->http && !conf->kafka.n && !conf->sqs.n && !conf->pubsub.n &&
+        !says_something(at))
         gw_problems_add(p, 1, at->file, at->line, at->column,
                         "ingest: neither grpc nor http nor a source: no event comes in");
     if (conf->grpc) {

@@ -44,7 +44,8 @@ int gw_listen_ok(const char *listen)
     char host[MAX_HOST];
     const char *port;
 
-    return !split(listen, host, &port) && gw_port_read(gw_str_of(port)) >= 0;
+    return !split(listen, host, &port) && !strpbrk(host, "/ @?#") &&
+           gw_port_read(gw_str_of(port)) >= 0;
 }
 
 static int bind_to(const struct addrinfo *a, const struct gw_listener_conf *conf)

@@ -82,7 +82,7 @@ static void tell(const struct dates *d, int64_t now, const char *what, char *out
                        early ? "is not valid before" : "has ended at", at);
     else
         (void)snprintf(out, size, "%s%s ends at %s, in less than %lld day%s", what, d->subject, at,
-                       (long long)((d->until - now) / DAY + 1), d->until - now < DAY ? "" : "s");
+                       (long long)(d->until - now) / DAY + 1, d->until - now < DAY ? "" : "s");
 }
 
 void gw_tls_dates_check(const char *path, int chain, const char *key, struct gw_problems *p,

@@ -143,6 +143,9 @@ static void check_match_key(const struct check *c, const struct gw_yaml *key)
         gw_nearest_offer(&near, gw_str_of(gw_flyte_fact_table[i].name));
     for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
         gw_nearest_offer(&near, gw_str_of(attrs[i]));
+    if (key->text.len > 6 && !memcmp(key->text.p, "flyte.", 6) &&
+        is_flyte_field((struct gw_str){key->text.p + 6, key->text.len - 6}))
+        near.best = (struct gw_str){key->text.p + 6, key->text.len - 6};
     hint = gw_nearest_hint(&near, text, sizeof(text));
     if (!gw_attr_name_ok(key->text) || gw_str_is(key->text, "specversion"))
         PROBLEM(c, 0, key, "match: \"%.*s\" is neither a field of flyte nor an attribute%s",
@@ -179,9 +182,19 @@ static int is_phase(unsigned kinds, struct gw_str glob, struct gw_nearest *near)
     return 0;
 }
 
+/* The list has this text, too. */
+static int has_item(const struct gw_yaml *list, struct gw_str text)
+{
+    for (size_t i = 0; list->type == GW_YAML_SEQ && i < list->n; i++)
+        if (list->values[i].type == GW_YAML_SCALAR && gw_str_eq(list->values[i].text, text))
+            return 1;
+    return 0;
+}
+
 /* An event from elsewhere may have an attribute of that name, with whatever in it: Flyte's phases
- * are in capitals. */
-static void check_phase(const struct check *c, const struct gw_yaml *v)
+ * are in capitals. A phase of Flyte's in small letters is a slip more often than another's word,
+ * and one that costs alarms, so it is warned of; but not beside the phase as Flyte writes it. */
+static void check_phase(const struct check *c, const struct gw_yaml *list, const struct gw_yaml *v)
 {
     enum { FLYTE = (1U << GW_OTHER) - 1 };
     const unsigned kinds = c->conf->event_type_mask & FLYTE;
@@ -191,12 +204,26 @@ static void check_phase(const struct check *c, const struct gw_yaml *v)
 
     if (v->type != GW_YAML_SCALAR || !kinds || is_phase(kinds, v->text, &near))
         return;
-    if (of_others && has_lower(v->text) && !near.best.p)
+    if (of_others && has_lower(v->text) && (!near.best.p || has_item(list, near.best)))
         return;
     PROBLEM(c, 1, v, "match.phase: %s has a phase \"%.*s\"%s",
-            kinds == FLYTE ? "no kind of event" : "none of event_types",
+            kinds == FLYTE ? "no event of Flyte's" : "none of event_types",
             v->text.len > 80 ? 80 : (int)v->text.len, v->text.p,
             gw_nearest_hint(&near, hint, sizeof(hint)));
+}
+
+static void check_pattern(const struct check *c, const struct gw_yaml *key,
+                          const struct gw_yaml *list, const struct gw_yaml *v)
+{
+    const struct gw_str s = v->text;
+
+    if (s.len > 1 && (s.p[0] == '^' || s.p[s.len - 1] == '$'))
+        PROBLEM(c, 1, v,
+                "match.%.*s: a glob, no regular expression: * is any text, ? a character, and all "
+                "else stands for itself",
+                (int)key->text.len, key->text.p);
+    else if (gw_str_is(key->text, "phase"))
+        check_phase(c, list, v);
 }
 
 static void check_match(const struct check *c)
@@ -217,8 +244,8 @@ static void check_match(const struct check *c)
             if (at_item(v, k)->type != GW_YAML_SCALAR || gw_yaml_is_null(at_item(v, k)))
                 PROBLEM(c, 0, at_item(v, k), "match.%.*s: expected a text or a list of texts",
                         (int)y->keys[i].text.len, y->keys[i].text.p);
-            else if (gw_str_is(y->keys[i].text, "phase"))
-                check_phase(c, at_item(v, k));
+            else
+                check_pattern(c, &y->keys[i], v, at_item(v, k));
     }
 }
 

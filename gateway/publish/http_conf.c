@@ -6,6 +6,7 @@
 #include "base/problems.h"
 #include "base/yaml.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -143,8 +144,19 @@ static void check_url(const struct place *w, const char *key, const char *url)
         PROBLEM(w, gw_yaml_place(w->at, key), "%s: %s", key, why);
 }
 
+/* What is wrong with a file that it comes from has been told. */
+static int is_of_file(const struct place *w, const char *key)
+{
+    char twin[80];
+
+    (void)snprintf(twin, sizeof(twin), "%s_file", key);
+    return w->at->type == GW_YAML_MAP && gw_yaml_get(w->at, twin) != NULL;
+}
+
 static void check_token(const struct place *w, const char *key, const char *value)
 {
+    if (value && !*value && is_of_file(w, key))
+        return;
     if (value && (!*value || !gw_header_value_ok(gw_str_of(value))))
         PROBLEM(w, gw_yaml_place(w->at, key), "%s: empty, or with a control character", key);
 }

@@ -359,7 +359,7 @@ TEST(test_field_files_are_those_whose_contents_count)
 TEST(test_field_secret_is_given_once)
 {
     check_problem(OK "out: {type: file, path: p, password: a, password_file: /dev/null}\n", 2, 41,
-                  "out.password_file: stands here twice");
+                  "out.password_file: stands here twice: itself, or as a file");
 }
 
 TEST(test_field_schema_is_json_and_names_every_key)
