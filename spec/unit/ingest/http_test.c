@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "ingest/world.h"
 
 #define EVENTS     "/v1/events"
@@ -93,6 +94,23 @@ TEST(test_http_batch_with_a_bad_event_leaves_nothing)
                       "\"t\"}]")) == 400);
     CHECK(holds(&call, "\"code\":3") && holds(&call, "events[1].id: "));
     CHECK(world_accepted(&w) == 0 && w.pending == 0);
+    world_close(&w);
+}
+
+/* Room is kept for batches of the common size, not of the largest one ever. */
+TEST(test_http_a_large_batch_leaves_no_room_behind)
+{
+    enum { EVENTS_IN_IT = 1100 };
+    struct gw_http_call call = {0};
+    struct gw_buf batch;
+
+    world_open(&w, &gw_rest_handler);
+    gw_buf_init(&batch, 100000, w.mem);
+    for (int i = 0; i < EVENTS_IN_IT; i++)
+        gw_buf_puts(&batch, i ? "," EVENT : "[" EVENT);
+    gw_buf_putc(&batch, ']');
+    CHECK(post(&call, EVENTS, BATCH, gw_buf_str(&batch)) == 202);
+    CHECK(world_accepted(&w) == EVENTS_IN_IT && w.front.records_room <= 1024);
     world_close(&w);
 }
 
