@@ -115,6 +115,17 @@ def test_the_key_is_partitionkey_or_source_and_subject(gateway):
     assert "/spec" in other["partitionkey"] and "s" in other["partitionkey"]
 
 
+def test_the_callers_trace_is_kept_beside_the_events(gateway):
+    """The request's header for each of its events, but an event's own attribute stays."""
+    g = gateway("pipelines:\n  - {name: all, format: {extensions: [traceparent]}, publisher: {type: file, path: all.jsonl}}\n")
+    callers, own = (f"00-{c * 32}-{c * 16}-01" for c in "ab")
+    for body, content_type, headers in ((event(), ONE, {}), (event(traceparent=own), ONE, {}), (json.dumps([EVENT, EVENT]), BATCH, {}), ("", None, binary()),
+                                        ("", None, binary(**{"ce-traceparent": own}))):
+        assert request(g.http, "POST", PATH, body, {**headers, "traceparent": callers, **({"content-type": content_type} if content_type else {})})[0] == 202
+    g.settled(6)
+    assert [e["traceparent"] for e in g.lines()] == [callers, own, callers, callers, callers, own]
+
+
 def test_a_batch_counts_each_event(gateway):
     g = gateway(FILE)
     taken(g, json.dumps([{**EVENT, "id": str(i)} for i in range(7)]), BATCH, count=7)
