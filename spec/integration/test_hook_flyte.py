@@ -39,7 +39,7 @@ end
 """
 
 
-def config(address, more="", workers=1, limits="{}"):
+def config(address, more="", workers=1, limits="{timeout: 60s}"):
     return (f"flyteadmin: {{address: {address}{more}}}\n"
             f"pipelines: [{{name: all, hooks: [h.lua], workers: {workers}, hook_limits: {limits}, publisher: {{type: file, path: all.jsonl}}}}]\n")
 
@@ -307,7 +307,7 @@ def test_an_answer_counts_as_memory(gateway):
     admin = Admin()
     admin.nodes = 3000
     with served(admin) as address:
-        g = gateway(config(address, limits="{memory: 2MiB}"), files={"h.lua": WORKFLOW})
+        g = gateway(config(address, limits="{memory: 2MiB, timeout: 60s}"), files={"h.lua": WORKFLOW})
         send(g, flyte.workflow())
         wait_until(lambda: g.pipeline()["dead_lettered"] == 1, g.log)
         assert 'reason="hook_memory"' in g.get("/metrics")[1]

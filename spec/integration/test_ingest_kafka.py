@@ -29,6 +29,12 @@ pipelines:
 {tail}"""
 
 
+def publish_the_rest(g, broker, topic):
+    """What a gateway that was stopped had kept and not published yet is its own to publish; it takes no more."""
+    g.configure("ingest: {http: {listen: 127.0.0.1:0}}\n" + config(broker, topic).split("\n", 2)[2])
+    g.start()
+
+
 def event(n, **attributes):
     return {"specversion": "1.0", "id": str(n), "source": "/s", "type": "t", **attributes}
 
@@ -204,8 +210,7 @@ def test_two_gateways_of_a_group_share_and_lose_nothing(gateway, broker, topic):
     assert second.stop() == 0, second.log()
     events(broker, topic, range(sent + 1000, sent + 1100), keys=40)
     sent += 1100
-    second.configure("ingest: {http: {listen: 127.0.0.1:0}}\n" + config(broker, topic).split("\n", 2)[2])
-    second.start()                                         # what it had kept and not published yet is its own to publish
+    publish_the_rest(second, broker, topic)
     wait_until(lambda: len(set(all_ids(first, second))) == sent, lambda: first.log()[-2000:] + second.log()[-2000:])
     assert len(all_ids(first, second)) == sent, "an orderly rebalance repeats nothing"
     for g in (first, second):
@@ -258,10 +263,11 @@ def test_partitions_that_wait_are_shared_and_go_on_afterwards(gateway, broker, t
     full = gateway("log: {max_bytes: 1MiB, segment_bytes: 1MiB}\n" + config(broker, topic, tail=stuck),
                    {"stuck.lua": "return function(event) error('not yet') end\n"}, name="full")
     wait_until(lambda: "messages wait in Kafka" in full.log(), full.log)
-    other = gateway(config(broker, topic), name="other")
+    other = gateway(config(broker, topic, tail="    rate: 100"), name="other")
     wait_until(other.ids, other.log)
     assert other.stop() == 0, other.log()
     wait_until(lambda: full.log().count("consuming") >= 3, full.log)
+    publish_the_rest(other, broker, topic)
     full.write("stuck.lua", "return function(event) end\n")
     wait_until(lambda: len(set(all_ids(full, other))) == 120, lambda: full.log()[-3000:])
     assert len(all_ids(full, other)) == 120
