@@ -27,6 +27,8 @@ struct rig {
     struct ask asks[ASKS_MAX];
     size_t n_asks;
     int code_ack, code_modify; /* what they are answered */
+    int holds_acks;            /* for now they are not */
+    struct gw_http_stream *held_ack;
     int is_stopped;
     struct gw_ingest_pubsub conf;
     struct gw_pubsub_in *in;
@@ -91,7 +93,10 @@ static void server_end(struct gw_http_stream *s, void *ctx)
     }
     CHECK(s->body.len >= 5);
     note(r, (struct gw_str){s->body.p + 5, s->body.len - 5}, is_ack);
-    answer_unary(s, is_ack ? r->code_ack : r->code_modify);
+    if (is_ack && r->holds_acks)
+        r->held_ack = s;
+    else
+        answer_unary(s, is_ack ? r->code_ack : r->code_modify);
 }
 
 static void server_gone(struct gw_http_stream *s, void *ctx)
@@ -337,7 +342,7 @@ TEST(test_pubsub_what_clients_have_pending_makes_it_wait_too)
     r.w.pending = (1 << 20) - 30000;
     push(&r, two, 2);
     until_taken(&r, 2);
-    CHECK(!r.in->appending && r.in->held.first && !r.n_asks);
+    CHECK(!r.in->appending && r.in->held.first && !r.in->paused && !r.n_asks);
     push_events(&r, 2, 10); /* on another answer */
     until_taken(&r, 4);
     moved_ms = 25000;
@@ -433,6 +438,42 @@ TEST(test_pubsub_an_acknowledgement_that_fails_is_made_again_and_holds_up_the_st
     until_asked(&r, 3);
     until(&r, is_empty);
     CHECK(!r.in->paused);
+    rig_close(&r);
+}
+
+/* It is durable when this returns. */
+static void push_one(struct rig *r, const char *id)
+{
+    const int64_t before = world_accepted(&r->w);
+
+    push(r, &(struct sent){id, event(r, id, 1).p, NULL, 0}, 1);
+    while (world_accepted(&r->w) == before || r->in->appending)
+        gw_loop_turn(r->w.front.loop, 1);
+}
+
+/* So that the next one carries all that has come meanwhile; what failed goes first. */
+TEST(test_pubsub_one_acknowledgement_is_under_way_at_a_time)
+{
+    struct rig r;
+
+    rig_open(&r, 1 << 20);
+    r.holds_acks = 1;
+    push_one(&r, "a0");
+    until_asked(&r, 1);
+    push_one(&r, "a1");
+    push_one(&r, "a2");
+    for (int i = 0; i < 5; i++)
+        gw_loop_turn(r.w.front.loop, 0);
+    CHECK(r.n_asks == 1 && is_ask(&r, 0, 1, -1, "a0"));
+    answer_unary(r.held_ack, 0);
+    until_asked(&r, 2);
+    CHECK(is_ask(&r, 1, 1, -1, "a1,a2"));
+    push_one(&r, "a3");
+    r.holds_acks = 0;
+    answer_unary(r.held_ack, GW_RPC_UNAVAILABLE);
+    until_asked(&r, 3);
+    CHECK(is_ask(&r, 2, 1, -1, "a1,a2,a3"));
+    until(&r, is_empty);
     rig_close(&r);
 }
 

@@ -218,6 +218,31 @@ TEST(test_push_pubsub_unwraps_what_is_wrapped_and_nothing_else)
     gw_arena_free(mem);
 }
 
+TEST(test_push_pubsub_attributes_have_a_bound_and_are_text)
+{
+    static const struct gw_http_header latin = {GW_STR("ce-id"), GW_STR("\xe9")},
+                                       not_ours = {GW_STR("x-goog-pubsub-x"), GW_STR("\xe9")};
+    struct gw_incoming in;
+    struct gw_err err;
+    struct gw_buf body;
+
+    mem = gw_arena_new();
+    for (int n = 256; n <= 257; n++) {
+        gw_buf_init(&body, 10000, mem);
+        gw_buf_puts(&body, "{\"message\":{\"attributes\":{\"a\":\"1\"");
+        for (int i = 1; i < n; i++)
+            gw_buf_printf(&body, ",\"a%d\":\"%d\"", i, i);
+        gw_buf_puts(&body, "}}}");
+        CHECK(gw_pubsub_push_read(mem, gw_buf_str(&body), NULL, 0, &in, &err) ==
+              (n > 256 ? -1 : 0));
+    }
+    CHECK(err.kind == GW_ERR_REJECT && in.n_headers == 256);
+    CHECK(gw_str_is(in.headers[255].name, "a255") && gw_str_is(in.headers[255].value, "255"));
+    CHECK(gw_pubsub_push_read(mem, GW_STR("x"), &latin, 1, &in, &err) && err.kind == GW_ERR_REJECT);
+    CHECK(!gw_pubsub_push_read(mem, GW_STR("x"), &not_ours, 1, &in, &err) && !in.n_headers);
+    gw_arena_free(mem);
+}
+
 /* Data of somebody's, whose event's attributes are headers. */
 TEST(test_push_pubsub_data_of_a_binary_event_may_look_like_what_is_wrapped)
 {

@@ -168,6 +168,8 @@ TEST(test_jwks_keeps_keys_as_long_as_they_may_be_and_takes_new_ones)
     CHECK(get(l, j, "a", &o) == 1);
     while (asked() < 2)
         gw_loop_turn(l, 0);
+    ahead_ms = 699 * SECOND;
+    CHECK(get(l, j, "a", &o) == 1);
     ahead_ms = 701 * SECOND; /* but not for ever */
     CHECK(get(l, j, "a", &o) == -1 && o.err.kind == GW_ERR_RETRY && strstr(o.err.msg, "HTTP 500"));
     serve_keys(&s, "Cache-Control: max-age=1, public\r\n", "b");
