@@ -73,7 +73,7 @@ static enum kind read_host(struct gw_str host, unsigned char address[GW_ADDRESS]
 /* HOST:PORT; the port, 0: none. */
 static int read_place(struct gw_str at, enum kind *kind, unsigned char address[GW_ADDRESS])
 {
-    const char *colon = memrchr(at.p, ':', at.len);
+    const char *colon = at.len ? memrchr(at.p, ':', at.len) : NULL;
     const size_t host = colon ? (size_t)(colon - at.p) : at.len;
     const int port = colon ? gw_port_read((struct gw_str){colon + 1, at.len - host - 1}) : 0;
 
