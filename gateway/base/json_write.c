@@ -51,7 +51,7 @@ static void put_plain(struct gw_buf *b, struct gw_str s)
 
 void gw_json_put_string(struct gw_buf *b, struct gw_str s)
 {
-    if (plain(s.p, s.len) == s.len) {
+    if (gw_json_skip_plain(s.p, s.p + s.len) == s.p + s.len) {
         put_plain(b, s);
         return;
     }

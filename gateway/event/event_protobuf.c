@@ -75,18 +75,25 @@ static void encode_time(struct value *v, struct gw_time t)
     v->text = (struct gw_str){v->time, (size_t)(p - v->time)};
 }
 
+/* t, which is what text says, is written as text is. Of whole seconds in UTC, which most are, only
+ * small letters and the 60th second have another spelling. */
+static int is_spelt(struct gw_time t, struct gw_str text)
+{
+    enum { LETTER_T = 10, SECONDS = 17, LETTER_Z = 19 };
+    char again[GW_TIME_TEXT];
+
+    if (text.len == LETTER_Z + 1)
+        return text.p[LETTER_T] == 'T' && text.p[LETTER_Z] == 'Z' && text.p[SECONDS] != '6';
+    return gw_str_eq(text, (struct gw_str){again, gw_time_format(t, again)});
+}
+
 /* As a Timestamp if that gives the same text again, or may be spelt anew; else a time with an
  * offset stays text. */
 static int try_time(struct value *v, struct gw_str text, int anew)
 {
-    char again[GW_TIME_TEXT];
     struct gw_time t;
-    size_t len;
 
-    if (gw_time_parse(text, &t))
-        return 0;
-    len = gw_time_format(t, again);
-    if (!anew && !gw_str_eq(text, (struct gw_str){again, len}))
+    if (gw_time_parse(text, &t) || (!anew && !is_spelt(t, text)))
         return 0;
     encode_time(v, t);
     return 1;

@@ -104,8 +104,11 @@ static void give_up_spared(struct gw_hook_vm *vm)
 
 int gw_heap_has_room(struct gw_hook_vm *vm, size_t more)
 {
-    if (more > gw_heap_room(vm) && vm->n_spared)
-        give_up_spared(vm);
+    if (more <= gw_heap_room(vm))
+        return 1;
+    if (!vm->n_spared)
+        return 0;
+    give_up_spared(vm);
     return more <= gw_heap_room(vm);
 }
 

@@ -159,10 +159,23 @@ struct gw_str gw_http1_trim(struct gw_str s)
     return s;
 }
 
+/* Its name in lower case; a NUL behind either. */
+static void copy_header(struct gw_stream *s, struct gw_str name, struct gw_str value)
+{
+    char *lower = gw_arena_alloc(s->pub.mem, name.len + value.len + 2);
+    char *text = lower + name.len + 1;
+
+    for (size_t i = 0; i < name.len; i++)
+        lower[i] = (char)(name.p[i] | ((unsigned char)(name.p[i] - 'A') < 26 ? 0x20 : 0));
+    lower[name.len] = '\0';
+    memcpy(text, value.p, value.len);
+    text[value.len] = '\0';
+    gw_stream_add_header(s, (struct gw_str){lower, name.len}, (struct gw_str){text, value.len});
+}
+
 static const char *header_line(struct gw_str line, struct gw_stream *s)
 {
     struct gw_str name = up_to(&line, ':'), value = gw_http1_trim(line);
-    char *lower;
 
     if (*name.p == ' ' || *name.p == '\t')
         return "a folded header, or white space before the first one";
@@ -170,11 +183,7 @@ static const char *header_line(struct gw_str line, struct gw_stream *s)
         return "a header's name is not a token followed by a colon";
     if (!gw_header_value_ok(value))
         return "a control character in a header's value";
-    lower = gw_arena_strndup(s->pub.mem, name.p, name.len);
-    for (size_t i = 0; i < name.len; i++)
-        if (lower[i] >= 'A' && lower[i] <= 'Z')
-            lower[i] = (char)(lower[i] | 0x20);
-    gw_stream_add_header(s, (struct gw_str){lower, name.len}, gw_arena_str(s->pub.mem, value));
+    copy_header(s, name, value);
     return NULL;
 }
 

@@ -70,6 +70,11 @@ TEST(test_event_protobuf_loses_nothing)
     /* spellings of the same instant that a Timestamp cannot tell apart */
     CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05+01:00\"}"));
     CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05.1Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02t03:04:05Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2016-12-31T23:59:60Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2016-12-31T23:59:59Z\"}"));
+    CHECK(survives("{" REQUIRED ",\"time\":\"2026-01-02T03:04:05.000Z\"}"));
     CHECK(survives("{" REQUIRED ",\"time\":\"1970-01-01T00:00:00Z\"}"));
     CHECK(survives("{" REQUIRED ",\"time\":\"1969-12-31T23:59:59.000000001Z\"}"));
     CHECK(survives("{" REQUIRED ",\"time\":\"0001-01-01T00:00:00Z\"}"));
