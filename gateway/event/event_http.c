@@ -1,5 +1,6 @@
 /* HTTP binary mode, and the percent-encoding of its header values (HTTP binding, 3.1.3.2). */
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/header.h"
 #include "base/text.h"
 #include "event/event.h"
@@ -78,16 +79,22 @@ int gw_event_http_read(struct gw_event *ev, const struct gw_http_header *headers
                        struct gw_str body, struct gw_err *err)
 {
     struct gw_binary r;
+    int is_binary = 0;
 
     gw_binary_init(&r, ev);
     for (size_t i = 0; i < n; i++) {
         const struct gw_http_header *h = &headers[i];
+        const int is_ce = h->name.len >= 3 && !memcmp(h->name.p, "ce-", 3);
 
-        if (h->name.len >= 3 && !memcmp(h->name.p, "ce-", 3) &&
-            gw_binary_attr(&r, h->name, decode(ev->mem, h->value), err))
+        is_binary |= is_ce;
+        if (is_ce && gw_binary_attr(&r, h->name, decode(ev->mem, h->value), err))
             return -1;
         if (gw_str_is(h->name, "content-type") && gw_binary_content_type(&r, h->value, err))
             return -1;
     }
+    if (!is_binary) /* a whole event, perhaps, under the name of all JSON */
+        return gw_err_set(err, GW_ERR_REJECT,
+                          "specversion: missing (no ce-specversion header): the content type of "
+                          "a structured event is application/cloudevents+json");
     return gw_binary_end(&r, "ce-specversion", NULL, body, err);
 }

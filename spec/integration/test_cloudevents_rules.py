@@ -327,7 +327,9 @@ def test_methods_and_media_types_that_are_not_taken(gateway):
     for twice in (JSON.encode() + b"\r\ncontent-type: text/plain", b"text/plain\r\ncontent-type: " + JSON.encode()):
         assert b" 400 " in exchange(g, given + b"content-type: " + twice + b"\r\n\r\n{}", "content-type: given twice")
     refusal(send(g, json.dumps(EVENT), JSON, path="/v1/events/"), 404)
-    refusal(send(g, json.dumps(EVENT), "application/json"), 400, "specversion: missing (no ce-specversion header)")
+    refusal(send(g, json.dumps(EVENT), "application/json"), 400, "specversion: missing (no ce-specversion header): the content type of a structured event is ")
+    message = refusal(send(g, json.dumps(EVENT), "application/json", {"ce-id": "1"}), 400, "specversion: missing (no ce-specversion header)")
+    assert "structured" not in message
     assert g.pipeline()["accepted"] == 0
     for content_type in ("Application/CloudEvents+JSON", JSON + ";charset=\"utf-8\"", JSON + " ; Charset=UTF-8", JSON + "; profile=x",
                          JSON + '; profile="charset=x"; charset=utf8'):
