@@ -1,7 +1,6 @@
 """`check --online`: each destination and source says whether it would take events, or give some; nothing is published or made."""
 import os
 import re
-import socket
 
 import grpc
 from confluent_kafka.admin import AdminClient
@@ -10,7 +9,7 @@ from flyteidl.admin import version_pb2
 import aws as aws_server
 import kafka
 import upstream as up
-from gateway import FILE, run
+from gateway import FILE, free_port, run
 from kafka import read_now
 from test_cmd import check
 from test_publish_aws import pipeline
@@ -40,9 +39,7 @@ def to(kind, name="a", **keys):
 
 def refused():
     """A port of 127.0.0.1 where nobody listens."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{s.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 # ---- AWS

@@ -12,7 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 from standardwebhooks import Webhook as Verifier
 
 import flyte
-from gateway import run
+from gateway import free_port, run
 from wait import wait_until
 from webhook import HANG, OK, Http2, Raw, Webhook, certificates, server_tls
 
@@ -317,7 +317,7 @@ def test_a_hanging_server_does_not_hold_the_stop(gateway, webhook, batch):
 
 
 def test_a_server_that_is_gone_and_comes_back(gateway, webhook):
-    server = webhook()
+    server = webhook(port=free_port())
     g = gateway(config(server.url))
     send(g, runs(1, "a"))
     g.settled(1)

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -214,10 +215,14 @@ def request(address, method, path, body=None, headers=None):
 
 
 def free_port():
-    """A port that was free a moment ago, for servers that cannot be told 0."""
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that was free a moment ago, for servers that cannot be told 0 or come back where they were: below those
+    that the kernel (net.ipv4.ip_local_port_range) gives to whoever connects or listens meanwhile."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(10000, 32768)))
+            except OSError:
+                continue
+            return s.getsockname()[1]
 
 

@@ -10,7 +10,7 @@ import subprocess
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from gateway import ROOT
+from gateway import ROOT, free_port
 from wait import wait_until
 
 TOOLS = os.environ.get("TOOLS") or os.path.join(ROOT, "build/tools")
@@ -69,7 +69,7 @@ def installed():
 
 class Broker:
     def __init__(self, folder, secure=False):
-        self.folder, self.port, self.process, self.starts, self.secure = str(folder), 0, None, 0, secure
+        self.folder, self.port, self.process, self.starts, self.secure = str(folder), free_port(), None, 0, secure
         self.ports = []                                # of the listeners as listed, CONTROLLER's left out
         os.makedirs(self.folder, exist_ok=True)
         if secure:
