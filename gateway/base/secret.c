@@ -1,7 +1,9 @@
 #include "base/secret.h"
 
+#include "base/buf.h"
 #include "base/text.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { SHORTEST = 6, SIX = 6, BYTE = 8, CUT = 8 };
@@ -59,15 +61,47 @@ static int is_in_base64(struct gw_str text, size_t at, struct gw_str secret, siz
     return 1;
 }
 
+/* As a form has it, where it is something else: a Basic login of OAuth is Base64 of that. */
+static void put_form(struct gw_buf *out, struct gw_str secret)
+{
+    static const char plain[] = "-._~";
+
+    for (size_t i = 0; i < secret.len; i++) {
+        const char c = secret.p[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            (c && strchr(plain, c)))
+            gw_buf_putc(out, c);
+        else
+            gw_buf_printf(out, "%%%02X", (unsigned char)c);
+    }
+}
+
+static int is_anywhere(struct gw_str text, struct gw_str secret, struct gw_str form)
+{
+    for (size_t at = 0; at < text.len; at++) {
+        if (is_in_form(text, at, secret))
+            return 1;
+        for (size_t bit = 0; bit < SIX; bit += 2)
+            if (is_in_base64(text, at, secret, bit) || is_in_base64(text, at, form, bit))
+                return 1;
+    }
+    return 0;
+}
+
 int gw_secret_shown(struct gw_str text, struct gw_str secret)
 {
+    struct gw_buf form;
+    int rc;
+
     if (!text.len || secret.len < SHORTEST)
         return 0;
     if (memmem(text.p, text.len, secret.p, secret.len))
         return 1;
-    for (size_t at = 0; at < text.len; at++)
-        if (is_in_form(text, at, secret) || is_in_base64(text, at, secret, 0) ||
-            is_in_base64(text, at, secret, 2) || is_in_base64(text, at, secret, 4))
-            return 1;
-    return 0;
+    gw_buf_init(&form, SIZE_MAX / 2, NULL);
+    put_form(&form, secret);
+    rc = is_anywhere(text, secret, gw_buf_str(&form));
+    explicit_bzero(form.p, form.cap);
+    gw_buf_free(&form);
+    return rc;
 }

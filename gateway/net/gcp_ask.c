@@ -108,6 +108,8 @@ static void refused(struct gw_gcp_ask *a, const struct gw_fetch *f)
     const char *code = NULL, *text = NULL;
     struct gw_buf said;
 
+    if (f->status && a->plan.kind == GW_GCP_REFRESH && a->take == gw_gcp_ask_token)
+        gw_gcp_tokens_take_newer(a->tokens, GW_STR(""), GW_STR("")); /* the file's, the next time */
     gw_buf_init(&said, SAID_MAX, a->mem);
     if (f->status)
         read_error(a, gw_buf_str(&f->answer), &code, &text);
@@ -239,6 +241,8 @@ void gw_gcp_ask_token(struct gw_gcp_ask *a, struct gw_str answer)
         gw_gcp_ask_fail(a, a->of, err.msg);
         return;
     }
+    if (a->plan.kind == GW_GCP_REFRESH && token.refresh_token.len)
+        gw_gcp_tokens_take_newer(a->tokens, gw_str_of(a->plan.refresh_token), token.refresh_token);
     a->got.bearer = gw_arena_str(a->mem, token.access_token); /* with a NUL */
     a->life_ms = token.lives_s ? token.lives_s * 1000 : LIFE_MS;
     impersonate_next(a);
@@ -257,12 +261,15 @@ void gw_gcp_ask_form(struct gw_gcp_ask *a, struct gw_buf *form, const char *of)
 
 static void ask_with_refresh_token(struct gw_gcp_ask *a)
 {
+    const struct gw_str files = gw_str_of(a->plan.refresh_token),
+                        newer = gw_gcp_tokens_newer(a->tokens, a->mem, files);
+    const char *token = newer.len ? newer.p : files.p;
     struct gw_buf form;
 
-    gw_gcp_ask_secret(a, a->plan.refresh_token);
+    gw_gcp_ask_secret(a, token);
     gw_buf_init(&form, GW_OAUTH_FORM, a->mem);
     gw_oauth_field(&form, "grant_type", "refresh_token");
-    gw_oauth_field(&form, "refresh_token", a->plan.refresh_token);
+    gw_oauth_field(&form, "refresh_token", token);
     gw_gcp_ask_form(a, &form, a->plan.client_in_header ? "token_url" : "token_uri");
 }
 

@@ -16,6 +16,7 @@ struct gw_gcp_tokens {
     size_t refs;
     pthread_mutex_t lock; /* of all that follows */
     struct gw_buf bearer, quota_project, project, who, why;
+    struct gw_buf files, newer; /* refresh tokens: a file's, and what is used instead */
     struct gw_renewal renewal;
 };
 
@@ -34,6 +35,8 @@ static struct gw_gcp_tokens *make(void)
     gw_buf_init(&c->project, TEXT_MAX, NULL);
     gw_buf_init(&c->who, TEXT_MAX, NULL);
     gw_buf_init(&c->why, TEXT_MAX, NULL);
+    gw_buf_init(&c->files, TEXT_MAX, NULL);
+    gw_buf_init(&c->newer, TEXT_MAX, NULL);
     return c;
 }
 
@@ -50,6 +53,14 @@ struct gw_gcp_tokens *gw_gcp_tokens_hold(void)
     return c;
 }
 
+/* What was secret does not stay in memory that is given back. */
+static void free_secret(struct gw_buf *b)
+{
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    gw_buf_free(b);
+}
+
 void gw_gcp_tokens_drop(struct gw_gcp_tokens *c)
 {
     int last;
@@ -63,9 +74,9 @@ void gw_gcp_tokens_drop(struct gw_gcp_tokens *c)
     pthread_mutex_unlock(&one_lock);
     if (!last)
         return;
-    if (c->bearer.p) /* what was secret does not stay in memory that is given back */
-        explicit_bzero(c->bearer.p, c->bearer.cap);
-    gw_buf_free(&c->bearer);
+    free_secret(&c->bearer);
+    free_secret(&c->files);
+    free_secret(&c->newer);
     gw_buf_free(&c->quota_project);
     gw_buf_free(&c->project);
     gw_buf_free(&c->who);
@@ -127,6 +138,26 @@ void gw_gcp_tokens_end(struct gw_gcp_tokens *c, const struct gw_gcp_token *token
     } else {
         gw_renewal_give_up(&c->renewal);
     }
+    pthread_mutex_unlock(&c->lock);
+}
+
+struct gw_str gw_gcp_tokens_newer(struct gw_gcp_tokens *c, struct gw_arena *mem,
+                                  struct gw_str files)
+{
+    struct gw_str newer = GW_STR("");
+
+    pthread_mutex_lock(&c->lock);
+    if (gw_str_eq(gw_buf_str(&c->files), files))
+        newer = copy(mem, &c->newer);
+    pthread_mutex_unlock(&c->lock);
+    return newer;
+}
+
+void gw_gcp_tokens_take_newer(struct gw_gcp_tokens *c, struct gw_str files, struct gw_str newer)
+{
+    pthread_mutex_lock(&c->lock);
+    set(&c->files, files);
+    set(&c->newer, newer);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -31,6 +31,12 @@ enum gw_turn gw_gcp_tokens_begin(struct gw_gcp_tokens *c, uint64_t number, int r
 /* token NULL: it failed, and why says why; why NULL too: it was given up. */
 void gw_gcp_tokens_end(struct gw_gcp_tokens *c, const struct gw_gcp_token *token, int64_t life_ms,
                        const char *why);
+/* What an endpoint gave instead of a file's refresh token, which may be good for nothing since; on
+ * mem, empty: nothing. Empty, too, once the file has another one, or after take with an empty
+ * `newer`. It is not written into the file, as Google's libraries do not. */
+struct gw_str gw_gcp_tokens_newer(struct gw_gcp_tokens *c, struct gw_arena *mem,
+                                  struct gw_str files);
+void gw_gcp_tokens_take_newer(struct gw_gcp_tokens *c, struct gw_str files, struct gw_str newer);
 /* Why the last asking failed; on mem, empty if it did not. */
 struct gw_str gw_gcp_tokens_why(struct gw_gcp_tokens *c, struct gw_arena *mem);
 

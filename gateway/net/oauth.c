@@ -47,21 +47,25 @@ static int read_member(struct gw_json *j, struct gw_arena *mem, struct gw_oauth_
                        struct gw_err *err)
 {
     const int token = gw_json_is(j, "access_token"), type = gw_json_is(j, "token_type"),
-              lives = gw_json_is(j, "expires_in");
+              lives = gw_json_is(j, "expires_in"), renews = gw_json_is(j, "refresh_token");
     struct gw_str text;
 
-    if (!token && !type && !lives)
+    if (!token && !type && !lives && !renews)
         return gw_json_value(j, &text) ? gw_json_error(j, err) : 0;
     if (gw_json_next(j) == GW_JSON_ERROR)
         return gw_json_error(j, err);
     if (lives)
         return read_life(j, out, err);
+    if (renews && j->token != GW_JSON_STRING)
+        return 0; /* null, where none is given */
     if (j->token != GW_JSON_STRING)
         return gw_err_set(err, GW_ERR_REJECT, "%s is no text",
                           token ? "access_token" : "token_type");
     text = gw_json_string(j, mem);
     if (token)
         out->access_token = text;
+    else if (renews)
+        out->refresh_token = text;
     else if (text.len != 6 || strncasecmp(text.p, "bearer", 6) != 0)
         return gw_err_set(err, GW_ERR_REJECT, "token_type is not Bearer");
     return 0;

@@ -31,7 +31,8 @@ void gw_oauth_prepare(struct gw_fetch *f, const char *id, const char *secret, in
 
 struct gw_oauth_token {
     struct gw_str access_token;
-    int64_t lives_s; /* 0: not said */
+    struct gw_str refresh_token; /* p NULL: none was given; it fits in a form */
+    int64_t lives_s;             /* 0: not said */
 };
 /* A token endpoint's answer (RFC 6749, 5.1); the token is on mem. */
 int gw_oauth_token_read(struct gw_str json, struct gw_arena *mem, struct gw_oauth_token *out,

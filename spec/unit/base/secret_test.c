@@ -54,6 +54,21 @@ TEST(test_secret_is_found_within_base64_wherever_it_stands)
     gw_arena_free(mem);
 }
 
+/* RFC 6749, 2.3.1: what a client logs in with is in a form's coding before that. */
+TEST(test_secret_is_found_in_a_basic_login_of_oauth)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_buf coded;
+
+    gw_buf_init(&coded, 200, mem);
+    gw_base64_put(&coded, GW_STR("id:pa%2Fss%2Bw%25rd%C3%A9~%3F%3E"));
+    CHECK(gw_secret_shown(gw_buf_str(&coded), gw_str_of(secret)));
+    gw_buf_clear(&coded);
+    gw_base64_put(&coded, GW_STR("id:pa%2Fss%2Bw%25rd%C3%A8~%3F%3E"));
+    CHECK(!gw_secret_shown(gw_buf_str(&coded), gw_str_of(secret)));
+    gw_arena_free(mem);
+}
+
 TEST(test_secret_whose_beginning_ends_a_text_that_was_cut_is_found)
 {
     CHECK(shown("the request had pa/ss+w%"));

@@ -69,8 +69,8 @@ static void ask_them(struct asking *t, const struct reply *answers, const char *
 
 static const char *also[3]; /* more of the environment */
 
-/* With this file of credentials, `~` in it being the server's address. */
-static void ask_with(struct asking *t, const struct reply *answers, const char *file)
+/* `~` in it being the server's address. */
+static void write_key(const char *file)
 {
     const char *url = http_server();
     FILE *f = fopen("key.json", "w");
@@ -82,6 +82,12 @@ static void ask_with(struct asking *t, const struct reply *answers, const char *
         else
             fputc(*file, f);
     CHECK(!fclose(f));
+}
+
+/* With this file of credentials. */
+static void ask_with(struct asking *t, const struct reply *answers, const char *file)
+{
+    write_key(file);
     ask_them(t, answers,
              (const char *const[]){"GOOGLE_APPLICATION_CREDENTIALS=key.json", "GCE_METADATA_HOST=^",
                                    also[0], also[1], also[2], NULL});
@@ -226,6 +232,47 @@ TEST(test_gcp_ask_a_user_of_gcloud_is_in_its_own_file)
     done(&t);
 }
 
+static void again(struct asking *t, const struct reply *answers)
+{
+    replies_begin(answers);
+    t->ended = 0;
+    gw_gcp_ask_start(&t->ask);
+    while (!t->ended)
+        gw_loop_turn(t->loop, 1);
+}
+
+/* As Google's libraries: an endpoint may give another refresh token, and take no other since. */
+TEST(test_gcp_ask_a_refresh_token_that_an_endpoint_gives_is_used_instead_of_the_files)
+{
+    static const struct reply
+        rotates[] = {{"POST", "/token", "200 OK",
+                      "{\"access_token\":\"U\",\"refresh_token\":\"1//newer\"}"},
+                     {0}},
+        keeps[] = {{"POST", "/token", "200 OK", "{\"access_token\":\"V\",\"refresh_token\":null}"},
+                   {0}},
+        refuses[] = {{"POST", "/token", "400 Bad Request",
+                      "{\"error\":\"invalid_grant\",\"error_description\":\"1//newer\"}"},
+                     {0}};
+    struct asking t;
+
+    ask_with(&t, rotates,
+             "{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\","
+             "\"refresh_token\":\"1//files\",\"token_uri\":\"~/token\"}");
+    CHECK(has(&t, "U") && asked(0, "refresh_token=1%2F%2Ffiles&"));
+    again(&t, keeps);
+    CHECK(has(&t, "V") && asked(0, "refresh_token=1%2F%2Fnewer&"));
+    again(&t, refuses); /* so the file's, once more */
+    CHECK(!strcmp(t.why, "key.json: token_uri: invalid_grant: (HTTP 400)"));
+    CHECK(asked(0, "refresh_token=1%2F%2Fnewer&"));
+    again(&t, rotates);
+    CHECK(has(&t, "U") && asked(0, "refresh_token=1%2F%2Ffiles&"));
+    write_key("{\"type\":\"authorized_user\",\"client_id\":\"c\",\"client_secret\":\"s\","
+              "\"refresh_token\":\"1//other\",\"token_uri\":\"~/token\"}");
+    again(&t, keeps);
+    CHECK(has(&t, "V") && asked(0, "refresh_token=1%2F%2Fother&"));
+    done(&t);
+}
+
 /* ---- the metadata server ---- */
 
 TEST(test_gcp_ask_an_instance_has_its_token_from_the_metadata_server)
@@ -300,6 +347,27 @@ TEST(test_gcp_ask_impersonates_with_the_token_of_the_source)
                    "www.googleapis.com/auth/pubsub\"],"
                    "\"delegates\":[\"d1\",\"d2\"]}"));
     CHECK(gw_str_is(token_of(&t).who, "a@p.iam") && gw_str_is(token_of(&t).quota_project, "q"));
+    done(&t);
+}
+
+/* One who is impersonated impersonates the next. */
+TEST(test_gcp_ask_impersonates_one_after_the_other)
+{
+    static const struct reply google[] = {
+        {"POST", "/token", "200 OK", TOKEN("source")},
+        {"POST", "/x/a@p:generateAccessToken", "200 OK", IMPERSONATED("first")},
+        {"POST", "/x/b@p:generateAccessToken", "200 OK", IMPERSONATED("second")},
+        {0}};
+    struct asking t;
+
+    ask_with(&t, google,
+             "{\"type\":\"impersonated_service_account\",\"service_account_impersonation_url\":"
+             "\"~/x/b@p:generateAccessToken\",\"source_credentials\":{\"type\":"
+             "\"impersonated_service_account\",\"service_account_impersonation_url\":"
+             "\"~/x/a@p:generateAccessToken\",\"source_credentials\":" USER "}}");
+    CHECK(has(&t, "second") && n_seen == 3 && gw_str_is(token_of(&t).who, "b@p"));
+    CHECK(asked(1, "Bearer source") && asked(1, "auth/cloud-platform"));
+    CHECK(asked(2, "Bearer first") && asked(2, "auth/pubsub"));
     done(&t);
 }
 
@@ -690,6 +758,16 @@ TEST(test_gcp_ask_what_impersonation_answers_is_looked_at)
     }
 }
 
+static void write_huge(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    CHECK(f);
+    for (int i = 0; i <= GW_GCP_FILE_MAX; i++)
+        fputc(' ', f);
+    CHECK(!fclose(f));
+}
+
 TEST(test_gcp_ask_a_file_that_is_named_and_missing_is_not_passed_over)
 {
     static const struct reply metadata[] = {{"GET", METADATA_TOKEN, "200 OK", TOKEN("M")}, {0}};
@@ -701,6 +779,18 @@ TEST(test_gcp_ask_a_file_that_is_named_and_missing_is_not_passed_over)
     CHECK(failed(&t, "GOOGLE_APPLICATION_CREDENTIALS: away.json: No such file or "
                      "directory") &&
           !n_seen);
+    done(&t);
+    CHECK(!mkdir("folder", 0700));
+    ask_them(&t, metadata,
+             (const char *const[]){"GOOGLE_APPLICATION_CREDENTIALS=folder", "GCE_METADATA_HOST=^",
+                                   NULL});
+    CHECK(failed(&t, "GOOGLE_APPLICATION_CREDENTIALS: folder: Is a directory") && !n_seen);
+    done(&t);
+    write_huge("huge");
+    ask_them(
+        &t, metadata,
+        (const char *const[]){"GOOGLE_APPLICATION_CREDENTIALS=huge", "GCE_METADATA_HOST=^", NULL});
+    CHECK(failed(&t, "GOOGLE_APPLICATION_CREDENTIALS: huge: larger than 256 KiB") && !n_seen);
     done(&t);
     ask_them(&t, metadata, (const char *const[]){"GCE_METADATA_HOST=not a host", NULL});
     CHECK(failed(&t, "GCE_METADATA_HOST: not a URL"));
