@@ -75,6 +75,9 @@ struct gw_field {
     size_t size;                   /* of the nested struct */
     const struct gw_variant *(*variant)(size_t i); /* GW_F_UNION: NULL past the last */
     const char *alias;                             /* another spelling, case-insensitive */
+    /* GW_F_MAP: 1: the value of this key is the path of a file whose content counts, relative to
+     * the working directory, as the library that it is for will open it; NULL: none is */
+    int (*names_file)(struct gw_str key, struct gw_str value);
     const char *const *theirs; /* GW_F_TABLE: in the schema a mapping with one of these and none of
                                   its own keys may hold anything; NULL-terminated */
     unsigned required : 1;     /* GW_F_STRS: with an item at least, and none that is empty */
@@ -93,8 +96,9 @@ struct gw_field {
  * the first. */
 void gw_fields_read(const struct gw_field *fields, const struct gw_yaml *map, void *conf,
                     struct gw_problems *p, const char *where);
-/* The files whose contents the values of a mapping are or need: the twins NAME_file and the fields
- * with `input`. path is resolved and lives as long as the call; at is where it is written. */
+/* The files whose contents the values of a mapping are or need: the twins NAME_file, the fields
+ * with `input`, and what names_file says (f is the map then). path is resolved and lives as long as
+ * the call; at is where it is written. */
 typedef void gw_field_file_fn(void *ctx, const struct gw_field *f, const struct gw_yaml *at,
                               const char *path);
 void gw_fields_files(const struct gw_field *fields, const struct gw_yaml *map, gw_field_file_fn *fn,

@@ -43,6 +43,17 @@ static void walk_union(const struct walk *w, const struct gw_field *f, const str
         }
 }
 
+static void tell_named(const struct walk *w, const struct gw_field *f, const struct gw_yaml *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const struct gw_yaml *y = &map->values[i];
+
+        if (y->type == GW_YAML_SCALAR && y->text.len && !y->broken &&
+            f->names_file(map->keys[i].text, y->text))
+            w->fn(w->ctx, f, y, y->text.p);
+    }
+}
+
 static void walk_field(const struct walk *w, const struct gw_field *f, const struct gw_yaml *y)
 {
     if (f->type == GW_F_TABLE)
@@ -52,6 +63,8 @@ static void walk_field(const struct walk *w, const struct gw_field *f, const str
     else if (f->type == GW_F_TABLES && y->type == GW_YAML_SEQ)
         for (size_t i = 0; i < y->n; i++)
             walk_table(w, f->fields, &y->values[i]);
+    else if (f->names_file && y->type == GW_YAML_MAP)
+        tell_named(w, f, y);
     else if (f->input)
         tell_all(w, f, y);
 }

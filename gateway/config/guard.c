@@ -11,6 +11,7 @@
 #include "base/yaml.h"
 #include "config/beneath.h"
 #include "hook/allow.h"
+#include "net/kafka_client.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -197,6 +198,8 @@ static void on_file(void *ctx, const struct gw_field *f, const struct gw_yaml *a
 {
     char what[80];
 
+    if (f->type == GW_F_MAP) /* hold_properties tells which one */
+        return;
     (void)snprintf(what, sizeof(what), f->secret ? "%s_file" : "%s", f->name);
     (void)hold_path(ctx, at, path, what, 0);
 }
@@ -254,19 +257,6 @@ static int runs_code(struct gw_str name)
     return 0;
 }
 
-static int ends_in(struct gw_str s, const char *end)
-{
-    const size_t len = strlen(end);
-
-    return s.len >= len && !memcmp(s.p + s.len - len, end, len);
-}
-
-static int names_file(struct gw_str name)
-{
-    return ends_in(name, ".location") || ends_in(name, ".file") || ends_in(name, ".keytab") ||
-           ends_in(name, ".path");
-}
-
 /* With or without a guard: no team's file runs programs. Such a publisher is not even checked: the
  * library loads a plugin as soon as it is told of it. */
 static void hold_properties(const struct check *c)
@@ -286,7 +276,8 @@ static void hold_properties(const struct check *c)
             PROBLEM(c, key, "publisher.properties: %s runs code: only the main file may set it",
                     key->text.p);
             c->conf->publisher.type = NULL;
-        } else if (c->guard && names_file(key->text) && y->type == GW_YAML_SCALAR && !y->broken)
+        } else if (c->guard && y->type == GW_YAML_SCALAR && !y->broken &&
+                   gw_kafka_names_file(key->text, y->text))
             (void)hold_path(c, y, y->text.p, key->text.p, 0);
     }
 }

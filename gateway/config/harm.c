@@ -56,6 +56,16 @@ static void keep_input(void *ctx, const struct gw_field *f, const struct gw_yaml
     keep(ctx, path);
 }
 
+/* Of the main file: listeners' certificates, tokens, passwords of sources. */
+static void keep_section(const struct gw_load *l, const struct gw_field *fields, const char *name,
+                         struct kept *k)
+{
+    const struct gw_yaml *section = get(l->root, name);
+
+    if (section)
+        gw_fields_files(fields, section, keep_input, k);
+}
+
 static struct kept all_kept(const struct gw_load *l)
 {
     const struct gw_pipeline_conf *all = l->config->pipelines.items;
@@ -64,6 +74,8 @@ static struct kept all_kept(const struct gw_load *l)
     keep(&k, l->root->file);
     if (l->config->admin.token_file)
         keep(&k, l->config->admin.token_file);
+    keep_section(l, gw_ingest_fields, "ingest", &k);
+    keep_section(l, gw_flyte_client_fields, "flyteadmin", &k);
     for (size_t i = 0; i < l->n_included; i++)
         keep(&k, l->included[i].path);
     for (size_t i = 0; i < l->config->pipelines.n; i++) {

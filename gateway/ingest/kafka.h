@@ -19,9 +19,10 @@ extern const struct gw_field gw_ingest_kafka_fields[];
 /* librdkafka's configuration; the caller frees it or gives it to rd_kafka_new. */
 rd_kafka_conf_t *gw_ingest_kafka_conf(const struct gw_ingest_kafka *c, struct gw_err *err);
 
-/* The files of its TLS, which librdkafka reads by itself when a consumer begins. */
+/* The files of its TLS and those that `properties` name, which librdkafka reads by itself when a
+ * consumer begins. */
 struct gw_kafka_files {
-    struct gw_print ca, cert, key;
+    struct gw_print ca, cert, key, named;
 };
 struct gw_kafka_files gw_kafka_files_of(const struct gw_ingest_kafka *c);
 int gw_kafka_files_same(const struct gw_kafka_files *a, const struct gw_kafka_files *b);

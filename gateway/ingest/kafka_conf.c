@@ -37,7 +37,9 @@ const struct gw_field gw_ingest_kafka_fields[] = {
      .help = "TLS to the brokers; {} with the system's certificates.", .fields = gw_tls_conf_fields,
      .size = sizeof(struct gw_tls_conf)},
     {"properties", GW_F_MAP, offsetof(struct gw_ingest_kafka, properties),
-     .help = "Any other setting of librdkafka."},
+     .names_file = gw_kafka_names_file,
+     .help = "Any other setting of librdkafka; files that they name (ssl.ca.location …, relative "
+             "to the working directory) are watched."},
     {0}};
 
 #define OURS "offsets are committed when records are durable"
@@ -251,16 +253,34 @@ rd_kafka_conf_t *gw_ingest_kafka_conf(const struct gw_ingest_kafka *c, struct gw
     return NULL;
 }
 
+/* Of all files that the settings name, one after the other. */
+static struct gw_print print_named(const struct gw_pairs *properties)
+{
+    struct gw_print all = {{0}};
+
+    for (size_t i = 0; i < properties->n; i++) {
+        const struct gw_pair *pair = &properties->items[i];
+        struct gw_print one;
+
+        if (!gw_kafka_names_file(gw_str_of(pair->key), gw_str_of(pair->value)))
+            continue;
+        one = gw_file_print(pair->value);
+        for (size_t k = 0; k < sizeof(all.hash); k++)
+            all.hash[k] = (unsigned char)(all.hash[k] * 31 + one.hash[k]);
+    }
+    return all;
+}
+
 struct gw_kafka_files gw_kafka_files_of(const struct gw_ingest_kafka *c)
 {
     const struct gw_tls_conf none = {0}, *tls = c->tls ? c->tls : &none;
 
     return (struct gw_kafka_files){gw_file_print(tls->ca), gw_file_print(tls->cert),
-                                   gw_file_print(tls->key)};
+                                   gw_file_print(tls->key), print_named(&c->properties)};
 }
 
 int gw_kafka_files_same(const struct gw_kafka_files *a, const struct gw_kafka_files *b)
 {
     return gw_print_same(&a->ca, &b->ca) && gw_print_same(&a->cert, &b->cert) &&
-           gw_print_same(&a->key, &b->key);
+           gw_print_same(&a->key, &b->key) && gw_print_same(&a->named, &b->named);
 }

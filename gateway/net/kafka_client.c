@@ -6,8 +6,10 @@
 #include "base/text.h"
 #include "base/yaml.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SCRAM_FIXED_IN = 0x02060100 }; /* librdkafka #4895 */
 
@@ -80,12 +82,52 @@ static int set_property(rd_kafka_conf_t *rk, const struct gw_kafka_client *c,
     }
 }
 
+/* ---- files ---- */
+
+static int ends_in(struct gw_str s, const char *end)
+{
+    const size_t len = strlen(end);
+
+    return s.len >= len && !memcmp(s.p + s.len - len, end, len);
+}
+
+/* Offsets are written, not read; `probe` looks where systems have authorities. */
+int gw_kafka_names_file(struct gw_str setting, struct gw_str value)
+{
+    if (gw_str_is(setting, "offset.store.path") || gw_str_is(value, "probe"))
+        return 0;
+    return ends_in(setting, ".location") || ends_in(setting, ".file") ||
+           ends_in(setting, ".keytab") || ends_in(setting, ".path");
+}
+
 /* ---- check ---- */
 
 struct place {
     struct gw_problems *p;
     const struct gw_yaml *at;
 };
+
+/* It is opened with the client, by librdkafka, from the working directory. */
+static void check_property_file(const struct gw_pair *pair, struct place w)
+{
+    char why[100], key[120];
+
+    if (!gw_kafka_names_file(gw_str_of(pair->key), gw_str_of(pair->value)))
+        return;
+    if (access(pair->value, R_OK))
+        gw_problems_add(w.p, 0, w.at->file, w.at->line, w.at->column, "properties: %s: %s: %s",
+                        pair->key, pair->value, strerror_r(errno, why, sizeof(why)));
+    (void)snprintf(key, sizeof(key), "properties: %s", pair->key);
+    if (!strcmp(pair->key, "ssl.ca.location") || !strcmp(pair->key, "ssl.certificate.location"))
+        gw_tls_dates_check(pair->value, pair->key[4] == 'c' && pair->key[5] == 'e', key, w.p, w.at);
+}
+
+static const struct gw_yaml *value_of(const struct gw_yaml *map, const char *key)
+{
+    const struct gw_yaml *y = gw_yaml_get(map, key);
+
+    return y ? y : map;
+}
 
 static void check_properties(const struct gw_kafka_client *c, struct place w)
 {
@@ -96,8 +138,11 @@ static void check_properties(const struct gw_kafka_client *c, struct place w)
         const struct gw_yaml *at = map;
         char why[700];
 
-        if (!set_property(rk, c, &c->properties->items[i], why, sizeof(why)))
+        if (!set_property(rk, c, &c->properties->items[i], why, sizeof(why))) {
+            check_property_file(&c->properties->items[i],
+                                (struct place){w.p, value_of(map, c->properties->items[i].key)});
             continue;
+        }
         for (size_t k = 0; k < map->n && map->type == GW_YAML_MAP; k++)
             if (gw_str_is(map->keys[k].text, c->properties->items[i].key))
                 at = &map->keys[k];

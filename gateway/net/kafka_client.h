@@ -30,6 +30,10 @@ struct gw_kafka_client {
     const struct gw_kafka_forbidden *forbidden;
 };
 
+/* A setting whose value is the path of a file that librdkafka reads when a client begins: what
+ * properties can name, for the tables. */
+int gw_kafka_names_file(struct gw_str setting, struct gw_str value);
+
 /* What the tables cannot say of sasl, tls and properties. at: the mapping that they stand in. */
 void gw_kafka_client_check(const struct gw_kafka_client *c, struct gw_problems *p,
                            const struct gw_yaml *at);

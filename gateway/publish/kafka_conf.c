@@ -29,7 +29,9 @@ const struct gw_field gw_kafka_fields[] = {
      .help = "TLS to the brokers; {} with the system's certificates.", .fields = gw_tls_conf_fields,
      .size = sizeof(struct gw_tls_conf)},
     {"properties", GW_F_MAP, offsetof(struct gw_publish_kafka_conf, properties),
-     .help = "Any other setting of librdkafka. In FlyteAdmin's styles partitioner is "
+     .names_file = gw_kafka_names_file,
+     .help = "Any other setting of librdkafka; files that they name (ssl.ca.location …, relative "
+             "to the working directory) are watched. In FlyteAdmin's styles partitioner is "
              "fnv1a_random, which is its client's."},
     GW_PUBLISH_COMMON("1000000", batch_fields),
     {0}};

@@ -412,11 +412,15 @@ def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway)
 def test_a_secret_of_the_gateway_itself_is_seen(gateway):
     """What hooks ask FlyteAdmin with restarts those that have hooks; a source's password has its consumer begin anew (with a broker that is
     there: test_publish_kafka_secure.py). What else is new in the configuration waits, and the password with it."""
-    kafka = "{brokers: '127.0.0.1:1', topics: t, group: g, sasl: {mechanism: PLAIN, username: u, password_file: secrets/password}}"
+    kafka = ("{brokers: '127.0.0.1:1', topics: t, group: g, sasl: {mechanism: PLAIN, username: u, password_file: secrets/password}, "
+             "properties: {ssl.ca.location: FOLDER/secrets/ca}}")
     config = (f"ingest: {{grpc: {{listen: 127.0.0.1:0}}, kafka: [{kafka}]}}\n"
               "flyteadmin: {address: '127.0.0.1:1', client_id: c, client_secret_file: secrets/flyte}\n" +
               ALL.replace("name: all", "name: all, hooks: [count.lua]") + FRESH)
-    g = gateway(config, files={"count.lua": COUNT, "secrets/password": "one\n", "secrets/flyte": "one\n"})
+    g = gateway(config, files={"count.lua": COUNT, "secrets/password": "one\n", "secrets/flyte": "one\n", "secrets/ca": "one\n"}, started=False)
+    config = config.replace("FOLDER", g.folder)
+    g.configure(config)
+    g.start()
     g.replace("secrets/flyte", "two\n")
     wait_until(lambda: said(g, "a pipeline changes"), g.log)
     wait_until(lambda: g.pipeline()["up"], g.log)
@@ -425,11 +429,13 @@ def test_a_secret_of_the_gateway_itself_is_seen(gateway):
     assert not re.search(begun, g.log())
     g.replace("secrets/password", "two\n")
     wait_until(lambda: len(re.findall(begun, g.log())) == 1, g.log)
+    g.replace("secrets/ca", "two\n")                # that librdkafka alone reads
+    wait_until(lambda: len(re.findall(begun, g.log())) == 2, g.log)
     assert "restart needed" not in g.log()
     g.replace("secrets/password", "")               # half of a save
     wait_until(lambda: re.search(r"password_file: secrets/password: the file is empty", g.log()), g.log)
     g.replace("secrets/password", "three\n")
-    wait_until(lambda: len(re.findall(begun, g.log())) == 2, g.log)
+    wait_until(lambda: len(re.findall(begun, g.log())) == 3, g.log)
     g.configure(config.replace("topics: t", "topics: u"))
     g.replace("secrets/password", "four\n")
     wait_until(lambda: "a restart takes both" in g.log(), g.log)
@@ -441,8 +447,8 @@ def test_a_secret_of_the_gateway_itself_is_seen(gateway):
     wait_until(lambda: g.log().count("a restart takes both") == 2, g.log)
     g.signal(signal.SIGHUP)
     wait_until(lambda: re.search(r'msg="restart needed" section=ingest\n', g.log()), g.log)
-    assert len(re.findall(begun, g.log())) == 2 and len(said(g, "a pipeline changes")) == 1
+    assert len(re.findall(begun, g.log())) == 3 and len(said(g, "a pipeline changes")) == 1
     g.configure(config)
     g.signal(signal.SIGHUP)
-    wait_until(lambda: len(re.findall(begun, g.log())) == 3, g.log)
+    wait_until(lambda: len(re.findall(begun, g.log())) == 4, g.log)
     assert g.log().count("restart needed") == 1

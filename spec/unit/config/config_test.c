@@ -208,9 +208,13 @@ TEST(test_config_files_are_told_by_pipeline)
                   "pipelines:\n"
                   "  - {name: a, hooks: [a.lua], publisher: {type: http, url: 'http://h/', "
                   "bearer_token_file: secret, tls: {ca: ca.pem}}}\n"
-                  "  - {name: b, publisher: {type: 'null'}}\n");
+                  "  - {name: b, publisher: {type: 'null'}}\n"
+                  "  - {name: k, publisher: {type: kafka, brokers: b, topic: t, properties: "
+                  "{ssl.ca.location: d/ca.pem, linger.ms: 5}}}\n"
+                  "ingest: {kafka: [{brokers: b, topics: u, properties: {ssl.key.location: "
+                  "d/ca.key, ssl.ca.location: probe}}]}\n");
     gw_config_files(c, add_file, all);
-    CHECK(!strcmp(all, "-=d/token a=d/secret a=d/secret a=d/ca.pem "));
+    CHECK(!strcmp(all, "-=d/token a=d/secret -=d/ca.key a=d/secret a=d/ca.pem k=d/ca.pem "));
     gw_config_free(c);
 }
 
@@ -271,12 +275,15 @@ TEST(test_config_certificates_that_end_soon_are_warned_of_wherever_they_are_name
         "pipelines:\n"
         "  - {name: k, publisher: {type: kafka, brokers: b, topic: u,\n"
         "                          tls: {ca: ca.pem, cert: server.pem, key: server.key}}}\n"
+        "  - {name: p, publisher: {type: kafka, brokers: b, topic: v,\n"
+        "                          properties: {ssl.ca.location: ca.pem,\n"
+        "                                       ssl.certificate.location: server.pem}}}\n"
         "  - {name: h, publisher: {type: http, url: 'https://h', tls: {ca: ca.pem}}}\n"
         "  - {name: n, publisher: {type: nats, servers: n, subject: s, tls: {ca: ca.pem}}}\n");
     CHECK(c && p.errors == 0);
     CHECK(warned_of("ingest.grpc.tls.cert ingest.grpc.tls.client_ca ingest.grpc.upstream_tls.ca "
                     "ingest.http.tls.cert ingest.http.upstream_tls.ca tls.ca flyteadmin.tls.ca "
-                    "tls.ca tls.cert tls.ca tls.ca "));
+                    "tls.ca tls.cert properties properties tls.ca tls.ca "));
     gw_config_free(c);
     tls_authority_free(ca);
 }
@@ -286,10 +293,14 @@ TEST(test_config_authorities_that_are_none_are_told)
     struct gw_config *c;
 
     tls_files();
-    CHECK(!try_config("ingest:\n  grpc: {upstream: 'a:1', upstream_tls: {ca: server.key}}\n"
-                      "  http: {upstream: 'https://a', upstream_tls: {ca: .}}\n"
-                      "flyteadmin: {address: 'a:1', tls: {ca: none.pem}}\n"));
-    CHECK(p.n == 3 && p.errors == 3);
+    CHECK(
+        !try_config("ingest:\n  grpc: {upstream: 'a:1', upstream_tls: {ca: server.key}}\n"
+                    "  http: {upstream: 'https://a', upstream_tls: {ca: .}}\n"
+                    "flyteadmin: {address: 'a:1', tls: {ca: none.pem}}\n"
+                    "pipelines: [{name: p, publisher: {type: kafka, brokers: b, topic: t,\n"
+                    "                                  properties: {ssl.ca.location: none}}}]\n"));
+    CHECK(p.n == 4 && p.errors == 4);
+    CHECK(has(6, 65, "properties: ssl.ca.location: none: No such file or directory"));
     CHECK(!strcmp(p.items[0].text, "ingest.grpc.upstream_tls.ca: server.key: no certificate or crl "
                                    "found") &&
           p.items[0].line == 2 && p.items[0].column == 46);

@@ -426,22 +426,27 @@ TEST(test_include_remembers_whose_a_name_is)
 
 TEST(test_include_writes_over_nothing_that_the_gateway_lives_from)
 {
-    static const char *const reads[] = {"../main.yaml", "a.yaml", "b.yaml",
-                                        "../s.lua",     "link",   "../token"};
+    static const char *const reads[] = {"../main.yaml", "a.yaml",   "b.yaml",     "../s.lua",
+                                        "link",         "../token", "../clients", "../secret"};
     struct gw_config *c;
     char text[300];
 
     CHECK(!mkdir("d", 0777) && !mkdir("d/moongate-data", 0777));
     put("d/s.lua", "x", 1);
     put("d/token", "x", 1);
+    put("d/clients", "a:sesame-sesame\n", 16);
+    put("d/secret", "x", 1);
+    CHECK(!chmod("d/clients", 0600));
     team("b.yaml", "pipelines: [{name: b, hooks: [../s.lua], publisher: {type: 'null'}}]\n");
     CHECK(!symlink("b.yaml", "d/t/link"));
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(reads) / sizeof(*reads); i++) {
         char what[200];
 
         snprintf(text, sizeof(text), FILE_TO("%s"), reads[i]);
         team("a.yaml", text);
-        c = load(TEAMS "admin: {token_file: token}\n");
+        c = load(TEAMS "admin: {token_file: token}\n"
+                       "ingest: {grpc: {auth: {tokens_file: clients}}}\n"
+                       "flyteadmin: {address: 'a:1', client_id: c, client_secret_file: secret}\n");
         snprintf(what, sizeof(what),
                  "pipelines.a.publisher.path: %s is a file that the gateway reads", reads[i]);
         CHECK(c && p.n == 1 && has("d/t/a.yaml", 1, 53, what) && runs(c, "b "));
