@@ -19,6 +19,7 @@ import flyte
 import h2raw
 import http1
 from gateway import ROOT, Gateway, request, run
+from test_ingest_tls import records
 
 PATH = "/flyteidl2.workflow.EventsProxyService/Record"
 ACTIONS = """\
@@ -61,7 +62,7 @@ def test_its_own_client_on_both_listeners(gateway):
     first = [action(name=f"a{n}") for n in range(400)]
     second = [action(name="a1", phase="FAILED", attempt=2, error="no memory"), action(name="a2", phase="SUCCEEDED")]
     for address, batch in (g.http, first), (g.grpc, second):
-        assert EventsProxyServiceClientSync("http://" + address).record(record(*batch), timeout_ms=20000) == events.RecordResponse()
+        assert EventsProxyServiceClientSync("http://" + address).record(record(*batch), timeout_ms=60000) == events.RecordResponse()
     with g.channel() as channel:
         flyte.send(channel, flyte.workflow())                   # Flyte 1 beside it
     g.settled(403)
@@ -82,13 +83,13 @@ def test_grpc_on_both_listeners(both, listener):
     e = action(run_name="grpc-" + listener)
     with grpc.insecure_channel(getattr(both, listener)) as channel:
         stub = events_grpc.EventsProxyServiceStub(channel)
-        assert stub.Record(record(e), timeout=10, compression=grpc.Compression.Gzip) == events.RecordResponse()
+        assert stub.Record(record(e), timeout=60, compression=grpc.Compression.Gzip) == events.RecordResponse()
         with pytest.raises(grpc.RpcError) as refused:
-            stub.Record(record(), timeout=10)
+            stub.Record(record(), timeout=60)
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "events: " in refused.value.details()
         call = channel.unary_unary(PATH)
         with pytest.raises(grpc.RpcError) as refused:
-            call(record(e).SerializeToString() + b"\x0a\x7f", timeout=10)
+            call(record(e).SerializeToString() + b"\x0a\x7f", timeout=60)
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     both.settled()
     assert both.ids().count(id_of(e, "RUNNING")) == 1
@@ -104,7 +105,7 @@ def test_connect_by_hand(both, listener, form):
         headers = {"content-type": "application/json; charset=utf-8"}
     if form == "gzip":
         body, headers = gzip.compress(body), dict(headers, **{"content-encoding": "gzip"})
-    headers.update({"connect-protocol-version": "1", "connect-timeout-ms": "5000"})
+    headers.update({"connect-protocol-version": "1", "connect-timeout-ms": "60000"})
     status, answered, answer = request(getattr(both, listener), "POST", PATH, body, headers)
     want = ("application/json", "{}") if "json" in headers["content-type"] else ("application/proto", "")
     assert status == 200 and (answered["content-type"], answer) == want
@@ -182,7 +183,7 @@ def test_its_own_client_is_told_what_is_wrong(both):
     client = EventsProxyServiceClientSync("http://" + both.http)
     for request_, code in ((record(), Code.INVALID_ARGUMENT), (record(action(error="x" * (5 << 20))), Code.RESOURCE_EXHAUSTED)):
         with pytest.raises(ConnectError) as refused:
-            client.record(request_, timeout_ms=20000)
+            client.record(request_, timeout_ms=60000)
         assert refused.value.code == code and refused.value.message
 
 
@@ -200,21 +201,21 @@ def test_tokens_are_asked_for_in_both_protocols(gateway, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("executor:s3cret-of-the-executor\n")
     os.chmod(tokens, 0o600)
-    g = gateway(f"""\
-ingest: {{http: {{listen: 127.0.0.1:0, auth: {{tokens_file: {tokens}}}}}}}
-{ACTIONS}""")
+    g = gateway(f"ingest: {{http: {{listen: 127.0.0.1:0, auth: {{tokens_file: {tokens}}}}}}}\npipelines:\n"
+                "  - {name: all, event_types: [action], format: {extensions: [traceparent]}, publisher: {type: file, path: all.jsonl}}\n")
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
     client = EventsProxyServiceClientSync("http://" + g.http)
     with pytest.raises(ConnectError) as refused:
-        client.record(record(action()), timeout_ms=5000)
+        client.record(record(action()), timeout_ms=60000)
     assert refused.value.code == Code.UNAUTHENTICATED
     assert request(g.http, "POST", PATH, "{}", {"content-type": JSON})[1]["www-authenticate"].startswith("Bearer ")
-    client.record(record(action()), timeout_ms=5000, headers={"authorization": "Bearer s3cret-of-the-executor"})
+    client.record(record(action(), action()), timeout_ms=60000, headers={"authorization": "Bearer s3cret-of-the-executor", "traceparent": parent})
     with grpc.insecure_channel(g.http) as channel:
         with pytest.raises(grpc.RpcError) as refused:
-            events_grpc.EventsProxyServiceStub(channel).Record(record(action()), timeout=10)
+            events_grpc.EventsProxyServiceStub(channel).Record(record(action()), timeout=60)
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
-    g.settled(1)
-    assert len(g.lines()) == 1
+    g.settled(2)
+    assert [e["traceparent"] for e in g.lines()] == [parent, parent] and records(g) == ["executor", "executor"]
 
 
 @pytest.mark.parametrize("way", ["--grpc", "--http"])
@@ -229,7 +230,7 @@ def test_send_sends_actions(both, way):
 def test_many_at_once_are_all_kept(both):
     def one(n):
         EventsProxyServiceClientSync("http://" + both.http).record(record(*[action(run_name=f"many-{n}", name=f"a{i}") for i in range(50)]),
-                                                                  timeout_ms=20000)
+                                                                  timeout_ms=60000)
     threads = [threading.Thread(target=one, args=(n,)) for n in range(16)]
     for t in threads:
         t.start()
