@@ -3,10 +3,10 @@
 #include "base/buf.h"
 #include "base/gzip.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "event/event.h"
 #include "ingest/actions.h"
 #include "ingest/door.h"
+#include "ingest/path.h"
 #include "ingest/push.h"
 #include "ingest/upstream.h"
 
@@ -15,7 +15,7 @@
 /* The HTTP front: what a request is by its path and media type, its body once it has come, its
  * answer. A request's memory is its stream's; `gone` is its last use. */
 
-enum { MAX_ORIGIN = 255, MAX_PATH = 32 }; /* longer than any of routes */
+enum { MAX_ORIGIN = 255 };
 
 struct route {
     struct gw_str path;
@@ -288,29 +288,6 @@ static int find_encoding(struct request *r)
                             "content-encoding: only gzip and identity are understood");
 }
 
-/* The path without its query, its escapes as FlyteAdmin (and RFC 3986, 6.2.2.2) reads them: what is
- * an event there is one here. At most MAX_PATH bytes if there are any. */
-static struct gw_str plain_path(struct gw_str path, char room[MAX_PATH])
-{
-    const char *query = path.len > 0 ? memchr(path.p, '?', path.len) : NULL;
-    size_t n = 0;
-
-    if (query)
-        path.len = (size_t)(query - path.p);
-    if (path.len == 0 || !memchr(path.p, '%', path.len))
-        return path;
-    for (size_t i = 0; i < path.len && n < MAX_PATH; i++) {
-        const int byte = gw_percent_byte(path, i);
-
-        room[n++] = path.p[i];
-        if (byte >= 0) {
-            room[n - 1] = (char)byte;
-            i += 2;
-        }
-    }
-    return (struct gw_str){room, n};
-}
-
 static const struct route *find_route(const struct gw_front *f, struct gw_str path)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
@@ -419,8 +396,7 @@ static int on_head(struct gw_http_stream *s, void *ctx)
 {
     struct gw_front *f = ctx;
     const int posts = gw_str_is(s->method, "POST");
-    char room[MAX_PATH];
-    const struct gw_str path = plain_path(s->path, room);
+    const struct gw_str path = gw_path_plain(s->mem, s->path);
     const struct route *route = find_route(f, path);
     struct request *r;
 

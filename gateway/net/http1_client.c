@@ -409,14 +409,17 @@ void gw_http1_client_start(struct gw_http1_client *c, struct gw_http_call *call)
     c->call = call;
     reset(c);
     build_request(c);
-    if (c->open && has_news(c))
+    if (c->open && (c->out.failed || has_news(c)))
         drop_connection(c);
-    if (!c->open) {
+    if (c->out.failed) {
+        gw_err_set(&c->why, GW_ERR_TOO_LARGE, "the request is too large");
+        gw_loop_post(c->loop, &c->later);
+    } else if (!c->open) {
         connect_now(c);
-        return;
+    } else {
+        gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
+        watch_silence(c);
     }
-    gw_watch_want(&c->watch, GW_READABLE | GW_WRITABLE);
-    watch_silence(c);
 }
 
 void gw_http1_client_renew(struct gw_http1_client *c)

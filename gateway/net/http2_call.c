@@ -180,10 +180,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     }
     if (name_len > 0 && name[0] == ':')
         call->status = three_digits(value, value_len);
-    else if (!call->failed &&
-             gw_http_call_header(call, (struct gw_str){(const char *)name, name_len},
+    else if (gw_http_call_header(call, (struct gw_str){(const char *)name, name_len},
                                  (struct gw_str){(const char *)value, value_len}))
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_CANCEL);
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
 }
 

@@ -141,14 +141,17 @@ def test_what_is_an_event_to_flyteadmin_is_one_here(gateway):
     """It reads escapes in a path; other methods are its affair."""
     with Seen() as behind:
         g = gateway(in_front_of(behind.address))
-        paths = ("/api/v1/events/%74asks", "/%61pi/v1/events/task%73", "/api/v1%2Fevents/tasks", "/api/v1/events/tasks?a=%2F..")
+        paths = ("/api/v1/events/%74asks", "/%61pi/v1/events/task%73", "/api/v1%2Fevents/tasks", "/api/v1/events/tasks?a=%2F..", "//api///v1/events/tasks",
+                 "/api/./v1/x/y/../../events/tasks", "/%2e%2e/../api/v1/events/x%2f../tasks")
         for i, path in enumerate(paths):
             assert g.post(path, f'{{"event": {{"reason": "{i}"}}}}')[::2] == (200, "ok")
         assert [r[:2] for r in behind.requests] == [("POST", p) for p in paths]
-        assert g.post("/v1/%65vents", "{")[0] == 400 and g.post("/v1/push/%73ns", "{}")[0] == 404 and len(behind.requests) == len(paths)
+        assert g.post("/v1/%65vents", "{")[0] == 400 and len(behind.requests) == len(paths)
+        assert [g.post(p, "{}")[0] for p in ("/v1/push/%73ns", "/x/../v1/push/sns", "//v1/push/x")] == [404] * 3 and len(behind.requests) == len(paths)
         del behind.requests[:]
         others = [("GET", "/api/v1/events/tasks"), ("PUT", "/api/v1/events/%74asks"), ("OPTIONS", "/api/v1/events/nodes"), ("POST", "/api/v1/events/%74asks/"),
-                  ("POST", "/api/v1/events/%"), ("GET", "/../x"), ("GET", "/a/%2e%2e/b")]
+                  ("POST", "/api/v1/events/%"), ("POST", "/api/v1/events/tasks/x"), ("POST", "/api/v1/events/tasks/."), ("POST", "/api/v1/events//"),
+                  ("POST", "/api/v1/events/.tasks"), ("GET", "/../x"), ("GET", "/a/%2e%2e/b")]
         for method, path in others:
             assert by_h11(g.http, method, path)[0] == 200
         assert [r[:2] for r in behind.requests] == others

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -461,5 +462,33 @@ TEST(test_http1_client_wants_a_head_in_time)
         gw_loop_turn(loop, 0);
     }
     CHECK(call.failed && call.silent);
+    teardown();
+}
+
+/* A part of it would be another request. */
+TEST(test_http1_client_sends_no_part_of_a_request_that_is_too_large)
+{
+    enum { MUCH = (128 << 20) + 1 };
+    char *much = calloc(1, MUCH); /* never touched */
+    struct gw_http_call call;
+
+    CHECK(much);
+    setup();
+    done_count = 0;
+    for (int i = 0; i < 2; i++) { /* without a connection, and on a kept one */
+        call = new_call((struct gw_str){much, MUCH});
+        gw_http1_client_start(client, &call);
+        finish(2 * i + 1);
+        CHECK(call.failed && call.err.kind == GW_ERR_TOO_LARGE);
+        call = new_call(GW_STR("one"));
+        gw_http1_client_start(client, &call);
+        if (peer >= 0)
+            close(peer);
+        serve(1, "one");
+        reply("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        finish(2 * i + 2);
+        CHECK(!call.failed);
+    }
+    free(much);
     teardown();
 }

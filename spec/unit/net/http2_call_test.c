@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Against nghttp2's own server side: answers each request with its body, and what `mode` says. */
-enum mode { ECHO, TRAILERS_ONLY, RESET, NEVER, GOAWAY, NO_STATUS_YET, EARLY_FOR_EVER };
+enum mode { ECHO, TRAILERS_ONLY, RESET, NEVER, GOAWAY, NO_STATUS_YET, EARLY_FOR_EVER, MANY_FIELDS };
 
 struct peer {
     nghttp2_session *session;
@@ -45,6 +45,16 @@ static ssize_t read_echo(nghttp2_session *session, int32_t stream, uint8_t *out,
     return (ssize_t)len;
 }
 
+static void answer_with_fields(int32_t stream, size_t n)
+{
+    const nghttp2_data_provider body = {.read_callback = read_echo};
+    nghttp2_nv head[300] = {NV(":status", "200")};
+
+    for (size_t i = 1; i <= n; i++)
+        head[i] = (nghttp2_nv)NV("x-a", "1");
+    nghttp2_submit_response(peer.session, stream, head, n + 1, &body);
+}
+
 static void answer(int32_t stream)
 {
     const nghttp2_nv head[] = {NV(":status", "200"), NV("x-a", "1"), NV("grpc-status", "14")};
@@ -56,6 +66,8 @@ static void answer(int32_t stream)
     memset(big, 'x', sizeof(big));
     for (int i = 0; peer.mode == EARLY_FOR_EVER && i < 30; i++)
         nghttp2_submit_headers(peer.session, 0, stream, NULL, much, 2, NULL);
+    if (peer.mode == MANY_FIELDS)
+        answer_with_fields(stream, 257);
     peer.sent = 0;
     if (peer.mode == RESET)
         nghttp2_submit_rst_stream(peer.session, 0, stream, NGHTTP2_REFUSED_STREAM);
@@ -288,6 +300,21 @@ TEST(test_http2_call_fails_when_the_head_is_too_large)
     CHECK(carry(100000) == 0);
     hand_out();
     CHECK(done_count == 2 && !b.failed);
+    teardown();
+    gw_arena_free(mem);
+}
+
+/* One that was left out would make it another answer. */
+TEST(test_http2_call_fails_when_there_are_too_many_fields)
+{
+    struct gw_arena *mem = gw_arena_new();
+    struct gw_http_call a = new_call(mem, GW_STR("x"));
+
+    setup(MANY_FIELDS);
+    gw_http2_calls_start(calls, &a);
+    CHECK(carry(100000) == 0);
+    hand_out();
+    CHECK(done_count == 1 && a.failed && a.err.kind == GW_ERR_TOO_LARGE && !a.answer.len);
     teardown();
     gw_arena_free(mem);
 }
