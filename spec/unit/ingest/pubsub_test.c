@@ -27,8 +27,8 @@ struct rig {
     struct ask asks[ASKS_MAX];
     size_t n_asks;
     int code_ack, code_modify; /* what they are answered */
-    int holds_acks;            /* for now they are not */
-    struct gw_http_stream *held_ack;
+    int holds;                 /* for now they are not */
+    struct gw_http_stream *held;
     int is_stopped;
     struct gw_ingest_pubsub conf;
     struct gw_pubsub_in *in;
@@ -93,8 +93,8 @@ static void server_end(struct gw_http_stream *s, void *ctx)
     }
     CHECK(s->body.len >= 5);
     note(r, (struct gw_str){s->body.p + 5, s->body.len - 5}, is_ack);
-    if (is_ack && r->holds_acks)
-        r->held_ack = s;
+    if (r->holds)
+        r->held = s;
     else
         answer_unary(s, is_ack ? r->code_ack : r->code_modify);
 }
@@ -360,6 +360,34 @@ TEST(test_pubsub_what_clients_have_pending_makes_it_wait_too)
     rig_close(&r);
 }
 
+static int n_fired;
+
+static void on_fired(struct gw_timer *t)
+{
+    (void)t;
+    n_fired++;
+}
+
+/* It will come in time; one that is not set is, and comes at once. */
+static int is_set(struct rig *r, struct gw_timer *t)
+{
+    void (*fn)(struct gw_timer * t) = t->fn;
+
+    n_fired = 0;
+    t->fn = on_fired;
+    gw_timer_set_unless(t, 0);
+    for (int i = 0; i < 3; i++)
+        gw_loop_turn(r->w.front.loop, 0);
+    t->fn = fn;
+    return !n_fired;
+}
+
+static void lease_time(struct rig *r)
+{
+    gw_timer_cancel(&r->in->lease);
+    r->in->lease.fn(&r->in->lease);
+}
+
 TEST(test_pubsub_deadlines_are_renewed_until_that_succeeds)
 {
     struct rig r;
@@ -370,25 +398,28 @@ TEST(test_pubsub_deadlines_are_renewed_until_that_succeeds)
     push_events(&r, 2, 10);
     until_taken(&r, 2);
     moved_ms = 15000;
-    r.in->lease.fn(&r.in->lease); /* it is not time yet */
+    lease_time(&r); /* it is not time yet */
+    CHECK(is_set(&r, &r.in->lease));
     push(&r, &(struct sent){"late", event(&r, "late", 1).p, NULL, 0}, 1);
     until_taken(&r, 3);
     CHECK(r.n_asks == 0);
     moved_ms = 25000;
     r.code_modify = GW_RPC_UNAVAILABLE;
-    r.in->lease.fn(&r.in->lease);
+    lease_time(&r);
     until_asked(&r, 1);
     CHECK(is_ask(&r, 0, 0, 60, "a0,a1"));
     while (r.in->renew.running)
         gw_loop_turn(r.w.front.loop, 1);
+    CHECK(is_set(&r, &r.in->lease));
     r.code_modify = 0;
-    r.in->lease.fn(&r.in->lease);
+    lease_time(&r);
     until_asked(&r, 2);
     CHECK(is_ask(&r, 1, 0, 60, "a0,a1"));
     while (r.in->renew.running)
         gw_loop_turn(r.w.front.loop, 1);
-    r.in->lease.fn(&r.in->lease);
-    CHECK(r.n_asks == 2);
+    CHECK(is_set(&r, &r.in->lease));
+    lease_time(&r);
+    CHECK(r.n_asks == 2 && is_set(&r, &r.in->lease));
     rig_close(&r);
 }
 
@@ -457,7 +488,7 @@ TEST(test_pubsub_one_acknowledgement_is_under_way_at_a_time)
     struct rig r;
 
     rig_open(&r, 1 << 20);
-    r.holds_acks = 1;
+    r.holds = 1;
     push_one(&r, "a0");
     until_asked(&r, 1);
     push_one(&r, "a1");
@@ -465,15 +496,38 @@ TEST(test_pubsub_one_acknowledgement_is_under_way_at_a_time)
     for (int i = 0; i < 5; i++)
         gw_loop_turn(r.w.front.loop, 0);
     CHECK(r.n_asks == 1 && is_ask(&r, 0, 1, -1, "a0"));
-    answer_unary(r.held_ack, 0);
+    answer_unary(r.held, 0);
     until_asked(&r, 2);
     CHECK(is_ask(&r, 1, 1, -1, "a1,a2"));
     push_one(&r, "a3");
-    r.holds_acks = 0;
-    answer_unary(r.held_ack, GW_RPC_UNAVAILABLE);
+    r.holds = 0;
+    answer_unary(r.held, GW_RPC_UNAVAILABLE);
     until_asked(&r, 3);
     CHECK(is_ask(&r, 2, 1, -1, "a1,a2,a3"));
     until(&r, is_empty);
+    rig_close(&r);
+}
+
+TEST(test_pubsub_one_giving_back_is_under_way_at_a_time)
+{
+    struct rig r;
+
+    rig_open(&r, 1 << 20);
+    r.holds = 1;
+    push(&r, &(struct sent){"b0", "nonsense", NULL, 1}, 1);
+    until_asked(&r, 1);
+    push(&r, &(struct sent){"b1", "nonsense", NULL, 1}, 1);
+    push(&r, &(struct sent){"b2", "nonsense", NULL, 1}, 1);
+    while (world_rejected(&r.w, GW_PUBSUB, GW_R_INVALID) < 3)
+        gw_loop_turn(r.w.front.loop, 1);
+    for (int i = 0; i < 5; i++)
+        gw_loop_turn(r.w.front.loop, 0);
+    CHECK(r.n_asks == 1 && is_ask(&r, 0, 0, -1, "b0"));
+    answer_unary(r.held, GW_RPC_UNAVAILABLE); /* it comes back by itself */
+    until_asked(&r, 2);
+    CHECK(is_ask(&r, 1, 0, -1, "b1,b2"));
+    r.holds = 0;
+    answer_unary(r.held, 0);
     rig_close(&r);
 }
 
