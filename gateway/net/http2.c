@@ -22,8 +22,8 @@ enum {
     MAX_RESETS = 1000,
     RESETS_A_SECOND = 33, /* as nghttp2 gives */
     /* Frames that bring nothing, beyond what goes with work (a window is opened for what we send,
-     * a PING measures what it does) and with time. A head in many pieces weighs more: today's
-     * nghttp2 ends it after a few by itself, older ones do not. */
+     * a PING measures what it does) and with time. Pieces of a head that does not come whole weigh
+     * more: today's nghttp2 ends one after a few by itself, older ones do not. */
     MAX_EMPTY = 10000,
     EMPTY_A_FRAME = 10, /* that we send */
     EMPTY_A_PIECE = 3,  /* of a body that comes */
@@ -40,8 +40,9 @@ struct http2 {
     size_t empty;      /* see MAX_EMPTY */
     int64_t second_ms; /* what goes with time was given up to then */
     int draining, eof;
-    int in_head; /* one has begun, and has not come whole: it may have been refused meanwhile */
-    int unread;  /* there is a complete answer to a request that goes on */
+    size_t pieces; /* of the head that comes, after its first */
+    int in_head;   /* one has begun, and has not come whole: it may have been refused meanwhile */
+    int unread;    /* there is a complete answer to a request that goes on */
 };
 
 static struct http2 *of(struct gw_codec *c)
@@ -78,6 +79,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 
     (void)session;
     h->empty += weight_of(hd);
+    h->pieces = hd->type == NGHTTP2_CONTINUATION ? h->pieces + 1 : 0;
     if (hd->type != NGHTTP2_CONTINUATION)
         h->in_head = hd->type == NGHTTP2_HEADERS;
     return 0;
@@ -183,6 +185,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct http2 *h = user;
 
     h->in_head &= frame->hd.type != NGHTTP2_HEADERS;
+    if (frame->hd.type == NGHTTP2_HEADERS) /* a whole one: its pieces were frames like others */
+        earn(&h->empty, h->pieces * (CONTINUATION_WEIGHS - 1));
     if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && !s->head_done && gw_stream_head(s)) {

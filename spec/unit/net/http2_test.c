@@ -589,6 +589,55 @@ TEST(test_http2_a_flood_of_continuations_ends_the_connection)
     stop();
 }
 
+/* GET / in six pieces, the last one with so many fields of 60 bytes, a byte each. */
+static int head_in_pieces(int id, size_t fields)
+{
+    char bytes[200] = {0}, *at = bytes;
+    static const char block[] = {'\x82', '\x86', '\x84', '\x41', '\1', 'a'};
+
+    for (size_t i = 0; i < 6; i++) {
+        const size_t more = i == 5 ? fields : 0;
+        const char hd[] = {0,
+                           0,
+                           (char)(1 + more),
+                           (char)(i ? NGHTTP2_CONTINUATION : NGHTTP2_HEADERS),
+                           (char)(i == 5 ? NGHTTP2_FLAG_END_HEADERS
+                                  : i    ? 0
+                                         : 1),
+                           0,
+                           0,
+                           (char)(id >> 8),
+                           (char)(id & 0xff),
+                           block[i]};
+
+        memcpy(at, hd, sizeof(hd));
+        memset(at + sizeof(hd), '\x90', more);
+        at += sizeof(hd) + more;
+    }
+    return codec->ops->feed(codec, (struct gw_str){bytes, (size_t)(at - bytes)});
+}
+
+static int heads_in_pieces(size_t fields, int most)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    int n = 0, rc;
+
+    start(AT_END);
+    rc = codec->ops->feed(codec, (struct gw_str){preface, sizeof(preface) - 1});
+    for (; n < most && !rc; n++)
+        rc = head_in_pieces(2 * n + 1, fields);
+    return n;
+}
+
+/* Of a head that comes whole a piece is a frame like others; of one that is refused it weighs. */
+TEST(test_http2_heads_in_pieces_are_no_flood_unless_they_are_refused)
+{
+    CHECK(heads_in_pieces(0, 1000) == 1000 && !codec->flood && room.heads == 1000);
+    stop();
+    CHECK(heads_in_pieces(20, 1000) < 50 && codec->flood && room.heads == 1000);
+    stop();
+}
+
 /* What goes with work is no flood: two windows are opened for each byte of an answer, and a PING
  * comes with each piece of a request. */
 TEST(test_http2_answers_through_windows_of_one)
