@@ -33,12 +33,14 @@ static struct gw_header header(const struct form *f, struct gw_str attr, struct 
 
 static struct gw_header *headers(const struct gw_event *ev, const struct form *f, size_t *n)
 {
-    const struct gw_attr *known[GW_KNOWN_ATTRS + 1] = {0};
+    const struct gw_attr *known[GW_KNOWN_ATTRS + 1];
+    struct gw_attr made[2];
     struct gw_header *out;
-    size_t count = 2; /* specversion, content-type */
+    size_t count = 3; /* specversion, content-type, dataschema of an Any */
 
-    for (const struct gw_attr *a = ev->attrs; a; a = a->next, count++)
-        known[gw_known_attr(a->name)] = a;
+    gw_known_attrs(ev, known, made);
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
+        count++;
     out = gw_arena_alloc(f->mem, count * sizeof(*out));
     count = 0;
     if (known[GW_A_ID])
@@ -59,6 +61,8 @@ static struct gw_header *headers(const struct gw_event *ev, const struct form *f
         if (k > GW_A_TYPE && k != GW_A_DATACONTENTTYPE)
             out[count++] = header(f, a->name, a->text);
     }
+    if (known[GW_A_DATASCHEMA] == &made[1])
+        out[count++] = header(f, made[1].name, made[1].text);
     *n = count;
     return out;
 }

@@ -67,10 +67,10 @@ void gw_event_json_put(struct gw_buf *out, const struct gw_event *ev)
         [GW_A_DATACONTENTTYPE] = GW_STR(",\"datacontenttype\":"),
         [GW_A_DATASCHEMA] = GW_STR(",\"dataschema\":"),
     };
-    const struct gw_attr *known[GW_KNOWN_ATTRS + 1] = {0};
+    const struct gw_attr *known[GW_KNOWN_ATTRS + 1];
+    struct gw_attr made[2];
 
-    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
-        known[gw_known_attr(a->name)] = a;
+    gw_known_attrs(ev, known, made);
     gw_buf_puts(out, "{\"specversion\":\"1.0\"");
     for (int i = 0; i < GW_KNOWN_ATTRS; i++)
         if (known[i]) {

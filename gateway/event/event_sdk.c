@@ -18,6 +18,7 @@ struct sorted {
     int is_time;        /* at has it */
     struct gw_time at;
     char text[GW_TIME_TEXT];
+    struct gw_attr made[2];
 };
 
 /* UTC, no trailing zeros in the fraction, any year. What is no time stays as it is. */
@@ -29,9 +30,7 @@ static void read_time(struct sorted *s, struct gw_str text)
 
 static void sort(struct sorted *s, const struct gw_event *ev)
 {
-    memset(s->known, 0, sizeof(s->known));
-    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
-        s->known[gw_known_attr(a->name)] = a;
+    gw_known_attrs(ev, s->known, s->made);
     s->time = (struct gw_str){0};
     s->is_time = 0;
     if (s->known[GW_A_TIME])
@@ -223,7 +222,7 @@ struct gw_header *gw_event_sdk_kafka_headers(const struct gw_event *ev, struct g
                  {GW_A_TIME, GW_STR("ce_time")}};
     struct gw_header *out;
     struct sorted s;
-    size_t count = 1; /* specversion */
+    size_t count = 3; /* specversion, and what an Any says of itself */
 
     sort(&s, ev);
     for (const struct gw_attr *a = ev->attrs; a; a = a->next)

@@ -111,3 +111,23 @@ struct gw_str gw_event_payload(const struct gw_event *ev)
         return ev->data;
     return read_any(ev->data, &type_url, &value) ? ev->data : value;
 }
+
+void gw_known_attrs(const struct gw_event *ev, const struct gw_attr *known[GW_KNOWN_ATTRS + 1],
+                    struct gw_attr made[2])
+{
+    struct gw_str type_url, value;
+
+    for (int i = 0; i <= GW_KNOWN_ATTRS; i++)
+        known[i] = NULL;
+    for (const struct gw_attr *a = ev->attrs; a; a = a->next)
+        known[gw_known_attr(a->name)] = a;
+    if (ev->data_kind != GW_DATA_PROTO || read_any(ev->data, &type_url, &value))
+        return;
+    made[0] =
+        (struct gw_attr){.name = GW_STR("datacontenttype"), .text = GW_STR("application/protobuf")};
+    made[1] = (struct gw_attr){.name = GW_STR("dataschema"), .text = type_url};
+    if (!known[GW_A_DATACONTENTTYPE])
+        known[GW_A_DATACONTENTTYPE] = &made[0];
+    if (!known[GW_A_DATASCHEMA] && type_url.len && gw_uri_reference_ok(type_url))
+        known[GW_A_DATASCHEMA] = &made[1];
+}

@@ -44,6 +44,13 @@ static inline enum gw_known_attr gw_known_attr(struct gw_str name)
     }
 }
 
+/* An event's attributes by name for a form that has no proto_data; the last: whether there are
+ * extensions. What an Any says of itself is said in attributes then, if they do not say it already:
+ * a type of application/protobuf, and its type URL as dataschema (as the SDKs read it). made holds
+ * these. */
+void gw_known_attrs(const struct gw_event *ev, const struct gw_attr *known[GW_KNOWN_ATTRS + 1],
+                    struct gw_attr made[2]);
+
 /* A reader's list of attributes: refuses a name that comes twice, and more than MAX. */
 enum { GW_ATTRS_MAX = 256 };
 struct gw_attr_list {

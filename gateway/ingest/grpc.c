@@ -437,12 +437,26 @@ static int read_head(struct gw_grpc_call *c)
     return read_timeout(c, 0);
 }
 
+/* The call needs no token, which bounds it closer than the configuration does. */
+static int is_anonymous(const struct gw_grpc_call *c)
+{
+    return c->method && c->method->open && (size_t)c->front->max_body[c->port] > GW_ANONYMOUS_BYTES;
+}
+
 /* Of one message of a call that does not pass through. */
 static size_t max_message(const struct gw_grpc_call *c)
 {
-    const size_t max = (size_t)c->front->max_body[c->port];
+    return is_anonymous(c) ? GW_ANONYMOUS_BYTES : (size_t)c->front->max_body[c->port];
+}
 
-    return c->method && c->method->open && max > GW_ANONYMOUS_BYTES ? GW_ANONYMOUS_BYTES : max;
+/* What is said of max_message_bytes is not true of a call without a token. */
+static void fail_message(struct gw_grpc_call *c, struct gw_err *err)
+{
+    if (err->kind == GW_ERR_TOO_LARGE && is_anonymous(c))
+        gw_err_set(err, GW_ERR_TOO_LARGE,
+                   "message too large: more than the %d bytes of a call that needs no token",
+                   GW_ANONYMOUS_BYTES);
+    gw_grpc_fail(c, err);
 }
 
 static int begin(struct gw_http_stream *s, struct gw_front *f, enum gw_way port)
@@ -509,7 +523,7 @@ static void deliver(struct gw_grpc_call *c, const struct gw_grpc_frame *frame)
         return;
     }
     if (frame->compressed && gw_gunzip(f->scratch, message, max_message(c), &message, &err)) {
-        gw_grpc_fail(c, &err);
+        fail_message(c, &err);
         return;
     }
     c->method->message(c, message);
@@ -531,7 +545,7 @@ static void look(struct gw_grpc_call *c, int ended)
         if (rc == 1 && !c->method->streams && body->len > frame.size)
             rc = gw_err_set(&err, GW_ERR_REJECT, "two messages in a unary call");
         if (rc < 0)
-            gw_grpc_fail(c, &err);
+            fail_message(c, &err);
         else if (rc == 0 && body->len >= GW_GRPC_HEADER &&
                  gw_body_hold(c->front, &c->held, frame.size, &err))
             gw_grpc_refuse(c, GW_R_PENDING, GW_RPC_RESOURCE_EXHAUSTED, err.msg);
@@ -586,7 +600,7 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
         return;
     gw_err_set(&err, GW_ERR_TOO_LARGE,
                "message too large: the request is above max_message_bytes %zu", max_message(c));
-    gw_grpc_fail(c, &err);
+    fail_message(c, &err);
 }
 
 static void on_drained(struct gw_http_stream *s, void *ctx)

@@ -498,7 +498,10 @@ static void on_too_large(struct gw_http_stream *s, void *ctx)
     if (!r || r->done)
         return;
     refuse(r, GW_R_TOO_LARGE, 413,
-           gw_arena_printf(s->mem, "message too large: the body is above max_body_bytes %zu",
+           gw_arena_printf(s->mem, "message too large: the body is above %s %zu",
+                           s->body_max < (size_t)r->front->max_body[GW_HTTP]
+                               ? "what a call that needs no token has:"
+                               : "max_body_bytes",
                            s->body_max)
                .p);
 }

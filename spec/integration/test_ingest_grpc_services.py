@@ -24,6 +24,11 @@ def test_health_check_of_an_unknown_service_is_not_found(gateway):
     with g.channel() as channel, pytest.raises(grpc.RpcError) as error:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="no.such"), timeout=60)
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    with g.channel() as channel, pytest.raises(grpc.RpcError) as error:
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="x" * 5000), timeout=60)
+    assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.value.details() == ("message too large (message larger than max): more than the 4096 bytes of a call that "
+                                     "needs no token")  # no key of the configuration
 
 
 def test_health_watch_tells_the_state_and_its_end(gateway):

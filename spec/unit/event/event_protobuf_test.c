@@ -181,10 +181,11 @@ TEST(test_event_protobuf_reads_what_protobuf_c_writes)
     p = put(mem, &m, &n);
     gw_event_init(&ev, mem);
     CHECK(!gw_event_protobuf_read(&ev, (struct gw_str){p, n}, &err));
-    CHECK(gw_str_is(json_of(mem, &ev),
-                    "{" REQUIRED ",\"time\":\"1970-01-01T00:00:01.500Z\",\"b\":true,\"i\":-7,"
-                    "\"s\":\"\",\"y\":\"//4=\",\"u\":\"http://u\",\"r\":\"/r\","
-                    "\"data_base64\":\"YWJj\"}"));
+    CHECK(gw_str_is(json_of(mem, &ev), "{" REQUIRED ",\"time\":\"1970-01-01T00:00:01.500Z\","
+                                       "\"datacontenttype\":\"application/protobuf\","
+                                       "\"dataschema\":\"type.example/T\",\"b\":true,\"i\":-7,"
+                                       "\"s\":\"\",\"y\":\"//4=\",\"u\":\"http://u\",\"r\":\"/r\","
+                                       "\"data_base64\":\"YWJj\"}"));
     /* and out again to the same bytes: the types are kept */
     CHECK(gw_str_eq(bytes_of(mem, &ev), (struct gw_str){p, n}));
 }
@@ -285,6 +286,53 @@ TEST(test_event_protobuf_wants_an_any_that_is_one)
     CHECK(strstr(PAYLOAD_OF("\x0a\x05t").p, "data: not a google.protobuf.Any"));
     CHECK(strstr(PAYLOAD_OF("\x12\x01v\xff").p, "data: not a google.protobuf.Any"));
     CHECK(strstr(PAYLOAD_OF("\x0a\x01\xff").p, "data: the type URL is not UTF-8"));
+}
+
+static int has_header(const struct gw_header *h, size_t n, const char *name, const char *value)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < n; i++)
+        found += gw_str_is(h[i].name, name) && gw_str_is(h[i].value, value);
+    return found == 1;
+}
+
+/* A reader of the other forms is told what the bytes are. What the event says itself wins. */
+TEST(test_event_protobuf_any_keeps_its_type_in_the_other_forms)
+{
+    static const char any[] = HEAD "\x42\x0a\x0a\x05"
+                                   "u.x/T\x12\x01v",
+                      odd[] = HEAD "\x42\x05\x0a\x03"
+                                   "a b";
+    struct gw_arena *mem = test_arena();
+    struct gw_header *h;
+    struct gw_event ev;
+    struct gw_err err;
+    struct gw_buf b;
+    size_t n;
+
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, (struct gw_str){any, sizeof(any) - 1}, &err));
+    h = gw_event_kafka_headers(&ev, mem, &n);
+    CHECK(n == 6 && has_header(h, n, "content-type", "application/protobuf"));
+    CHECK(has_header(h, n, "ce_dataschema", "u.x/T"));
+    h = gw_event_http_headers(&ev, mem, &n);
+    CHECK(n == 6 && has_header(h, n, "ce-dataschema", "u.x/T"));
+    h = gw_event_sdk_kafka_headers(&ev, mem, &n);
+    CHECK(n == 6 && has_header(h, n, "ce_dataschema", "u.x/T"));
+    gw_buf_init(&b, 1024, mem);
+    gw_event_sdk_json_put(&b, &ev);
+    gw_buf_putc(&b, '\0');
+    CHECK(strstr(b.p, "\"datacontenttype\":\"application/protobuf\",\"dataschema\":\"u.x/T\""));
+    CHECK(gw_str_eq(bytes_of(mem, &ev), (struct gw_str){any, sizeof(any) - 1}));
+    gw_event_set(&ev, GW_STR("dataschema"), GW_STR("http://mine"));
+    gw_event_set(&ev, GW_STR("datacontenttype"), GW_STR("text/x"));
+    h = gw_event_kafka_headers(&ev, mem, &n);
+    CHECK(n == 6 && has_header(h, n, "content-type", "text/x"));
+    CHECK(has_header(h, n, "ce_dataschema", "http://mine"));
+    gw_event_init(&ev, mem);
+    CHECK(!gw_event_protobuf_read(&ev, (struct gw_str){odd, sizeof(odd) - 1}, &err));
+    CHECK(gw_event_kafka_headers(&ev, mem, &n) && n == 5); /* no URI */
 }
 
 TEST(test_event_protobuf_tells_json_text_by_its_type)
