@@ -130,28 +130,16 @@ void gw_gcp_refused(struct gw_gcp *g, uint64_t number)
         gw_gcp_ask_start(&g->impl->ask);
 }
 
-static const char *known(struct gw_gcp *g, struct gw_arena *mem, int project)
+const char *gw_gcp_who(struct gw_gcp *g, struct gw_arena *mem)
 {
     struct gw_gcp_token token;
-    struct gw_str text;
     int due;
 
     (void)gw_gcp_tokens_get(g->impl->tokens, mem, &token, &due);
-    text = project ? token.project : token.who;
-    return text.len ? text.p : NULL;
+    return token.who.len ? token.who.p : NULL;
 }
 
-const char *gw_gcp_project(struct gw_gcp *g, struct gw_arena *mem)
-{
-    return known(g, mem, 1);
-}
-
-const char *gw_gcp_who(struct gw_gcp *g, struct gw_arena *mem)
-{
-    return known(g, mem, 0);
-}
-
-void gw_gcp_ask_names(struct gw_gcp *g)
+void gw_gcp_ask_name(struct gw_gcp *g)
 {
     g->impl->ask.named = 1;
 }

@@ -44,12 +44,10 @@ enum gw_gcp_state gw_gcp_get(struct gw_gcp *g, struct gw_arena *mem,
 /* The service did not take this token (UNAUTHENTICATED): the next get looks everything up anew, at
  * most every 5 s. */
 void gw_gcp_refused(struct gw_gcp *g, uint64_t number);
-/* The project of the credentials or of the instance, on mem; NULL: it is not known (yet). */
-const char *gw_gcp_project(struct gw_gcp *g, struct gw_arena *mem);
 /* Who we are: a service account's e-mail, a user, a principal; on mem, NULL: it is not known (yet).
  */
 const char *gw_gcp_who(struct gw_gcp *g, struct gw_arena *mem);
-/* Before the first get: an instance is asked for its e-mail and its project, too. */
-void gw_gcp_ask_names(struct gw_gcp *g);
+/* Before the first get: an instance is asked for its e-mail, too. */
+void gw_gcp_ask_name(struct gw_gcp *g);
 
 #endif

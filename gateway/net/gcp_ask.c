@@ -338,7 +338,6 @@ void gw_gcp_ask_start(struct gw_gcp_ask *a)
     }
     a->step = a->plan.steps;
     a->got.quota_project = gw_str_of(a->plan.quota_project);
-    a->got.project = gw_str_of(a->plan.project);
     gw_buf_init(&who, WHO_MAX, a->mem);
     gw_text_put_line(&who, gw_str_of(a->plan.who), WHO_MAX - 4);
     a->got.who = gw_buf_str(&who);

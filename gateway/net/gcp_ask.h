@@ -23,7 +23,7 @@ struct gw_gcp_ask {
     /* Called once a start, never inside it: why NULL: there is a new token. The tokens were told
      * already. */
     void (*ended)(struct gw_gcp_ask *a, const char *why);
-    int named;        /* the metadata server is asked for the e-mail and the project, too */
+    int named;        /* the metadata server is asked for the e-mail, too */
     int64_t pause_ms; /* before what failed is asked again */
     int running;
 

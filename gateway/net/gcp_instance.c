@@ -51,17 +51,10 @@ static struct gw_str one_word(struct gw_gcp_ask *a, struct gw_str answer)
                : (struct gw_str){0};
 }
 
-static void take_project(struct gw_gcp_ask *a, struct gw_str answer)
-{
-    if (!a->got.project.len)
-        a->got.project = one_word(a, answer);
-    ask_token(a);
-}
-
 static void take_email(struct gw_gcp_ask *a, struct gw_str answer)
 {
     a->got.who = one_word(a, answer);
-    get(a, "project/project-id", whom(a), take_project);
+    ask_token(a);
 }
 
 void gw_gcp_ask_instance(struct gw_gcp_ask *a)

@@ -76,8 +76,8 @@ static const char *gclouds_file(struct gw_arena *mem)
 /* Every text of every kind; a kind takes its own. */
 struct text {
     const char *type, *client_email, *private_key, *private_key_id, *token_uri, *token_url,
-        *project_id, *quota_project_id, *universe_domain, *client_id, *client_secret,
-        *refresh_token, *account, *impersonation_url;
+        *quota_project_id, *universe_domain, *client_id, *client_secret, *refresh_token, *account,
+        *impersonation_url;
     struct gw_str source, delegates, impersonation;
     struct gw_str whole;
 };
@@ -91,7 +91,6 @@ static int read_text(struct gw_arena *mem, struct gw_str json, struct text *t, s
         {"private_key_id", &t->private_key_id, NULL},
         {"token_uri", &t->token_uri, NULL},
         {"token_url", &t->token_url, NULL},
-        {"project_id", &t->project_id, NULL},
         {"quota_project_id", &t->quota_project_id, NULL},
         {"universe_domain", &t->universe_domain, NULL},
         {"client_id", &t->client_id, NULL},
@@ -135,8 +134,6 @@ static int take_common(struct gw_arena *mem, const struct text *t, struct gw_gcp
         out->universe = universe;
     }
     out->token_url = gw_arena_printf(mem, "https://oauth2.%s/token", out->universe).p;
-    if (t->project_id && *t->project_id)
-        out->project = t->project_id;
     if (!t->quota_project_id || !*t->quota_project_id)
         return 0;
     if (!gw_gcp_plain(t->quota_project_id))
@@ -250,11 +247,11 @@ static int read_workload(struct gw_arena *mem, const struct text *t, struct gw_g
 static int read_one(struct gw_arena *mem, struct gw_str json, unsigned depth,
                     struct gw_gcp_plan *out, struct gw_err *err);
 
-/* The source's token is what impersonates; project and quota are the outer's. */
+/* The source's token is what impersonates; the quota is the outer's. */
 static int read_impersonated(struct gw_arena *mem, const struct text *t, unsigned depth,
                              struct gw_gcp_plan *out, struct gw_err *err)
 {
-    struct gw_gcp_plan outer = *out;
+    const char *quota = out->quota_project;
     const struct gw_gcp_step step = {
         .url = t->impersonation_url, .delegates = t->delegates, .lifetime_s = LIFETIME_S};
 
@@ -266,8 +263,7 @@ static int read_impersonated(struct gw_arena *mem, const struct text *t, unsigne
         return gw_err_set(err, GW_ERR_REJECT, "source_credentials within one another, too deep");
     if (read_one(mem, t->source, depth + 1, out, err))
         return gw_err_wrap(err, "source_credentials");
-    out->project = outer.project;
-    out->quota_project = outer.quota_project;
+    out->quota_project = quota;
     return add_step(mem, out, step, err);
 }
 
@@ -312,14 +308,11 @@ int gw_gcp_plan_read(struct gw_arena *mem, const char *from, struct gw_str json,
 
 /* ---- the order ---- */
 
-/* What the environment says of projects goes before what a file says. */
+/* What the environment says goes before what a file says. */
 static int take_environment(struct gw_gcp_plan *out, struct gw_err *err)
 {
-    const char *quota = gw_gcp_env("GOOGLE_CLOUD_QUOTA_PROJECT"),
-               *project = gw_gcp_env("GOOGLE_CLOUD_PROJECT");
+    const char *quota = gw_gcp_env("GOOGLE_CLOUD_QUOTA_PROJECT");
 
-    if (project)
-        out->project = project;
     if (quota && !gw_gcp_plain(quota))
         return gw_err_set(err, GW_ERR_REJECT, "GOOGLE_CLOUD_QUOTA_PROJECT is no project");
     if (quota)

@@ -33,7 +33,6 @@ struct gw_gcp_plan {
     enum gw_gcp_kind kind;
     const char *from;          /* the file, or "the metadata server": for people */
     const char *who;           /* an e-mail or a principal; NULL: not known */
-    const char *project;       /* NULL: not known */
     const char *quota_project; /* NULL: none; it can stand in a header */
     const char *universe;      /* "googleapis.com" */
     const char *token_url;

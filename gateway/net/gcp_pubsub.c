@@ -322,7 +322,7 @@ void gw_gcp_pubsub_fini(struct gw_gcp_pubsub *c)
 void gw_gcp_pubsub_ask_who(struct gw_gcp_pubsub *c)
 {
     if (c->tokens && !c->problem)
-        gw_gcp_ask_names(&c->gcp);
+        gw_gcp_ask_name(&c->gcp);
 }
 
 const char *gw_gcp_pubsub_who(struct gw_gcp_pubsub *c, struct gw_arena *mem)

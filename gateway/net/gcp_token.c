@@ -15,7 +15,7 @@ enum {
 struct gw_gcp_tokens {
     size_t refs;
     pthread_mutex_t lock; /* of all that follows */
-    struct gw_buf bearer, quota_project, project, who, why;
+    struct gw_buf bearer, quota_project, who, why;
     struct gw_buf files, newer; /* refresh tokens: a file's, and what is used instead */
     struct gw_renewal renewal;
 };
@@ -32,7 +32,6 @@ static struct gw_gcp_tokens *make(void)
     pthread_mutex_init(&c->lock, NULL);
     gw_buf_init(&c->bearer, TEXT_MAX, NULL);
     gw_buf_init(&c->quota_project, TEXT_MAX, NULL);
-    gw_buf_init(&c->project, TEXT_MAX, NULL);
     gw_buf_init(&c->who, TEXT_MAX, NULL);
     gw_buf_init(&c->why, TEXT_MAX, NULL);
     gw_buf_init(&c->files, TEXT_MAX, NULL);
@@ -78,7 +77,6 @@ void gw_gcp_tokens_drop(struct gw_gcp_tokens *c)
     free_secret(&c->files);
     free_secret(&c->newer);
     gw_buf_free(&c->quota_project);
-    gw_buf_free(&c->project);
     gw_buf_free(&c->who);
     gw_buf_free(&c->why);
     pthread_mutex_destroy(&c->lock);
@@ -97,8 +95,7 @@ uint64_t gw_gcp_tokens_get(struct gw_gcp_tokens *c, struct gw_arena *mem, struct
 
     pthread_mutex_lock(&c->lock);
     number = gw_renewal_get(&c->renewal, due);
-    *out = (struct gw_gcp_token){GW_STR(""), copy(mem, &c->quota_project), copy(mem, &c->project),
-                                 copy(mem, &c->who)};
+    *out = (struct gw_gcp_token){GW_STR(""), copy(mem, &c->quota_project), copy(mem, &c->who)};
     if (number)
         out->bearer = copy(mem, &c->bearer);
     pthread_mutex_unlock(&c->lock);
@@ -128,7 +125,6 @@ void gw_gcp_tokens_end(struct gw_gcp_tokens *c, const struct gw_gcp_token *token
     if (token) {
         set(&c->bearer, token->bearer);
         set(&c->quota_project, token->quota_project);
-        set(&c->project, token->project);
         set(&c->who, token->who);
         gw_buf_clear(&c->why);
         gw_renewal_take(&c->renewal, life_ms, MARGIN_MS);

@@ -15,7 +15,7 @@ struct gw_gcp_tokens;
 struct gw_gcp_token {
     struct gw_str bearer;
     struct gw_str quota_project; /* empty: none */
-    struct gw_str project, who;  /* empty: they are not known */
+    struct gw_str who;           /* empty: it is not known */
 };
 
 /* There is one; it goes with its last holder. */

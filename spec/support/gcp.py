@@ -46,7 +46,7 @@ class Google:
         if path.endswith(":generateAccessToken"):
             return 200, {"accessToken": self.token(), "expireTime": "2099-01-01T00:00:00Z"}
         texts = {"/computeMetadata/v1/instance/service-accounts/default/email": EMAIL,
-                 "/computeMetadata/v1/project/project-id": "test-project", "/session": "aws-session", "/zone": "us-east-2b",
+                 "/session": "aws-session", "/zone": "us-east-2b",
                  "/roles": "my-role"}
         if path in texts:
             return 200, texts[path]

@@ -247,15 +247,14 @@ TEST(test_gcp_says_who_we_are_when_it_was_asked_to)
     static const struct reply named[] = {
         {"GET", TOKEN_PATH, "200 OK", TOKEN("one", "3600")},
         {"GET", "/computeMetadata/v1/instance/service-accounts/default/email", "200 OK", "me@p"},
-        {"GET", "/computeMetadata/v1/project/project-id", "200 OK", "p"},
         {0}};
     struct user u[1];
 
     begin(u, 1, named);
-    CHECK(!gw_gcp_who(&u->gcp, mem) && !gw_gcp_project(&u->gcp, mem));
-    gw_gcp_ask_names(&u->gcp);
+    CHECK(!gw_gcp_who(&u->gcp, mem));
+    gw_gcp_ask_name(&u->gcp);
     CHECK(state_of(u) == GW_GCP_WAIT);
     until_ready(u);
-    CHECK(!strcmp(gw_gcp_who(&u->gcp, mem), "me@p") && !strcmp(gw_gcp_project(&u->gcp, mem), "p"));
+    CHECK(!strcmp(gw_gcp_who(&u->gcp, mem), "me@p"));
     end(u, 1);
 }
