@@ -24,6 +24,7 @@ struct worker {
     struct gw_front front;
     struct gw_mail stop, end, renew;
     struct gw_timer deadline;
+    struct gw_task hang_up;
     pthread_t thread;
     struct gw_ingest *in;
     struct gw_source *source; /* NULL: it listens */
@@ -95,17 +96,25 @@ static void close_listeners(struct worker *w)
     }
 }
 
-static void on_stop_deadline(struct gw_timer *t)
+static void on_hang_up(struct gw_task *t)
 {
-    struct worker *w = GW_CONTAINER(t, struct worker, deadline);
+    struct worker *w = GW_CONTAINER(t, struct worker, hang_up);
 
     for (int way = 0; way < LISTENERS; way++)
         if (w->front.listeners[way])
             gw_listener_hang_up(w->front.listeners[way]);
+}
+
+/* What is given up is told to its client before its connection goes. */
+static void on_stop_deadline(struct gw_timer *t)
+{
+    struct worker *w = GW_CONTAINER(t, struct worker, deadline);
+
     gw_upstream_hurry(w->front.upstream);
     gw_http_upstream_hurry(w->front.http_upstream);
     if (w->source)
         w->source->ops->hurry(w->source);
+    gw_loop_post(w->front.loop, &w->hang_up);
 }
 
 static void on_end(struct gw_mail *m)
@@ -174,6 +183,7 @@ static void init_worker(struct gw_ingest *in, struct worker *w, const struct gw_
     w->stop.fn = on_stop;
     w->end.fn = on_end;
     w->renew.fn = on_renew;
+    w->hang_up.fn = on_hang_up;
     gw_front_init(&w->front, log, metrics, &in->pending, conf->max_pending_bytes);
     w->front.settled = end_if_idle;
     gw_timer_init(&w->deadline, w->front.loop, on_stop_deadline);
@@ -415,6 +425,7 @@ static void free_worker(struct worker *w)
     if (w->source)
         w->source->ops->close(w->source);
     gw_timer_fini(&w->deadline);
+    gw_loop_cancel(w->front.loop, &w->hang_up);
     gw_upstream_free(w->front.upstream);
     gw_http_upstream_free(w->front.http_upstream);
     gw_front_fini(&w->front);

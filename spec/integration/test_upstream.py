@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -258,6 +259,19 @@ def test_an_upstream_that_is_not_there_is_told_at_once_and_found_when_it_comes(g
     g.settled(1)
 
 
+def test_nothing_is_forwarded_that_we_would_not_keep(gateway, admin):
+    g = front(gateway, admin.address, ", max_message_bytes: 64KiB")
+    with channel_to(g.grpc) as channel:
+        for body, options, code, said in ((b"\xff\xff", {}, "INVALID_ARGUMENT", "TaskExecutionEventRequest"), (b"x" * 70000, {}, "RESOURCE_EXHAUSTED", "message too large"),
+                                          (b"\0" * 1000000, {"compression": grpc.Compression.Gzip}, "RESOURCE_EXHAUSTED", "message too large"),
+                                          (b"\0" * 100, {"compression": grpc.Compression.Deflate}, "UNIMPLEMENTED", "grpc-encoding")):
+            with pytest.raises(grpc.RpcError) as error:
+                call(channel, "Unary", body, path="/flyteidl.service.AdminService/CreateTaskEvent", **options)
+            assert error.value.code().name == code and said in error.value.details(), error.value
+        assert call(channel, "Unary", b"x" * 70000, compression=grpc.Compression.Deflate) == b"x" * 70000      # what is not ours has no such bounds
+    assert len(admin.metadata) == 1 and not admin.events and g.pipeline()["accepted"] == 0
+
+
 def test_nothing_is_forwarded_that_there_is_no_room_for(gateway, admin):
     config = ("ingest: {{grpc: {{listen: 127.0.0.1:0, upstream: '{}'}}}}\nlog: {{segment_bytes: 1MiB, max_bytes: 4MiB}}\n"
               "pipelines: [{{name: all, publisher: {{type: http, url: 'http://127.0.0.1:1'}}}}]\n").format(admin.address)
@@ -270,6 +284,43 @@ def test_nothing_is_forwarded_that_there_is_no_room_for(gateway, admin):
                 break
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED and len(admin.events) == i > 5
         assert outcome(channel, "Unary", b"abc", ())[0] == b"cba"     # what needs no room goes on
+
+
+def test_a_stop_waits_for_flyteadmin(gateway, admin):
+    g, path = gateway("shutdown_timeout: 60s\n" + FRONT.format(admin.address, "") + FILE), "/flyteidl.service.AdminService/CreateTaskEvent"
+    admin.gate, turns = threading.Event(), queue.Queue()
+    with channel_to(g.grpc) as channel:
+        event = channel.unary_unary(path, up.raw, up.raw).future(flyte.task().SerializeToString(), timeout=60)
+        other = channel.unary_unary(OTHER + "Unary", up.raw, up.raw).future(b"abc", timeout=60)
+        both = call(channel, "Both", iter(turns.get, None))
+        turns.put(b"one")
+        wait_until(lambda: len(admin.metadata) == 3)
+        g.signal(signal.SIGTERM)
+        with grpc.insecure_channel(g.grpc, options=(("grpc.use_local_subchannel_pool", 1),)) as another:
+            wait_until(lambda: call(another, "Unary", b"", path="/grpc.health.v1.Health/Check") == b"\x08\x02")      # NOT_SERVING: it has begun
+            for method in (path, OTHER + "Unary"):
+                assert outcome(another, "Unary", b"", (), method)[1:3] == (grpc.StatusCode.UNAVAILABLE, "shutting down")
+        assert not event.done() and not other.done()
+        admin.gate.set()
+        assert event.result() == b"" and other.result() == b"cba" and next(both) == b"eno"
+        turns.put(None)
+        assert list(both) == [] and both.code() == grpc.StatusCode.OK
+    assert g.wait() == 0
+    g.start()
+    g.settled()
+    assert flyte.id_of(flyte.task()) in g.ids()
+
+
+def test_a_stop_does_not_wait_for_ever_and_what_was_not_answered_is_not_kept(gateway, admin):
+    g, admin.gate = gateway("shutdown_timeout: 300ms\n" + FRONT.format(admin.address, "") + FILE), threading.Event()
+    with channel_to(g.grpc) as channel:
+        waiting = [channel.unary_unary(path, up.raw, up.raw).future(b"", timeout=60) for path in ("/flyteidl.service.AdminService/CreateTaskEvent", OTHER + "Unary")]
+        wait_until(lambda: len(admin.metadata) == 2)
+        g.signal(signal.SIGTERM)
+        assert [w.exception().code() for w in waiting] == [grpc.StatusCode.UNAVAILABLE] * 2 and waiting[0].details() == "shutting down", [w.details() for w in waiting]
+    assert g.wait() == 0
+    g.start()
+    assert g.pipeline()["accepted"] == 0
 
 
 def test_over_tls(gateway, tmp_path):
