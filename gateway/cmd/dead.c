@@ -408,16 +408,22 @@ static int replay(struct dead *d)
 {
     struct names names = {.dead = d};
     struct gw_replaying r = {.place = &d->place, .json = d->json};
+    size_t n = 0;
     int failed = 0;
 
     if (find_names(d, &names))
         return -1;
     gw_replaying_begin(&r);
-    for (size_t i = 0; i < names.n && !d->place.interrupted; i++)
-        if (replay_one(d, &r, names.items[i]))
+    for (; n < names.n && !d->place.interrupted; n++)
+        if (replay_one(d, &r, names.items[n]))
             failed = fail(d);
     gw_replaying_end(&r);
     d->err.msg[0] = '\0'; /* told */
+    if (n < names.n && !failed)
+        return gw_err_set(&d->err, GW_ERR_RETRY,
+                          "interrupted before %s: what was not done is left as it was",
+                          names.items[n]);
+    d->place.interrupted = 0; /* too late: all was done */
     return failed || r.failed ? -1 : 0;
 }
 

@@ -294,6 +294,8 @@ static int replay(struct gw_log_cmd *l)
     gw_replaying_begin(&r);
     rc = gw_replaying_run(&r, &l->err);
     gw_replaying_end(&r);
+    if (!rc)
+        l->place.interrupted = 0; /* too late: all was done */
     return rc ? rc : r.failed ? -1 : 0;
 }
 
