@@ -229,7 +229,7 @@ def test_a_slow_flyteadmin_ends_as_hook_timeout(gateway):
     admin = Admin()
     admin.gate = threading.Event()
     with served(admin) as address:
-        g = gateway(config(address, limits="{timeout: 300ms}"), files={"h.lua": EXECUTION})
+        g = gateway(config(address, limits="{timeout: 1s}"), files={"h.lua": EXECUTION})
         send(g, flyte.workflow(name="a"))
         wait_until(lambda: g.pipeline()["dead_lettered"] == 1, g.log)
         assert 'reason="hook_timeout"' in g.get("/metrics")[1]

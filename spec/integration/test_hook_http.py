@@ -120,14 +120,14 @@ def test_other_keys_go_on_and_a_key_keeps_its_order(gateway, server):
 def test_a_timeout_is_a_dead_letter_and_the_script_goes_on(gateway, server):
     server.answer = lambda path: server.over.wait() if path == "/slow" else (200, {}, b"ok")
     script = "local n = 0\n" + SCRIPT.replace("event.got =", "n = n + 1 event.n = n event.got =")
-    g = gateway(config(server.url, ", timeout: 300ms"), {"hook.lua": script})
+    g = gateway(config(server.url, ", timeout: 900ms"), {"hook.lua": script})
     post(g, [event("first", "k"), event("slow", "k"), event("last", "k")])
     p = g.settled(3)["all"]
     assert (p["published"], p["dead_lettered"], p["up"]) == (2, 1, True)
     assert g.metric("moongate_events_dead_lettered_total", pipeline="all", reason="hook_timeout") == 1
     assert [(e["id"], e["n"]) for e in g.lines()] == [("first", 1), ("last", 2)]      # the same state
     letter = json.loads(run("dead", "list", "-c", g.config_file, "--json").stdout)
-    assert letter["reason"] == "hook_timeout" and "hook.lua:5: no answer within 300 ms" in letter["error"]
+    assert letter["reason"] == "hook_timeout" and "hook.lua:5: no answer within 900 ms" in letter["error"]
 
 
 def test_timeouts_of_many_hooks_do_not_stop_the_pipeline(gateway, server):
