@@ -6,17 +6,12 @@
 
 #include <string.h>
 
-static int same_text(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static int same_strs(const struct gw_strs *a, const struct gw_strs *b)
 {
     if (a->n != b->n)
         return 0;
     for (size_t i = 0; i < a->n; i++)
-        if (!same_text(a->items[i], b->items[i]))
+        if (!gw_cstr_same(a->items[i], b->items[i]))
             return 0;
     return 1;
 }
@@ -26,8 +21,8 @@ static int same_pairs(const struct gw_pairs *a, const struct gw_pairs *b)
     if (a->n != b->n)
         return 0;
     for (size_t i = 0; i < a->n; i++)
-        if (!same_text(a->items[i].key, b->items[i].key) ||
-            !same_text(a->items[i].value, b->items[i].value))
+        if (!gw_cstr_same(a->items[i].key, b->items[i].key) ||
+            !gw_cstr_same(a->items[i].value, b->items[i].value))
             return 0;
     return 1;
 }
@@ -62,7 +57,7 @@ static int same_union(const struct gw_field *f, const struct gw_union *a, const 
 {
     const struct gw_variant *v;
 
-    if (!same_text(a->type, b->type))
+    if (!gw_cstr_same(a->type, b->type))
         return 0;
     for (size_t i = 0; a->type && (v = f->variant(i)); i++)
         if (!strcmp(v->name, a->type))
@@ -83,7 +78,7 @@ static int same_value(const struct gw_field *f, const void *a, const void *b)
 {
     switch (f->type) {
     case GW_F_STR:
-        return same_text(*(const char *const *)a, *(const char *const *)b);
+        return gw_cstr_same(*(const char *const *)a, *(const char *const *)b);
     case GW_F_BOOL:
     case GW_F_CHOICE:
         return *(const int *)a == *(const int *)b;

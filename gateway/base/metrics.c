@@ -119,11 +119,6 @@ int gw_metrics_has(struct gw_str name)
     return 0;
 }
 
-static int same(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static struct series *find(struct gw_metrics *m, enum gw_metric family, const char *v1,
                            const char *v2)
 {
@@ -132,7 +127,7 @@ static struct series *find(struct gw_metrics *m, enum gw_metric family, const ch
     assert(!v1 == !families[family].labels[0] && !v2 == !families[family].labels[1]);
     pthread_mutex_lock(&m->lock);
     for (s = m->first[family]; s; s = s->next)
-        if (same(s->values[0], v1) && same(s->values[1], v2))
+        if (gw_cstr_same(s->values[0], v1) && gw_cstr_same(s->values[1], v2))
             break;
     if (!s) {
         s = zeroed(sizeof(*s));

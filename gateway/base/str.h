@@ -29,4 +29,10 @@ static inline int gw_str_is(struct gw_str a, const char *s)
     return gw_str_eq(a, gw_str_of(s));
 }
 
+/* Two that may be absent. */
+static inline int gw_cstr_same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
 #endif

@@ -45,18 +45,13 @@ void gw_ingest_sqs_check(const struct gw_ingest_sqs *c, struct gw_problems *p,
                         gw_fetch_url_problem(c->endpoint));
 }
 
-static int same(const char *a, const char *b)
-{
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 int gw_ingest_sqs_reads(const struct gw_ingest_conf *conf, const char *queue_url,
                         const char *endpoint)
 {
     const struct gw_ingest_sqs *all = conf->sqs.items;
 
     for (size_t i = 0; queue_url && i < conf->sqs.n; i++)
-        if (same(all[i].queue_url, queue_url) && same(all[i].endpoint, endpoint))
+        if (gw_cstr_same(all[i].queue_url, queue_url) && gw_cstr_same(all[i].endpoint, endpoint))
             return 1;
     return 0;
 }

@@ -4,12 +4,12 @@
 #include <stdint.h>
 
 /* When credentials that all of a process share are asked for anew, and by whom: whoever needs them
- * first asks, the others wait or go on with the old ones. What they are is the owner's (aws_keys.c,
- * gcp_token.c), and so is the lock around every call.
+ * first asks, the others wait or go on with the old ones. What they are, and the lock around every
+ * call, is shared.h's.
  *
  * Renewed at the earlier of a margin before their end and half their life, or at half of one that
- * is shorter than the margin; asked for at most once a
- * second, after a service refused them at most every 5 s. */
+ * is shorter than the margin; asked for at most once a second, after a service refused them at most
+ * every 5 s. */
 struct gw_renewal {
     uint64_t number;            /* of what there is; 0: nothing */
     uint64_t given;             /* the last number */
