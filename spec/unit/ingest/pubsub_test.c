@@ -431,6 +431,29 @@ TEST(test_pubsub_deadlines_are_renewed_until_that_succeeds)
     rig_close(&r);
 }
 
+static size_t stream_bytes;
+
+static int has_said_more(const struct rig *r)
+{
+    return r->stream->body.len > stream_bytes;
+}
+
+/* So that the server, and what is between, sees that we live. */
+TEST(test_pubsub_a_stream_says_something_every_half_minute)
+{
+    struct rig r;
+
+    rig_open(&r, 1 << 20);
+    CHECK(is_set(&r, &r.in->beat));
+    stream_bytes = r.stream->body.len;
+    gw_timer_cancel(&r.in->beat);
+    r.in->beat.fn(&r.in->beat);
+    until(&r, has_said_more);
+    CHECK(r.stream->body.len == stream_bytes + 5); /* an empty message */
+    CHECK(is_set(&r, &r.in->beat) && r.in->alive);
+    rig_close(&r);
+}
+
 TEST(test_pubsub_undecodable_ones_are_given_back_or_left_or_kept_for_their_key)
 {
     static const struct sent bad[] = {{"counted", "nonsense", NULL, 1},
