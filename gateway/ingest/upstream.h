@@ -38,7 +38,7 @@ void gw_upstream_free(struct gw_upstream *u);
 /* The address: host:port, [v6]:port, either behind dns:///. grpc: the section in the file. */
 void gw_upstream_check(const struct gw_ingest_grpc_conf *conf, struct gw_problems *p,
                        const struct gw_yaml *grpc);
-/* At a stop, when time is up: events that FlyteAdmin has not answered are given up. */
+/* At a stop, when time is up: what FlyteAdmin has not answered is given up. */
 void gw_upstream_hurry(struct gw_upstream *u);
 
 /* c's event, checked. NULL: there is no room; err and reason say why. */
@@ -53,6 +53,7 @@ void gw_pass_data(struct gw_pass *p);
 void gw_pass_end(struct gw_pass *p);
 void gw_pass_drained(struct gw_pass *p);
 void gw_pass_leave(struct gw_pass *p); /* as gw_forward_leave; FlyteAdmin is told */
+void gw_pass_hurry(struct gw_upstream *u);
 
 /* The same over HTTP/1.1, with TLS or without, for requests of the HTTP front: every path that is
  * not ours passes through, and FlyteAdmin's three REST paths are events, kept at 2xx and 409. What
@@ -86,6 +87,7 @@ struct gw_upstream {
     size_t waiting, waiting_anonymous; /* calls that FlyteAdmin has not answered */
     struct gw_http2_channel *channel;
     struct gw_forward *forwards, *idle; /* under way; for the next */
+    struct gw_pass *passes;             /* under way */
     size_t n_idle;
 };
 void gw_forward_free_idle(struct gw_upstream *u);

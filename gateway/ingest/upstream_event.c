@@ -295,4 +295,6 @@ void gw_upstream_hurry(struct gw_upstream *u)
         next = fw->next;
         give_up(fw);
     }
+    if (u)
+        gw_pass_hurry(u);
 }

@@ -13,10 +13,11 @@ struct gw_pass {
     struct gw_http_call http;
     struct gw_grpc_call *call;
     struct gw_upstream *up;
-    int anonymous; /* as in gw_upstream_enter */
-    int ended;     /* the client has: no more of the request comes */
-    int finished;  /* FlyteAdmin was told so */
-    int over;      /* FlyteAdmin's answer has ended */
+    struct gw_pass *next, **at; /* up->passes */
+    int anonymous;              /* as in gw_upstream_enter */
+    int ended;                  /* the client has: no more of the request comes */
+    int finished;               /* FlyteAdmin was told so */
+    int over;                   /* FlyteAdmin's answer has ended */
     /* What was sent, until FlyteAdmin answers: a call that it has not looked at goes there again.
      */
     struct gw_buf kept;
@@ -236,6 +237,11 @@ int gw_pass_begin(struct gw_grpc_call *c, int anonymous)
                                     .data = on_data,
                                     .drained = on_drained};
     gw_buf_init(&p->kept, MAX_KEPT, s->mem);
+    p->next = u->passes;
+    if (p->next)
+        p->next->at = &p->next;
+    p->at = &u->passes;
+    u->passes = p;
     c->pass = p;
     s->body_max = INT64_MAX;
     gw_http_hold(s);
@@ -248,5 +254,14 @@ void gw_pass_leave(struct gw_pass *p)
     if (!p->over)
         gw_http2_channel_cancel(p->up->channel, &p->http);
     p->over = 1;
+    *p->at = p->next;
+    if (p->next)
+        p->next->at = p->at;
     gw_upstream_leave(p->up, p->anonymous);
+}
+
+void gw_pass_hurry(struct gw_upstream *u)
+{
+    while (u->passes) /* it leaves */
+        gw_grpc_finish(u->passes->call, GW_RPC_UNAVAILABLE, "shutting down");
 }
