@@ -636,6 +636,24 @@ TEST(test_pubsub_stop_gives_back_what_waits_and_what_still_comes)
     rig_close(&r);
 }
 
+static int is_half_closed(const struct rig *r)
+{
+    return r->half_closed;
+}
+
+TEST(test_pubsub_stop_waits_a_second_for_a_server_that_does_not_end_the_stream)
+{
+    struct rig r;
+
+    rig_open(&r, 1 << 20);
+    rig_stop(&r);
+    until(&r, is_half_closed);
+    CHECK(is_set(&r, &r.in->drain) && !r.is_stopped);
+    r.in->drain.fn(&r.in->drain);
+    until(&r, is_stopped);
+    rig_close(&r);
+}
+
 TEST(test_pubsub_stop_in_a_hurry_waits_for_nobody_but_the_disk)
 {
     struct rig r;
