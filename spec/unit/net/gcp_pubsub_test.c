@@ -224,3 +224,54 @@ TEST(test_gcp_pubsub_names_are_held_to_googles_rules)
     CHECK(gw_gcp_pubsub_project_problem(GW_STR("")));
     CHECK(gw_gcp_pubsub_id_problem(GW_STR("")) && gw_gcp_pubsub_id_problem(GW_STR("goog1")));
 }
+
+/* ---- many calls ---- */
+
+enum { MANY = 5 };
+static struct gw_gcp_pubsub_call many[MANY];
+static int ended[MANY], n_ended;
+
+static void on_one_done(struct gw_gcp_pubsub_call *c)
+{
+    ended[n_ended++] = (int)(c - many);
+}
+
+/* All are started at once, and the one in the middle is left again. */
+static void run_many(int code)
+{
+    n_ended = 0;
+    for (int i = 0; i < MANY; i++) {
+        gw_gcp_pubsub_call_init(&many[i], &client, "/google.pubsub.v1.Publisher/Publish");
+        many[i].param = "topic";
+        many[i].name = GW_STR("projects/p/topics/t");
+        many[i].done = on_one_done;
+        gw_gcp_pubsub_start(&many[i], GW_STR(""), 0);
+    }
+    gw_gcp_pubsub_cancel(&many[2]);
+    while (n_ended < MANY - 1)
+        gw_loop_turn(loop, 1);
+    for (int i = 0, next = 0; i < MANY; i++) {
+        if (i != 2)
+            CHECK(many[i].rpc.code == code && ended[next++] == i);
+        gw_gcp_pubsub_call_fini(&many[i]);
+    }
+}
+
+TEST(test_gcp_pubsub_all_that_wait_for_a_token_go_in_their_order)
+{
+    open_it(one, "Bearer ya29.one", NULL);
+    run_many(GW_RPC_OK);
+    CHECK(n_got == MANY - 1 && replies_given() == 1);
+    close_it();
+}
+
+TEST(test_gcp_pubsub_all_that_cannot_go_are_told_in_their_order)
+{
+    open_it(no, "none", NULL);
+    run_many(GW_RPC_UNAUTHENTICATED); /* who waited for what was not given */
+    run_many(GW_RPC_UNAUTHENTICATED); /* and at once */
+    close_it();
+    open_it(one, "none", "host:port");
+    run_many(GW_RPC_UNAVAILABLE);
+    close_it();
+}
