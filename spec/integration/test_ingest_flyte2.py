@@ -148,12 +148,14 @@ PROTO, JSON = "application/proto", "application/json"
     (b"x" * (4 * 1024 * 1024 + 1), {}, 429, "resource_exhausted", "message too large"),
     (gzip.compress(b"\0" * (4 * 1024 * 1024 + 1)), {"content-encoding": "gzip"}, 429, "resource_exhausted", "message too large"),
     (b"x", {"content-encoding": "gzip"}, 400, "invalid_argument", "gzip"),
+    (b"", {"content-encoding": "gzip"}, 400, "invalid_argument", "events: "),                   # Connect leaves an empty body as it is
     (b"x", {"content-encoding": "br"}, 501, "unimplemented", "content-encoding"),
     (b"x", {"connect-protocol-version": "2"}, 400, "invalid_argument", "connect-protocol-version"),
     (b"x", {"connect-timeout-ms": "soon"}, 400, "invalid_argument", "connect-timeout-ms"),
     (b"x", {"connect-timeout-ms": ""}, 400, "invalid_argument", "connect-timeout-ms"),
+    (b"x", {"connect-timeout-ms": "99999999999"}, 400, "invalid_argument", "connect-timeout-ms"),
     (b"x", {"connect-timeout-ms": "0"}, 504, "deadline_exceeded", "deadline"),
-], ids=range(23))
+], ids=range(25))
 def test_what_cannot_be_taken_is_told_as_connect_tells_it(both, body, headers, status, code, text):
     before = both.pipeline()["accepted"]
     got, answered, answer = request(both.http, "POST", PATH, body, {"content-type": PROTO, **headers})
@@ -161,6 +163,7 @@ def test_what_cannot_be_taken_is_told_as_connect_tells_it(both, body, headers, s
     assert (got, error["code"]) == (status, code) and text in error["message"], answer
     assert answered["content-type"] == "application/json"
     assert "retry-after" not in answered                        # none of these is taken later
+    assert answered.get("accept-encoding") == ("gzip,identity" if status == 501 else None)
     assert both.pipeline()["accepted"] == before                # of a bad batch nothing is kept
 
 
@@ -191,9 +194,10 @@ def test_other_methods_and_types(both):
     for address in both.http, both.grpc:
         status, headers, body = request(address, "GET", PATH)
         assert (status, headers["allow"], json.loads(body)) == (405, "POST", {"code": "unknown", "message": "only POST is allowed"})
-        status, headers, body = request(address, "POST", PATH, "x", {"content-type": "text/plain"})
-        assert status == 415 and headers["accept-post"] == "application/proto, application/json"
-        assert json.loads(body)["code"] == "unknown" and "content-type" in json.loads(body)["message"]
+        for content_type in ("text/plain", "application/protobuf", "application/jsonx", "application/connect+proto"):
+            status, headers, body = request(address, "POST", PATH, "x", {"content-type": content_type})
+            assert status == 415 and headers["accept-post"] == "application/proto, application/json", content_type
+            assert json.loads(body)["code"] == "unknown" and "content-type" in json.loads(body)["message"]
     assert request(both.http, "POST", PATH + "s", "x", {"content-type": PROTO})[0] == 404
 
 

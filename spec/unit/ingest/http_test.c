@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "ingest/actions.h"
 #include "ingest/world.h"
 
 #define EVENTS     "/v1/events"
@@ -253,6 +254,27 @@ TEST(test_http_body_that_is_coming_counts_as_pending)
     CHECK(w.pending == 0);
     call = (struct gw_http_call){0};
     CHECK(post(&call, EVENTS, STRUCTURED, (struct gw_str){body, 90000}) == 400 && w.pending == 0);
+    world_close(&w);
+}
+
+/* Over Connect, too. */
+TEST(test_http_a_record_request_that_is_coming_counts_as_pending)
+{
+    struct gw_http_call call = {0};
+    struct gw_err err;
+    size_t held = 0;
+    char *body;
+
+    world_open_with(&w, &gw_rest_handler, 200000, 64L << 20);
+    CHECK(gw_body_hold(&w.front, &held, 70000, &err) == 0 && w.pending == 131072);
+    body = gw_arena_zalloc(w.mem, 90000);
+    CHECK(post(&call, GW_RECORD_PATH, "application/proto", (struct gw_str){body, 90000}) == 429);
+    CHECK(holds(&call, "resource_exhausted") && gw_http_answer(&call, "retry-after"));
+    CHECK(w.pending == 131072 && world_rejected(&w, GW_HTTP, GW_R_PENDING) == 1);
+    gw_body_release(&w.front, &held);
+    call = (struct gw_http_call){0};
+    CHECK(post(&call, GW_RECORD_PATH, "application/proto", (struct gw_str){body, 90000}) == 400);
+    CHECK(w.pending == 0);
     world_close(&w);
 }
 
