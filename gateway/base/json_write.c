@@ -49,6 +49,19 @@ static void put_plain(struct gw_buf *b, struct gw_str s)
     gw_buf_added(b, s.len + 2);
 }
 
+/* n plain bytes, and a quote or a backslash: in JSON that stands in a string there are many. */
+static void put_quoted(struct gw_buf *b, const char *p, size_t n, char c)
+{
+    char *to = gw_buf_room(b, n + 2);
+
+    if (!to)
+        return;
+    memcpy(to, p, n);
+    to[n] = '\\';
+    to[n + 1] = c;
+    gw_buf_added(b, n + 2);
+}
+
 void gw_json_put_string(struct gw_buf *b, struct gw_str s)
 {
     if (gw_json_skip_plain(s.p, s.p + s.len) == s.p + s.len) {
@@ -57,10 +70,15 @@ void gw_json_put_string(struct gw_buf *b, struct gw_str s)
     }
     gw_buf_putc(b, '"');
     for (size_t i = 0; i < s.len;) {
-        size_t n = plain(s.p + i, s.len - i);
+        const char *p = s.p + i;
+        size_t n = plain(p, s.len - i);
 
-        gw_buf_put(b, s.p + i, n);
         i += n;
+        if (i < s.len && (s.p[i] == '"' || s.p[i] == '\\')) {
+            put_quoted(b, p, n, s.p[i++]);
+            continue;
+        }
+        gw_buf_put(b, p, n);
         if (i == s.len)
             break;
         if ((unsigned char)s.p[i] < 0x80)

@@ -18,7 +18,12 @@ static int ends_name(char c)
     return c == '>' || c == '/' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* A tag of that name from `at` on; close: its closing one. Gives where it begins, *end what is
+static int is_name(const char *tag, const char *last, const char *name, size_t len)
+{
+    return (size_t)(last - tag) >= len && !memcmp(tag, name, len) && ends_name(tag[len]);
+}
+
+/* A tag of that name from `at` on; close: its closing one. Gives where it begins, *behind what is
  * behind its `>`; NULL: none. */
 static const char *find_tag(const char *at, const char *end, const char *name, int close,
                             const char **behind)
@@ -32,13 +37,13 @@ static const char *find_tag(const char *at, const char *end, const char *name, i
             return NULL;
         if ((*tag == '/') == close && *tag != '?' && *tag != '!') {
             tag += close;
-            colon = memchr(tag, ':', (size_t)(last - tag));
-            if (colon && !memchr(tag, ' ', (size_t)(colon - tag)))
-                tag = colon + 1;
-            if ((size_t)(last - tag) >= len && !memcmp(tag, name, len) && ends_name(tag[len])) {
-                *behind = last + 1;
+            *behind = last + 1;
+            if (is_name(tag, last, name, len))
                 return at;
-            }
+            colon = memchr(tag, ':', (size_t)(last - tag));
+            if (colon && !memchr(tag, ' ', (size_t)(colon - tag)) &&
+                is_name(colon + 1, last, name, len))
+                return at;
         }
         at = last + 1;
     }
@@ -229,7 +234,8 @@ enum gw_aws_trouble gw_aws_trouble_of(struct gw_str code)
                {"KmsNotFound", GW_AWS_KMS},
                {"KmsInvalidState", GW_AWS_KMS}};
 
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+    for (size_t i = 0; code.len && i < sizeof(all) / sizeof(all[0]);
+         i++) /* of what went well none */
         if (gw_str_is(code, all[i].code))
             return all[i].is;
     return GW_AWS_NO_TROUBLE;

@@ -350,7 +350,7 @@ static const char *escape_of(int c, char out[8])
  * behind the text is looked at. */
 TEST(test_json_strings_are_looked_at_to_the_last_byte)
 {
-    for (size_t len = 1; len <= 36; len++)
+    for (size_t len = 1; len <= 36; len += len < 20 ? 1 : 4)
         for (size_t at = 0; at < len; at++)
             for (int c = 0; c < 256; c += c >= 0x80 ? 31 : 1) {
                 char *text = malloc(len), *read = malloc(len + 2), want[64] = "\"", small[8];
