@@ -2,6 +2,7 @@
 #include "ingest/http.h"
 #include "ingest/upstream.h"
 #include "net/http1_client.h"
+#include "net/http1_head.h"
 #include "net/tls.h"
 
 #include <assert.h>
@@ -348,6 +349,19 @@ static struct gw_record copy_record(struct gw_exchange *x, const struct gw_recor
     return copy;
 }
 
+/* What HTTP/1.1 cannot say, or says something else by; a client of HTTP/1.1 has been refused. */
+static int check_target(const struct gw_http_upstream *u, const struct gw_http_stream *s,
+                        struct gw_err *err)
+{
+    if (memchr(s->path.p, '#', s->path.len))
+        return gw_err_set(err, GW_ERR_REJECT, "the path has a fragment");
+    if (!gw_http1_is_authority(s->authority))
+        return gw_err_set(err, GW_ERR_REJECT, "the authority is not HOST or HOST:PORT");
+    if (gw_upstream_leaves(&u->place, s->path))
+        return gw_err_set(err, GW_ERR_REJECT, "the path leads out of the upstream's");
+    return 0;
+}
+
 struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream *s,
                                       const struct gw_flyte_request *r, struct gw_exchange **back,
                                       enum gw_reason *reason, struct gw_err *err)
@@ -358,10 +372,8 @@ struct gw_exchange *gw_exchange_begin(struct gw_front *f, struct gw_http_stream 
     size_t reserved = 0, held = 0;
 
     *reason = GW_R_INVALID;
-    if (gw_upstream_leaves(&u->place, s->path)) {
-        gw_err_set(err, GW_ERR_REJECT, "the path leads out of the upstream's");
+    if (check_target(u, s, err))
         return NULL;
-    }
     *reason = GW_R_PENDING;
     if (!u->idle && u->n == MAX_EXCHANGES) {
         gw_err_set(err, GW_ERR_FULL, "too many requests wait for upstream");

@@ -73,8 +73,8 @@ static int is_host(struct gw_str s)
     return 1;
 }
 
-/* HOST or HOST:PORT; nothing at all is one too: a target without an authority has that. */
-static int is_authority(struct gw_str s)
+/* Nothing at all is one too: a target without an authority has that. */
+int gw_http1_is_authority(struct gw_str s)
 {
     const char *colon = s.len ? memrchr(s.p, ':', s.len) : NULL;
     struct gw_str host = {s.p, colon ? (size_t)(colon - s.p) : s.len};
@@ -97,7 +97,7 @@ static int absolute_form(struct gw_str target, size_t scheme, struct gw_http_str
     while (len < rest.len && rest.p[len] != '/' && rest.p[len] != '?')
         len++;
     s->authority = gw_arena_str(s->mem, (struct gw_str){rest.p, len});
-    if (len == 0 || !is_authority(s->authority))
+    if (len == 0 || !gw_http1_is_authority(s->authority))
         return -1;
     rest = (struct gw_str){rest.p + len, rest.len - len};
     s->path = gw_arena_printf(s->mem, "%s%.*s", rest.len && *rest.p == '/' ? "" : "/",
@@ -114,7 +114,7 @@ static int take_target(struct gw_str target, struct gw_http_stream *s)
     if (*target.p == '/')
         return gw_str_is(s->method, "CONNECT") ? -1 : 0;
     if (gw_str_is(s->method, "CONNECT"))
-        return is_authority(target) ? 0 : -1;
+        return gw_http1_is_authority(target) ? 0 : -1;
     for (size_t i = 0; i < 2; i++)
         if (target.len >= schemes[i].len && !strncasecmp(target.p, schemes[i].p, schemes[i].len))
             return absolute_form(target, schemes[i].len, s);
@@ -206,7 +206,7 @@ static int take_host(struct gw_str value, struct gw_http_stream *s)
 {
     if (!s->authority.p)
         s->authority = value;
-    return is_authority(value) ? 1 : 2;
+    return gw_http1_is_authority(value) ? 1 : 2;
 }
 
 static const char *framing(struct gw_stream *s, struct gw_http1_head *out)

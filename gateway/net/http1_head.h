@@ -28,11 +28,13 @@ int gw_http1_head_is_broken(struct gw_str bytes, size_t from);
  * is refused. */
 const char *gw_http1_head_read(struct gw_str head, struct gw_stream *s, struct gw_http1_head *out);
 
-/* ---- for answers too (http1_answer.c) ---- */
+/* ---- for answers (http1_answer.c), and for what is sent on ---- */
 
 /* One line without its CRLF; -1: it has no proper end. */
 int gw_http1_line(struct gw_str *rest, struct gw_str *line);
 struct gw_str gw_http1_trim(struct gw_str s); /* without outer blanks */
+/* HOST or HOST:PORT, of what RFC 3986 lets them be made of; nothing at all is one too. */
+int gw_http1_is_authority(struct gw_str s);
 /* word is one of the comma separated ones, in any case of letters. */
 int gw_http1_lists(struct gw_str value, const char *word);
 

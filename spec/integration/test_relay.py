@@ -159,6 +159,19 @@ def test_what_is_an_event_to_flyteadmin_is_one_here(gateway):
         assert len(g.ids()) == len(paths)
 
 
+def test_what_http1_could_not_say_does_not_go_there(gateway):
+    """HTTP/2 lets more into its pseudo fields than into a request line and a Host."""
+    def status(path, authority):
+        return connection.answer(connection.headers(path, end=True, method="GET", authority=authority)).headers[":status"]
+    with Seen() as behind:
+        g = gateway(in_front_of(behind.address))
+        with h2raw.Connection(g.http) as connection:
+            for path, authority in (("/x#y", "a"), ("/x?a#", "a"), ("/x", "u:p@a"), ("/x", "a:b"), ("/x", "a:1:2"), ("/x", "[::1]x")):
+                assert status(path, authority) == "400", (path, authority)
+            assert not behind.requests
+            assert [status("/x", authority) for authority in ("a", "a:1", "[::1]:80")] == ["200"] * 3 and not behind.wrong
+
+
 def test_nothing_leads_out_of_the_upstreams_prefix(gateway):
     with Seen() as behind:
         g = gateway(in_front_of(behind.address + "/below/it/"))
