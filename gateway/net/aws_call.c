@@ -202,13 +202,15 @@ static int renew_keys(struct gw_aws_call *call)
         "InvalidClientTokenId",  "UnrecognizedClientException", "InvalidAccessKeyId",
         "SignatureDoesNotMatch", "InvalidSignatureException",   NULL};
     struct gw_aws_client *c = call->client;
+    enum gw_turn turn;
     int64_t ms;
 
     if (call->renewed || !gw_aws_is_one_of(call->error.code, codes))
         return 0;
-    if (c->ask.running) /* it may take longer than others wait for it */
+    turn = gw_aws_credentials_begin(c->credentials, call->keys, 1, &ms);
+    if (c->ask.running) /* whatever is said: it may take longer than others wait for it */
         return call->renewed = 1;
-    switch (gw_aws_credentials_begin(c->credentials, call->keys, 1, &ms)) {
+    switch (turn) {
     case GW_TURN_FAILED: /* they were looked for a moment ago */
     case GW_TURN_LATER:
         return 0;

@@ -148,9 +148,9 @@ static void on_done(struct gw_aws_call *call)
 {
     struct gw_aws_send *s = (struct gw_aws_send *)call;
     char told[GW_AWS_TOLD];
-    struct gw_result r = {.outcome = GW_TRY_AGAIN,
-                          .why = gw_aws_call_told(call, told, sizeof(told))};
     const int good = call->error.status >= 200 && call->error.status < 300;
+    struct gw_result r = {.outcome = GW_TRY_AGAIN,
+                          .why = good ? NULL : gw_aws_call_told(call, told, sizeof(told))};
 
     if (!good && call->error.status)
         r.outcome = call->error.status == CONTENT_TOO_LARGE

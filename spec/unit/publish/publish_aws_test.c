@@ -14,10 +14,13 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST = 12, ANSWERS = 8, BODY = 16384 };
 static const char topic[] = "arn:aws:sns:eu-1:1:t", queue[] = "http://127.0.0.1/1/q";
@@ -682,6 +685,50 @@ TEST(test_publish_aws_closes_while_keys_are_asked_for_and_others_ask_then)
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* the command is gone, and reaped */
     CHECK(gw_aws_credentials_begin(c, 0, 0, &ms) == GW_TURN_ASK);
     gw_aws_credentials_drop(c);
+}
+
+#define KEYS(id)                                                                                   \
+    "{\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"S\",\"Expiration\":\"2099-01-01T00:00:"     \
+                             "00Z\"}"
+
+static void write_keys(int fd, const char *text)
+{
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && !close(fd));
+}
+
+/* The keys are renewed in time, which takes a while, and are good for nothing meanwhile. */
+TEST(test_publish_aws_keys_that_are_refused_while_they_are_renewed_are_not_used_again)
+{
+    struct sender s;
+    int fd;
+
+    answers[0] = answers[2] = http("200 OK", RESULT(GOOD("0"), ""));
+    answers[1] = http("403 Forbidden", XML_ERROR("ExpiredToken", "it has ended"));
+    n_answers = 3;
+    open_it(&s, "sns", topic);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    setenv("HOME", ".", 1);
+    setenv("AWS_CONFIG_FILE", "config", 1);
+    write_config("[default]\ncredential_process = cat keys\n");
+    write_keys(open("keys", O_CREAT | O_WRONLY, 0600), KEYS("AKIDOLD"));
+    send_them(&s, 1);
+    CHECK(s.outcome[0] == GW_DELIVERED && !unlink("keys") && !mkfifo("keys", 0600));
+    real_mono = gw_clock_mono_ns;
+    later_ns = 40LL * 365 * 86400 * 1000000000; /* more than half of their life */
+    gw_clock_mono_ns = later_mono;
+    s.n_results = 0;
+    send_one(&s, 0);
+    while (!((struct gw_aws_publisher *)s.p)->client.waiting && !s.n_results)
+        gw_loop_turn(s.loop, 1);
+    CHECK(n_requests == 2 && !s.n_results);
+    while ((fd = open("keys", O_WRONLY | O_NONBLOCK)) < 0) /* until the command reads */
+        CHECK(errno == ENXIO);
+    write_keys(fd, KEYS("AKIDNEW"));
+    until(&s, 1);
+    CHECK(s.outcome[0] == GW_DELIVERED && n_requests == 3);
+    CHECK(strstr(heads[1], "Credential=AKIDOLD/") && strstr(heads[2], "Credential=AKIDNEW/"));
+    close_it(&s);
+    gw_clock_mono_ns = real_mono;
 }
 
 TEST(test_publish_aws_an_endpoint_that_is_no_url_is_named)
