@@ -63,7 +63,7 @@ def lay_out(folder, text):
 
 
 def secret(folder, text):
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=x",
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "365", "-subj", "/CN=x",
         "-keyout", str(folder / "x.key"), "-out", str(folder / "x.crt"))
     for word in text.replace("}", " ").replace(",", " ").split():
         if word.startswith("/secrets/"):
