@@ -42,14 +42,28 @@ int gw_field_shown(struct gw_str s)
     return s.len < SHOWN ? (int)s.len : SHOWN;
 }
 
+/* Quotes alone make a text of it. */
+static int is_quoted_value(const struct gw_yaml *y)
+{
+    struct gw_yaml plain = *y;
+    long long n;
+    int flag;
+
+    plain.quoted = 0;
+    return y->quoted && (!gw_yaml_int(&plain, &n) || !gw_yaml_bool(&plain, &flag));
+}
+
 /* What stands there instead of what was wanted. */
 void gw_field_fail_type(const struct gw_field_at *a, const char *wanted)
 {
     const struct gw_yaml *y = a->y;
 
     if (y->type == GW_YAML_SCALAR)
-        gw_field_fail(a, "expected %s, not %s\"%.*s\"", wanted, y->quoted ? "the text " : "",
-                      gw_field_shown(y->text), y->text.p);
+        gw_field_fail(a, "expected %s, not %s\"%.*s\"%s", wanted, y->quoted ? "the text " : "",
+                      gw_field_shown(y->text), y->text.p,
+                      is_quoted_value(y) ? " (take the quotes away; outside of { } and [ ] a "
+                                           "variable needs none)"
+                                         : "");
     else
         gw_field_fail(a, "expected %s, not a %s", wanted,
                       y->type == GW_YAML_SEQ ? "list" : "mapping");

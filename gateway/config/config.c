@@ -8,6 +8,7 @@
 #include "config/flyteadmin.h"
 #include "config/owners.h"
 #include "config/section.h"
+#include "event/event.h"
 #include "net/listener.h"
 
 #include <stdlib.h>
@@ -258,6 +259,19 @@ static void note_files(struct gw_config *c, const struct gw_yaml *root)
         gw_config_note_files(c, gw_pipeline_fields, all[i].yaml, &all[i]);
 }
 
+/* No event would be one with it. */
+static void check_source(const struct gw_config *c, const struct gw_yaml *root,
+                         struct gw_problems *p)
+{
+    const struct gw_yaml *at = value(root, "source");
+
+    if (at && c->source && !*c->source)
+        gw_problems_add(p, 0, at->file, at->line, at->column, "source: it cannot be empty");
+    else if (at && c->source && !gw_uri_reference_ok(gw_str_of(c->source)))
+        gw_problems_add(p, GW_PROBLEM_WARNING, at->file, at->line, at->column,
+                        "source: not a URI-reference (RFC 3986): receivers may refuse the events");
+}
+
 /* What the main file's table has read, and all that belongs to it. */
 static void assemble(struct gw_load *l, struct file *f)
 {
@@ -268,7 +282,9 @@ static void assemble(struct gw_load *l, struct file *f)
     gw_config_join(l);
     gw_config_check_each(l);
     gw_config_check_harm(l);
+    check_source(&f->conf, l->root, l->p);
     gw_config_check_guard(l);
+    gw_log_check(&f->conf.log, value(l->root, "log"), l->p);
     check_addresses(&f->conf, l->root, l->p);
     gw_flyte_client_check(f->conf.flyteadmin, l->p, value(l->root, "flyteadmin"));
     gw_config_check_together(l);

@@ -1,5 +1,5 @@
-/* What an included file may not do, guard or none: write over what the gateway lives from, and
- * reach its own admin, which takes changes from this machine. */
+/* What an included file may not do, guard or none: write over what the gateway lives from (of which
+ * the main file is warned), and reach its own admin, which takes changes from this machine. */
 #include "config/assemble.h"
 
 #include "admin/access.h"
@@ -13,9 +13,10 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#define PROBLEM(l, c, at, fmt, ...)                                                                \
-    gw_problems_add((l)->p, 0, (at)->file, (at)->line, (at)->column, "pipelines.%s." fmt,          \
+#define TELL(l, severity, c, at, fmt, ...)                                                         \
+    gw_problems_add((l)->p, severity, (at)->file, (at)->line, (at)->column, "pipelines.%s." fmt,   \
                     (c)->name ? (c)->name : "?", __VA_ARGS__)
+#define PROBLEM(l, c, at, fmt, ...) TELL(l, 0, c, at, fmt, __VA_ARGS__)
 
 static const struct gw_yaml *get(const struct gw_yaml *map, const char *key)
 {
@@ -98,8 +99,9 @@ static int is_kept(const struct kept *k, const char *path)
     return 0;
 }
 
+/* guest: it stands in an included file. Who wrote the main file may do so, and hardly means it. */
 static void check_file(const struct gw_load *l, const struct kept *k,
-                       const struct gw_pipeline_conf *c)
+                       const struct gw_pipeline_conf *c, int guest)
 {
     const struct gw_yaml *y = get(get(c->yaml, "publisher"), "path");
     const char *path;
@@ -108,9 +110,9 @@ static void check_file(const struct gw_load *l, const struct kept *k,
         return;
     path = gw_field_resolve(l->p->mem, y->file, y->text.p);
     if (is_kept(k, path))
-        PROBLEM(l, c, y, "publisher.path: %s is a file that the gateway reads", y->text.p);
+        TELL(l, !guest, c, y, "publisher.path: %s is a file that the gateway reads", y->text.p);
     else if (l->config->log.path && gw_is_beneath(path, l->config->log.path))
-        PROBLEM(l, c, y, "publisher.path: %s is in the gateway's data directory", y->text.p);
+        TELL(l, !guest, c, y, "publisher.path: %s is in the gateway's data directory", y->text.p);
 }
 
 /* ---- the admin ---- */
@@ -192,16 +194,16 @@ void gw_config_check_harm(struct gw_load *l)
     const struct gw_pipeline_conf *all = l->config->pipelines.items;
     struct kept k;
 
-    if (!l->n_included)
-        return;
     k = all_kept(l);
     for (size_t i = 0; i < l->config->pipelines.n; i++) {
         const char *type = all[i].publisher.type;
 
-        if (!l->from[i] || all[i].guessed)
+        if (all[i].guessed)
             continue;
         if (type && !strcmp(type, "file"))
-            check_file(l, &k, &all[i]);
+            check_file(l, &k, &all[i], l->from[i] != NULL);
+        if (!l->from[i])
+            continue;
         if (type && !strcmp(type, "http"))
             check_url(l, &all[i]);
         check_hosts(l, &all[i]);

@@ -423,6 +423,11 @@ static void check_renamed(struct gw_load *l, size_t i)
 
     if (!all[i].renamed_from || !all[i].name)
         return;
+    if (same(all[i].renamed_from, all[i].name))
+        gw_problems_add(l->p, GW_PROBLEM_WARNING, at_key(&all[i], "renamed_from")->file,
+                        at_key(&all[i], "renamed_from")->line,
+                        at_key(&all[i], "renamed_from")->column,
+                        "pipelines.%s.renamed_from: it has that name", all[i].name);
     for (size_t k = 0; k < l->config->pipelines.n; k++)
         if (k != i)
             check_renamed_with(l, i, k);

@@ -47,6 +47,8 @@ struct gw_log_conf {
     int tool; /* a command that looks in: nothing is made, trimmed, or warned of; it appends not */
 };
 extern const struct gw_field gw_log_fields[];
+/* What the table cannot say: a path that can be no folder. at: the section, or NULL. */
+void gw_log_check(const struct gw_log_conf *c, const struct gw_yaml *at, struct gw_problems *p);
 
 /* failed(ctx, why) is called once, on a writer's thread, when the log can keep nothing more (L7):
  * the process is to end with exit 1. The lock is taken here: "another moongate (pid N) uses PATH".

@@ -1,4 +1,8 @@
+#include "base/problems.h"
+#include "base/yaml.h"
 #include "log/log.h"
+
+#include <sys/stat.h>
 
 /* The keys of `log`. */
 
@@ -29,3 +33,17 @@ const struct gw_field gw_log_fields[] = {
     {"allow_network_fs", GW_F_BOOL, offsetof(struct gw_log_conf, allow_network_fs), .def = "false",
      .help = "Take a path on NFS, SMB or the like, whose syncs and locks may not hold."},
     {0}};
+
+void gw_log_check(const struct gw_log_conf *c, const struct gw_yaml *at, struct gw_problems *p)
+{
+    const struct gw_yaml *y = gw_yaml_get(at, "path");
+    struct stat st;
+
+    if (!y || !c->path)
+        return;
+    if (!*c->path)
+        gw_problems_add(p, 0, y->file, y->line, y->column, "log.path: names no folder");
+    else if (!stat(c->path, &st) && !S_ISDIR(st.st_mode))
+        gw_problems_add(p, 0, y->file, y->line, y->column, "log.path: %s is a file, not a folder",
+                        c->path);
+}

@@ -5,10 +5,12 @@
 #include "base/problems.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "net/address.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { SCRAM_FIXED_IN = 0x02060100 }; /* librdkafka #4895 */
@@ -191,11 +193,53 @@ static void check_sasl(const struct gw_kafka_client *c, struct place w)
                         "sasl: %s needs username and password", name);
 }
 
+/* Behind librdkafka's own PLAINTEXT://, SSL://, SASL_PLAINTEXT://, SASL_SSL://. NULL: it has
+ * another scheme. */
+static const char *behind_protocol(const char *broker)
+{
+    static const char *const all[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
+    const char *mark = strstr(broker, "://");
+
+    for (size_t i = 0; mark && i < sizeof(all) / sizeof(all[0]); i++)
+        if (strlen(all[i]) == (size_t)(mark - broker) &&
+            !strncasecmp(broker, all[i], strlen(all[i])))
+            return mark + 3;
+    return mark ? NULL : broker;
+}
+
+/* Without a port it is 9092; an IPv6 address has one in brackets only. */
+static int is_broker(const char *text)
+{
+    const char *host = behind_protocol(text), *colon = host ? strrchr(host, ':') : NULL;
+
+    if (!host || !*host || strpbrk(host, "/ @?#"))
+        return 0;
+    if (!colon || (strchr(host, ':') != colon && colon[-1] != ']'))
+        return 1;
+    return colon > host && gw_port_read(gw_str_of(colon + 1)) > 0;
+}
+
+static void check_brokers(const struct gw_kafka_client *c, struct place w)
+{
+    const struct gw_yaml *list = gw_yaml_place(w.at, "brokers");
+
+    for (size_t i = 0; i < c->brokers->n; i++) {
+        const char *text = c->brokers->items[i];
+        const struct gw_yaml *at =
+            list->type == GW_YAML_SEQ && i < list->n ? &list->values[i] : list;
+
+        if (*text && !is_broker(text))
+            gw_problems_add(w.p, 0, at->file, at->line, at->column,
+                            "brokers: expected HOST:PORT as kafka:9092, not \"%.80s\"", text);
+    }
+}
+
 void gw_kafka_client_check(const struct gw_kafka_client *c, struct gw_problems *p,
                            const struct gw_yaml *at)
 {
     const struct place w = {p, at};
 
+    check_brokers(c, w);
     gw_tls_conf_check(c->tls, p, at);
     check_sasl(c, w);
     check_properties(c, w);

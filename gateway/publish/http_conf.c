@@ -180,6 +180,8 @@ static void check_sign(const struct gw_publish_http_conf *c, const struct place 
 
     if (!c->sign || !c->sign->secret)
         return;
+    if (!*c->sign->secret && gw_yaml_get(gw_yaml_place(w->at, "sign"), "secret_file"))
+        return; /* what is wrong with the file has been told */
     key = gw_http_secret(w->p->mem, c->sign->secret);
     if (!key.p || !key.len)
         PROBLEM(w, at, "sign.secret: not whsec_ and base64");

@@ -218,7 +218,9 @@ TEST(test_field_problems_say_what_and_where)
     check_problem(OK "txt: 1\n", 2, 1, "unknown key \"txt\" (did you mean \"text\"?)");
     check_problem(OK "zzz: 1\n", 2, 1, "unknown key \"zzz\"");
     check_problem(OK "n: x\n", 2, 4, "n: expected a whole number, not \"x\"");
-    check_problem(OK "n: '5'\n", 2, 4, "n: expected a whole number, not the text \"5\"");
+    check_problem(OK "n: '5'\n", 2, 4,
+                  "n: expected a whole number, not the text \"5\" (take the quotes away; "
+                  "outside of { } and [ ] a variable needs none)");
     check_problem(OK "n: 10\n", 2, 4, "n: 10 is above 9");
     check_problem(OK "n: 0\n", 2, 4, "n: 0 is below 1");
     check_problem(OK "timeout: 2h\n", 2, 10, "timeout: 2h is above 1h");
