@@ -34,7 +34,7 @@ override CPPFLAGS += -Igateway -I$(GEN) $(shell pkg-config --cflags $(PKGS) 2>/d
                      -DGW_VERSION='"$(VERSION)"' -DGW_DATADIR='"$(PREFIX)/share/moongate"'
 override CFLAGS   += -std=c11 $(WARN) $(OPT) -pthread
 override LDFLAGS  += $(OPT)
-LDLIBS            += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lm -lpthread
+LDLIBS            += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
 
 SRC   := $(filter-out gateway/main.c,$(wildcard gateway/*/*.c))
 PROTO := $(shell find proto -name '*.proto')
@@ -148,7 +148,7 @@ bench:                        ## our figures beside the baselines' (spec/bench/R
 .PHONY: bench-build
 bench-build: $B/moongate $(patsubst spec/bench/%.c,$B/%,$(wildcard spec/bench/*.c))
 $B/%: $O/spec/bench/%.o $B/libmoongate.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lhttp_parser
 $B/load: $O/spec/fault/load.o $B/libmoongate.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/%.so: spec/fault/%.c

@@ -3,7 +3,6 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
-#include <http_parser.h>
 #include <librdkafka/rdkafka.h>
 #include <lua.h>
 #include <nats/nats.h>
@@ -16,21 +15,13 @@
 #include <zlib.h>
 
 /* What a bug report needs: the versions the process runs with, not those it was compiled against
- * (Lua and http-parser have no other). */
+ * (Lua has no other). */
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__
 #else
 #define COMPILER "gcc " __VERSION__
 #endif
-
-static const char *http_parser_text(char *out, size_t size)
-{
-    unsigned long v = http_parser_version();
-
-    snprintf(out, size, "%lu.%lu.%lu", v >> 16, v >> 8 & 255, v & 255);
-    return out;
-}
 
 int gw_cmd_version(int argc, char **argv)
 {
@@ -41,7 +32,6 @@ int gw_cmd_version(int argc, char **argv)
         .about = "Prints version, build, libraries and their versions.",
         .options = options,
     };
-    char text[32];
     int n_args, rc = gw_options(&usage, argc, argv, &n_args);
 
     if (rc != GW_OPTIONS_OK)
@@ -57,7 +47,6 @@ int gw_cmd_version(int argc, char **argv)
     printf("lua %s.%s\n", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR, LUA_VERSION_RELEASE);
     printf("protobuf-c %s\n", protobuf_c_version());
     printf("nghttp2 %s\n", nghttp2_version(0)->version_str);
-    printf("http-parser %s\n", http_parser_text(text, sizeof(text)));
     printf("libevent %s\n", event_get_version());
     printf("openssl %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
     printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
