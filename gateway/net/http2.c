@@ -391,11 +391,12 @@ static void answer(struct http2 *h, struct gw_stream *s)
     }
 }
 
-/* Some of it is read over instead: there are clients that forget an answer for the reset behind
- * it. */
+/* Some of it is read over instead: there are clients that forget an answer for the reset behind it.
+ * There are proxies, too, that neither send the rest nor end it: they need the stream's place. */
 static int goes_on_for_long(const struct http2 *h, const struct gw_stream *s)
 {
-    return h->draining || s->read_over > MAX_READ_OVER || s->pub.content_length > MAX_READ_OVER;
+    return h->draining || h->n_streams == MAX_STREAMS || s->read_over > MAX_READ_OVER ||
+           s->pub.content_length > MAX_READ_OVER;
 }
 
 /* After the answer's last frame is out: a stream whose request goes on is closed by us. */
@@ -477,7 +478,8 @@ static int64_t http2_expire(struct gw_codec *c, int64_t timeout_ms)
             continue;
         if (at <= c->now_ms) {
             s->reset = 1;
-            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id,
+                                      s->sent ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
             expired = 1;
         } else if (!next || at < next) {
             next = at;

@@ -355,6 +355,32 @@ TEST(test_http2_a_short_request_is_read_over_after_its_answer)
     stop();
 }
 
+/* As nghttpx does with an answer that came early: neither the rest nor an end of the request. */
+TEST(test_http2_requests_that_never_end_keep_no_place_from_others)
+{
+    enum { PLACES = 256 };
+    struct call *c[PLACES], *next;
+
+    start(AT_HEAD);
+    pump(WHOLE);
+    for (int i = 0; i < PLACES - 1; i++)
+        c[i] = call("POST", "a", 1, 1);
+    pump(WHOLE);
+    for (int i = 0; i < PLACES - 1; i++)
+        CHECK(!strcmp(c[i]->status, "404") && !c[i]->closed);
+    c[PLACES - 1] = call("POST", "a", 1, 1);
+    next = call("POST", "a", 1, 1);
+    pump(WHOLE);
+    for (int i = 0; i < PLACES; i++)
+        CHECK(ended_well(c[i], "404"));
+    CHECK(!strcmp(next->status, "404") && !next->closed && !codec->flood);
+    codec->now_ms = 2000; /* its time is over, and its answer has come */
+    CHECK(codec->ops->expire(codec, 1000) == 0);
+    pump(WHOLE);
+    CHECK(ended_well(next, "404"));
+    stop();
+}
+
 TEST(test_http2_the_handler_resets_its_stream_alone)
 {
     struct call *c, *d;
