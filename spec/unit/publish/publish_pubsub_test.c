@@ -548,6 +548,30 @@ TEST(test_publish_pubsub_retry_info_is_asked_of_the_pipeline)
     close_it(&s);
 }
 
+/* A day at most; what is no duration asks for nothing; what is less than a millisecond is one. */
+TEST(test_publish_pubsub_retry_info_has_its_bounds)
+{
+    static const struct {
+        const char *details;
+        int64_t ms;
+    } cases[] = {
+        {"CAgaNAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIICgYIgJTr3AM", 86400000},
+        {"CAgaOQoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxINCgsI////////////AQ", 0},
+        {"CAgaNAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIICgYQgJTr3AM", 0},
+        {"CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIQAQ", 1},
+    };
+    struct sender s;
+
+    begin(&s);
+    open_it(&s);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        answers[0] = (struct pubsub_said){.code = GW_RPC_UNAVAILABLE, .details = cases[i].details};
+        send_them(&s, "a");
+        CHECK(s.outcome[0] == GW_TRY_AGAIN && s.retry_after_ms == cases[i].ms);
+    }
+    close_it(&s);
+}
+
 TEST(test_publish_pubsub_a_refused_batch_is_halved_until_the_guilty_is_alone)
 {
     struct sender s;
