@@ -7,6 +7,7 @@
 #include "net/aws_plan.h"
 #include "net/aws_profiles.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,10 +163,35 @@ static void ask_who(struct asking *a, int answer, const char *verdict)
 
 /* ---- the attributes ---- */
 
+/* Older queues take 256 KiB: what is larger would be found out message by message. */
+static const char *about_size(const struct asking *a, struct gw_str answer)
+{
+    static const char name[] = "\"MaximumMessageSize\"";
+    const char *end = answer.p + answer.len,
+               *at = answer.len ? memmem(answer.p, answer.len, name, sizeof(name) - 1) : NULL;
+    size_t most = 0;
+
+    if (!at)
+        return "";
+    for (at += sizeof(name) - 1; at < end && strchr(" :\"", *at) && *at; at++)
+        ;
+    for (; at < end && *at >= '0' && *at <= '9' && most < SIZE_MAX / 20; at++)
+        most = most * 10 + (size_t)(*at - '0');
+    if (!most || most >= a->wish.most)
+        return "";
+    return gw_arena_printf(a->mem,
+                           ", which refuses messages of more than %zu bytes; `max_message_bytes` "
+                           "is %zu",
+                           most, a->wish.most)
+        .p;
+}
+
 /* What is worth to be known of a queue beside that it is there. */
 static const char *about_queue(const struct asking *a, struct gw_str answer)
 {
-    if (!a->wish.reads || memmem(answer.p, answer.len, "\"RedrivePolicy\"", 15))
+    if (!a->wish.reads)
+        return about_size(a, answer);
+    if (memmem(answer.p, answer.len, "\"RedrivePolicy\"", 15))
         return "";
     return ", without a redrive policy: what cannot be decoded comes back until it is too old";
 }

@@ -226,7 +226,8 @@ static struct gw_asking *sqs_ask(const void *conf, const struct gw_format *f, st
                                      .to = c->to,
                                      .region = c->region,
                                      .endpoint = c->endpoint,
-                                     .actions = "sqs:SendMessage"};
+                                     .actions = "sqs:SendMessage",
+                                     .most = (size_t)c->common.max_message_bytes};
 
     (void)f;
     return gw_aws_online(&wish, loop, o);

@@ -47,7 +47,12 @@ def test_topics_and_queues_say_what_they_are_and_who_we_are(tmp_path, aws, name)
     arn, fifo, queue = aws.topic(name), aws.topic(name + ".fifo"), aws.queue(name)
     config = f"ingest:\n  sqs: [{{queue_url: '{aws.queue(name + '-in')}'}}]\npipelines:\n" + pipeline("sns", arn) + pipeline("sns", fifo, name="f") \
         + pipeline("sqs", queue, name="q") + "  - {name: off, enabled: false, publisher: {type: sns, topic_arn: 'arn:aws:sns:us-east-1:1:none'}}\n"
+    old, new = (aws.client("sqs").create_queue(QueueName=name + size, Attributes={"MaximumMessageSize": size})["QueueUrl"]
+                for size in ("262144", "1048576"))
     before = len(aws.get("/_test/requests"))
+    said = ask(tmp_path, "pipelines:\n" + pipeline("sqs", old) + pipeline("sqs", new, name="b"), aws.env())
+    assert "which refuses messages of more than 262144 bytes; `max_message_bytes` is 1048576" in said["a"][1], said
+    assert "refuses" not in said["b"][1] and {level for level, _ in said.values()} == {"note"}, said
     found = ask(tmp_path, config, aws.env())
     assert list(found) == ["a", "f", "q", "ingest.sqs"] and {level for level, _ in found.values()} == {"note"}, found
     assert found["a"][1].startswith(f"SNS topic {arn} is there (standard); we are arn:aws:") and found["a"][1].endswith("keys from the environment")

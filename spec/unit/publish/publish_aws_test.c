@@ -689,7 +689,7 @@ TEST(test_publish_aws_closes_while_keys_are_asked_for_and_others_ask_then)
 
 #define KEYS(id)                                                                                   \
     "{\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"S\",\"Expiration\":\"2099-01-01T00:00:"     \
-                             "00Z\"}"
+    "00Z\"}"
 
 static void write_keys(int fd, const char *text)
 {
