@@ -1,5 +1,6 @@
 """Scripts and other files that are saved: taken by themselves, whole or not at all, by their own pipeline only."""
 import contextlib
+import itertools
 import os
 import re
 import resource
@@ -374,18 +375,23 @@ def test_a_secret_that_changes_restarts_its_own_pipeline(gateway):
         send(g, "f1")
         g.settled(1)
         config_map(g, "secrets", {"token": "two\n"})
-        wait_until(lambda: said(g, "a pipeline changes"), g.log)
-        wait_until(lambda: g.pipeline("web")["up"])
-        send(g, "f2")
-        g.settled(2)
-        assert [r.headers["authorization"] for r in webhook.requests] == ["Bearer one", "Bearer two"]
-        assert [e["n"] for e in g.lines()] == [1, 2] and len(said(g, "a pipeline changes")) == 1
+        sent = itertools.count(2)
+
+        def taken_up():
+            send(g, f"f{next(sent)}")
+            return webhook.requests[-1].headers["authorization"] == "Bearer two"
+        wait_until(taken_up, g.log)
+        n = next(sent) - 1
+        g.settled(n)
+        used = [r.headers["authorization"] for r in webhook.requests]
+        assert len(used) == n and used == sorted(used) and set(used) == {"Bearer one", "Bearer two"}
+        assert [e["n"] for e in g.lines()] == list(range(1, n + 1)) and len(said(g, "a pipeline changes")) == 1
         g.configure("pipelines: [")                     # being edited: nothing is taken of it
         config_map(g, "secrets", {"token": "three\n"})
         wait_until(lambda: said(g, "not reloaded, nothing has changed"), g.log)
-        send(g, "f3")
-        g.settled(3)
-        assert [e["n"] for e in g.lines()] == [1, 2, 3]
+        send(g, "last")
+        g.settled(n + 1)
+        assert [e["n"] for e in g.lines()] == list(range(1, n + 2))
 
 
 def test_a_secret_that_waits_for_its_configuration_holds_no_script_back(gateway):

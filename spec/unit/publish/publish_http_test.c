@@ -352,11 +352,11 @@ TEST(test_publish_http_a_timeout_is_tried_again)
 
     http_server_decide = fall_silent;
     http_mock_conf(&s.conf);
-    s.conf.timeout_ms = 50;
+    s.conf.timeout_ms = 200;
     begin(&s);
     hand_over(&s, 0, 1);
     until(&s, 1);
-    CHECK(!strcmp(s.said, "0~ ") && strstr(s.why, "timed out"));
+    CHECK(!strcmp(s.said, "0~ ") && (strstr(s.why, "timed out") || strstr(s.why, "Timeout")));
     finish(&s);
 }
 
