@@ -236,7 +236,7 @@ def test_the_seven_types_of_protobuf_in_and_out(gateway):
                      "uri": "https://x/y#z", "ref": "../y", "at": "2026-04-07T06:30:01.000000001Z", "year1": "0001-01-01T00:00:00Z",
                      "year9999": "9999-12-31T23:59:59.999999999Z", "epoch": "1970-01-01T00:00:00Z", "time": "1969-12-31T23:59:59.500Z", "subject": "s",
                      "dataschema": "https://x/s"}
-        data = {"binary": {"data_base64": "/w=="}, "text": {"data": "plain"}, "any": {"data_base64": base64.b64encode(any_.value).decode()}, "nothing": {},
+        data = {"binary": {"data_base64": "/w=="}, "text": {"data": "plain"}, "any": {"data_base64": base64.b64encode(any_.value).decode(), "datacontenttype": "application/protobuf"}, "nothing": {},
                 "json": {"data": {"a": 1.0}, "datacontenttype": "application/json"}}
         for line in g.lines():
             more = data.pop(line["id"])
