@@ -129,7 +129,8 @@ static size_t find_inline(const struct gw_yaml *key, const struct gw_yaml *value
 {
     const size_t i = value->type == GW_YAML_MAP ? gw_config_find(value, "inline") : value->n;
 
-    return strcasecmp(key->text.p, "configuration") || value->type != GW_YAML_MAP ? value->n : i;
+    return strcasecmp(key->text.p, "configuration") != 0 || value->type != GW_YAML_MAP ? value->n
+                                                                                       : i;
 }
 
 static void take_files(struct gw_load *l)
