@@ -353,6 +353,7 @@ static void set_bytes(struct gw_attr *a, struct gw_str bytes, struct gw_arena *m
 static int set_value(const struct input *in, struct gw_attr *a, struct gw_arena *mem,
                      struct gw_err *err)
 {
+    a->checked = 0; /* the last one counts */
     switch (in->tag) {
     case V_BOOL << 3 | VARINT:
         a->type = GW_ATTR_BOOL;

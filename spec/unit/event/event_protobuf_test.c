@@ -241,6 +241,8 @@ TEST(test_event_protobuf_refuses_what_is_no_event)
     CHECK(strstr(ERROR_OF(HEAD "\x2a\x07\x0a\x01"
                                "A\x12\x02\x08\x01"),
                  "A: not an attribute name"));
+    CHECK(strstr(ERROR_OF(HEAD "\x2a\x0c\x0a\x04time\x12\x04\x3a\x00\x10\x05"),
+                 "time: ")); /* a Timestamp, and then a number in its place */
     CHECK(strstr(ERROR_OF(HEAD "\x2a\x08\x0a\x02id\x12\x02\x08\x01"), "id: given twice"));
     CHECK(strstr(ERROR_OF(HEAD "\x2a\x09\x0a\x03"
                                "abc"
