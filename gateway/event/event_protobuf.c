@@ -81,10 +81,12 @@ static int is_spelt(struct gw_time t, struct gw_str text)
 {
     enum { LETTER_T = 10, SECONDS = 17, LETTER_Z = 19 };
     char again[GW_TIME_TEXT];
+    size_t len;
 
     if (text.len == LETTER_Z + 1)
         return text.p[LETTER_T] == 'T' && text.p[LETTER_Z] == 'Z' && text.p[SECONDS] != '6';
-    return gw_str_eq(text, (struct gw_str){again, gw_time_format(t, again)});
+    len = gw_time_format(t, again);
+    return gw_str_eq(text, (struct gw_str){again, len});
 }
 
 /* As a Timestamp if that gives the same text again, or may be spelt anew; else a time with an

@@ -93,7 +93,7 @@ int gw_aws_same(const void *a, const void *b);
      .help = "Default: the one of the topic or queue, else AWS_REGION, else the profile's."},      \
         {"endpoint", GW_F_STR, offsetof(struct gw_aws_publish_conf, endpoint),                     \
          .help = "URL of the service. Default: AWS_ENDPOINT_URL_SNS or _SQS, AWS_ENDPOINT_URL, "   \
-                 "the profile's endpoint_url, else the region's own."},                                                        \
+                 "the profile's endpoint_url, else the region's own."},                            \
         {"attributes", GW_F_STRS, offsetof(struct gw_aws_publish_conf, attributes),                \
          .help = "Attributes of the event that become message attributes, for filter policies."},  \
         {"group", GW_F_STR, offsetof(struct gw_aws_publish_conf, group), .def = "key",             \
