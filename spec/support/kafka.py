@@ -69,7 +69,8 @@ def installed():
 
 class Broker:
     def __init__(self, folder, secure=False):
-        self.folder, self.port, self.process, self.starts, self.secure = str(folder), free_port(), None, 0, secure
+        self.folder, self.process, self.starts, self.secure = str(folder), None, 0, secure
+        self.port = 0 if secure else free_port()       # of several listeners the broker goes through, a port changes the order
         self.ports = []                                # of the listeners as listed, CONTROLLER's left out
         os.makedirs(self.folder, exist_ok=True)
         if secure:
