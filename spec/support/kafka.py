@@ -70,7 +70,7 @@ def installed():
 class Broker:
     def __init__(self, folder, secure=False):
         self.folder, self.process, self.starts, self.secure = str(folder), None, 0, secure
-        self.port = 0 if secure else free_port()       # of several listeners the broker goes through, a port changes the order
+        self.port = 0 if secure else free_port()       # of several listeners one with a port is opened after the others
         self.ports = []                                # of the listeners as listed, CONTROLLER's left out
         os.makedirs(self.folder, exist_ok=True)
         if secure:
@@ -105,7 +105,7 @@ class Broker:
         def ready():
             assert self.process.poll() is None, text()[-3000:]
             self.ports = [int(p) for p in re.findall(r"Awaiting socket connections on 127\.0\.0\.1:(\d+)", text())[1:]]
-            return self.ports and "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
+            return len(self.ports) == (3 if self.secure else 1) and "listenerType=BROKER, nodeId=1] Enabling request processing" in text()
         wait_until(ready, text, 120)
         self.port = self.ports[-1]
         wait_until(self._answers)
