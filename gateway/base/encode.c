@@ -82,7 +82,7 @@ void gw_base64_put(struct gw_buf *b, struct gw_str bytes)
     gw_buf_added(b, len);
 }
 
-static int base64_value(char c)
+int gw_base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -110,7 +110,7 @@ struct gw_str gw_base64_decode(struct gw_arena *mem, struct gw_str text)
         return bad;
     out = gw_arena_alloc(mem, text.len / 4 * 3 + 3);
     for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_value(text.p[i]);
+        int digit = gw_base64_digit(text.p[i]);
 
         if (digit < 0)
             return bad;
@@ -134,7 +134,7 @@ struct gw_str gw_base64_strict(struct gw_arena *mem, struct gw_str text, int url
         return bad;
     while (digits > 0 && text.p[digits - 1] == '=')
         digits--;
-    if (digits > 0 && (unsigned)base64_value(text.p[digits - 1]) & left_over[digits % 4])
+    if (digits > 0 && (unsigned)gw_base64_digit(text.p[digits - 1]) & left_over[digits % 4])
         return bad;
     return gw_base64_decode(mem, text);
 }

@@ -24,18 +24,6 @@ static int is_in_form(struct gw_str text, size_t at, struct gw_str secret)
     return 1;
 }
 
-/* 0 to 63; -1: no digit of Base64. */
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
 /* Six bits of the secret. */
 static int six_at(struct gw_str secret, size_t bit)
 {
@@ -55,7 +43,7 @@ static int is_in_base64(struct gw_str text, size_t at, struct gw_str secret, siz
     for (; bit + SIX <= secret.len * BYTE; bit += SIX, at++) {
         if (at >= text.len)
             return bit - first >= (size_t)CUT * SIX;
-        if (digit(text.p[at]) != six_at(secret, bit))
+        if (gw_base64_digit(text.p[at]) != six_at(secret, bit))
             return 0;
     }
     return 1;

@@ -21,6 +21,8 @@ void gw_utf8_put(struct gw_buf *b, uint32_t code);
  * become spaces. */
 void gw_text_put_line(struct gw_buf *b, struct gw_str s, size_t max);
 
+/* 0 to 63; -1: no digit of Base64's standard or URL alphabet. */
+int gw_base64_digit(char c);
 /* RFC 4648: standard alphabet with padding. */
 void gw_base64_put(struct gw_buf *b, struct gw_str bytes);
 /* Accepts standard and URL alphabets, with or without padding (as protobuf's JSON readers do).

@@ -11,6 +11,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../support"))
 import smuggling          # noqa: E402
+from gateway import free_port   # noqa: E402
 from seen import Seen     # noqa: E402
 
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -27,12 +28,6 @@ http {{
 KNOWN = {
     "nghttpx": {"dots stay": "it resolves them", "two slashes": "it merges them", "escapes stay": "it resolves dots and writes its own escapes"},
 }
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def start_nginx(folder, behind):
