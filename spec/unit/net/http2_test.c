@@ -840,6 +840,19 @@ TEST(test_http2_says_what_it_waits_for)
     stop();
 }
 
+/* Of a request whose handler holds it, as much as the window lets out. */
+static void send_held(struct call *c, const char *body, size_t size, int unfinished)
+{
+    pump(WHOLE);
+    gw_http_hold(room.open[0]);
+    room.open[0]->body_max = size;
+    c->request = body;
+    c->request_len = size;
+    c->unfinished = unfinished;
+    nghttp2_session_resume_data(client, 1);
+    pump(WHOLE);
+}
+
 TEST(test_http2_a_stream_that_is_held_gets_its_window_when_its_handler_says)
 {
     enum { SIZE = 3 << 20, WINDOW = 1 << 20 };
@@ -848,13 +861,7 @@ TEST(test_http2_a_stream_that_is_held_gets_its_window_when_its_handler_says)
 
     start(LATER);
     c = call("POST", "", 0, 1);
-    pump(WHOLE);
-    gw_http_hold(room.open[0]);
-    room.open[0]->body_max = SIZE;
-    c->request = big;
-    c->request_len = SIZE;
-    nghttp2_session_resume_data(client, 1);
-    pump(WHOLE);
+    send_held(c, big, SIZE, 1);
     CHECK(c->request_len == SIZE - WINDOW && room.open[0]->body.len == WINDOW);
     codec->now_ms = 3600000; /* who is held may be silent for as long as its handler likes */
     CHECK(codec->ops->expire(codec, 1000) == 0 && codec->ops->wait(codec) == GW_WAIT_ANSWER);
@@ -879,14 +886,7 @@ TEST(test_http2_a_stream_that_is_held_is_read_over_after_its_answer)
 
     start(LATER);
     c = call("POST", "", 0, 1);
-    pump(WHOLE);
-    gw_http_hold(room.open[0]);
-    room.open[0]->body_max = SIZE;
-    c->request = big;
-    c->request_len = SIZE;
-    c->unfinished = 0;
-    nghttp2_session_resume_data(client, 1);
-    pump(WHOLE);
+    send_held(c, big, SIZE, 0);
     CHECK(c->request_len == SIZE - WINDOW);
     gw_http_took(room.open[0], WINDOW / 4);
     room_answer(&room, room.open[0], 200);
