@@ -50,14 +50,13 @@ static void read_tables(const struct gw_field_at *a, struct gw_list *out)
 
 /* ---- unions ---- */
 
-/* The variants' names, for a message; what is wanted is looked up on the way. */
-static const struct gw_variant *find_variant(const struct gw_field *f, struct gw_nearest *near,
-                                             char *all, size_t size)
+const struct gw_variant *gw_variant_find(const struct gw_variant *(*variant)(size_t i),
+                                         struct gw_nearest *near, char *all, size_t size)
 {
     const struct gw_variant *v, *found = NULL;
     size_t len = 0;
 
-    for (size_t i = 0; (v = f->variant(i)); i++) {
+    for (size_t i = 0; (v = variant(i)); i++) {
         if (gw_str_is(near->wanted, v->name))
             found = v;
         gw_nearest_offer(near, gw_str_of(v->name));
@@ -78,7 +77,7 @@ static const struct gw_variant *read_type(const struct gw_field_at *a)
 
     if (type && type->type == GW_YAML_SCALAR)
         near.wanted = type->text;
-    v = find_variant(a->f, &near, all, sizeof(all));
+    v = gw_variant_find(a->f->variant, &near, all, sizeof(all));
     if (v || (type && type->broken))
         return v;
     here.y = type;

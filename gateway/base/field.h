@@ -110,4 +110,10 @@ void gw_fields_schema(const struct gw_field *fields, struct gw_buf *out);
 /* The reference page of a table and those below it, in Markdown. */
 void gw_fields_reference(const struct gw_field *fields, struct gw_buf *out);
 
+struct gw_nearest;
+/* The variant that near->wanted names, or NULL. Every name is offered to near and put into all, for
+ * a message. */
+const struct gw_variant *gw_variant_find(const struct gw_variant *(*variant)(size_t i),
+                                         struct gw_nearest *near, char *all, size_t size);
+
 #endif

@@ -413,6 +413,8 @@ static int replay(struct dead *d)
 
     if (find_names(d, &names))
         return -1;
+    if (d->place.interrupted)
+        return gw_err_set(&d->err, GW_ERR_RETRY, "interrupted: nothing was done yet");
     gw_replaying_begin(&r);
     for (; n < names.n && !d->place.interrupted; n++)
         if (replay_one(d, &r, names.items[n]))

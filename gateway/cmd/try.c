@@ -333,7 +333,7 @@ static int try_one(struct try *t, struct gw_hooks *h, const struct gw_try_item *
     if (gw_try_make(&e, item, &t->style_conf, err))
         return -1;
     if (!(t->kinds >> kind_of(&e) & 1)) {
-        gw_try_print_passed_over(&e);
+        gw_try_print_passed_over(kind_of(&e), &e.event);
         return 0;
     }
     t->lines = NULL;

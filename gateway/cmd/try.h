@@ -58,7 +58,7 @@ struct gw_try_result {
 /* try_print.c: on standard output. */
 void gw_try_print(const struct gw_try_result *r, struct gw_arena *mem, int colours);
 /* One that the pipeline's event_types leave out. */
-void gw_try_print_passed_over(const struct gw_try_event *e);
+void gw_try_print_passed_over(enum gw_kind kind, const struct gw_event *ev);
 struct gw_str gw_try_line_text(struct gw_arena *mem, enum gw_level level, const struct gw_kv *kv);
 
 #endif

@@ -299,9 +299,9 @@ static void put_head(enum gw_kind kind, const struct gw_event *ev)
     putchar('\n');
 }
 
-void gw_try_print_passed_over(const struct gw_try_event *e)
+void gw_try_print_passed_over(enum gw_kind kind, const struct gw_event *ev)
 {
-    put_head(e->is_flyte ? e->request.kind : GW_OTHER, &e->event);
+    put_head(kind, ev);
     puts("filtered: event_types");
 }
 

@@ -178,7 +178,7 @@ static void check_twice(const char *listen, const char *where, const char *other
 static void check_addresses(const struct gw_config *c, const struct gw_yaml *root,
                             struct gw_problems *p)
 {
-    const struct gw_yaml *ingest = value(root, "ingest");
+    const struct gw_yaml *ingest = value(root, "ingest"), *admin = value(root, "admin");
     const struct gw_ingest_conf *in = c->ingest;
 
     if (in && in->grpc)
@@ -190,14 +190,14 @@ static void check_addresses(const struct gw_config *c, const struct gw_yaml *roo
                     "ingest.grpc", value(ingest, "http"), p);
     if (in && in->grpc)
         check_twice(c->admin.listen, "admin", in->grpc->listener.listen, "ingest.grpc",
-                    value(root, "admin"), p);
+                    admin ? admin : value(ingest, "grpc"), p);
     if (in && in->http)
         check_twice(c->admin.listen, "admin", in->http->listener.listen, "ingest.http",
-                    value(root, "admin"), p);
+                    admin ? admin : value(ingest, "http"), p);
     if (in)
         gw_ingest_check(in, p, ingest);
     if (c->admin.listen && strcmp(c->admin.listen, "none") != 0)
-        check_listen(c->admin.listen, "admin", value(root, "admin"), p);
+        check_listen(c->admin.listen, "admin", admin, p);
     gw_admin_check(&c->admin, value(root, "admin"), p);
 }
 

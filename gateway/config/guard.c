@@ -305,18 +305,11 @@ static void check_type(const struct gw_yaml *y, struct gw_problems *p)
 {
     struct gw_nearest near = {.wanted = y->text};
     char hint[80], all[200] = "";
-    size_t len = 0;
-    const struct gw_variant *v;
 
-    if (gw_publisher_find(y->text.p))
-        return;
-    for (size_t i = 0; (v = gw_publisher_variant(i)); i++) {
-        gw_nearest_offer(&near, gw_str_of(v->name));
-        if (len < sizeof(all))
-            len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len ? ", " : "", v->name);
-    }
-    GUARD_PROBLEM(p, 0, y, "guard.publishers: \"%.*s\" is none of %s%s", gw_field_shown(y->text),
-                  y->text.p, all, gw_nearest_hint(&near, hint, sizeof(hint)));
+    if (!gw_variant_find(gw_publisher_variant, &near, all, sizeof(all)))
+        GUARD_PROBLEM(p, 0, y, "guard.publishers: \"%.*s\" is none of %s%s",
+                      gw_field_shown(y->text), y->text.p, all,
+                      gw_nearest_hint(&near, hint, sizeof(hint)));
 }
 
 static void check_allowed_host(const struct gw_yaml *y, struct gw_problems *p)

@@ -101,8 +101,11 @@ static void tell_empty(struct gw_load *l, const struct gw_yaml *key)
 static void take_file(struct gw_load *l, const struct gw_yaml *key, struct gw_yaml *value)
 {
     const size_t n = l->n_sections, errors = l->p->errors;
-    struct gw_yaml *map = gw_yaml_is_null(value) ? NULL : parse_file(l, value);
+    struct gw_yaml *map;
 
+    if (value->type == GW_YAML_SCALAR && value->broken) /* told */
+        return;
+    map = gw_yaml_is_null(value) ? NULL : parse_file(l, value);
     if (!map && l->p->errors == errors)
         tell_empty(l, key);
     if (!map)

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "ingest/door.h"
+#include "net/http1_head.h"
 #include "net/http2_channel.h"
 
 #include <stdio.h>
@@ -86,15 +87,11 @@ static int by_name(const void *a, const void *b)
 static struct gw_str take_item(struct gw_str *list)
 {
     const char *comma = memchr(list->p, ',', list->len);
-    struct gw_str item = {list->p, comma ? (size_t)(comma - list->p) : list->len};
+    const struct gw_str item = {list->p, comma ? (size_t)(comma - list->p) : list->len};
     const size_t next = item.len + (comma ? 1 : 0);
 
     *list = (struct gw_str){list->p + next, list->len - next};
-    while (item.len > 0 && (*item.p == ' ' || *item.p == '\t'))
-        item = (struct gw_str){item.p + 1, item.len - 1};
-    while (item.len > 0 && (item.p[item.len - 1] == ' ' || item.p[item.len - 1] == '\t'))
-        item.len--;
-    return item;
+    return gw_http1_trim(item);
 }
 
 static struct named find_named(struct gw_arena *mem, const struct gw_http_header *h, size_t n)

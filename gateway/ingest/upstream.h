@@ -126,8 +126,7 @@ int gw_upstream_tls_ready(struct gw_upstream_trust *t, int64_t now_ms, struct gw
  * NULL: everything is. */
 struct gw_http_header *gw_upstream_headers(struct gw_arena *mem, const struct gw_http_header *h,
                                            size_t *n, const struct gw_door *door);
-/* The answer's status; -1: it is no gRPC answer, *code and why say what the client is told. whole:
- * its body has to be whole messages, and one of a success. */
+/* The answer's status; -1: it is no gRPC answer, *code and why say what the client is told. */
 enum { GW_UPSTREAM_WHY = 300 };
 int gw_upstream_status(const struct gw_http_call *call, enum gw_rpc_code *code,
                        char why[GW_UPSTREAM_WHY]);

@@ -1,3 +1,4 @@
+#include "ingest/door.h"
 #include "ingest/grpc.h"
 #include "ingest/upstream.h"
 #include "net/http2_call.h"
@@ -52,6 +53,11 @@ static void move_up(struct gw_pass *p)
     if (n > 0 && gw_http2_call_unsent(&p->http) < MUCH) {
         if (!p->http.n_head && !p->http.again)
             gw_buf_put_str(&p->kept, gw_buf_str(&s->body));
+        if (p->anonymous && p->kept.failed) {
+            gw_grpc_finish(p->call, GW_RPC_RESOURCE_EXHAUSTED,
+                           "message too large: more than a call that needs no token may have");
+            return;
+        }
         gw_http2_channel_write(&p->http, gw_buf_str(&s->body));
         gw_buf_clear(&s->body);
         gw_http_took(s, n);
@@ -236,7 +242,7 @@ int gw_pass_begin(struct gw_grpc_call *c, int anonymous)
                                     .done = on_done,
                                     .data = on_data,
                                     .drained = on_drained};
-    gw_buf_init(&p->kept, MAX_KEPT, s->mem);
+    gw_buf_init(&p->kept, anonymous ? GW_ANONYMOUS_BYTES + PREFIX : MAX_KEPT, s->mem);
     p->next = u->passes;
     if (p->next)
         p->next->at = &p->next;

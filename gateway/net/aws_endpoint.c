@@ -66,6 +66,14 @@ static struct gw_str label(struct gw_str host, size_t at)
     }
 }
 
+/* Every region's name has a dash; sqs.amazonaws.com is of none. */
+static struct gw_str region_label(struct gw_str host, size_t at)
+{
+    const struct gw_str l = label(host, at);
+
+    return l.len && memchr(l.p, '-', l.len) ? l : (struct gw_str){0};
+}
+
 /* sqs.REGION.…, sqs-fips.REGION.…, vpce-….sqs.REGION.vpce.…, the old REGION.queue.… and queue.… */
 static struct gw_str region_of_host(struct gw_str host)
 {
@@ -73,9 +81,9 @@ static struct gw_str region_of_host(struct gw_str host)
         const struct gw_str l = label(host, i);
 
         if (gw_str_is(l, "sqs") || gw_str_is(l, "sqs-fips"))
-            return label(host, i + 1);
+            return region_label(host, i + 1);
         if (gw_str_is(l, "queue"))
-            return i ? label(host, i - 1) : GW_STR("us-east-1");
+            return i ? region_label(host, i - 1) : GW_STR("us-east-1");
     }
     return (struct gw_str){0};
 }

@@ -103,12 +103,17 @@ void gw_gcp_ask_say(struct gw_gcp_ask *a, const char *code, const char *text, st
     }
 }
 
+static int is_passing(int status)
+{
+    return !status || status == 408 || status == 429 || status >= 500;
+}
+
 static void refused(struct gw_gcp_ask *a, const struct gw_fetch *f)
 {
     const char *code = NULL, *text = NULL;
     struct gw_buf said;
 
-    if (f->status && a->plan.kind == GW_GCP_REFRESH && a->take == gw_gcp_ask_token)
+    if (!is_passing(f->status) && a->plan.kind == GW_GCP_REFRESH && a->take == gw_gcp_ask_token)
         gw_gcp_tokens_take_newer(a->tokens, GW_STR(""), GW_STR("")); /* the file's, the next time */
     gw_buf_init(&said, SAID_MAX, a->mem);
     if (f->status)
@@ -133,11 +138,6 @@ static void start(struct gw_gcp_ask *a)
 static void on_again(struct gw_timer *t)
 {
     start(GW_CONTAINER(t, struct gw_gcp_ask, again));
-}
-
-static int is_passing(int status)
-{
-    return !status || status == 408 || status == 429 || status >= 500;
 }
 
 static void on_answer(struct gw_gcp_ask *a, struct gw_fetch *f)

@@ -460,7 +460,7 @@ static int http2_done(const struct gw_codec *c)
 
 static int waits_for_peer(const struct gw_stream *s)
 {
-    if (s->holds && !s->finished)
+    if (s->fresh || (s->holds && !s->finished)) /* fresh: nothing of its answer was sent yet */
         return 0;
     return !s->reset && (!s->ended || s->out.len > 0);
 }

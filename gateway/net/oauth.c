@@ -56,11 +56,13 @@ static int read_member(struct gw_json *j, struct gw_arena *mem, struct gw_oauth_
         return gw_json_error(j, err);
     if (lives)
         return read_life(j, out, err);
-    if (renews && j->token != GW_JSON_STRING)
-        return 0; /* null, where none is given */
+    if (renews && j->token == GW_JSON_NULL)
+        return 0; /* where none is given */
     if (j->token != GW_JSON_STRING)
         return gw_err_set(err, GW_ERR_REJECT, "%s is no text",
-                          token ? "access_token" : "token_type");
+                          token    ? "access_token"
+                          : renews ? "refresh_token"
+                                   : "token_type");
     text = gw_json_string(j, mem);
     if (token)
         out->access_token = text;

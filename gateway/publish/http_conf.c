@@ -175,13 +175,14 @@ static void check_oauth(const struct gw_publish_http_conf *c, const struct place
 static void check_sign(const struct gw_publish_http_conf *c, const struct place *w)
 {
     enum { LEAST = 24, MOST = 64 };
-    const struct gw_yaml *at = gw_yaml_place(gw_yaml_place(w->at, "sign"), "secret");
+    const struct place inside = {w->p, gw_yaml_place(w->at, "sign")};
+    const struct gw_yaml *at = gw_yaml_place(inside.at, "secret");
     struct gw_str key;
 
     if (!c->sign || !c->sign->secret)
         return;
-    if (!*c->sign->secret && gw_yaml_get(gw_yaml_place(w->at, "sign"), "secret_file"))
-        return; /* what is wrong with the file has been told */
+    if (!*c->sign->secret && is_of_file(&inside, "secret"))
+        return;
     key = gw_http_secret(w->p->mem, c->sign->secret);
     if (!key.p || !key.len)
         PROBLEM(w, at, "sign.secret: not whsec_ and base64");

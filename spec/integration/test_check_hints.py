@@ -90,6 +90,8 @@ MISTAKES = [
      ["1:59: error: ingest.http.listen: 127.0.0.1:8089 is ingest.grpc.listen, too: each needs an address of its own",
       "2:17: error: admin.listen: 127.0.0.1:8089 is ingest.grpc.listen, too: each needs an address of its own",
       "2:17: error: admin.listen: 127.0.0.1:8089 is ingest.http.listen, too: each needs an address of its own"]),
+    ("ingest: {grpc: {listen: '127.0.0.1:9090'}}\n",
+     ["1:25: error: admin.listen: 127.0.0.1:9090 is ingest.grpc.listen, too: each needs an address of its own"]),
     ("ingest: {grpc: {listen: '127.0.0.1:0'}, http: {listen: '127.0.0.1:0'}}\nadmin: {listen: none}\n", []),
     ("ingest: {http: {listen: 'http://0.0.0.0:80'}}\n",
      ['1:25: error: ingest.http.listen: expected HOST:PORT as 127.0.0.1:8089, not "http://0.0.0.0:80"']),

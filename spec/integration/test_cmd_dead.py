@@ -3,11 +3,14 @@ import fcntl
 import json
 import os
 import re
+import signal
+import subprocess
 
 import pytest
 
 import flyte
-from gateway import request, run
+from gateway import BINARY, request, run
+from wait import wait_until
 
 CONFIG = """\
 log: {path: data, segment_bytes: 1MiB}
@@ -253,6 +256,27 @@ def test_changes_show_the_token(broken, tmp_path):
     assert "not the one" in dead(g, "drop", "bad/2", check=1).stderr
     g.configure(with_token)
     assert [d["id"] for d in letters(g)] == ["bad/2", "bad/3", "worse/1"]
+
+
+def is_asked(address):
+    """Somebody has a connection to it: the kernel's word, as the gateway itself may stand still."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        return any(line.split()[2].endswith(f":{int(address.rsplit(':', 1)[1]):04X}") and line.split()[3] == "01" for line in f)
+
+
+def test_a_replay_that_is_interrupted_before_it_begins_says_so(gateway):
+    g = gateway(CONFIG, files={"bad.lua": BAD, "worse.lua": WORSE})
+    with g.channel() as channel:
+        flyte.send(channel, NODES[0])
+    g.settled(1)
+    wait_until(lambda: not is_asked(g.admin))
+    g.signal(signal.SIGSTOP)
+    with subprocess.Popen([BINARY, "dead", "replay", "-c", g.config_file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        wait_until(lambda: is_asked(g.admin) or p.poll() is not None)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=60)
+    g.signal(signal.SIGCONT)
+    assert (p.returncode, out) == (1, "") and "interrupted: nothing was done yet" in err, (out, err)
 
 
 def test_a_gateway_with_its_log_in_memory_is_asked_at_its_address(gateway):

@@ -157,6 +157,9 @@ def test_a_token_that_we_check_is_not_forwarded_and_who_asks_for_one_needs_none(
         with channel_to(admin.address) as direct:
             answer = outcome(channel, "Unary", b"", (), ask)
             assert answer == outcome(direct, "Unary", b"", (), ask) and b"flyte-authorization" in answer[0]
+            assert outcome(channel, "Unary", b"x" * 4096, (), ask)[1] == outcome(direct, "Unary", b"x" * 4096, (), ask)[1]
+        assert outcome(channel, "Unary", b"x" * 4097, (), ask)[1:3] == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "message too large: more than a call that needs no token may have")
         for path in ("../flyteidl.service.AdminService/CreateTaskEvent", "%2e%2e/x", "GetOAuth2Metadata/../../x", "Other"):
             admin.metadata.clear()
             assert outcome(channel, "Unary", b"", (), "/flyteidl.service.AuthMetadataService/" + path)[1] == grpc.StatusCode.UNAUTHENTICATED

@@ -124,6 +124,7 @@ TEST(test_aws_region_is_in_an_arn_and_in_every_form_of_a_queues_url)
         {"arn:aws-cn:sqs:cn-north-1:1:q", "cn-north-1"},
         {"arn:aws:sns", NULL},
         {"https://sqs.us-east-2.amazonaws.com/1/q", "us-east-2"},
+        {"https://sqs.amazonaws.com/1/q", NULL}, /* of no region: the environment's */
         {"https://sqs.us-east-2.amazonaws.com:443/1/q", "us-east-2"},
         {"https://sqs-fips.us-gov-west-1.api.aws/1/q", "us-gov-west-1"},
         {"https://vpce-0a1-b2.sqs.eu-west-1.vpce.amazonaws.com/1/q", "eu-west-1"},

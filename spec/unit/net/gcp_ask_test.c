@@ -251,7 +251,12 @@ TEST(test_gcp_ask_a_refresh_token_that_an_endpoint_gives_is_used_instead_of_the_
                    {0}},
         refuses[] = {{"POST", "/token", "400 Bad Request",
                       "{\"error\":\"invalid_grant\",\"error_description\":\"1//newer\"}"},
-                     {0}};
+                     {0}},
+        rests[] = {{"POST", "/token", "503 Service Unavailable", ""},
+                   {"POST", "/token", "503 Service Unavailable", ""},
+                   {"POST", "/token", "503 Service Unavailable", ""},
+                   {"POST", "/token", "503 Service Unavailable", ""},
+                   {0}};
     struct asking t;
 
     ask_with(&t, rotates,
@@ -260,6 +265,8 @@ TEST(test_gcp_ask_a_refresh_token_that_an_endpoint_gives_is_used_instead_of_the_
     CHECK(has(&t, "U") && asked(0, "refresh_token=1%2F%2Ffiles&"));
     again(&t, keeps);
     CHECK(has(&t, "V") && asked(0, "refresh_token=1%2F%2Fnewer&"));
+    again(&t, rests); /* which says nothing of the token */
+    CHECK(*t.why);
     again(&t, refuses); /* so the file's, once more */
     CHECK(!strcmp(t.why, "key.json: token_uri: invalid_grant: (HTTP 400)"));
     CHECK(asked(0, "refresh_token=1%2F%2Fnewer&"));

@@ -792,6 +792,7 @@ TEST(test_http2_an_answer_waits_for_its_window_from_when_it_is_written)
     CHECK(codec->ops->expire(codec, 1000) == 0);
     gw_http_respond(room.open[0], 200, NULL, 0);
     gw_http_write(room.open[0], GW_STR("one"));
+    CHECK(codec->ops->expire(codec, 1000) == 0); /* it is on its way */
     pump(WHOLE);
     CHECK(codec->ops->expire(codec, 1000) == 3601000);
     nghttp2_submit_window_update(client, 0, 1, 3);
